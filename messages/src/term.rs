@@ -1,0 +1,80 @@
+//! Words and amounts inside a sentence: the name of a meter, a quantity with its unit.
+
+use crate::{Language, Parameters};
+
+/// Parameters that count the meter named beside them (parameter `meter`), in the ledger's base unit.
+const AMOUNTS: [&str; 7] = ["limit", "used", "held", "requested", "missing", "available", "capacity"];
+
+/// Parameters that name a meter.
+const METERS: [&str; 1] = ["meter"];
+
+/// The value of one parameter as a person reads it.
+pub(crate) fn shown(name: &str, parameters: &Parameters, language: Language) -> Option<String> {
+    let value = parameters.get(name)?;
+    if METERS.contains(&name) {
+        return Some(meter(value, language).to_owned());
+    }
+    if AMOUNTS.contains(&name)
+        && let Some(meter) = parameters.get("meter")
+    {
+        return Some(amount(value, meter, language));
+    }
+    Some(value.clone())
+}
+
+fn meter(code: &str, language: Language) -> &str {
+    match (code, language) {
+        ("Vcpu", _) => "vCPU",
+        ("Memory", Language::Chinese) => "内存",
+        ("Memory", Language::English) => "memory",
+        ("Hosts", Language::Chinese) => "云主机",
+        ("Hosts", Language::English) => "cloud hosts",
+        ("BlockStorage", Language::Chinese) => "块存储",
+        ("BlockStorage", Language::English) => "block storage",
+        (other, _) => other,
+    }
+}
+
+/// Base units (MiB for memory and storage) as the largest unit that keeps the number whole.
+fn amount(value: &str, meter: &str, language: Language) -> String {
+    match (meter, value.parse::<u64>(), language) {
+        ("Memory" | "BlockStorage", Ok(mebibytes), _) => mebibytes_shown(mebibytes),
+        ("Vcpu", Ok(_), Language::Chinese) => format!("{value} 核"),
+        ("Hosts", Ok(_), Language::Chinese) => format!("{value} 台"),
+        _ => value.to_owned(),
+    }
+}
+
+fn mebibytes_shown(mebibytes: u64) -> String {
+    const GIB: u64 = 1024;
+    const TIB: u64 = 1024 * GIB;
+    match mebibytes {
+        0 => "0 GiB".to_owned(),
+        n if n % TIB == 0 => format!("{} TiB", n / TIB),
+        n if n % GIB == 0 => format!("{} GiB", n / GIB),
+        n => format!("{n} MiB"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parameters;
+
+    #[test]
+    fn amounts_carry_the_unit_of_the_meter_beside_them() {
+        let memory = parameters([("meter", "Memory"), ("limit", "819200"), ("used", "1536"), ("missing", "2097152")]);
+        assert_eq!(shown("limit", &memory, Language::English).as_deref(), Some("800 GiB"));
+        assert_eq!(shown("used", &memory, Language::English).as_deref(), Some("1536 MiB"));
+        assert_eq!(shown("missing", &memory, Language::English).as_deref(), Some("2 TiB"));
+        assert_eq!(shown("meter", &memory, Language::Chinese).as_deref(), Some("内存"));
+        let hosts = parameters([("meter", "Hosts"), ("limit", "3")]);
+        assert_eq!(shown("limit", &hosts, Language::Chinese).as_deref(), Some("3 台"));
+    }
+
+    #[test]
+    fn what_is_no_number_is_shown_as_it_came() {
+        let odd = parameters([("meter", "Memory"), ("limit", "plenty")]);
+        assert_eq!(shown("limit", &odd, Language::English).as_deref(), Some("plenty"));
+    }
+}
