@@ -59,6 +59,12 @@ pub fn bilingual(code: &str, parameters: &Parameters) -> String {
     }
 }
 
+/// The code of the sentence for a refusal. A limit of the asker's own account is told with its numbers; a limit of an
+/// account above it only by what is left, since the rest would tell what others use.
+pub fn refusal_code<'a>(code: &'a str, parameters: &Parameters) -> &'a str {
+    if code == "ExceedsLimit" && !parameters.contains_key("used") { "ExceedsAncestorLimit" } else { code }
+}
+
 fn fill(template: &str, parameters: &Parameters, language: Language) -> String {
     let mut filled = String::with_capacity(template.len() + 32);
     let mut rest = template;

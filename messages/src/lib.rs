@@ -8,7 +8,7 @@ mod catalogue;
 mod language;
 mod term;
 
-pub use catalogue::{bilingual, codes, text};
+pub use catalogue::{bilingual, codes, refusal_code, text};
 pub use language::Language;
 
 /// Values for the placeholders of a message, by name.

@@ -10,6 +10,9 @@ const METERS: [&str; 1] = ["meter"];
 
 /// The value of one parameter as a person reads it.
 pub(crate) fn shown(name: &str, parameters: &Parameters, language: Language) -> Option<String> {
+    if name == "dimensions" {
+        return Some(dimensions(parameters, language));
+    }
     let value = parameters.get(name)?;
     if METERS.contains(&name) {
         return Some(meter(value, language).to_owned());
@@ -20,6 +23,34 @@ pub(crate) fn shown(name: &str, parameters: &Parameters, language: Language) -> 
         return Some(amount(value, meter, language));
     }
     Some(value.clone())
+}
+
+/// What a limit or a search is confined to: `dimensions` as the ledger writes them (`architecture=amd64,tier=standard`),
+/// or the single facts beside them; everything where there are none.
+fn dimensions(parameters: &Parameters, language: Language) -> String {
+    let written = parameters.get("dimensions").map(String::as_str).unwrap_or_default();
+    let pairs = written.split(',').filter_map(|pair| pair.split_once('='));
+    let single = ["architecture", "tier"].into_iter();
+    let single = single.filter_map(|name| parameters.get(name).map(|value| (name, value.as_str())));
+    let shown: Vec<_> =
+        pairs.chain(single).map(|(name, value)| format!("{} {value}", dimension(name, language))).collect();
+    match (shown.is_empty(), language) {
+        (true, Language::Chinese) => "全部".to_owned(),
+        (true, Language::English) => "everything".to_owned(),
+        (false, Language::Chinese) => shown.join("、"),
+        (false, Language::English) => shown.join(", "),
+    }
+}
+
+fn dimension(code: &str, language: Language) -> &str {
+    match (code, language) {
+        ("architecture", Language::Chinese) => "架构",
+        ("tier", Language::Chinese) => "存储级别",
+        ("tier", Language::English) => "storage tier",
+        ("zone", Language::Chinese) => "网络区域",
+        ("zone", Language::English) => "network zone",
+        (other, _) => other,
+    }
 }
 
 fn meter(code: &str, language: Language) -> &str {
@@ -70,6 +101,19 @@ mod tests {
         assert_eq!(shown("meter", &memory, Language::Chinese).as_deref(), Some("内存"));
         let hosts = parameters([("meter", "Hosts"), ("limit", "3")]);
         assert_eq!(shown("limit", &hosts, Language::Chinese).as_deref(), Some("3 台"));
+    }
+
+    #[test]
+    fn a_scope_is_named_in_words_and_no_scope_is_everything() {
+        let scoped = parameters([("dimensions", "architecture=arm64,zone=internet")]);
+        assert_eq!(
+            shown("dimensions", &scoped, Language::English).as_deref(),
+            Some("architecture arm64, network zone internet")
+        );
+        assert_eq!(shown("dimensions", &scoped, Language::Chinese).as_deref(), Some("架构 arm64、网络区域 internet"));
+        let facts = parameters([("tier", "extreme")]);
+        assert_eq!(shown("dimensions", &facts, Language::English).as_deref(), Some("storage tier extreme"));
+        assert_eq!(shown("dimensions", &Parameters::new(), Language::Chinese).as_deref(), Some("全部"));
     }
 
     #[test]

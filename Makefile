@@ -1,0 +1,66 @@
+# Jiyun (集云). `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+export CARGO_BUILD_JOBS ?= $(shell nproc)
+export CARGO_TERM_COLOR ?= auto
+CACHE := $(or $(JIYUN_LAB_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/jiyun-lab,$(HOME)/.cache/jiyun-lab))
+TOOLS := $(CACHE)/tools
+DENY_VERSION := 0.20.2
+DENY := $(TOOLS)/bin/cargo-deny
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: prerequisites
+prerequisites: ## Install what the build needs (Debian/Ubuntu), or say what to type
+	@tools/prerequisites
+
+.PHONY: build
+build: prerequisites ## Build every program
+	cargo build --workspace --locked
+
+.PHONY: demo
+demo: build lab ## Tell the story on a lab of its own, then stay up (ONCE=1 ends by itself)
+	cargo run --locked -q -p jiyun-tests --bin jiyun-demo -- $(if $(ONCE),--once,) $(if $(PROFILE),--profile $(PROFILE),)
+
+.PHONY: lab
+lab: prerequisites ## Build the lab's programs (once; cached outside the checkout)
+	cargo run --locked -q -p jiyun-lab -- build
+
+.PHONY: test
+test: build lab ## Run every suite
+	cargo test --workspace --locked
+
+.PHONY: lint
+lint: prerequisites $(DENY) ## Formatting, clippy, licences, charts, generated files
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo run --locked -q -p jiyun-crds --bin crdgen -- --check
+	cargo run --locked -q -p jiyun-api -- openapi --check docs/openapi.json
+	$(DENY) --locked check bans licenses sources
+	tools/house-rules
+
+.PHONY: audit
+audit: $(DENY) ## Check dependencies against the advisory database (needs network access to it)
+	$(DENY) --locked check advisories
+
+.PHONY: bench
+bench: prerequisites lab ## Measure (ONLY=name for one figure); results in target/bench/results.jsonl
+	cargo build --workspace --bins --release --locked
+	target/release/jiyun-bench $(if $(ONLY),--only $(ONLY),)
+
+.PHONY: crds
+crds: prerequisites ## Generate crds/manifests and docs/openapi.json from the types
+	cargo run --locked -q -p jiyun-crds --bin crdgen
+	cargo run --locked -q -p jiyun-api -- openapi --write docs/openapi.json
+
+.PHONY: clean
+clean: ## Remove build output; the lab's cached programs stay
+	cargo clean
+	rm -rf demo-out .lab
+
+$(DENY):
+	@mkdir -p $(TOOLS)
+	cargo install --locked --root $(TOOLS) cargo-deny --version $(DENY_VERSION)

@@ -1,0 +1,95 @@
+//! The command line of `jiyun-controller`, with the environment variables a Deployment sets instead.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Jiyun's operators: they read wishes from Kubernetes, book them in the ledger and drive the engines.
+#[derive(Debug, Parser)]
+#[command(name = "jiyun-controller", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operators: wait for leadership, then reconcile until stopped.
+    Run(Run),
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Kubeconfig of the hub; without it the in-cluster configuration is used.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// How to reach the ledger's etcd.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+
+    /// Where health (`/livez`, `/readyz`) and `/metrics` are served.
+    #[arg(long, default_value = "127.0.0.1:8080", env = "JIYUN_LISTEN", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+
+    /// The namespace Jiyun itself lives in.
+    #[arg(long, default_value = "jiyun-system", env = "JIYUN_NAMESPACE", value_name = "NAME")]
+    pub namespace: String,
+
+    /// What this replica calls itself as leader; shown to operators, never compared.
+    #[arg(long, env = "JIYUN_IDENTITY", default_value = "jiyun-controller", value_name = "NAME")]
+    pub identity: String,
+
+    /// Cloud hosts reconciled at the same time.
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
+}
+
+/// How to reach the ledger's etcd.
+#[derive(Clone, Debug, Args)]
+pub struct LedgerArgs {
+    /// Endpoints, comma-separated, such as `https://ledger-0:2379`.
+    #[arg(
+        long = "ledger-endpoints",
+        value_delimiter = ',',
+        required = true,
+        env = "JIYUN_LEDGER_ENDPOINTS",
+        value_name = "URL"
+    )]
+    pub endpoints: Vec<String>,
+
+    /// The authority that signed the endpoints' certificates (PEM).
+    #[arg(long = "ledger-ca", env = "JIYUN_LEDGER_CA", value_name = "FILE", requires_all = ["cert", "key"])]
+    pub ca: Option<PathBuf>,
+
+    /// Client certificate whose common name is our etcd user (PEM).
+    #[arg(long = "ledger-cert", env = "JIYUN_LEDGER_CERT", value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+
+    /// Key of the client certificate (PEM).
+    #[arg(long = "ledger-key", env = "JIYUN_LEDGER_KEY", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_certificate_authority_without_a_client_certificate_is_refused() {
+        let error =
+            Cli::try_parse_from(["jiyun-controller", "run", "--ledger-endpoints=https://a:1", "--ledger-ca=ca.crt"])
+                .unwrap_err();
+        assert!(error.to_string().contains("--ledger-cert"), "{error}");
+    }
+}

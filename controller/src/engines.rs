@@ -1,0 +1,7 @@
+//! The engines we drive: one file per engine says what we write and what we read; nothing else knows their fields.
+
+pub mod applied;
+pub mod cdi;
+pub mod kubevirt;
+pub mod order;
+pub mod view;

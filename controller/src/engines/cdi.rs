@@ -1,0 +1,131 @@
+//! CDI (Containerized Data Importer): system disks as `DataVolume`s.
+//!
+//! Contract: `cdi.kubevirt.io/v1beta1`, release 1.65; phases in its `core-api/types.go`. A disk is an object of its own,
+//! not a template inside the machine, so that a machine can be rebuilt or archived while its disk stays.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    applied,
+    order::{ImageSource, MachineOrder},
+    view::{EngineKind, Unread, View},
+};
+
+/// The kind `DataVolume`.
+#[derive(Clone, Debug)]
+pub struct DataVolume;
+
+/// A `DataVolume` as we see it.
+pub type DiskView = View<DataVolume>;
+
+impl EngineKind for DataVolume {
+    const GROUP: &'static str = "cdi.kubevirt.io";
+    const VERSION: &'static str = "v1beta1";
+    const KIND: &'static str = "DataVolume";
+    const PLURAL: &'static str = "datavolumes";
+    type Spec = Unread;
+    type Status = DiskStatus;
+}
+
+/// What is read of a disk's status.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DiskStatus {
+    /// Phase; empty until CDI has looked at it.
+    pub phase: Option<String>,
+    /// Import progress such as `37.5%`, or `N/A`.
+    pub progress: Option<String>,
+}
+
+/// How far a disk is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiskState {
+    /// Content is being fetched; the text is CDI's phase and progress.
+    Filling(String),
+    /// Content is complete, or will be fetched as soon as a machine wants it.
+    Filled,
+    /// The import failed; CDI goes on trying.
+    Failed(String),
+}
+
+/// Reads a disk's state. `PendingPopulation` and `WaitForFirstConsumer` mean "waits for its machine": no fault.
+pub fn state(status: &DiskStatus) -> DiskState {
+    match status.phase.as_deref() {
+        Some("Succeeded" | "PendingPopulation" | "WaitForFirstConsumer") => DiskState::Filled,
+        Some("Failed") => DiskState::Failed("Failed".to_owned()),
+        Some(phase) => {
+            let quarter = status.progress.as_deref().and_then(quarter);
+            DiskState::Filling(quarter.map_or_else(|| phase.to_owned(), |quarter| format!("{phase} {quarter}")))
+        }
+        None => DiskState::Filling("Pending".to_owned()),
+    }
+}
+
+/// CDI's progress (`37.5%`) rounded down to quarters: an import is told in five steps, not in a write a second.
+fn quarter(progress: &str) -> Option<&'static str> {
+    let percent: u32 = progress.strip_suffix('%')?.split('.').next()?.parse().ok()?;
+    Some(match percent {
+        0..25 => "0%",
+        25..50 => "25%",
+        50..75 => "50%",
+        75..100 => "75%",
+        _ => "100%",
+    })
+}
+
+/// The `DataVolume` of an order, ready for server-side apply.
+pub fn build(order: &MachineOrder) -> Value {
+    let source = match &order.image {
+        ImageSource::Http(url) => json!({"http": {"url": url}}),
+        ImageSource::Registry(url) => json!({"registry": {"url": url}}),
+    };
+    applied::stamped(json!({
+        "apiVersion": "cdi.kubevirt.io/v1beta1",
+        "kind": "DataVolume",
+        "metadata": {
+            "name": order.disk_name,
+            "namespace": order.namespace,
+            "labels": order.labels,
+            // Fetch at once, whether or not the storage class waits for a consumer: the import is the longest step.
+            "annotations": {"cdi.kubevirt.io/storage.bind.immediate.requested": "true"},
+        },
+        "spec": {
+            "source": source,
+            "storage": {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": format!("{}Mi", order.disk_mebibytes)}},
+                "storageClassName": order.storage_class,
+            },
+        },
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(phase: &str, progress: &str) -> DiskStatus {
+        DiskStatus { phase: Some(phase.into()), progress: Some(progress.into()) }
+    }
+
+    #[test]
+    fn a_disk_that_waits_for_its_machine_is_no_fault() {
+        assert_eq!(state(&status("WaitForFirstConsumer", "N/A")), DiskState::Filled);
+        assert_eq!(state(&status("Succeeded", "100.0%")), DiskState::Filled);
+    }
+
+    #[test]
+    fn progress_is_told_in_quarters_while_an_image_is_fetched() {
+        assert_eq!(state(&status("ImportInProgress", "37.5%")), DiskState::Filling("ImportInProgress 25%".into()));
+        assert_eq!(state(&status("ImportInProgress", "49.99%")), DiskState::Filling("ImportInProgress 25%".into()));
+        assert_eq!(state(&status("ImportScheduled", "N/A")), DiskState::Filling("ImportScheduled".into()));
+        assert_eq!(state(&DiskStatus::default()), DiskState::Filling("Pending".into()));
+    }
+
+    #[test]
+    fn a_null_in_the_status_is_read_as_nothing() {
+        let read: DiskStatus = serde_json::from_str(r#"{"phase": null, "progress": null, "claimName": "x"}"#).unwrap();
+        assert_eq!(state(&read), DiskState::Filling("Pending".into()));
+    }
+}

@@ -1,0 +1,239 @@
+//! KubeVirt: machines as `VirtualMachine`s.
+//!
+//! Contract: `kubevirt.io/v1`, release 1.8; states in its `staging/src/kubevirt.io/api/core/v1/types.go`
+//! (`VirtualMachinePrintableStatus`). Power is declared (`Always` | `Halted`); the start and stop subresources are
+//! never called, because they rewrite the same field and would fight server-side apply.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    applied,
+    order::{MachineOrder, Power},
+    view::{EngineKind, Unread, View},
+};
+
+/// The kind `VirtualMachine`.
+#[derive(Clone, Debug)]
+pub struct VirtualMachine;
+
+/// A `VirtualMachine` as we see it.
+pub type MachineView = View<VirtualMachine>;
+
+impl EngineKind for VirtualMachine {
+    const GROUP: &'static str = "kubevirt.io";
+    const VERSION: &'static str = "v1";
+    const KIND: &'static str = "VirtualMachine";
+    const PLURAL: &'static str = "virtualmachines";
+    type Spec = MachineSpec;
+    type Status = MachineStatus;
+}
+
+/// The kind `VirtualMachineInstance`: the machine as it runs; it holds the addresses.
+#[derive(Clone, Debug)]
+pub struct VirtualMachineInstance;
+
+/// A `VirtualMachineInstance` as we see it.
+pub type InstanceView = View<VirtualMachineInstance>;
+
+impl EngineKind for VirtualMachineInstance {
+    const GROUP: &'static str = "kubevirt.io";
+    const VERSION: &'static str = "v1";
+    const KIND: &'static str = "VirtualMachineInstance";
+    const PLURAL: &'static str = "virtualmachineinstances";
+    type Spec = Unread;
+    type Status = InstanceStatus;
+}
+
+/// What is read of a machine's wish: power, so that a start or stop by hand is noticed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct MachineSpec {
+    /// `Always`, `Halted`, ...
+    pub run_strategy: Option<String>,
+}
+
+/// What is read of a machine's status.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct MachineStatus {
+    /// KubeVirt's word for people, such as `Running`.
+    pub printable_status: Option<String>,
+    /// Whether the guest answers its readiness probe, or runs where it has none.
+    pub ready: Option<bool>,
+    /// Conditions; only `Failure` is looked at.
+    pub conditions: Option<Vec<MachineCondition>>,
+}
+
+/// A condition of a machine.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct MachineCondition {
+    /// Type, such as `Failure`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// `True`, `False`, `Unknown`.
+    pub status: Option<String>,
+    /// Text for people.
+    pub message: Option<String>,
+}
+
+/// What is read of a running instance.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct InstanceStatus {
+    /// Network interfaces.
+    pub interfaces: Option<Vec<Interface>>,
+}
+
+/// A network interface of a running instance.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Interface {
+    /// Its first address.
+    pub ip_address: Option<String>,
+}
+
+/// What a machine is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MachineState {
+    /// Up and answering.
+    Running,
+    /// Shut down.
+    Stopped,
+    /// On its way; KubeVirt's word.
+    Changing(String),
+    /// KubeVirt reports a fault; its text.
+    Failed(String),
+}
+
+/// `printableStatus` values that are faults: they do not pass by waiting for the normal course of things.
+const FAULTS: [&str; 7] = [
+    "CrashLoopBackOff",
+    "ErrorUnschedulable",
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrorPvcNotFound",
+    "DataVolumeError",
+    "ErrorDataVolumeNotFound",
+];
+
+/// Reads a machine's state.
+pub fn state(status: &MachineStatus) -> MachineState {
+    let word = status.printable_status.as_deref().unwrap_or("Pending");
+    match word {
+        "Running" if status.ready == Some(true) => MachineState::Running,
+        "Running" => MachineState::Changing("Running, not ready".to_owned()),
+        "Stopped" => MachineState::Stopped,
+        fault if FAULTS.contains(&fault) => {
+            let told = failure(status).filter(|message| !message.is_empty());
+            MachineState::Failed(told.map_or_else(|| fault.to_owned(), |message| format!("{fault}: {message}")))
+        }
+        other => MachineState::Changing(other.to_owned()),
+    }
+}
+
+fn failure(status: &MachineStatus) -> Option<&str> {
+    let conditions = status.conditions.as_deref().unwrap_or_default();
+    let failure = conditions.iter().find(|condition| {
+        condition.kind.as_deref() == Some("Failure") && condition.status.as_deref() == Some("True")
+    })?;
+    failure.message.as_deref()
+}
+
+/// Addresses of a running instance, in the order of its interfaces.
+pub fn addresses(status: &InstanceStatus) -> Vec<String> {
+    status.interfaces.iter().flatten().filter_map(|interface| interface.ip_address.clone()).collect()
+}
+
+/// The run strategy that declares `power`.
+pub fn run_strategy(power: Power) -> &'static str {
+    match power {
+        Power::On => "Always",
+        Power::Off => "Halted",
+    }
+}
+
+/// The `VirtualMachine` of an order, ready for server-side apply.
+pub fn build(order: &MachineOrder) -> Value {
+    applied::stamped(json!({
+        "apiVersion": "kubevirt.io/v1",
+        "kind": "VirtualMachine",
+        "metadata": {"name": order.name, "namespace": order.namespace, "labels": order.labels},
+        "spec": {
+            "runStrategy": run_strategy(order.power),
+            "template": {
+                "metadata": {"labels": order.labels},
+                "spec": {
+                    "architecture": order.architecture,
+                    "domain": {
+                        // One core a socket: sockets are what KubeVirt can add to a running machine later.
+                        "cpu": {"sockets": order.vcpu, "cores": 1, "threads": 1},
+                        "memory": {"guest": format!("{}Mi", order.memory_mebibytes)},
+                        "devices": {
+                            "disks": [
+                                {"name": "system", "disk": {"bus": "virtio"}, "bootOrder": 1},
+                                {"name": "seed", "disk": {"bus": "virtio"}},
+                            ],
+                            "interfaces": [{"name": "default", "masquerade": {}}],
+                        },
+                    },
+                    "networks": [{"name": "default", "pod": {}}],
+                    "volumes": [
+                        {"name": "system", "dataVolume": {"name": order.disk_name}},
+                        {"name": "seed", "cloudInitNoCloud": {"userData": user_data(order)}},
+                    ],
+                },
+            },
+        },
+    }))
+}
+
+/// Cloud-init's first-boot data. JSON is YAML, and quoting it keeps a key's comment from becoming another setting.
+fn user_data(order: &MachineOrder) -> String {
+    let settings = json!({"hostname": order.name, "ssh_authorized_keys": order.ssh_authorized_keys});
+    format!("#cloud-config\n{settings}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(word: &str, ready: bool) -> MachineStatus {
+        MachineStatus { printable_status: Some(word.into()), ready: Some(ready), conditions: None }
+    }
+
+    #[test]
+    fn running_counts_only_when_ready() {
+        assert_eq!(state(&status("Running", true)), MachineState::Running);
+        assert_eq!(state(&status("Running", false)), MachineState::Changing("Running, not ready".into()));
+    }
+
+    #[test]
+    fn a_fault_carries_the_engines_own_words() {
+        let mut broken = status("ErrorUnschedulable", false);
+        broken.conditions = Some(vec![MachineCondition {
+            kind: Some("Failure".into()),
+            status: Some("True".into()),
+            message: Some("0/3 nodes are available".into()),
+        }]);
+        assert_eq!(state(&broken), MachineState::Failed("ErrorUnschedulable: 0/3 nodes are available".into()));
+        assert_eq!(state(&status("CrashLoopBackOff", false)), MachineState::Failed("CrashLoopBackOff".into()));
+    }
+
+    #[test]
+    fn an_unknown_word_of_a_later_release_is_a_change_under_way() {
+        assert_eq!(state(&status("WaitingForReceiver", false)), MachineState::Changing("WaitingForReceiver".into()));
+    }
+
+    #[test]
+    fn null_transition_times_and_missing_fields_are_read() {
+        let view: MachineView = serde_json::from_value(json!({
+            "apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine", "metadata": {"name": "a"},
+            "status": {"printableStatus": "Running", "ready": true,
+                       "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": null, "message": null}]}
+        }))
+        .unwrap();
+        assert_eq!(state(&view.status), MachineState::Running);
+    }
+}

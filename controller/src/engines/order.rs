@@ -1,0 +1,53 @@
+//! What an engine is asked to make: a cloud host in plain terms, free of Jiyun's and of any engine's kinds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One machine with its system disk, as approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineOrder {
+    /// Namespace of the engine objects; tenants have no rights there.
+    pub namespace: String,
+    /// Name of the machine.
+    pub name: String,
+    /// Name of its system disk.
+    pub disk_name: String,
+    /// Links back to what asked for it; owner references do not cross namespaces.
+    pub labels: BTreeMap<String, String>,
+    /// vCPUs, at least 1.
+    pub vcpu: u64,
+    /// Memory in MiB.
+    pub memory_mebibytes: u64,
+    /// CPU architecture as Kubernetes spells it (`amd64`, `arm64`).
+    pub architecture: String,
+    /// System disk in MiB.
+    pub disk_mebibytes: u64,
+    /// Storage class of the system disk.
+    pub storage_class: String,
+    /// Where the system disk's content comes from.
+    pub image: ImageSource,
+    /// Public keys allowed to sign in.
+    pub ssh_authorized_keys: Vec<String>,
+    /// Whether the machine is to run.
+    pub power: Power,
+}
+
+/// Where an image is fetched from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ImageSource {
+    /// A disk image behind a URL.
+    Http(String),
+    /// A disk image in a container registry (`docker://...`).
+    Registry(String),
+}
+
+/// Whether a machine is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// Running.
+    On,
+    /// Shut down; disk and claim stay.
+    Off,
+}

@@ -1,0 +1,285 @@
+//! Cloud hosts (云主机): dereference, validate, ask the ledger, drive the engines, report.
+//!
+//! Nothing is made before a claim is granted; nothing is given back before it is gone. The ledger's answer and the
+//! claim's approved spec decide; the wish only asks.
+
+pub mod approved;
+mod digest;
+mod ending;
+mod found;
+pub mod plan;
+pub mod rejection;
+mod report;
+mod request;
+mod run;
+mod valid;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, ConditionType, Reason, condition};
+use jiyun_ledger::{Claim, ClaimStage, Decision, Meter, RefusalCode};
+use kube::{Api, ResourceExt, runtime::controller::Action};
+use tracing::info;
+
+use self::{
+    approved::Approved,
+    plan::{Desired, Observed, Step},
+    rejection::Rejection,
+    report::{Engines, Standing},
+    valid::Valid,
+};
+use crate::{
+    catalogue::lookup,
+    context::Context,
+    engines::{
+        cdi,
+        kubevirt::{self, InstanceView, MachineState, MachineView},
+    },
+    error::ReconcileError,
+    site::SiteEngines,
+    write::WriteError,
+};
+
+pub use ending::dismantle;
+pub use run::run;
+
+/// When a wish that names something missing, or was not decided, is looked at again.
+const UNSETTLED: Duration = Duration::from_secs(10);
+
+/// When a host at work is looked at again whatever happened.
+const SETTLED: Duration = Duration::from_mins(10);
+
+/// Brings one host a step on.
+///
+/// # Errors
+/// What did not work; the host is tried again.
+pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, ReconcileError> {
+    if host.metadata.deletion_timestamp.is_some() {
+        return ending::reconcile(host, context).await;
+    }
+    let found = found::dereference(host, &context.catalogue);
+    let valid = valid::validate(host, &found);
+    let held = open_claim(host, context);
+    let standing = match (valid, held) {
+        (Ok(valid), None) => ask(host, &valid, context).await?,
+        (Ok(valid), Some(claim)) => serve(host, Arc::clone(&claim), changed(&claim, &valid), context).await?,
+        (Err(rejection), None) => Standing::Rejected(rejection),
+        (Err(rejection), Some(claim)) => serve(host, claim, Some(rejection), context).await?,
+    };
+    report(host, &standing, context).await
+}
+
+/// The open claim of this very object (by UID: a namesake made later is another one).
+fn open_claim(host: &CloudHost, context: &Context) -> Option<Arc<Claim>> {
+    let uid = host.metadata.uid.as_deref()?;
+    context.ledger.read(|state| state.claim_of_subject(uid).cloned()).filter(|claim| claim.is_open())
+}
+
+/// What a granted host is asked to change, which cannot be done yet: it stays as approved.
+fn changed(claim: &Claim, valid: &Valid) -> Option<Rejection> {
+    if claim.spec_digest == valid.digest {
+        return None;
+    }
+    serde_json::from_value::<Approved>(claim.approved_spec.clone()).ok()?.change_to(&valid.approved)
+}
+
+/// Puts a valid wish to the ledger, unless this very wish was refused before: a refusal stands until the wish is
+/// edited, or GitOps would ask again for ever.
+async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Standing, ReconcileError> {
+    if let Some(refusal) = standing_refusal(host, &valid.digest) {
+        return Ok(refusal);
+    }
+    let decision = context.ledger.decide(request::claim_request(host, valid)?).await?;
+    match decision {
+        Decision::Granted { claim, existing, .. } => {
+            if !existing {
+                context.metrics.decided("Granted");
+                info!(
+                    host.namespace = host.namespace(),
+                    host.name = host.name_any(),
+                    claim = %claim.id,
+                    pool = claim.pool_of(Meter::Vcpu).map(ToString::to_string),
+                    "granted"
+                );
+            }
+            serve(host, claim, None, context).await
+        }
+        Decision::Refused(refusal) => {
+            context.metrics.decided(refusal.code.into());
+            info!(
+                host.namespace = host.namespace(),
+                host.name = host.name_any(),
+                code = %refusal.code,
+                parameters = ?refusal.parameters,
+                report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
+                "refused"
+            );
+            Ok(match refusal.code {
+                // Not decisions on the wish: the book is being checked, or the department is not booked yet.
+                RefusalCode::Quarantined => Standing::Undecided(Reason::Quarantined),
+                RefusalCode::UnknownAccount => Standing::Undecided(Reason::Undecided),
+                RefusalCode::ExceedsLimit
+                | RefusalCode::PoolExhausted
+                | RefusalCode::NoMatchingPool
+                | RefusalCode::AccountClosed => Standing::Refused(refusal),
+            })
+        }
+    }
+}
+
+/// The refusal the status holds for this very wish. [`Reason::NoMatchingPool`] does not stand: a pool may be on its way
+/// in the same commit as the wish, and asking again costs nothing.
+fn standing_refusal(host: &CloudHost, digest: &str) -> Option<Standing> {
+    let status = host.status.as_ref()?;
+    let refusal = status.refusal.as_ref().filter(|_| status.spec_digest.as_deref() == Some(digest))?;
+    let code: RefusalCode = refusal.code.parse().ok()?;
+    if code == RefusalCode::NoMatchingPool {
+        return None;
+    }
+    let parameters = refusal.parameters.iter().map(|each| (each.name.clone(), each.value.clone())).collect();
+    Some(Standing::Refused(jiyun_ledger::Refusal {
+        code,
+        parameters,
+        report: jiyun_ledger::PlacementReport::default(),
+    }))
+}
+
+/// Drives the engines of a host with a claim, and says how it stands.
+async fn serve(
+    host: &CloudHost,
+    claim: Arc<Claim>,
+    objection: Option<Rejection>,
+    context: &Context,
+) -> Result<Standing, ReconcileError> {
+    let engines = drive(host, &claim, context).await?;
+    if engines.settled() && claim.stage() == ClaimStage::Reserved {
+        // The department pays from the moment it can use the machine, and not a second earlier.
+        context.ledger.billable(claim.id).await?;
+    }
+    Ok(Standing::Admitted { claim, objection, engines })
+}
+
+async fn drive(host: &CloudHost, claim: &Claim, context: &Context) -> Result<Engines, ReconcileError> {
+    let approved: Approved = serde_json::from_value(claim.approved_spec.clone())?;
+    let Some((site, storage_class)) = whereabouts(claim, context) else {
+        return Ok(unreachable_site(host));
+    };
+    let order = request::machine_order(host, claim, &approved, &storage_class);
+    let desired = Desired {
+        host_uid: claim.subject.uid.clone(),
+        disk: cdi::build(&order),
+        machine: kubevirt::build(&order),
+        power: order.power,
+    };
+    let mut observed = Observed {
+        disk: site.disk(&order.namespace, &order.disk_name),
+        machine: site.machine(&order.namespace, &order.name),
+    };
+    let mut problem = None;
+    for step in plan::plan(&desired, &observed)? {
+        match take(step, &desired, &order.namespace, &mut observed, site, context).await {
+            Ok(()) => {}
+            // The engine's own admission said no: its owner should read why, and asking again at once is no use.
+            Err(error) if matches!(error.status(), Some(400 | 403 | 404 | 422)) => {
+                problem = Some(crate::error::chain(&error));
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let machine = observed.machine.as_ref().map(|machine| kubevirt::state(&machine.status));
+    let addresses = match &machine {
+        Some(MachineState::Running) => addresses(host, &order.namespace, &order.name, site).await?,
+        _ => Vec::new(),
+    };
+    let disk = observed.disk.as_ref().map(|disk| cdi::state(&disk.status));
+    Ok(Engines { disk, machine, power: order.power, addresses, problem })
+}
+
+async fn take(
+    step: Step,
+    desired: &Desired,
+    namespace: &str,
+    observed: &mut Observed,
+    site: &SiteEngines,
+    context: &Context,
+) -> Result<(), WriteError> {
+    match step {
+        Step::ApplyDisk(_) => {
+            let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
+            observed.disk = Some(context.writer.apply(&api, name_of(&desired.disk), &desired.disk).await?);
+        }
+        Step::ApplyMachine(_) => {
+            let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
+            observed.machine = Some(context.writer.apply(&api, name_of(&desired.machine), &desired.machine).await?);
+        }
+    }
+    Ok(())
+}
+
+fn name_of(object: &serde_json::Value) -> &str {
+    object.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default()
+}
+
+/// The site a claim lies at and the storage class of its disk.
+fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngines, String)> {
+    let catalogue = &context.catalogue;
+    let pool = lookup(&catalogue.storage_pools, None, claim.pool_of(Meter::BlockStorage)?.as_str())?;
+    let site = lookup(&catalogue.sites, None, &pool.spec.site_ref.name)?;
+    Some((context.sites.engines(&site)?, pool.spec.storage_class_name))
+}
+
+fn unreachable_site(host: &CloudHost) -> Engines {
+    let power = match host.spec.power {
+        jiyun_crds::v1alpha1::Power::On => crate::engines::order::Power::On,
+        jiyun_crds::v1alpha1::Power::Off => crate::engines::order::Power::Off,
+    };
+    let problem = Some(jiyun_messages::bilingual("SiteUnreachable", &jiyun_messages::parameters([("site", "-")])));
+    Engines { disk: None, machine: None, power, addresses: Vec::new(), problem }
+}
+
+/// Addresses of a running machine: those reported before, or asked of the engine once.
+async fn addresses(
+    host: &CloudHost,
+    namespace: &str,
+    name: &str,
+    site: &SiteEngines,
+) -> Result<Vec<String>, ReconcileError> {
+    let known = host
+        .status
+        .as_ref()
+        .filter(|status| !status.addresses.is_empty() && condition::is_true(&status.conditions, ConditionType::Ready));
+    if let Some(known) = known {
+        return Ok(known.addresses.clone());
+    }
+    let api = Api::<InstanceView>::namespaced(site.client.clone(), namespace);
+    let instance =
+        api.get_opt(name).await.map_err(|source| ReconcileError::read(format!("instance {name}"), source))?;
+    Ok(instance.map(|instance| kubevirt::addresses(&instance.status)).unwrap_or_default())
+}
+
+/// Writes the status where it is worth it, and says when to look again.
+async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Result<Action, ReconcileError> {
+    let now = Timestamp::now();
+    let status = report::status(host, Some(digest::of(&host.spec)), standing, now);
+    let settled = match standing {
+        Standing::Rejected(_) | Standing::Undecided(_) => UNSETTLED,
+        Standing::Refused(refusal) if refusal.code == RefusalCode::NoMatchingPool => UNSETTLED,
+        Standing::Admitted { engines, .. } if engines.problem.is_some() => UNSETTLED,
+        Standing::Refused(_) | Standing::Admitted { .. } | Standing::Ending { .. } => SETTLED,
+    };
+    if report::worth_writing(host, &status, now) {
+        write_status(host, &status, context).await?;
+        return Ok(Action::requeue(settled));
+    }
+    let silent = host.status.as_ref() != Some(&status);
+    let patience = Duration::from_secs(report::PATIENCE_SECONDS.unsigned_abs());
+    Ok(Action::requeue(if silent { patience } else { settled }))
+}
+
+async fn write_status(host: &CloudHost, status: &CloudHostStatus, context: &Context) -> Result<(), ReconcileError> {
+    let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
+    context.writer.apply_status(&api, &host.name_any(), &serde_json::to_value(status)?).await?;
+    Ok(())
+}

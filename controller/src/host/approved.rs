@@ -1,0 +1,51 @@
+//! What was approved for a cloud host, resolved from the catalogue: kept in the ledger, and all that the engines see.
+//!
+//! Later edits of a class or an image do not reach machines that exist: they are built from this.
+
+use jiyun_messages::parameters;
+use serde::{Deserialize, Serialize};
+
+use super::rejection::Rejection;
+use crate::engines::order::ImageSource;
+
+/// A cloud host in resolved terms: quantities instead of names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approved {
+    /// Host class, for statements.
+    pub class: String,
+    /// Image, for people.
+    pub image: String,
+    /// Where the image is fetched from.
+    pub image_source: ImageSource,
+    /// vCPUs.
+    pub vcpu: u64,
+    /// Memory in MiB.
+    pub memory_mebibytes: u64,
+    /// CPU architecture.
+    pub architecture: String,
+    /// Tier of the system disk.
+    pub disk_tier: String,
+    /// Size of the system disk in MiB.
+    pub disk_mebibytes: u64,
+    /// Public keys allowed to sign in.
+    pub ssh_authorized_keys: Vec<String>,
+}
+
+impl Approved {
+    /// Says which field of a granted host was asked to change, if any: not possible yet.
+    pub fn change_to(&self, asked: &Self) -> Option<Rejection> {
+        let gib = |mebibytes: u64| format!("{} GiB", mebibytes / 1024);
+        let (field, from, to) = if self.class != asked.class {
+            ("spec.classRef.name", self.class.clone(), asked.class.clone())
+        } else if self.disk_mebibytes != asked.disk_mebibytes {
+            ("spec.systemDisk.size", gib(self.disk_mebibytes), gib(asked.disk_mebibytes))
+        } else {
+            return None;
+        };
+        Some(Rejection::misconfigured(
+            "ResizeNotSupported",
+            parameters([("field", field), ("from", &from), ("to", &to)]),
+        ))
+    }
+}

@@ -1,0 +1,150 @@
+//! The end of a host: an intent in the ledger, then the machine, then its disk, and only then the claim.
+//!
+//! Every call that destroys follows the committed intent and carries the UID and version of what was read just before.
+//! What is gone is asked of the API server, never of a cache: an empty cache must not free a claim.
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use jiyun_crds::{
+    names::{FINALIZER_CLAIM, LABEL_HOST_UID, engine_namespace, system_disk_name},
+    v1alpha1::CloudHost,
+};
+use jiyun_ledger::{Claim, Meter};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope, runtime::controller::Action};
+use serde::de::DeserializeOwned;
+use tracing::info;
+
+use super::{open_claim, report::Standing};
+use crate::{
+    catalogue::lookup,
+    context::Context,
+    engines::{
+        cdi::DiskView,
+        kubevirt::{InstanceView, MachineView},
+    },
+    error::ReconcileError,
+};
+
+/// How soon to look again at what should have disappeared, should its watch event be lost.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Brings a host that is being deleted a step on.
+///
+/// # Errors
+/// What did not work; the host is tried again.
+pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, ReconcileError> {
+    if !host.finalizers().iter().any(|finalizer| finalizer == FINALIZER_CLAIM) {
+        return Ok(Action::await_change());
+    }
+    if let Some(claim) = open_claim(host, context) {
+        if context.ledger.read(|state| state.quarantine().is_some()) {
+            return wait(host, claim, "-", context).await;
+        }
+        context.ledger.end(claim.id).await?;
+        if let Some(remaining) = dismantle(&claim, context).await? {
+            return wait(host, claim, &remaining, context).await;
+        }
+        context.ledger.release(claim.id).await?;
+        info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "released");
+    }
+    let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
+    context.writer.remove_finalizer(&api, host, FINALIZER_CLAIM).await?;
+    Ok(Action::await_change())
+}
+
+async fn wait(host: &CloudHost, claim: Arc<Claim>, what: &str, context: &Context) -> Result<Action, ReconcileError> {
+    let standing = Standing::Ending { claim, waiting_for: what.to_owned() };
+    super::report(host, &standing, context).await?;
+    Ok(Action::requeue(SOON))
+}
+
+/// Deletes what a claim's host has on the engines. `None` once nothing is left; otherwise what is still there.
+///
+/// # Errors
+/// When a request fails. An answer that cannot be had is never taken for "gone".
+pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String>, ReconcileError> {
+    let Some(site) = site_of(claim, context) else {
+        return Ok(Some("Site".to_owned()));
+    };
+    let namespace = engine_namespace(claim.account.as_str());
+    let (name, uid) = (&claim.subject.name, &claim.subject.uid);
+    let disk = system_disk_name(name);
+    let client = &site.client;
+    if let Some(left) = remove::<MachineView>(client, &namespace, name, uid, context).await? {
+        return Ok(Some(left));
+    }
+    // The instance outlives its machine while the guest shuts down; its disk must not go from under it.
+    if let Some(left) = present::<InstanceView>(client, &namespace, name, uid).await? {
+        return Ok(Some(left));
+    }
+    if let Some(left) = remove::<DiskView>(client, &namespace, &disk, uid, context).await? {
+        return Ok(Some(left));
+    }
+    // Capacity is free when the volume claim is gone, not when its import object is.
+    present::<PersistentVolumeClaim>(client, &namespace, &disk, uid).await
+}
+
+fn site_of<'a>(claim: &Claim, context: &'a Context) -> Option<&'a crate::site::SiteEngines> {
+    let catalogue = &context.catalogue;
+    let pool = lookup(&catalogue.storage_pools, None, claim.pool_of(Meter::BlockStorage)?.as_str())?;
+    let site = lookup(&catalogue.sites, None, &pool.spec.site_ref.name)?;
+    context.sites.engines(&site)
+}
+
+/// Deletes the object if it is there; says so while it is.
+async fn remove<K>(
+    client: &kube::Client,
+    namespace: &str,
+    name: &str,
+    uid: &str,
+    context: &Context,
+) -> Result<Option<String>, ReconcileError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let api = Api::<K>::namespaced(client.clone(), namespace);
+    let Some(object) = read(&api, name).await? else { return Ok(None) };
+    if !made_for(&object, uid) {
+        return Ok(None);
+    }
+    if object.meta().deletion_timestamp.is_none() {
+        context.writer.delete(&api, &object).await?;
+        if read(&api, name).await?.is_none() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(described::<K>(name)))
+}
+
+/// Whether the object is still there.
+async fn present<K>(
+    client: &kube::Client,
+    namespace: &str,
+    name: &str,
+    uid: &str,
+) -> Result<Option<String>, ReconcileError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let api = Api::<K>::namespaced(client.clone(), namespace);
+    let object = read(&api, name).await?;
+    Ok(object.filter(|object| made_for(object, uid)).map(|_| described::<K>(name)))
+}
+
+async fn read<K>(api: &Api<K>, name: &str) -> Result<Option<K>, ReconcileError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    api.get_opt(name).await.map_err(|source| ReconcileError::read(described::<K>(name), source))
+}
+
+/// An object labelled for another host is not ours to wait for or to delete; one without the label was made by an
+/// engine for ours (an instance, a volume claim), and its name is proof enough.
+fn made_for(object: &impl Resource, uid: &str) -> bool {
+    object.meta().labels.as_ref().and_then(|labels| labels.get(LABEL_HOST_UID)).is_none_or(|labelled| labelled == uid)
+}
+
+fn described<K: Resource<DynamicType = ()>>(name: &str) -> String {
+    format!("{} {name}", K::kind(&()))
+}

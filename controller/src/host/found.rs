@@ -1,0 +1,38 @@
+//! Dereference: everything a cloud host names, fetched from memory; no judgement here.
+
+use jiyun_crds::{
+    names::department_of_namespace,
+    v1alpha1::{CloudHost, Department, HostClass, HostImage, InformationSystem, NetworkZone},
+};
+
+use crate::catalogue::{Catalogue, lookup};
+
+/// What a host names, as far as it exists.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The department its namespace belongs to.
+    pub department: Option<Department>,
+    /// The information system it is part of.
+    pub system: Option<InformationSystem>,
+    /// Its class.
+    pub class: Option<HostClass>,
+    /// Its image.
+    pub image: Option<HostImage>,
+    /// Its network zone.
+    pub zone: Option<NetworkZone>,
+}
+
+/// Looks up what `host` names.
+pub fn dereference(host: &CloudHost, catalogue: &Catalogue) -> Found {
+    let namespace = host.metadata.namespace.as_deref();
+    let spec = &host.spec;
+    Found {
+        department: namespace
+            .and_then(department_of_namespace)
+            .and_then(|department| lookup(&catalogue.departments, None, department)),
+        system: lookup(&catalogue.systems, namespace, &spec.system_ref.name),
+        class: lookup(&catalogue.classes, None, &spec.class_ref.name),
+        image: lookup(&catalogue.images, None, &spec.image_ref.name),
+        zone: lookup(&catalogue.zones, None, &spec.zone_ref.name),
+    }
+}

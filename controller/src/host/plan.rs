@@ -1,0 +1,164 @@
+//! What is left to do on the engines: a function from what should be and what is there to steps with their reason.
+
+use kube::core::ObjectMeta;
+use serde_json::Value;
+
+use crate::engines::{
+    applied,
+    cdi::DiskView,
+    kubevirt::{MachineView, run_strategy},
+    order::Power,
+};
+
+/// What should be there.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// UID of the host it is for.
+    pub host_uid: String,
+    /// The system disk.
+    pub disk: Value,
+    /// The machine.
+    pub machine: Value,
+    /// Whether the machine is to run.
+    pub power: Power,
+}
+
+/// What is there.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The system disk, if it exists.
+    pub disk: Option<DiskView>,
+    /// The machine, if it exists.
+    pub machine: Option<MachineView>,
+}
+
+/// One thing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Apply the system disk.
+    ApplyDisk(Why),
+    /// Apply the machine.
+    ApplyMachine(Why),
+}
+
+/// Why a step is taken; logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It does not exist.
+    Missing,
+    /// What is wished differs from what was applied last.
+    Changed,
+    /// Somebody started or stopped the machine past us.
+    PowerDrifted,
+}
+
+/// Why nothing may be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// An engine object of this name belongs to another host, e.g. a namesake that is still being deleted.
+    #[error("{kind} {name} still belongs to another host; it must go first")]
+    Foreign {
+        /// Kind of the object.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// Steps from `observed` to `desired`, in order; none when they agree.
+///
+/// # Errors
+/// [`Obstacle`] when an object of the name belongs to another host.
+pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacle> {
+    let mut steps = Vec::new();
+    match &observed.disk {
+        None => steps.push(Step::ApplyDisk(Why::Missing)),
+        Some(disk) => {
+            ours(&disk.metadata, &desired.host_uid, "DataVolume")?;
+            if !applied::is_applied(&disk.metadata, &desired.disk) {
+                steps.push(Step::ApplyDisk(Why::Changed));
+            }
+        }
+    }
+    match &observed.machine {
+        None => steps.push(Step::ApplyMachine(Why::Missing)),
+        Some(machine) => {
+            ours(&machine.metadata, &desired.host_uid, "VirtualMachine")?;
+            if !applied::is_applied(&machine.metadata, &desired.machine) {
+                steps.push(Step::ApplyMachine(Why::Changed));
+            } else if machine.spec.run_strategy.as_deref() != Some(run_strategy(desired.power)) {
+                steps.push(Step::ApplyMachine(Why::PowerDrifted));
+            }
+        }
+    }
+    Ok(steps)
+}
+
+/// Whether the object was made for the host with this UID and is not on its way out.
+fn ours(meta: &ObjectMeta, uid: &str, kind: &'static str) -> Result<(), Obstacle> {
+    let labelled = meta.labels.as_ref().and_then(|labels| labels.get(jiyun_crds::names::LABEL_HOST_UID));
+    if labelled.is_some_and(|labelled| labelled == uid) && meta.deletion_timestamp.is_none() {
+        return Ok(());
+    }
+    Err(Obstacle::Foreign { kind, name: meta.name.clone().unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn desired(power: Power) -> Desired {
+        let meta = json!({"name": "web", "labels": {"jiyun.io/host-uid": "u1"}});
+        Desired {
+            host_uid: "u1".into(),
+            disk: applied::stamped(json!({"metadata": meta, "spec": {"size": 1}})),
+            machine: applied::stamped(json!({"metadata": meta, "spec": {"runStrategy": run_strategy(power)}})),
+            power,
+        }
+    }
+
+    fn observed(of: &Desired) -> Observed {
+        Observed {
+            disk: Some(serde_json::from_value(of.disk.clone()).unwrap()),
+            machine: Some(serde_json::from_value(of.machine.clone()).unwrap()),
+        }
+    }
+
+    #[test]
+    fn disk_and_machine_are_made_in_that_order() {
+        let steps = plan(&desired(Power::On), &Observed::default()).unwrap();
+        assert_eq!(steps, [Step::ApplyDisk(Why::Missing), Step::ApplyMachine(Why::Missing)]);
+    }
+
+    #[test]
+    fn nothing_is_sent_where_nothing_changed() {
+        let desired = desired(Power::On);
+        assert_eq!(plan(&desired, &observed(&desired)).unwrap(), []);
+    }
+
+    #[test]
+    fn switching_off_touches_the_machine_alone() {
+        let running = desired(Power::On);
+        assert_eq!(plan(&desired(Power::Off), &observed(&running)).unwrap(), [Step::ApplyMachine(Why::Changed)]);
+    }
+
+    #[test]
+    fn a_machine_stopped_past_us_is_started_again() {
+        let desired = desired(Power::On);
+        let mut observed = observed(&desired);
+        observed.machine.as_mut().unwrap().spec.run_strategy = Some("Halted".into());
+        assert_eq!(plan(&desired, &observed).unwrap(), [Step::ApplyMachine(Why::PowerDrifted)]);
+    }
+
+    #[test]
+    fn the_machine_of_a_namesake_is_not_taken_over() {
+        let desired = desired(Power::On);
+        let mut observed = observed(&desired);
+        let labels = observed.machine.as_mut().unwrap().metadata.labels.as_mut().unwrap();
+        labels.insert("jiyun.io/host-uid".into(), "somebody-else".into());
+        let obstacle = plan(&desired, &observed).unwrap_err();
+        assert_eq!(obstacle, Obstacle::Foreign { kind: "VirtualMachine", name: "web".into() });
+    }
+}

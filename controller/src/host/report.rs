@@ -1,0 +1,250 @@
+//! Status: what a host's conditions say, computed from decisions and observations; written only where it differs.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, ToSpan};
+use jiyun_crds::v1alpha1::{
+    CloudHost, CloudHostStatus, ConditionStatus, ConditionType, HostRefusal, LocalRef, Reason, RefusalParameter,
+    condition::Finding,
+};
+use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
+use jiyun_messages::{Parameters, parameters};
+
+use super::rejection::Rejection;
+use crate::{
+    conditions::{finding, merged, plain},
+    engines::{cdi::DiskState, kubevirt::MachineState, order::Power},
+};
+
+/// How a host stands with the ledger.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// The wish is not valid, and nothing was ever granted.
+    Rejected(Rejection),
+    /// The ledger said no.
+    Refused(Refusal),
+    /// The ledger has not said anything yet.
+    Undecided(Reason),
+    /// The ledger holds a claim.
+    Admitted {
+        /// The claim.
+        claim: Arc<Claim>,
+        /// What is wrong with the wish as it is now; the machine stays as approved.
+        objection: Option<Rejection>,
+        /// The engines' side.
+        engines: Engines,
+    },
+    /// The host is being deleted.
+    Ending {
+        /// The claim, until it is released.
+        claim: Arc<Claim>,
+        /// What still has to disappear.
+        waiting_for: String,
+    },
+}
+
+/// What the engines say.
+#[derive(Clone, Debug)]
+pub struct Engines {
+    /// The system disk; `None` before it exists.
+    pub disk: Option<DiskState>,
+    /// The machine; `None` before it exists.
+    pub machine: Option<MachineState>,
+    /// Whether it is to run.
+    pub power: Power,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// Why the engines could not be asked for what is wanted.
+    pub problem: Option<String>,
+}
+
+impl Engines {
+    /// Whether the machine does what was asked.
+    pub fn settled(&self) -> bool {
+        matches!(
+            (self.power, &self.machine),
+            (Power::On, Some(MachineState::Running)) | (Power::Off, Some(MachineState::Stopped))
+        )
+    }
+}
+
+/// The status of `host` given its standing.
+pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now: Timestamp) -> CloudHostStatus {
+    let before = host.status.clone().unwrap_or_default();
+    let generation = host.metadata.generation;
+    let mut status = CloudHostStatus { observed_generation: generation, spec_digest: digest, ..Default::default() };
+    let findings = match standing {
+        Standing::Rejected(rejection) => rejected(rejection),
+        Standing::Refused(refusal) => {
+            status.refusal = Some(recorded(refusal));
+            refused(refusal)
+        }
+        Standing::Undecided(reason) => vec![
+            plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
+            plain(ConditionType::Admitted, ConditionStatus::Unknown, *reason),
+            plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
+        ],
+        Standing::Admitted { claim, objection, engines } => {
+            place(&mut status, claim);
+            status.addresses.clone_from(&engines.addresses);
+            admitted(claim, objection.as_ref(), engines)
+        }
+        Standing::Ending { claim, waiting_for } => {
+            place(&mut status, claim);
+            let about = parameters([("what", waiting_for.as_str())]);
+            vec![
+                granted(claim),
+                finding(ConditionType::Ready, ConditionStatus::False, Reason::Deleting, "Deleting", &about),
+            ]
+        }
+    };
+    status.conditions = merged(&before.conditions, findings, generation, now);
+    status
+}
+
+/// Whether `after` is worth a request to the API server now.
+///
+/// A new host usually is ready within moments; telling every stage would double the writes of a bring-up. So a host
+/// younger than [`PATIENCE_SECONDS`] is reported on when something is decided against it or when it is ready.
+pub fn worth_writing(host: &CloudHost, after: &CloudHostStatus, now: Timestamp) -> bool {
+    if host.status.as_ref() == Some(after) {
+        return false;
+    }
+    let is_true = |kind| jiyun_crds::v1alpha1::condition::is_true(&after.conditions, kind);
+    let on_its_way = is_true(ConditionType::Admitted) && !is_true(ConditionType::Ready);
+    let first_report = host.status.is_none() && host.metadata.deletion_timestamp.is_none();
+    !(on_its_way && first_report && is_young(host, now))
+}
+
+/// How long a new host may be silent.
+pub const PATIENCE_SECONDS: i64 = 3;
+
+fn is_young(host: &CloudHost, now: Timestamp) -> bool {
+    let Some(created) = &host.metadata.creation_timestamp else { return false };
+    created.0.checked_add(PATIENCE_SECONDS.seconds()).is_ok_and(|until| now < until)
+}
+
+fn rejected(rejection: &Rejection) -> Vec<Finding> {
+    vec![
+        accepted(Some(rejection)),
+        plain(ConditionType::Admitted, ConditionStatus::False, Reason::Undecided),
+        plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
+    ]
+}
+
+fn accepted(objection: Option<&Rejection>) -> Finding {
+    match objection {
+        None => plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
+        Some(Rejection { reason, code, parameters }) => {
+            finding(ConditionType::Accepted, ConditionStatus::False, *reason, code, parameters)
+        }
+    }
+}
+
+fn refused(refusal: &Refusal) -> Vec<Finding> {
+    let HostRefusal { code, .. } = recorded(refusal);
+    let sentence = jiyun_messages::refusal_code(&code, &refusal.parameters);
+    vec![
+        plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
+        finding(ConditionType::Admitted, ConditionStatus::False, reason(refusal.code), sentence, &refusal.parameters),
+        plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
+    ]
+}
+
+/// The condition's reason for a refusal: the same word.
+pub fn reason(code: RefusalCode) -> Reason {
+    match code {
+        RefusalCode::ExceedsLimit => Reason::ExceedsLimit,
+        RefusalCode::PoolExhausted => Reason::PoolExhausted,
+        RefusalCode::NoMatchingPool => Reason::NoMatchingPool,
+        RefusalCode::UnknownAccount => Reason::UnknownAccount,
+        RefusalCode::Quarantined => Reason::Quarantined,
+        RefusalCode::AccountClosed => Reason::AccountClosed,
+    }
+}
+
+fn recorded(refusal: &Refusal) -> HostRefusal {
+    HostRefusal {
+        code: refusal.code.to_string(),
+        parameters: refusal
+            .parameters
+            .iter()
+            .map(|(name, value)| RefusalParameter { name: name.clone(), value: value.clone() })
+            .collect(),
+    }
+}
+
+fn place(status: &mut CloudHostStatus, claim: &Claim) {
+    let pool = |meter| claim.pool_of(meter).map(|pool| LocalRef::new(pool.as_str()));
+    status.claim_id = Some(claim.id.to_string());
+    status.pool_ref = pool(Meter::Vcpu);
+    status.storage_pool_ref = pool(Meter::BlockStorage);
+}
+
+fn granted(claim: &Claim) -> Finding {
+    let pool = claim.pool_of(Meter::Vcpu).map(ToString::to_string).unwrap_or_default();
+    let about = parameters([("claim", claim.id.to_string()), ("pool", pool)]);
+    finding(ConditionType::Admitted, ConditionStatus::True, Reason::Granted, "Granted", &about)
+}
+
+fn admitted(claim: &Claim, objection: Option<&Rejection>, engines: &Engines) -> Vec<Finding> {
+    vec![accepted(objection), granted(claim), provisioned(engines), ready(engines)]
+}
+
+fn provisioned(engines: &Engines) -> Finding {
+    let kind = ConditionType::Provisioned;
+    if let Some(problem) = fault(engines) {
+        let about = parameters([("problem", problem)]);
+        return finding(kind, ConditionStatus::False, Reason::EngineError, "EngineError", &about);
+    }
+    match (&engines.disk, &engines.machine) {
+        (Some(DiskState::Filled), Some(_)) => plain(kind, ConditionStatus::True, Reason::Provisioned),
+        (disk, machine) => {
+            let disk = match disk {
+                None => "-".to_owned(),
+                Some(DiskState::Filled) => "Succeeded".to_owned(),
+                Some(DiskState::Filling(how) | DiskState::Failed(how)) => how.clone(),
+            };
+            let about = parameters([("disk", disk), ("machine", word(machine.as_ref()))]);
+            finding(kind, ConditionStatus::False, Reason::Provisioning, "Provisioning", &about)
+        }
+    }
+}
+
+fn fault(engines: &Engines) -> Option<String> {
+    match (&engines.problem, &engines.disk, &engines.machine) {
+        (Some(problem), _, _)
+        | (None, Some(DiskState::Failed(problem)), _)
+        | (None, _, Some(MachineState::Failed(problem))) => Some(problem.clone()),
+        _ => None,
+    }
+}
+
+fn ready(engines: &Engines) -> Finding {
+    let kind = ConditionType::Ready;
+    match (engines.power, &engines.machine) {
+        (Power::On, Some(MachineState::Running)) => plain(kind, ConditionStatus::True, Reason::Running),
+        (Power::Off, Some(MachineState::Stopped)) => plain(kind, ConditionStatus::True, Reason::Stopped),
+        (power, machine) => {
+            let about: Parameters = parameters([("machine", word(machine.as_ref()))]);
+            let code = match power {
+                Power::On => "Starting",
+                Power::Off => "Stopping",
+            };
+            finding(kind, ConditionStatus::False, Reason::Starting, code, &about)
+        }
+    }
+}
+
+fn word(machine: Option<&MachineState>) -> String {
+    match machine {
+        None => "-".to_owned(),
+        Some(MachineState::Running) => "Running".to_owned(),
+        Some(MachineState::Stopped) => "Stopped".to_owned(),
+        Some(MachineState::Changing(word) | MachineState::Failed(word)) => word.clone(),
+    }
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

@@ -1,0 +1,130 @@
+//! Conditions follow from decisions; what is not worth a write is not written.
+
+use jiyun_crds::v1alpha1::condition::{find, is_true};
+use jiyun_ledger::{ClaimId, Dimensions, Line, PlacementReport, PoolId, Subject};
+use serde_json::json;
+
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// A host created at second 1000.
+fn host() -> CloudHost {
+    serde_json::from_value(json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudHost",
+        "metadata": {"name": "web", "namespace": "dept-finance", "generation": 4, "creationTimestamp": at(1000)},
+        "spec": {
+            "systemRef": {"name": "budget"}, "classRef": {"name": "c4m8"}, "imageRef": {"name": "openeuler"},
+            "zoneRef": {"name": "extranet"}, "architecture": "amd64",
+            "systemDisk": {"tier": "standard", "size": "100Gi"},
+        },
+    }))
+    .unwrap()
+}
+
+fn claim() -> Arc<Claim> {
+    Arc::new(Claim {
+        id: ClaimId(7),
+        account: "finance".into(),
+        system: "budget".into(),
+        subject: Subject {
+            kind: "CloudHost".into(),
+            namespace: "dept-finance".into(),
+            name: "web".into(),
+            uid: "u1".into(),
+        },
+        item: "c4m8".into(),
+        lines: vec![Line {
+            meter: Meter::Vcpu,
+            pool: PoolId::new("x86"),
+            dimensions: Dimensions::default(),
+            quantity: 4,
+        }],
+        spec_digest: "d".into(),
+        approved_spec: json!({}),
+        reserved_at: at(1000),
+        billable_from: None,
+        billable_until: None,
+        released_at: None,
+        history: vec![],
+    })
+}
+
+fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
+    let engines =
+        Engines { disk: Some(DiskState::Filled), machine, power, addresses: vec!["10.0.0.9".into()], problem: None };
+    Standing::Admitted { claim: claim(), objection: None, engines }
+}
+
+#[test]
+fn a_running_host_is_ready_and_a_stopped_one_too_when_that_was_asked() {
+    for (power, machine, reason) in
+        [(Power::On, MachineState::Running, "Running"), (Power::Off, MachineState::Stopped, "Stopped")]
+    {
+        let status = status(&host(), None, &admitted(power, Some(machine)), at(1001));
+        let ready = find(&status.conditions, ConditionType::Ready).unwrap();
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", reason));
+        assert_eq!(status.observed_generation, Some(4));
+        assert_eq!(status.claim_id.as_deref(), Some("claim-7"));
+    }
+    let wrong_way = status(&host(), None, &admitted(Power::Off, Some(MachineState::Running)), at(1001));
+    assert!(!is_true(&wrong_way.conditions, ConditionType::Ready));
+}
+
+#[test]
+fn a_refusal_is_told_in_words_and_kept_in_parts() {
+    let parameters = jiyun_messages::parameters([
+        ("meter", "Vcpu"),
+        ("limit", "16"),
+        ("used", "12"),
+        ("held", "0"),
+        ("available", "4"),
+        ("requested", "8"),
+        ("missing", "4"),
+    ]);
+    let refusal = Refusal { code: RefusalCode::ExceedsLimit, parameters, report: PlacementReport::default() };
+    let status = status(&host(), Some("d".into()), &Standing::Refused(refusal), at(1001));
+    let admitted = find(&status.conditions, ConditionType::Admitted).unwrap();
+    assert_eq!((admitted.status.as_str(), admitted.reason.as_str()), ("False", "ExceedsLimit"));
+    assert!(admitted.message.contains("missing 4") && admitted.message.contains("还差 4 核"), "{}", admitted.message);
+    assert!(!admitted.message.contains('?'), "{}", admitted.message);
+    assert_eq!(status.refusal.unwrap().code, "ExceedsLimit");
+}
+
+#[test]
+fn an_engine_fault_is_shown_and_does_not_take_the_claim_away() {
+    let standing = admitted(Power::On, Some(MachineState::Failed("CrashLoopBackOff".into())));
+    let status = status(&host(), None, &standing, at(1001));
+    assert!(is_true(&status.conditions, ConditionType::Admitted));
+    let provisioned = find(&status.conditions, ConditionType::Provisioned).unwrap();
+    assert_eq!(provisioned.reason, "EngineError");
+    assert!(provisioned.message.contains("CrashLoopBackOff"));
+}
+
+#[test]
+fn a_young_host_on_its_way_is_not_reported_on_until_it_is_ready_or_slow() {
+    let on_its_way = status(&host(), None, &admitted(Power::On, None), at(1001));
+    assert!(!worth_writing(&host(), &on_its_way, at(1001)));
+    assert!(worth_writing(&host(), &on_its_way, at(1000 + PATIENCE_SECONDS)));
+    let ready = status(&host(), None, &admitted(Power::On, Some(MachineState::Running)), at(1001));
+    assert!(worth_writing(&host(), &ready, at(1001)));
+}
+
+#[test]
+fn a_decision_against_a_host_is_told_at_once() {
+    let refusal =
+        Refusal { code: RefusalCode::PoolExhausted, parameters: Parameters::new(), report: PlacementReport::default() };
+    let refused = status(&host(), None, &Standing::Refused(refusal), at(1000));
+    assert!(worth_writing(&host(), &refused, at(1000)));
+}
+
+#[test]
+fn an_unchanged_status_is_never_written_again() {
+    let ready = admitted(Power::On, Some(MachineState::Running));
+    let mut host = host();
+    host.status = Some(status(&host, Some("d".into()), &ready, at(1001)));
+    let later = status(&host, Some("d".into()), &ready, at(9000));
+    assert!(!worth_writing(&host, &later, at(9000)));
+}

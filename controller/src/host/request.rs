@@ -1,0 +1,94 @@
+//! The claim a valid host asks of the ledger, and the machine a granted claim asks of the engines.
+
+use std::collections::BTreeMap;
+
+use jiyun_crds::{
+    names,
+    v1alpha1::{CloudHost, Power as WishedPower},
+};
+use jiyun_ledger::{AccountId, Claim, ClaimRequest, Meter, Placement, PoolKind, Subject};
+
+use super::{approved::Approved, valid::Valid};
+use crate::engines::order::{MachineOrder, Power};
+
+/// The claim `host` asks for: one host, its cores and memory out of one compute pool, its disk out of one storage pool
+/// of the same site.
+///
+/// # Errors
+/// When the approved spec cannot be written as JSON, which its types exclude.
+pub fn claim_request(host: &CloudHost, valid: &Valid) -> Result<ClaimRequest, serde_json::Error> {
+    let approved = &valid.approved;
+    let compute = Placement {
+        pool_kind: PoolKind::Compute,
+        architecture: Some(approved.architecture.clone()),
+        tier: None,
+        quantities: BTreeMap::from([
+            (Meter::Hosts, 1),
+            (Meter::Vcpu, approved.vcpu),
+            (Meter::Memory, approved.memory_mebibytes),
+        ]),
+    };
+    let storage = Placement {
+        pool_kind: PoolKind::Storage,
+        architecture: None,
+        tier: Some(approved.disk_tier.clone()),
+        quantities: BTreeMap::from([(Meter::BlockStorage, approved.disk_mebibytes)]),
+    };
+    Ok(ClaimRequest {
+        account: AccountId::new(&valid.department),
+        system: valid.system.clone(),
+        subject: subject(host),
+        item: approved.class.clone(),
+        zone: valid.zone.clone(),
+        protection_level: valid.protection_level,
+        placements: vec![compute, storage],
+        spec_digest: valid.digest.clone(),
+        approved_spec: serde_json::to_value(approved)?,
+    })
+}
+
+/// How the ledger names `host`.
+fn subject(host: &CloudHost) -> Subject {
+    let meta = &host.metadata;
+    Subject {
+        kind: "CloudHost".to_owned(),
+        namespace: meta.namespace.clone().unwrap_or_default(),
+        name: meta.name.clone().unwrap_or_default(),
+        uid: meta.uid.clone().unwrap_or_default(),
+    }
+}
+
+/// The machine of a granted claim: sizes from what was approved, power from the wish (a free field).
+pub fn machine_order(host: &CloudHost, claim: &Claim, approved: &Approved, storage_class: &str) -> MachineOrder {
+    let department = claim.account.as_str();
+    let name = &claim.subject.name;
+    MachineOrder {
+        namespace: names::engine_namespace(department),
+        name: name.clone(),
+        disk_name: names::system_disk_name(name),
+        labels: labels(department, name, &claim.subject.uid),
+        vcpu: approved.vcpu,
+        memory_mebibytes: approved.memory_mebibytes,
+        architecture: approved.architecture.clone(),
+        disk_mebibytes: approved.disk_mebibytes,
+        storage_class: storage_class.to_owned(),
+        image: approved.image_source.clone(),
+        ssh_authorized_keys: approved.ssh_authorized_keys.clone(),
+        power: match host.spec.power {
+            WishedPower::On => Power::On,
+            WishedPower::Off => Power::Off,
+        },
+    }
+}
+
+/// What links an engine object back to its host.
+fn labels(department: &str, host: &str, uid: &str) -> BTreeMap<String, String> {
+    [
+        (names::LABEL_DEPARTMENT, department),
+        (names::LABEL_CLOUDHOST, host),
+        (names::LABEL_HOST_UID, uid),
+        (names::LABEL_MANAGED_BY, names::MANAGED_BY),
+    ]
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .into()
+}

@@ -1,0 +1,63 @@
+//! Wires hosts to their triggers: their own changes, and those of their machines and disks.
+
+use std::sync::Arc;
+
+use futures::Stream;
+use jiyun_crds::{
+    names::{LABEL_CLOUDHOST, department_namespace, department_of_engine_namespace},
+    v1alpha1::CloudHost,
+};
+use kube::{
+    Resource, ResourceExt,
+    runtime::{
+        Controller, Predicate, WatchStreamExt,
+        controller::{Action, Config},
+        predicates,
+        reflector::{ObjectRef, Store},
+        utils::PredicateConfig,
+        watcher,
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    context::Context,
+    driver::{Driver, drain, failed},
+    engines::{cdi::DiskView, kubevirt::MachineView},
+    error::ReconcileError,
+    watch::Guarded,
+};
+
+/// Reconciles hosts until `stop`, at most `concurrency` at a time and never one host twice at once.
+pub async fn run(
+    hosts: (Store<Guarded<CloudHost>>, impl Stream<Item = Result<Guarded<CloudHost>, watcher::Error>> + Send + 'static),
+    machines: impl Stream<Item = Result<Guarded<MachineView>, watcher::Error>> + Send + 'static,
+    disks: impl Stream<Item = Result<Guarded<DiskView>, watcher::Error>> + Send + 'static,
+    concurrency: u16,
+    context: Context,
+    stop: CancellationToken,
+) {
+    let (store, stream) = hosts;
+    // Our own status writes change neither generation nor finalizers, so they do not call us again.
+    let wishes =
+        stream.predicate_filter(predicates::generation.combine(predicates::finalizers), PredicateConfig::default());
+    let outcomes = Controller::for_stream(wishes, store)
+        .with_config(Config::default().concurrency(concurrency))
+        .watches_stream(machines, |machine| host_of(&machine))
+        .watches_stream(disks, |disk| host_of(&disk))
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(reconcile, failed, Driver::new(context));
+    drain(outcomes).await;
+}
+
+/// The host an engine object was made for, by its labels and namespace.
+fn host_of<K: Resource>(object: &K) -> Option<ObjectRef<Guarded<CloudHost>>> {
+    let department = department_of_engine_namespace(object.meta().namespace.as_deref()?)?;
+    let host = object.labels().get(LABEL_CLOUDHOST)?;
+    Some(ObjectRef::new(host).within(&department_namespace(department)))
+}
+
+async fn reconcile(host: Arc<Guarded<CloudHost>>, driver: Arc<Driver<CloudHost>>) -> Result<Action, ReconcileError> {
+    let Ok(readable) = &host.0 else { return Ok(Action::await_change()) };
+    driver.counted(&host, Box::pin(super::reconcile(readable, &driver.context))).await
+}

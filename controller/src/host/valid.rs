@@ -1,0 +1,153 @@
+//! Validate: from a wish and what it names to an order without loose ends, or the field that is wrong.
+//!
+//! No client, no clock, no randomness. After it nothing reaches into the spec again but for free fields.
+
+use jiyun_crds::{
+    names::{department_namespace, department_of_namespace},
+    quantity::InvalidQuantity,
+    v1alpha1::{CloudHost, Department, HostClass, HostImage, ImageSource as CatalogueSource, InformationSystem},
+};
+use jiyun_messages::parameters;
+
+use super::{approved::Approved, found::Found, rejection::Rejection};
+use crate::engines::order::ImageSource;
+
+/// A host that may be put to the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Valid {
+    /// The department whose account pays.
+    pub department: String,
+    /// The information system it is part of.
+    pub system: String,
+    /// Its network zone.
+    pub zone: String,
+    /// Protection level (等保) of its system, 1..=4.
+    pub protection_level: u8,
+    /// What is asked for, resolved.
+    pub approved: Approved,
+    /// Digest of the wish; equal wishes have equal digests.
+    pub digest: String,
+}
+
+/// Checks `host` against what it names. The first thing wrong is told, in the order a form is filled in.
+///
+/// # Errors
+/// The field that is wrong and what to do.
+pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
+    let spec = &host.spec;
+    let department = department(host, found.department.as_ref())?;
+    let system = known(found.system.as_ref(), "spec.systemRef.name", "InformationSystem", &spec.system_ref.name)?;
+    let zone = &spec.zone_ref.name;
+    known(found.zone.as_ref(), "spec.zoneRef.name", "NetworkZone", zone)?;
+    zone_allowed(department, system, zone, &spec.system_ref.name)?;
+    let class = known(found.class.as_ref(), "spec.classRef.name", "HostClass", &spec.class_ref.name)?;
+    offered(class, spec.architecture.as_str(), &spec.class_ref.name)?;
+    let image = known(found.image.as_ref(), "spec.imageRef.name", "HostImage", &spec.image_ref.name)?;
+    let disk_mebibytes =
+        quantity("spec.systemDisk.size", spec.system_disk.size.as_str(), spec.system_disk.size.mebibytes())?;
+    image_fits(host, image, disk_mebibytes)?;
+    let approved = Approved {
+        class: spec.class_ref.name.clone(),
+        image: spec.image_ref.name.clone(),
+        image_source: match &image.spec.source {
+            CatalogueSource::Http(source) => ImageSource::Http(source.url.clone()),
+            CatalogueSource::Registry(source) => ImageSource::Registry(source.url.clone()),
+        },
+        vcpu: u64::from(class.spec.vcpu),
+        memory_mebibytes: quantity("HostClass.spec.memory", class.spec.memory.as_str(), class.spec.memory.mebibytes())?,
+        architecture: spec.architecture.as_str().to_owned(),
+        disk_tier: spec.system_disk.tier.clone(),
+        disk_mebibytes,
+        ssh_authorized_keys: spec.ssh_authorized_keys.clone(),
+    };
+    Ok(Valid {
+        department: department.metadata.name.clone().unwrap_or_default(),
+        system: spec.system_ref.name.clone(),
+        zone: zone.clone(),
+        protection_level: system.spec.protection_level,
+        digest: super::digest::of(spec),
+        approved,
+    })
+}
+
+fn department<'a>(host: &CloudHost, found: Option<&'a Department>) -> Result<&'a Department, Rejection> {
+    let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
+    found.ok_or_else(|| match department_of_namespace(namespace) {
+        Some(department) if department_namespace(department) == namespace => {
+            Rejection::unknown_reference("metadata.namespace", "Department", department)
+        }
+        _ => Rejection::misconfigured("NotInDepartmentNamespace", parameters([("namespace", namespace)])),
+    })
+}
+
+fn known<'a, K>(found: Option<&'a K>, field: &str, kind: &str, name: &str) -> Result<&'a K, Rejection> {
+    found.ok_or_else(|| Rejection::unknown_reference(field, kind, name))
+}
+
+fn zone_allowed(
+    department: &Department,
+    system: &InformationSystem,
+    zone: &str,
+    system_name: &str,
+) -> Result<(), Rejection> {
+    let field = "spec.zoneRef.name";
+    if !department.spec.zones.iter().any(|allowed| allowed == zone) {
+        let department = department.metadata.name.as_deref().unwrap_or_default();
+        return Err(Rejection::zone_not_allowed(field, department, zone));
+    }
+    let expected = &system.spec.zone_ref.name;
+    if expected != zone {
+        let about = parameters([("field", field), ("system", system_name), ("expected", expected), ("zone", zone)]);
+        return Err(Rejection::misconfigured("SystemInOtherZone", about));
+    }
+    Ok(())
+}
+
+fn offered(class: &HostClass, architecture: &str, name: &str) -> Result<(), Rejection> {
+    let offered: Vec<_> = class.spec.architectures.iter().map(|offered| offered.as_str()).collect();
+    if offered.contains(&architecture) {
+        return Ok(());
+    }
+    let about = parameters([
+        ("field", "spec.architecture"),
+        ("class", name),
+        ("architecture", architecture),
+        ("offered", &offered.join(", ")),
+    ]);
+    Err(Rejection::misconfigured("ArchitectureNotOffered", about))
+}
+
+fn image_fits(host: &CloudHost, image: &HostImage, disk_mebibytes: u64) -> Result<(), Rejection> {
+    let spec = &host.spec;
+    if image.spec.architecture != spec.architecture {
+        let about = parameters([
+            ("field", "spec.imageRef.name"),
+            ("image", &spec.image_ref.name),
+            ("offered", image.spec.architecture.as_str()),
+            ("architecture", spec.architecture.as_str()),
+        ]);
+        return Err(Rejection::misconfigured("ImageArchitectureDiffers", about));
+    }
+    let minimum = &image.spec.min_disk;
+    if quantity("HostImage.spec.minDisk", minimum.as_str(), minimum.mebibytes())? > disk_mebibytes {
+        let about = parameters([
+            ("field", "spec.systemDisk.size"),
+            ("size", spec.system_disk.size.as_str()),
+            ("image", &spec.image_ref.name),
+            ("minimum", minimum.as_str()),
+        ]);
+        return Err(Rejection::misconfigured("DiskSmallerThanImage", about));
+    }
+    Ok(())
+}
+
+fn quantity(field: &str, value: &str, read: Result<u64, InvalidQuantity>) -> Result<u64, Rejection> {
+    read.map_err(|problem| {
+        let about = parameters([("field", field), ("value", value), ("problem", &problem.to_string())]);
+        Rejection::misconfigured("InvalidQuantity", about)
+    })
+}
+
+#[cfg(test)]
+#[path = "valid_tests.rs"]
+mod tests;

@@ -1,0 +1,221 @@
+//! What a leader does: open the book, make sure both stores belong together, then start every controller in order.
+
+use std::sync::Arc;
+
+use futures::{FutureExt, StreamExt, future::join_all, stream};
+use jiyun_crds::v1alpha1::{
+    CloudHost, ComputePool, Department, HostClass, HostImage, InformationSystem, NetworkZone, PriceList, Site,
+    StoragePool,
+};
+use jiyun_ledger::{Ledger, Lineage, OpenReport};
+use kube::{Api, Client, Resource, runtime::watcher};
+use serde::de::DeserializeOwned;
+use tokio::{sync::watch, task::JoinSet};
+use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::{
+    args::Run,
+    catalogue::{Catalogue, readable},
+    context::Context,
+    engines::{cdi::DiskView, kubevirt::MachineView},
+    error::ReconcileError,
+    host, lineage,
+    metrics::Metrics,
+    orphans, settled,
+    site::{SiteEngines, Sites},
+    watch::{Guarded, watched, watched_everywhere},
+    write::Writer,
+};
+
+/// Everything a leader needs to begin.
+pub struct Beginning {
+    /// The hub.
+    pub client: Client,
+    /// The opened book.
+    pub ledger: Ledger,
+    /// What was found when it was opened.
+    pub report: OpenReport,
+    /// The Kubernetes store beside it.
+    pub peer: lineage::Peer,
+    /// Figures.
+    pub metrics: Metrics,
+}
+
+/// Runs all controllers until `stop`, then lets them finish what they are at.
+///
+/// # Errors
+/// When the two stores cannot be compared.
+pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) -> Result<(), ReconcileError> {
+    let Beginning { client, ledger, report, peer, metrics } = beginning;
+    check_lineage(&client, args, &ledger, &report, &peer).await?;
+
+    let writer = Writer::new(metrics.clone());
+    let mut tasks = JoinSet::new();
+    let (changes, _) = watch::channel(());
+
+    // Streams fill their stores only while somebody polls them: each is handed to its controller below.
+    let departments = watched_everywhere::<Department>(&client, &metrics);
+    let systems = watched_everywhere::<InformationSystem>(&client, &metrics);
+    let zones = watched_everywhere::<NetworkZone>(&client, &metrics);
+    let classes = watched_everywhere::<HostClass>(&client, &metrics);
+    let images = watched_everywhere::<HostImage>(&client, &metrics);
+    let compute_pools = watched_everywhere::<ComputePool>(&client, &metrics);
+    let storage_pools = watched_everywhere::<StoragePool>(&client, &metrics);
+    let sites = watched_everywhere::<Site>(&client, &metrics);
+    let prices = watched_everywhere::<PriceList>(&client, &metrics);
+    let engines_only = || {
+        watcher::Config::default().labels(&format!(
+            "{}={}",
+            jiyun_crds::names::LABEL_MANAGED_BY,
+            jiyun_crds::names::MANAGED_BY
+        ))
+    };
+    let machines = watched::<MachineView>(Api::all(client.clone()), engines_only(), &metrics);
+    let disks = watched::<DiskView>(Api::all(client.clone()), engines_only(), &metrics);
+
+    let catalogue = Catalogue {
+        departments: departments.0.clone(),
+        systems: systems.0.clone(),
+        zones: zones.0.clone(),
+        classes: classes.0.clone(),
+        images: images.0.clone(),
+        compute_pools: compute_pools.0.clone(),
+        storage_pools: storage_pools.0.clone(),
+        sites: sites.0.clone(),
+    };
+    let engines = SiteEngines { client: client.clone(), machines: machines.0, disks: disks.0 };
+    let context = Context {
+        client: client.clone(),
+        writer: writer.clone(),
+        ledger: ledger.clone(),
+        catalogue: catalogue.clone(),
+        sites: Arc::new(Sites::new(engines)),
+        metrics: metrics.clone(),
+    };
+
+    // Zones and sites are named by others: when one changes, those are looked at again.
+    let zones = (zones.0, telling(zones.1, changes.clone()));
+    let sites = (sites.0, telling(sites.1, changes.clone()));
+    let again = || WatchStream::from_changes(changes.subscribe());
+    macro_rules! settle {
+        ($($kind:ident: $triggers:expr),+ $(,)?) => {$(
+            tasks.spawn(settled::run($kind.0, $kind.1, $triggers, context.clone(), stop.clone()));
+        )+};
+    }
+    settle!(
+        zones: stream::pending(), sites: stream::pending(), classes: stream::pending(), images: stream::pending(),
+        prices: stream::pending(), departments: again(), systems: again(), compute_pools: again(),
+        storage_pools: again(),
+    );
+
+    tasks.spawn(lineage::keep(
+        client.clone(),
+        args.namespace.clone(),
+        report.lineage.clone(),
+        peer.lineage.clone(),
+        ledger.clone(),
+        writer,
+        stop.clone(),
+    ));
+    tasks.spawn(show_state(ledger.clone(), metrics.clone(), stop.clone()));
+
+    if stop.run_until_cancelled(catalogue_known(&catalogue)).await.is_some() {
+        book_what_is_there(&context).await;
+        info!("catalogue, accounts and pools are known; cloud hosts follow");
+        let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
+        tasks.spawn(orphans::sweep(hosts.0.clone(), context.clone(), stop.clone()));
+        tasks.spawn(host::run(hosts, machines.1, disks.1, args.concurrency, context, stop.clone()));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        // A controller that ends before it was told to has failed: stop the others and let the process be restarted.
+        if !stop.is_cancelled() {
+            error!(panicked = ended.is_err(), "a controller ended by itself; stopping");
+            stop.cancel();
+        }
+    }
+    Ok(())
+}
+
+/// Passes a stream on and tells `changes` of each object.
+fn telling<T: Send + 'static>(
+    stream: impl futures::Stream<Item = T> + Send + 'static,
+    changes: watch::Sender<()>,
+) -> impl futures::Stream<Item = T> + Send + 'static {
+    stream.inspect(move |_| {
+        changes.send_replace(());
+    })
+}
+
+async fn check_lineage(
+    client: &Client,
+    args: &Run,
+    ledger: &Ledger,
+    report: &OpenReport,
+    peer: &lineage::Peer,
+) -> Result<(), ReconcileError> {
+    if let Some(quarantine) = &report.quarantine {
+        error!(reason = quarantine.reason, "the ledger is quarantined: nothing is granted, released or deleted");
+        return Ok(());
+    }
+    let mark = lineage::mark(client, &args.namespace).await?;
+    if let Some(reason) = lineage::contradiction(report, mark.as_ref(), peer) {
+        error!(reason, "quarantine: nothing is granted, released or deleted until an operator has looked");
+        ledger.quarantine(reason).await?;
+    }
+    Ok(())
+}
+
+/// Waits until every kind that hosts name was listed once.
+async fn catalogue_known(catalogue: &Catalogue) {
+    async fn known<K>(store: &kube::runtime::reflector::Store<Guarded<K>>)
+    where
+        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
+    {
+        // An error means that the writer is gone, and then the controller is ending anyway.
+        let _ = store.wait_until_ready().await;
+    }
+    join_all([
+        known(&catalogue.departments).boxed(),
+        known(&catalogue.systems).boxed(),
+        known(&catalogue.zones).boxed(),
+        known(&catalogue.classes).boxed(),
+        known(&catalogue.images).boxed(),
+        known(&catalogue.compute_pools).boxed(),
+        known(&catalogue.storage_pools).boxed(),
+        known(&catalogue.sites).boxed(),
+    ])
+    .await;
+}
+
+/// Books the pools and accounts that exist before the first host is decided, so that a restart does not refuse what a
+/// pool not yet read has room for. Their controllers do the same and report what is wrong.
+async fn book_what_is_there(context: &Context) {
+    use settled::Settled;
+    for pool in readable(&context.catalogue.compute_pools) {
+        let _ = pool.settle(context).await;
+    }
+    for pool in readable(&context.catalogue.storage_pools) {
+        let _ = pool.settle(context).await;
+    }
+    settled::book_accounts(context).await;
+}
+
+/// Shows the ledger's state in the figures.
+async fn show_state(ledger: Ledger, metrics: Metrics, stop: CancellationToken) {
+    let mut revisions = ledger.revisions();
+    loop {
+        metrics.set_ledger_revision(ledger.revision());
+        metrics.set_quarantined(ledger.read(|state| state.quarantine().is_some()));
+        match stop.run_until_cancelled(revisions.changed()).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
+/// A lineage for a new book.
+pub fn new_lineage() -> Lineage {
+    Lineage::new(uuid::Uuid::new_v4().to_string())
+}

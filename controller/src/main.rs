@@ -1,0 +1,43 @@
+//! `jiyun-controller`: stands by, leads when it may, and stops without leaving anything half done.
+
+mod args;
+mod catalogue;
+mod conditions;
+mod context;
+mod driver;
+mod engines;
+mod error;
+mod health;
+mod host;
+mod leading;
+mod lineage;
+mod metrics;
+mod orphans;
+mod retry;
+mod serve;
+mod settled;
+mod site;
+mod telemetry;
+mod watch;
+mod write;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing::error;
+
+use crate::args::{Cli, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::start();
+    let Command::Run(run) = cli.command;
+    match Box::pin(serve::run(&run)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            error!(error = error::chain(&failure), "stopped");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! The controller's own figures, in Prometheus' text format under `/metrics`.
+//!
+//! No label holds an object's name: their number must not grow with the number of hosts.
+
+use std::time::Duration;
+
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
+
+/// Seconds in which a reconcile usually ends: from an answer out of the cache to an engine's slow reply.
+const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0];
+
+/// All figures; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reconciliations: IntCounterVec,
+    duration: HistogramVec,
+    errors: IntCounterVec,
+    writes: IntCounterVec,
+    watch_errors: IntCounterVec,
+    invalid_objects: IntCounterVec,
+    decisions: IntCounterVec,
+    leader: IntGauge,
+    quarantined: IntGauge,
+    ledger_revision: IntGauge,
+}
+
+impl Metrics {
+    /// Registers every figure.
+    ///
+    /// # Errors
+    /// When two figures share a name, which a test excludes.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        Ok(Self {
+            reconciliations: registered(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("jiyun_reconciliations_total", "Reconciliations by controller and outcome."),
+                    &["controller", "outcome"],
+                )?,
+            )?,
+            duration: registered(
+                &registry,
+                HistogramVec::new(
+                    HistogramOpts::new("jiyun_reconcile_duration_seconds", "Time a reconciliation took.")
+                        .buckets(BUCKETS.to_vec()),
+                    &["controller"],
+                )?,
+            )?,
+            errors: registered(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("jiyun_reconcile_errors_total", "Failed reconciliations by controller and reason."),
+                    &["controller", "reason"],
+                )?,
+            )?,
+            writes: registered(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("jiyun_api_writes_total", "Changing requests to Kubernetes by kind, verb and result."),
+                    &["kind", "verb", "result"],
+                )?,
+            )?,
+            watch_errors: registered(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("jiyun_watch_errors_total", "Errors of a watch by kind; each watch backs off alone."),
+                    &["kind"],
+                )?,
+            )?,
+            invalid_objects: registered(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("jiyun_invalid_objects_total", "Objects seen that do not fit their kind's schema."),
+                    &["kind"],
+                )?,
+            )?,
+            decisions: registered(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("jiyun_decisions_total", "Decisions of the ledger by code (Granted, ExceedsLimit, ...)."),
+                    &["code"],
+                )?,
+            )?,
+            leader: registered(&registry, IntGauge::new("jiyun_leader", "1 while this replica leads, else 0.")?)?,
+            quarantined: registered(
+                &registry,
+                IntGauge::new("jiyun_quarantined", "1 while the ledger is quarantined: page somebody.")?,
+            )?,
+            ledger_revision: registered(
+                &registry,
+                IntGauge::new("jiyun_ledger_revision", "Sequence number of the last committed ledger entry.")?,
+            )?,
+            registry,
+        })
+    }
+
+    /// Counts a reconciliation and its time.
+    pub fn reconciled(&self, controller: &str, outcome: &str, took: Duration) {
+        self.reconciliations.with_label_values(&[controller, outcome]).inc();
+        self.duration.with_label_values(&[controller]).observe(took.as_secs_f64());
+    }
+
+    /// Counts a failed reconciliation under its reason, a word of a documented enum.
+    pub fn failed(&self, controller: &str, reason: &str) {
+        self.errors.with_label_values(&[controller, reason]).inc();
+    }
+
+    /// Counts a changing request to Kubernetes.
+    pub fn wrote(&self, kind: &str, verb: &str, succeeded: bool) {
+        self.writes.with_label_values(&[kind, verb, if succeeded { "ok" } else { "error" }]).inc();
+    }
+
+    /// Counts an error of a watch.
+    pub fn watch_failed(&self, kind: &str) {
+        self.watch_errors.with_label_values(&[kind]).inc();
+    }
+
+    /// Counts an object that could not be read as its kind.
+    pub fn invalid_object(&self, kind: &str) {
+        self.invalid_objects.with_label_values(&[kind]).inc();
+    }
+
+    /// Counts a decision.
+    pub fn decided(&self, code: &str) {
+        self.decisions.with_label_values(&[code]).inc();
+    }
+
+    /// Says whether this replica leads.
+    pub fn set_leader(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// Says whether the ledger is quarantined.
+    pub fn set_quarantined(&self, quarantined: bool) {
+        self.quarantined.set(i64::from(quarantined));
+    }
+
+    /// Shows the ledger's revision.
+    pub fn set_ledger_revision(&self, revision: u64) {
+        self.ledger_revision.set(i64::try_from(revision).unwrap_or(i64::MAX));
+    }
+
+    /// Everything in Prometheus' text format.
+    ///
+    /// # Errors
+    /// When a figure cannot be encoded.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, figure: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(figure.clone()))?;
+    Ok(figure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_is_registered_once_and_shown() {
+        let metrics = Metrics::new().unwrap();
+        metrics.wrote("VirtualMachine", "apply", true);
+        metrics.decided("Granted");
+        metrics.set_quarantined(true);
+        let text = metrics.text().unwrap();
+        assert!(text.contains(r#"jiyun_api_writes_total{kind="VirtualMachine",result="ok",verb="apply"} 1"#), "{text}");
+        assert!(text.contains(r#"jiyun_decisions_total{code="Granted"} 1"#), "{text}");
+        assert!(text.contains("jiyun_quarantined 1"), "{text}");
+    }
+}

@@ -1,0 +1,174 @@
+//! The life of the process: health, election, leading, and a clean end on SIGTERM or when leadership is lost.
+
+use std::path::PathBuf;
+
+use jiyun_ledger::{
+    Campaign, ElectionError, Ledger, OpenError, OpenOptions, StoreError,
+    store::etcd::{DEFAULT_PREFIX, EtcdConfig, EtcdStore, EtcdTls},
+};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    args::{LedgerArgs, Run},
+    error::ReconcileError,
+    health::{self, Readiness},
+    leading::{self, Beginning},
+    lineage,
+    metrics::Metrics,
+};
+
+/// Why the process ends.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The kubeconfig or in-cluster configuration cannot be used.
+    #[error("the configuration of the kubernetes client cannot be used; check --kubeconfig")]
+    Configuration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A certificate or key file cannot be read.
+    #[error("{} cannot be read", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A figure cannot be registered.
+    #[error("metrics cannot be registered")]
+    Metrics(#[from] prometheus::Error),
+    /// The address for health and metrics cannot be used.
+    #[error("health and metrics cannot be served; check --listen")]
+    Listen(#[source] std::io::Error),
+    /// Signals cannot be awaited.
+    #[error("signals cannot be awaited")]
+    Signal(#[source] std::io::Error),
+    /// The ledger's etcd cannot be reached.
+    #[error("the ledger's etcd cannot be used; check --ledger-endpoints and its certificates")]
+    Store(#[from] StoreError),
+    /// There is no election.
+    #[error("the election failed")]
+    Election(#[from] ElectionError),
+    /// The ledger cannot be opened.
+    #[error("the ledger cannot be opened")]
+    Open(#[from] OpenError),
+    /// Kubernetes cannot be read at the start.
+    #[error("kubernetes cannot be read")]
+    Kubernetes(#[from] ReconcileError),
+    /// Another replica leads now, or the ledger cannot be reached: this process must start anew.
+    #[error("leadership ended; the process starts anew as a standby")]
+    LeadershipLost,
+}
+
+/// Runs until told to stop.
+///
+/// # Errors
+/// See [`ServeError`]; the process should then be started again.
+pub async fn run(args: &Run) -> Result<(), ServeError> {
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone())?;
+    let metrics = Metrics::new()?;
+    let readiness = Readiness::default();
+    let health = tokio::spawn(health::serve(args.listen, metrics.clone(), readiness.clone(), stop.child_token()));
+
+    let client = kubernetes(args).await?;
+    let etcd = ledger_config(&args.ledger)?.connect().await?;
+    readiness.set(true);
+    info!(version = env!("CARGO_PKG_VERSION"), identity = args.identity, "standing by");
+
+    let outcome = tokio::select! {
+        outcome = lead(args, client, etcd, metrics, &stop) => outcome,
+        served = health => match served {
+            Ok(Err(source)) => Err(ServeError::Listen(source)),
+            // The health server ends with the token, and so does everything else.
+            Ok(Ok(())) | Err(_) => Ok(()),
+        },
+    };
+    readiness.set(false);
+    stop.cancel();
+    outcome
+}
+
+async fn lead(
+    args: &Run,
+    client: Client,
+    etcd: etcd_client::Client,
+    metrics: Metrics,
+    stop: &CancellationToken,
+) -> Result<(), ServeError> {
+    let leadership = match Campaign::new(DEFAULT_PREFIX, &args.identity).win(&etcd, stop).await {
+        Ok(leadership) => leadership,
+        Err(ElectionError::Withdrawn) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    metrics.set_leader(true);
+    let peer = lineage::peer(&client).await?;
+    let options = OpenOptions::new(leading::new_lineage(), peer.lineage.clone());
+    let store = EtcdStore::new(etcd, DEFAULT_PREFIX);
+    let lost = leadership.lost();
+    let (ledger, report) = Ledger::open(store, leadership.fence(), lost.clone(), options).await?;
+    info!(lineage = %report.lineage, revision = report.head_seq, fresh = report.fresh, "leading");
+
+    let working = stop.child_token();
+    let beginning = Beginning { client, ledger: ledger.clone(), report, peer, metrics: metrics.clone() };
+    let led = tokio::select! {
+        led = leading::lead(beginning, args, &working) => led.map_err(ServeError::from),
+        // Past this point nothing may be written any more: no draining, the process ends.
+        () = lost.cancelled() => Err(ServeError::LeadershipLost),
+        () = ledger.stopped().cancelled_owned() => Err(ServeError::LeadershipLost),
+    };
+    metrics.set_leader(false);
+    if led.is_ok() {
+        ledger.shutdown().await;
+        leadership.resign().await;
+        info!("everything under way was finished; leadership handed over");
+    }
+    led
+}
+
+async fn kubernetes(args: &Run) -> Result<Client, ServeError> {
+    let config = match &args.kubeconfig {
+        Some(path) => {
+            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| ServeError::Configuration(Box::new(error)))?;
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+                .await
+                .map_err(|error| ServeError::Configuration(Box::new(error)))?
+        }
+        None => Config::incluster().map_err(|error| ServeError::Configuration(Box::new(error)))?,
+    };
+    Client::try_from(config).map_err(|error| ServeError::Configuration(Box::new(error)))
+}
+
+fn ledger_config(args: &LedgerArgs) -> Result<EtcdConfig, ServeError> {
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|source| ServeError::File { path: path.clone(), source });
+    let tls = match (&args.ca, &args.cert, &args.key) {
+        (Some(ca), Some(cert), Some(key)) => {
+            Some(EtcdTls { ca: read(ca)?, cert: read(cert)?, key: read(key)?, server_name: None })
+        }
+        _ => None,
+    };
+    Ok(EtcdConfig { endpoints: args.endpoints.clone(), tls })
+}
+
+/// The first SIGTERM or SIGINT asks for a clean end, the second ends at once.
+fn stop_on_signal(stop: CancellationToken) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            if again {
+                warn!("told twice: stopping without waiting");
+                std::process::exit(1);
+            }
+            info!("stopping: finishing what is under way");
+            stop.cancel();
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! Kinds that are looked at, booked and reported on, and need nothing on an engine: one driver for all of them.
+//!
+//! A kind implements [`Settled`]: what is found out about an object (and recorded in the ledger on the way). The driver
+//! watches, calls it, writes the conditions where they differ, and tries again after failures.
+
+mod catalogue_kinds;
+mod compute_pool;
+mod department;
+mod information_system;
+mod pool;
+mod price_list;
+mod site;
+mod storage_pool;
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{Stream, future::BoxFuture};
+use jiff::Timestamp;
+use jiyun_crds::v1alpha1::condition::Finding;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{
+    Api, Client, ResourceExt,
+    runtime::{
+        Controller,
+        controller::{Action, Config},
+        reflector::Store,
+        watcher,
+    },
+};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    conditions::merged,
+    context::Context,
+    driver::{Driver, Watched, drain, failed},
+    error::ReconcileError,
+    watch::Guarded,
+};
+
+pub use department::book_accounts;
+
+/// Objects of one kind settled at the same time; they are few, and each costs a request or two.
+const CONCURRENCY: u16 = 8;
+
+/// How often an object is looked at again whatever happened: it refers to others that are not watched on its behalf.
+/// Nothing is written where nothing changed.
+const AGAIN: Duration = Duration::from_mins(1);
+
+/// A kind without engine objects.
+pub trait Settled: Watched {
+    /// Where this object is written.
+    fn home(&self, client: Client) -> Api<Self>;
+
+    /// Finds out how the object stands, and books what is to be booked. Also called for objects being deleted.
+    fn settle<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Outcome, ReconcileError>>;
+
+    /// The conditions it carries.
+    fn conditions(&self) -> &[Condition];
+
+    /// The generation its status speaks of.
+    fn observed_generation(&self) -> Option<i64>;
+}
+
+/// What came of looking at an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// What was found out.
+    pub findings: Vec<Finding>,
+    /// Status fields beside conditions and generation.
+    pub status: Value,
+    /// When to look again; [`AGAIN`] where the kind knows nothing better.
+    pub again: Duration,
+    /// The object is gone, or leaves: no status is written.
+    pub gone: bool,
+}
+
+impl Outcome {
+    /// These findings and nothing else.
+    pub fn found(findings: Vec<Finding>) -> Self {
+        Self { findings, status: json!({}), again: AGAIN, gone: false }
+    }
+
+    /// Nothing is left to report on.
+    pub fn gone() -> Self {
+        Self { gone: true, ..Self::found(Vec::new()) }
+    }
+}
+
+/// Settles every object of kind `K` until `stop`.
+pub async fn run<K: Settled>(
+    store: Store<Guarded<K>>,
+    stream: impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
+    triggers: impl Stream<Item = ()> + Send + 'static,
+    context: Context,
+    stop: CancellationToken,
+) {
+    let outcomes = Controller::for_stream(stream, store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_all_on(triggers)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(settle::<K>, failed::<K>, Driver::new(context));
+    drain(outcomes).await;
+}
+
+async fn settle<K: Settled>(object: Arc<Guarded<K>>, driver: Arc<Driver<K>>) -> Result<Action, ReconcileError> {
+    let Ok(readable) = &object.0 else { return Ok(Action::await_change()) };
+    driver.counted(&object, settle_one(readable, &driver.context)).await
+}
+
+async fn settle_one<K: Settled>(object: &K, context: &Context) -> Result<Action, ReconcileError> {
+    let outcome = object.settle(context).await?;
+    if outcome.gone {
+        return Ok(Action::await_change());
+    }
+    let generation = object.meta().generation;
+    let conditions = merged(object.conditions(), outcome.findings, generation, Timestamp::now());
+    if conditions != object.conditions() || object.observed_generation() != generation {
+        let mut status = json!({"conditions": conditions, "observedGeneration": generation});
+        if let (Some(status), Some(further)) = (status.as_object_mut(), outcome.status.as_object()) {
+            status.extend(further.clone());
+        }
+        context.writer.apply_status(&object.home(context.client.clone()), &object.name_any(), &status).await?;
+    }
+    Ok(Action::requeue(outcome.again))
+}
+
+/// The parts of [`Settled`] that read the same for every kind.
+macro_rules! reported {
+    (cluster) => {
+        fn home(&self, client: kube::Client) -> kube::Api<Self> {
+            kube::Api::all(client)
+        }
+        $crate::settled::reported!();
+    };
+    (namespaced) => {
+        fn home(&self, client: kube::Client) -> kube::Api<Self> {
+            kube::Api::namespaced(client, self.metadata.namespace.as_deref().unwrap_or_default())
+        }
+        $crate::settled::reported!();
+    };
+    () => {
+        fn conditions(&self) -> &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition] {
+            self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+        }
+        fn observed_generation(&self) -> Option<i64> {
+            self.status.as_ref().and_then(|status| status.observed_generation)
+        }
+    };
+}
+pub(crate) use reported;

@@ -1,0 +1,49 @@
+//! Compute pools (计算资源池): booked with their cores and memory. Memory is never over-committed.
+
+use std::collections::BTreeMap;
+
+use futures::future::BoxFuture;
+use jiyun_crds::v1alpha1::ComputePool;
+use jiyun_ledger::{Meter, Pool, PoolId, PoolKind, PoolState};
+use kube::ResourceExt;
+
+use super::{
+    Outcome, Settled,
+    pool::{Unusable, book},
+};
+use crate::{context::Context, error::ReconcileError};
+
+impl Settled for ComputePool {
+    super::reported!(cluster);
+
+    fn settle<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
+        Box::pin(async move { book(read(self), context).await })
+    }
+}
+
+fn read(pool: &ComputePool) -> Result<Pool, Unusable> {
+    let spec = &pool.spec;
+    let mebibytes = |field: &str, quantity: &jiyun_crds::v1alpha1::Quantity| {
+        quantity.mebibytes().map_err(|problem| Unusable::quantity(field, quantity.as_str(), &problem))
+    };
+    Ok(Pool {
+        id: PoolId::new(pool.name_any()),
+        kind: PoolKind::Compute,
+        site: spec.site_ref.name.clone(),
+        zones: spec.zones.iter().cloned().collect(),
+        architecture: Some(spec.architecture.as_str().to_owned()),
+        tier: None,
+        provider: spec.provider.clone(),
+        max_protection_level: spec.max_protection_level,
+        capacity: BTreeMap::from([
+            (Meter::Vcpu, spec.capacity.vcpu),
+            (Meter::Memory, mebibytes("spec.capacity.memory", &spec.capacity.memory)?),
+        ]),
+        overcommit_percent: BTreeMap::from([(Meter::Vcpu, spec.vcpu_overcommit_percent)]),
+        reserve: BTreeMap::from([
+            (Meter::Vcpu, spec.reserve.vcpu),
+            (Meter::Memory, mebibytes("spec.reserve.memory", &spec.reserve.memory)?),
+        ]),
+        state: if pool.metadata.deletion_timestamp.is_some() { PoolState::Closed } else { PoolState::Open },
+    })
+}

@@ -1,0 +1,109 @@
+//! The account of a department, as the ledger keeps it, read from what was written.
+
+use jiyun_crds::v1alpha1::{Department, QuotaLimit, Reason};
+use jiyun_ledger::{Account, AccountId, AccountState, CommandError, Dimensions, Limit};
+use jiyun_messages::{Parameters, parameters};
+use kube::ResourceExt;
+
+use crate::settled::price_list::meter;
+
+/// A department that cannot be booked as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Reason of condition `Ready`.
+    pub reason: Reason,
+    /// Code in the catalogue of messages.
+    pub code: &'static str,
+    /// What the sentence is about.
+    pub about: Parameters,
+}
+
+impl Unusable {
+    /// For this reason, said with this code.
+    pub fn new(reason: Reason, code: &'static str, about: Parameters) -> Self {
+        Self { reason, code, about }
+    }
+
+    fn misconfigured(code: &'static str, about: Parameters) -> Self {
+        Self::new(Reason::Misconfigured, code, about)
+    }
+}
+
+/// The account of `department`; `others` are all departments, `zones` all zones.
+///
+/// # Errors
+/// The field that is wrong.
+pub fn read(department: &Department, others: &[Department], zones: &[String]) -> Result<Account, Unusable> {
+    let spec = &department.spec;
+    let name = department.name_any();
+    if let Some(zone) = spec.zones.iter().find(|zone| !zones.contains(zone)) {
+        let about = parameters([("field", "spec.zones"), ("name", zone)]);
+        return Err(Unusable::new(Reason::UnknownReference, "ZoneIsMissing", about));
+    }
+    let holds_code = |other: &&Department| other.spec.code == spec.code && other.name_any() != name;
+    if let Some(other) = others.iter().find(holds_code) {
+        // Of two with one code, the older keeps it; both see why.
+        let about = parameters([("field", "spec.code"), ("code", spec.code.as_str()), ("other", &other.name_any())]);
+        return Err(Unusable::misconfigured("CodeTaken", about));
+    }
+    if let Some(parent) = &spec.parent_ref
+        && !others.iter().any(|other| other.name_any() == parent.name)
+    {
+        let about = parameters([("field", "spec.parentRef.name"), ("kind", "Department"), ("name", &parent.name)]);
+        return Err(Unusable::new(Reason::UnknownReference, "UnknownReference", about));
+    }
+    let limits =
+        spec.quota.iter().enumerate().map(|(index, limit)| read_limit(index, limit)).collect::<Result<_, _>>()?;
+    Ok(Account {
+        id: AccountId::new(name),
+        display_name: spec.display_name.clone(),
+        parent: spec.parent_ref.as_ref().map(|parent| AccountId::new(&parent.name)),
+        billing_account: spec.billing_account.clone(),
+        limits,
+        state: AccountState::Open,
+    })
+}
+
+fn read_limit(index: usize, written: &QuotaLimit) -> Result<Limit, Unusable> {
+    use jiyun_crds::v1alpha1::Meter::{BlockStorage, Hosts, Memory, Vcpu};
+    let quantity = match written.meter {
+        Vcpu | Hosts => written.limit.whole(),
+        Memory | BlockStorage => written.limit.mebibytes(),
+    };
+    let limit = quantity.map_err(|problem| {
+        let field = format!("spec.quota[{index}].limit");
+        let value = written.limit.as_str().to_owned();
+        Unusable::misconfigured(
+            "InvalidQuantity",
+            parameters([("field", field), ("value", value), ("problem", problem.to_string())]),
+        )
+    })?;
+    Ok(Limit {
+        meter: meter(written.meter),
+        dimensions: Dimensions {
+            architecture: written.architecture.map(|architecture| architecture.as_str().to_owned()),
+            tier: written.tier.clone(),
+            zone: written.zone.clone(),
+        },
+        limit,
+    })
+}
+
+/// What the ledger has against an account, in the department's terms.
+pub fn objection(command: &CommandError) -> Unusable {
+    let field = "spec.parentRef.name";
+    match command {
+        CommandError::Cycle { account, parent } => {
+            let path = format!("{account} -> {parent} -> ... -> {account}");
+            Unusable::misconfigured("ParentCycle", parameters([("field", field), ("path", &path)]))
+        }
+        CommandError::UnknownAccount { account } => Unusable::new(
+            Reason::UnknownReference,
+            "UnknownReference",
+            parameters([("field", field), ("kind", "Department"), ("name", account.as_str())]),
+        ),
+        other => {
+            Unusable::misconfigured("InvalidField", parameters([("field", "spec"), ("problem", &other.to_string())]))
+        }
+    }
+}

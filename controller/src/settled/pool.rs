@@ -1,0 +1,74 @@
+//! What compute and storage pools have in common: where they are, and booking them.
+
+use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, Reason, condition::Finding};
+use jiyun_ledger::Pool;
+use jiyun_messages::{Parameters, parameters};
+
+use super::Outcome;
+use crate::{
+    catalogue::lookup,
+    conditions::{finding, plain},
+    context::Context,
+    error::ReconcileError,
+};
+
+/// A pool that cannot be booked as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    reason: Reason,
+    code: &'static str,
+    about: Parameters,
+}
+
+impl Unusable {
+    /// A quantity nobody can read.
+    pub fn quantity(field: &str, value: &str, problem: &impl ToString) -> Self {
+        let about = parameters([("field", field), ("value", value), ("problem", &problem.to_string())]);
+        Self { reason: Reason::Misconfigured, code: "InvalidQuantity", about }
+    }
+}
+
+/// Books what was read of a pool and says how it stands.
+///
+/// # Errors
+/// When the ledger cannot be asked. What the ledger has against the pool becomes a condition.
+pub async fn book(read: Result<Pool, Unusable>, context: &Context) -> Result<Outcome, ReconcileError> {
+    let refused = match read.and_then(|pool| placed(pool, context)) {
+        Ok(pool) => match context.ledger.set_pool(pool).await.map_err(ReconcileError::from) {
+            Ok(_) => None,
+            Err(error) => match error.command() {
+                Some(command) => Some(Unusable {
+                    reason: Reason::Misconfigured,
+                    code: "InvalidField",
+                    about: parameters([("field", "spec"), ("problem", &command.to_string())]),
+                }),
+                None => return Err(error),
+            },
+        },
+        Err(unusable) => Some(unusable),
+    };
+    Ok(Outcome::found(vec![match refused {
+        None => plain(ConditionType::Ready, ConditionStatus::True, Reason::Valid),
+        Some(Unusable { reason, code, about }) => said(reason, code, &about),
+    }]))
+}
+
+fn said(reason: Reason, code: &str, about: &Parameters) -> Finding {
+    finding(ConditionType::Ready, ConditionStatus::False, reason, code, about)
+}
+
+/// Checks that the site and the zones exist: a pool in a zone that is a typing mistake would never be found.
+fn placed(pool: Pool, context: &Context) -> Result<Pool, Unusable> {
+    let missing = |field: &str, kind: &str, name: &str| Unusable {
+        reason: Reason::UnknownReference,
+        code: "UnknownReference",
+        about: parameters([("field", field), ("kind", kind), ("name", name)]),
+    };
+    if lookup(&context.catalogue.sites, None, &pool.site).is_none() {
+        return Err(missing("spec.siteRef.name", "Site", &pool.site));
+    }
+    match pool.zones.iter().find(|zone| lookup(&context.catalogue.zones, None, zone).is_none()) {
+        Some(zone) => Err(missing("spec.zones", "NetworkZone", zone)),
+        None => Ok(pool),
+    }
+}

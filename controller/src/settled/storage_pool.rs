@@ -1,0 +1,43 @@
+//! Storage pools (存储资源池): booked with their capacity, by tier.
+
+use std::collections::BTreeMap;
+
+use futures::future::BoxFuture;
+use jiyun_crds::v1alpha1::StoragePool;
+use jiyun_ledger::{Meter, Pool, PoolId, PoolKind, PoolState};
+use kube::ResourceExt;
+
+use super::{
+    Outcome, Settled,
+    pool::{Unusable, book},
+};
+use crate::{context::Context, error::ReconcileError};
+
+impl Settled for StoragePool {
+    super::reported!(cluster);
+
+    fn settle<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
+        Box::pin(async move { book(read(self), context).await })
+    }
+}
+
+fn read(pool: &StoragePool) -> Result<Pool, Unusable> {
+    let spec = &pool.spec;
+    let mebibytes = |field: &str, quantity: &jiyun_crds::v1alpha1::Quantity| {
+        quantity.mebibytes().map_err(|problem| Unusable::quantity(field, quantity.as_str(), &problem))
+    };
+    Ok(Pool {
+        id: PoolId::new(pool.name_any()),
+        kind: PoolKind::Storage,
+        site: spec.site_ref.name.clone(),
+        zones: spec.zones.iter().cloned().collect(),
+        architecture: None,
+        tier: Some(spec.tier.clone()),
+        provider: spec.provider.clone(),
+        max_protection_level: spec.max_protection_level,
+        capacity: BTreeMap::from([(Meter::BlockStorage, mebibytes("spec.capacity", &spec.capacity)?)]),
+        overcommit_percent: BTreeMap::new(),
+        reserve: BTreeMap::from([(Meter::BlockStorage, mebibytes("spec.reserve", &spec.reserve)?)]),
+        state: if pool.metadata.deletion_timestamp.is_some() { PoolState::Closed } else { PoolState::Open },
+    })
+}

@@ -1,0 +1,173 @@
+//! Every changing request to Kubernetes goes through here: server-side apply under our field manager, with a deadline,
+//! counted.
+
+use std::{fmt::Debug, time::Duration};
+
+use kube::{
+    Api, Resource,
+    api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy},
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use crate::metrics::Metrics;
+
+/// Our name in `managedFields`.
+pub const FIELD_MANAGER: &str = "jiyun-controller";
+
+/// A request may be retried inside the client for minutes; this bounds it.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Why a request did not succeed.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// The API server refused it or could not be reached.
+    #[error("{verb} of {kind} {name} failed")]
+    Api {
+        /// Verb, such as `apply`.
+        verb: &'static str,
+        /// Kind of the object.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// The cause.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// It did not answer in time; whether it took effect is unknown, and it is safe to repeat.
+    #[error("{verb} of {kind} {name} did not answer within {} s", DEADLINE.as_secs())]
+    Timeout {
+        /// Verb, such as `apply`.
+        verb: &'static str,
+        /// Kind of the object.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl WriteError {
+    /// The HTTP status code of a refusal.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            Self::Timeout { .. } => None,
+        }
+    }
+}
+
+/// Sends changing requests and counts them.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    metrics: Metrics,
+}
+
+impl Writer {
+    /// A writer that counts into `metrics`.
+    pub fn new(metrics: Metrics) -> Self {
+        Self { metrics }
+    }
+
+    /// Applies `object` (server-side, forced: we own what we send) and returns what is stored now.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn apply<K>(&self, api: &Api<K>, name: &str, object: &Value) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        self.sent("apply", K::kind(&()).into_owned(), name, api.patch(name, &parameters, &Patch::Apply(object))).await
+    }
+
+    /// Applies `status` to the status subresource.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn apply_status<K>(&self, api: &Api<K>, name: &str, status: &Value) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let object = json!({
+            "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "status": status,
+        });
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        self.sent(
+            "status",
+            K::kind(&()).into_owned(),
+            name,
+            api.patch_status(name, &parameters, &Patch::Apply(&object)),
+        )
+        .await
+    }
+
+    /// Takes `finalizer` off, if the object still is the one that was read (`resourceVersion`). Gone already is success.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn remove_finalizer<K>(&self, api: &Api<K>, object: &K, finalizer: &str) -> Result<(), WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let meta = object.meta();
+        let name = meta.name.clone().unwrap_or_default();
+        let kept: Vec<_> = meta.finalizers.iter().flatten().filter(|present| *present != finalizer).collect();
+        let patch = json!({"metadata": {"finalizers": kept, "resourceVersion": meta.resource_version}});
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let outcome = self
+            .sent("finalizer", K::kind(&()).into_owned(), &name, api.patch(&name, &parameters, &Patch::Merge(&patch)))
+            .await;
+        gone_is_success(outcome.map(drop))
+    }
+
+    /// Deletes exactly the object that was read: another one of its name (another UID), or a later version of it that
+    /// somebody changed meanwhile, is refused by the API server. Gone already is success.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn delete<K>(&self, api: &Api<K>, object: &K) -> Result<(), WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let meta = object.meta();
+        let name = meta.name.clone().unwrap_or_default();
+        let parameters = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: meta.uid.clone(),
+                resource_version: meta.resource_version.clone(),
+            }),
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..DeleteParams::default()
+        };
+        gone_is_success(
+            self.sent("delete", K::kind(&()).into_owned(), &name, api.delete(&name, &parameters)).await.map(drop),
+        )
+    }
+
+    async fn sent<T>(
+        &self,
+        verb: &'static str,
+        kind: String,
+        name: &str,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, WriteError> {
+        let outcome = tokio::time::timeout(DEADLINE, request).await;
+        self.metrics.wrote(&kind, verb, matches!(outcome, Ok(Ok(_))));
+        match outcome {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(source)) => Err(WriteError::Api { verb, kind, name: name.to_owned(), source: Box::new(source) }),
+            Err(_) => Err(WriteError::Timeout { verb, kind, name: name.to_owned() }),
+        }
+    }
+}
+
+fn gone_is_success(outcome: Result<(), WriteError>) -> Result<(), WriteError> {
+    match outcome {
+        Err(error) if error.status() == Some(404) => Ok(()),
+        other => other,
+    }
+}
