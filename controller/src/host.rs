@@ -232,8 +232,8 @@ fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngin
 
 fn unreachable_site(host: &CloudHost) -> Engines {
     let power = match host.spec.power {
-        jiyun_crds::v1alpha1::Power::On => crate::engines::order::Power::On,
-        jiyun_crds::v1alpha1::Power::Off => crate::engines::order::Power::Off,
+        jiyun_crds::v1alpha1::Power::Running => crate::engines::order::Power::On,
+        jiyun_crds::v1alpha1::Power::Stopped => crate::engines::order::Power::Off,
     };
     let problem = Some(jiyun_messages::bilingual("SiteUnreachable", &jiyun_messages::parameters([("site", "-")])));
     Engines { disk: None, machine: None, power, addresses: Vec::new(), problem }

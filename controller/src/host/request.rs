@@ -75,8 +75,8 @@ pub fn machine_order(host: &CloudHost, claim: &Claim, approved: &Approved, stora
         image: approved.image_source.clone(),
         ssh_authorized_keys: approved.ssh_authorized_keys.clone(),
         power: match host.spec.power {
-            WishedPower::On => Power::On,
-            WishedPower::Off => Power::Off,
+            WishedPower::Running => Power::On,
+            WishedPower::Stopped => Power::Off,
         },
     }
 }

@@ -100,7 +100,7 @@ fn contradictions_name_both_sides() {
 fn power_and_display_name_ask_for_nothing_and_everything_else_does() {
     let digest = |host: &CloudHost| validate(host, &found()).unwrap().digest;
     let plain = digest(&host(|_| {}));
-    assert_eq!(plain, digest(&host(|host| host["spec"]["power"] = "Off".into())));
+    assert_eq!(plain, digest(&host(|host| host["spec"]["power"] = "Stopped".into())));
     assert_eq!(plain, digest(&host(|host| host["spec"]["displayName"] = "门户".into())));
     assert_ne!(plain, digest(&host(|host| host["spec"]["systemDisk"]["size"] = "200Gi".into())));
     assert_ne!(plain, digest(&host(|host| host["spec"]["sshAuthorizedKeys"] = json!(["ssh-ed25519 AAAA"]))));

@@ -1,0 +1,88 @@
+//! Names every part must spell alike: group, labels, annotations, finalizer, namespaces and derived object names.
+
+/// API group of all kinds.
+pub const GROUP: &str = "jiyun.io";
+/// Category under which `kubectl get jiyun` lists all kinds.
+pub const CATEGORY: &str = "jiyun";
+
+/// Label: the department an engine object or a namespace belongs to (value: name of the `Department`).
+pub const LABEL_DEPARTMENT: &str = "jiyun.io/department";
+/// Label: the cloud host an engine object was made for (value: name of the `CloudHost`).
+pub const LABEL_CLOUDHOST: &str = "jiyun.io/cloudhost";
+/// Label: UID of the cloud host an engine object was made for; a namesake created later has another one.
+pub const LABEL_HOST_UID: &str = "jiyun.io/host-uid";
+/// Label: the program that manages an object, by the name Kubernetes recommends.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`LABEL_MANAGED_BY`] on everything this platform creates.
+pub const MANAGED_BY: &str = "jiyun";
+
+/// Annotation: user who created the object or last changed its spec; written by an admission policy only.
+pub const ANNOTATION_REQUESTED_BY: &str = "jiyun.io/requested-by";
+/// Annotation: groups of that user at that moment, comma-separated; written by an admission policy only.
+pub const ANNOTATION_REQUESTED_BY_GROUPS: &str = "jiyun.io/requested-by-groups";
+
+/// Finalizer that keeps an object until its claim in the ledger is released.
+pub const FINALIZER_CLAIM: &str = "jiyun.io/claim";
+/// Finalizer that keeps a department until nothing is booked on its account any more.
+pub const FINALIZER_ACCOUNT: &str = "jiyun.io/account";
+/// Field manager of the controller in server-side apply.
+pub const FIELD_MANAGER: &str = "jiyun-controller";
+/// Namespace of the platform's own programs and settings.
+pub const SYSTEM_NAMESPACE: &str = "jiyun-system";
+
+/// Longest name, in bytes, of a `CloudHost`, `Department` or `InformationSystem`.
+///
+/// Longer names are derived from these (`engine-<department>`, `<host>-system`, and the engines' own suffixes), and
+/// all of them have to stay within the 63 bytes of a DNS label.
+pub const MAX_NAME_LENGTH: usize = 40;
+
+const DEPARTMENT_NAMESPACE_PREFIX: &str = "dept-";
+const ENGINE_NAMESPACE_PREFIX: &str = "engine-";
+const SYSTEM_DISK_SUFFIX: &str = "-system";
+
+/// The namespace in which a department writes its requests: `dept-<department>`.
+pub fn department_namespace(department: &str) -> String {
+    format!("{DEPARTMENT_NAMESPACE_PREFIX}{department}")
+}
+
+/// The department whose namespace this is, or `None` where the namespace is not one of a department.
+pub fn department_of_namespace(namespace: &str) -> Option<&str> {
+    namespace.strip_prefix(DEPARTMENT_NAMESPACE_PREFIX).filter(|department| !department.is_empty())
+}
+
+/// The namespace of a department's engine objects (virtual machines, disks), where tenants have no rights:
+/// `engine-<department>`.
+pub fn engine_namespace(department: &str) -> String {
+    format!("{ENGINE_NAMESPACE_PREFIX}{department}")
+}
+
+/// The department whose engine objects live in this namespace, or `None` where it is no engine namespace.
+pub fn department_of_engine_namespace(namespace: &str) -> Option<&str> {
+    namespace.strip_prefix(ENGINE_NAMESPACE_PREFIX).filter(|department| !department.is_empty())
+}
+
+/// Name of the system disk (a `DataVolume`) of a host: `<host>-system`.
+pub fn system_disk_name(host: &str) -> String {
+    format!("{host}{SYSTEM_DISK_SUFFIX}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_leads_back_to_its_department() {
+        assert_eq!(department_of_namespace(&department_namespace("finance")), Some("finance"));
+        assert_eq!(department_of_engine_namespace(&engine_namespace("finance")), Some("finance"));
+        assert_eq!(department_of_namespace("engine-finance"), None);
+        assert_eq!(department_of_namespace("dept-"), None);
+    }
+
+    #[test]
+    fn derived_names_of_the_longest_name_fit_a_dns_label() {
+        let longest = "a".repeat(MAX_NAME_LENGTH);
+        for derived in [department_namespace(&longest), engine_namespace(&longest), system_disk_name(&longest)] {
+            assert!(derived.len() <= 63, "{derived}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Validation rules (CEL) that several kinds share, with messages a clerk can read: Chinese first, then English.
+//!
+//! A rule never fails to evaluate on odd input where that can be helped, because the API server's own message would
+//! then hide ours.
+
+use kube::core::Rule;
+
+/// A DNS label (RFC 1123) as a regular expression, without its length.
+const LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+/// DNS labels joined by dots (a subdomain, RFC 1123), without its length.
+const SUBDOMAIN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
+/// The text of a rule that forbids any change.
+pub const UNCHANGED: &str = "self == oldSelf";
+
+/// A field that keeps the value it was created with. Place it on a required or defaulted field only: an optional one
+/// could be left out and added again.
+pub fn immutable(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new(UNCHANGED).message(&*format!("{what_zh}创建后不可修改 ({what_en} cannot be changed once created)"))
+}
+
+/// The object's own name, where other names are derived from it: a DNS label of at most 40 characters
+/// ([`crate::names::MAX_NAME_LENGTH`]).
+pub fn short_name() -> Rule {
+    Rule::new(format!("self.metadata.name.size() <= 40 && self.metadata.name.matches('{LABEL}')")).message(
+        "名称须由小写字母、数字和连字符组成，以字母或数字开头和结尾，不超过 40 个字符 \
+         (metadata.name must be lower-case letters, digits and hyphens, at most 40 characters)",
+    )
+}
+
+/// The object's own name, where others refer to it and labels carry it: at most 63 characters.
+pub fn referable_name() -> Rule {
+    Rule::new("self.metadata.name.size() <= 63")
+        .message("名称不超过 63 个字符 (metadata.name must have at most 63 characters)")
+}
+
+/// A name of another object.
+pub fn reference() -> Rule {
+    Rule::new(format!("self.size() <= 63 && self.matches('{SUBDOMAIN}')")).message(
+        "引用的名称须由小写字母、数字、连字符和点组成，不超过 63 个字符 \
+         (the name referred to must be lower-case letters, digits, hyphens and dots, at most 63 characters)",
+    )
+}
+
+/// A list of names of other objects, with at least one entry.
+pub fn references(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new(format!("self.size() >= 1 && self.all(n, n.size() <= 63 && n.matches('{SUBDOMAIN}'))")).message(
+        &*format!(
+            "{what_zh}至少填写一项，且每项须为小写字母、数字、连字符和点组成的名称 \
+         ({what_en} must hold at least one name of lower-case letters, digits, hyphens and dots)"
+        ),
+    )
+}
+
+/// A word that also appears in labels and prices, e.g. a storage tier.
+pub fn label(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new(format!("self.size() <= 63 && self.matches('{LABEL}')")).message(&*format!(
+        "{what_zh}须由小写字母、数字和连字符组成，不超过 63 个字符 \
+         ({what_en} must be lower-case letters, digits and hyphens, at most 63 characters)"
+    ))
+}
+
+/// One line of text that is not blank.
+pub fn line(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new(r"self.matches('^\\S(.*\\S)?$')").message(&*format!(
+        "{what_zh}须为一行文字，不能为空，首尾不能有空格 \
+         ({what_en} must be one line of text, not empty, without blanks at either end)"
+    ))
+}
+
+/// An integer within bounds, both included.
+pub fn between(what_zh: &str, what_en: &str, least: u64, most: u64) -> Rule {
+    Rule::new(format!("self >= {least} && self <= {most}"))
+        .message(&*format!("{what_zh}须在 {least} 至 {most} 之间 ({what_en} must be {least} to {most})"))
+}
+
+/// An amount of memory or storage within bounds, both included, in whole MiB.
+pub fn size(what_zh: &str, what_en: &str, least: &str, most: &str) -> Rule {
+    Rule::new(size_within("self", least, most)).message(&*format!(
+        "{what_zh}须为整数加单位 Mi、Gi、Ti 或 Pi，在 {least} 至 {most} 之间，例如 64Gi \
+         ({what_en} must be a whole number with Mi, Gi, Ti or Pi, from {least} to {most}, for example 64Gi)"
+    ))
+}
+
+/// The expression behind [`size`], for rules that look at several fields.
+///
+/// Whole MiB, the account book's unit, follow from the notation. CEL's `isInteger` would be no use: it says no to `1Pi`
+/// and `300Ti`, which Kubernetes keeps as big decimals although they fit into 64 bits.
+pub fn size_within(expression: &str, least: &str, most: &str) -> String {
+    format!(
+        "{expression}.matches('^(0|[1-9][0-9]{{0,12}}(Mi|Gi|Ti|Pi|Ei))$') && \
+         quantity({expression}).compareTo(quantity('{least}')) >= 0 && \
+         quantity({expression}).compareTo(quantity('{most}')) <= 0"
+    )
+}
+
+/// A department is not the parent of itself; longer cycles are found by the controller.
+pub fn not_its_own_parent() -> Rule {
+    Rule::new("!has(self.spec.parentRef) || self.spec.parentRef.name != self.metadata.name")
+        .message("上级单位不能是本单位自己 (spec.parentRef must not name the department itself)")
+}
+
+/// Groups of people only: the groups Kubernetes makes up (`system:authenticated`...) would open a unit to everybody.
+pub fn people_groups() -> Rule {
+    Rule::new(r"self.all(g, g.matches('^[^\\s,]+$') && !g.startsWith('system:'))").message(
+        "用户组名不能为空、不能含空格或逗号，且不能以 system: 开头 \
+         (a group must not be empty, hold blanks or commas, or start with system:)",
+    )
+}
+
+/// No two limits with the same meter and dimensions: it would not be clear which one counts.
+pub fn one_limit_a_selector() -> Rule {
+    Rule::new(
+        "self.all(a, self.exists_one(b, a.meter == b.meter \
+         && (has(a.architecture) ? a.architecture : '') == (has(b.architecture) ? b.architecture : '') \
+         && (has(a.tier) ? a.tier : '') == (has(b.tier) ? b.tier : '') \
+         && (has(a.zone) ? a.zone : '') == (has(b.zone) ? b.zone : '')))",
+    )
+    .message("配额中有重复的条目 (quota holds two limits for the same meter, architecture, tier and zone)")
+}
+
+/// A limit's range follows from its meter.
+pub fn limit_within_range() -> Rule {
+    Rule::new(format!(
+        "self.meter in ['Vcpu', 'Hosts'] \
+         ? self.limit.matches('^(0|[1-9][0-9]{{0,6}})$') && int(self.limit) <= 1000000 \
+         : {}",
+        size_within("self.limit", "0", "1Ei")
+    ))
+    .message(
+        "配额上限无效：核数和台数须为 0 至 1000000 的整数，容量须为整数加单位 Mi、Gi、Ti 或 Pi，不超过 1Ei \
+         (limit must be a whole number from 0 to 1000000 for Vcpu and Hosts, \
+         a whole number with Mi, Gi, Ti or Pi, at most 1Ei, for Memory and BlockStorage)",
+    )
+}
+
+/// Architecture is a property of computing, tier of storage.
+pub fn dimensions_fit_meter() -> Rule {
+    Rule::new("self.meter == 'BlockStorage' ? !has(self.architecture) : !has(self.tier)").message(
+        "architecture 只用于核数、内存和台数，tier 只用于块存储 \
+         (architecture goes with Vcpu, Memory and Hosts only, tier with BlockStorage only)",
+    )
+}
+
+/// A moment in RFC 3339 with an offset and whole seconds.
+pub fn moment(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new(
+        "self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\
+         (Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$')",
+    )
+    .message(&*format!(
+        "{what_zh}须写成 2026-01-01T00:00:00+08:00 的形式 ({what_en} must be like 2026-01-01T00:00:00+08:00)"
+    ))
+}
+
+/// A day that the calendar has: 31 February fails to evaluate, and so is refused. Goes with [`moment`].
+pub fn day_exists(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new("timestamp(self) >= timestamp('2000-01-01T00:00:00Z')").message(&*format!(
+        "{what_zh}须是 2000 年以后真实存在的时间 ({what_en} must be a time that exists, after the year 2000)"
+    ))
+}
+
+/// No two prices with the same meter and dimensions: it would not be clear which one counts.
+pub fn one_price_a_selector() -> Rule {
+    Rule::new(
+        "self.all(a, self.exists_one(b, a.meter == b.meter \
+         && (has(a.architecture) ? a.architecture : '') == (has(b.architecture) ? b.architecture : '') \
+         && (has(a.tier) ? a.tier : '') == (has(b.tier) ? b.tier : '')))",
+    )
+    .message("价目中有重复的条目 (items holds two prices for the same meter, architecture and tier)")
+}
+
+/// A meter is priced in its own unit.
+pub fn unit_fits_meter() -> Rule {
+    Rule::new("self.unit == (self.meter == 'Vcpu' ? 'CoreMonth' : self.meter == 'Hosts' ? 'HostMonth' : 'GiBMonth')")
+        .message(
+            "计价单位与计量项不符：核数按 CoreMonth，台数按 HostMonth，内存和块存储按 GiBMonth \
+             (unit must be CoreMonth for Vcpu, HostMonth for Hosts, GiBMonth for Memory and BlockStorage)",
+        )
+}

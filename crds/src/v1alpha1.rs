@@ -1,0 +1,83 @@
+//! Version `v1alpha1` of the group `jiyun.io`: every kind, and the definitions to install.
+
+mod architecture;
+mod cloud_host;
+mod compute_pool;
+pub mod condition;
+mod department;
+pub mod fields;
+mod host_class;
+mod host_image;
+mod information_system;
+mod meter;
+mod network_zone;
+mod price_list;
+mod reference;
+mod site;
+mod status;
+mod storage_pool;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+pub use architecture::Architecture;
+pub use cloud_host::{CloudHost, CloudHostSpec, CloudHostStatus, HostRefusal, Power, RefusalParameter, SystemDisk};
+pub use compute_pool::{ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve};
+pub use condition::{ConditionStatus, ConditionType, Reason};
+pub use department::{Department, DepartmentAccess, DepartmentSpec, DepartmentStatus, QuotaLimit};
+pub use host_class::{HostClass, HostClassSpec, HostSeries};
+pub use host_image::{HostImage, HostImageSpec, HttpSource, ImageSource, RegistrySource};
+pub use information_system::{InformationSystem, InformationSystemSpec, SystemOwner};
+pub use meter::{Meter, PriceUnit};
+pub use network_zone::{NetworkZone, NetworkZoneSpec, ZoneKind};
+pub use price_list::{Currency, PriceItem, PriceList, PriceListSpec};
+pub use reference::{LocalRef, SecretRef};
+pub use site::{Site, SiteAccess, SiteRole, SiteSpec};
+pub use status::PlainStatus;
+pub use storage_pool::{StoragePool, StoragePoolSpec};
+
+pub use crate::date_time::DateTime;
+pub use crate::quantity::Quantity;
+
+/// The version's name.
+pub const VERSION: &str = "v1alpha1";
+
+/// The definitions of all kinds as they are to be installed, in alphabetical order of their names.
+///
+/// Use these rather than a kind's own `crd()`: they also tell Helm to keep the definitions, and with them all objects,
+/// when the chart is uninstalled.
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    let mut all = vec![
+        CloudHost::crd(),
+        ComputePool::crd(),
+        Department::crd(),
+        HostClass::crd(),
+        HostImage::crd(),
+        InformationSystem::crd(),
+        NetworkZone::crd(),
+        PriceList::crd(),
+        Site::crd(),
+        StoragePool::crd(),
+    ];
+    for definition in &mut all {
+        finish(definition);
+    }
+    all.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    all
+}
+
+/// What the derive macro has no words for.
+fn finish(definition: &mut CustomResourceDefinition) {
+    definition
+        .metadata
+        .annotations
+        .get_or_insert_default()
+        .insert("helm.sh/resource-policy".to_owned(), "keep".to_owned());
+    for version in &mut definition.spec.versions {
+        let root = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
+        if let Some(status) = root.and_then(|root| root.properties.as_mut()?.get_mut("status")) {
+            // The derived root type says "status or null"; an absent status is absent, as everywhere here.
+            status.nullable = None;
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Cloud host (云主机): a virtual machine a department asks for.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::condition::conditions_schema;
+use super::{Architecture, LocalRef};
+use crate::quantity::Quantity;
+use crate::rules;
+use crate::schema::structural;
+
+/// A virtual machine with one system disk. The object is the request; nothing is created until the account book has
+/// granted it (condition `Admitted`).
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "jiyun.io",
+    version = "v1alpha1",
+    kind = "CloudHost",
+    namespaced,
+    doc = "A virtual machine (云主机) a department asks for.",
+    status = "CloudHostStatus",
+    shortname = "chost",
+    category = "jiyun",
+    derive = "PartialEq",
+    selectable = ".spec.systemRef.name",
+    selectable = ".spec.classRef.name",
+    validation = rules::short_name(),
+    printcolumn(name = "Class", type_ = "string", json_path = ".spec.classRef.name"),
+    printcolumn(name = "System", type_ = "string", json_path = ".spec.systemRef.name"),
+    printcolumn(name = "Power", type_ = "string", json_path = ".spec.power"),
+    printcolumn(name = "Admitted", type_ = "string", json_path = r#".status.conditions[?(@.type=="Admitted")].status"#),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Address", type_ = "string", json_path = ".status.addresses[0]"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Refusal", type_ = "string", json_path = ".status.refusal.code", priority = 1),
+    printcolumn(name = "Zone", type_ = "string", json_path = ".spec.zoneRef.name", priority = 1),
+    printcolumn(name = "Arch", type_ = "string", json_path = ".spec.architecture", priority = 1),
+    printcolumn(name = "Disk", type_ = "string", json_path = ".spec.systemDisk.size", priority = 1),
+    printcolumn(name = "Pool", type_ = "string", json_path = ".status.poolRef.name", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = structural)]
+pub struct CloudHostSpec {
+    /// [free] Name for people (云主机名称), one line of at most 63 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::line("云主机名称", "displayName"))]
+    pub display_name: Option<String>,
+    /// [immutable] The `InformationSystem` of the same namespace the host is for.
+    #[x_kube(validation = rules::immutable("所属信息系统", "systemRef"))]
+    pub system_ref: LocalRef,
+    /// [metered] The `HostClass`: how many vCPUs and how much memory.
+    pub class_ref: LocalRef,
+    /// [immutable] The `HostImage` the system disk is filled from.
+    #[x_kube(validation = rules::immutable("镜像", "imageRef"))]
+    pub image_ref: LocalRef,
+    /// [immutable] The `NetworkZone` the host is connected to; that of its information system.
+    #[x_kube(validation = rules::immutable("网络区域", "zoneRef"))]
+    pub zone_ref: LocalRef,
+    /// [immutable] Architecture of the machine it runs on.
+    #[x_kube(validation = rules::immutable("架构", "architecture"))]
+    pub architecture: Architecture,
+    /// The disk the host starts from.
+    pub system_disk: SystemDisk,
+    /// [free] Whether the host runs. What is stopped is still reserved and paid for.
+    #[serde(default)]
+    pub power: Power,
+    /// [immutable] Public keys that may log in at first start, at most 16, one line each as in `authorized_keys`.
+    #[serde(default)]
+    #[schemars(length(max = 16), inner(length(max = 2048)))]
+    #[x_kube(
+        validation = rules::immutable("SSH 公钥", "sshAuthorizedKeys"),
+        validation = Rule::new(
+            "self.all(k, k.matches('^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/=]+( .*)?$'))"
+        ).message("SSH 公钥格式不正确，应为 ssh-ed25519 AAAA... 这样的一行 (each sshAuthorizedKeys entry must be one line such as ssh-ed25519 AAAA...)"),
+        merge_strategy = ListMerge::Set
+    )]
+    pub ssh_authorized_keys: Vec<String>,
+}
+
+/// The disk a host starts from.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SystemDisk {
+    /// [immutable] Storage tier (存储级别), e.g. `standard`, `performance`, `extreme`.
+    #[schemars(length(max = 253))]
+    #[x_kube(
+        validation = rules::immutable("系统盘存储级别", "systemDisk.tier"),
+        validation = rules::label("系统盘存储级别", "systemDisk.tier")
+    )]
+    pub tier: String,
+    /// [metered] Size, 20Gi to 4Ti in whole Mi. It can grow, never shrink.
+    #[x_kube(
+        validation = rules::size("系统盘", "systemDisk.size", "20Gi", "4Ti"),
+        validation = Rule::new(
+            "!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0"
+        ).message("系统盘只能扩大，不能缩小 (systemDisk.size can grow, never shrink)")
+    )]
+    pub size: Quantity,
+}
+
+/// Whether a host runs.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum Power {
+    /// the host runs (开机).
+    #[default]
+    Running,
+    /// the host is switched off (关机).
+    Stopped,
+}
+
+/// What the platform found out about the host.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = structural)]
+pub struct CloudHostStatus {
+    /// What the platform found out about the object, one entry a type: `Accepted`, `Admitted`, `Provisioned`, `Ready`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions_schema")]
+    pub conditions: Vec<Condition>,
+    /// The `metadata.generation` the platform last acted upon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Claim in the account book, e.g. `claim-123`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub claim_id: Option<String>,
+    /// The `ComputePool` the host was placed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool_ref: Option<LocalRef>,
+    /// The `StoragePool` the system disk was placed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_pool_ref: Option<LocalRef>,
+    /// Network addresses of the running host, at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub addresses: Vec<String>,
+    /// Why the request was not granted, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<HostRefusal>,
+    /// SHA-256 digest, in hexadecimal, of the spec that was decided upon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 80))]
+    pub spec_digest: Option<String>,
+}
+
+/// Why a request was not granted: a code, and the figures that go with it. Nothing here is about other departments.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostRefusal {
+    /// Code, as in the message catalogue.
+    #[schemars(length(max = 63))]
+    pub code: String,
+    /// Figures, at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
+    pub parameters: Vec<RefusalParameter>,
+}
+
+/// One figure of a refusal.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusalParameter {
+    /// Name, e.g. `meter`, `limit`, `used`, `missing`.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// Value, as text.
+    #[schemars(length(max = 1024))]
+    pub value: String,
+}

@@ -1,0 +1,102 @@
+//! Compute pool (计算资源池): machines of one architecture at one site, and how much of them may be given out.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::{Architecture, LocalRef, PlainStatus};
+use crate::quantity::Quantity;
+use crate::rules;
+use crate::schema::structural;
+
+/// Machines of one architecture at one site. What may be given out is capacity × over-commit − reserve.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "jiyun.io",
+    version = "v1alpha1",
+    kind = "ComputePool",
+    doc = "Machines of one architecture at one site (计算资源池), and how much of them may be given out.",
+    status = "PlainStatus",
+    shortname = "cpool",
+    category = "jiyun",
+    derive = "PartialEq",
+    validation = rules::referable_name(),
+    printcolumn(name = "Site", type_ = "string", json_path = ".spec.siteRef.name"),
+    printcolumn(name = "Arch", type_ = "string", json_path = ".spec.architecture"),
+    printcolumn(name = "vCPU", type_ = "integer", json_path = ".spec.capacity.vcpu"),
+    printcolumn(name = "Memory", type_ = "string", json_path = ".spec.capacity.memory"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Level", type_ = "integer", json_path = ".spec.maxProtectionLevel", priority = 1),
+    printcolumn(name = "Provider", type_ = "string", json_path = ".spec.provider", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = structural)]
+#[x_kube(validation = Rule::new(
+    "self.reserve.vcpu <= self.capacity.vcpu && (!isQuantity(self.reserve.memory) || !isQuantity(self.capacity.memory) \
+     || quantity(self.reserve.memory).compareTo(quantity(self.capacity.memory)) <= 0)"
+).message("预留不能大于容量 (reserve must not be larger than capacity)"))]
+pub struct ComputePoolSpec {
+    /// [immutable] The site the machines are at.
+    #[x_kube(validation = rules::immutable("所在数据中心", "siteRef"))]
+    pub site_ref: LocalRef,
+    /// [free] Network zones the pool is connected to: 1 to 8 names of `NetworkZone`.
+    #[schemars(length(max = 8), inner(length(max = 253)))]
+    #[x_kube(validation = rules::references("网络区域", "zones"), merge_strategy = ListMerge::Set)]
+    pub zones: Vec<String>,
+    /// [immutable] Architecture of the machines.
+    #[x_kube(validation = rules::immutable("架构", "architecture"))]
+    pub architecture: Architecture,
+    /// [free] Processor of the machines, e.g. `Hygon C86 7390`, at most 63 characters.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::line("处理器", "processor"))]
+    pub processor: String,
+    /// [free] Company that provides the machines (云服务商), at most 63 characters.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::line("云服务商", "provider"))]
+    pub provider: String,
+    /// [free] Highest protection level (等保级别, GB/T 22239) of the systems it may carry, 1 to 4: a platform carries no
+    /// system of a level above its own.
+    #[x_kube(validation = rules::between("可承载的最高等保级别", "maxProtectionLevel", 1, 4))]
+    pub max_protection_level: u8,
+    /// [free] What the machines have.
+    pub capacity: ComputeCapacity,
+    /// [free] What is kept back for the platform itself and for repairs.
+    #[serde(default)]
+    pub reserve: ComputeReserve,
+    /// [free] Virtual CPUs given out per 100 physical threads, 100 to 1000. Memory is never over-committed
+    /// (按内存不复用方式分配).
+    #[serde(default = "no_overcommit")]
+    #[x_kube(validation = rules::between("vCPU 超分百分比", "vcpuOvercommitPercent", 100, 1000))]
+    pub vcpu_overcommit_percent: u32,
+}
+
+/// What the machines of a pool have.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComputeCapacity {
+    /// [free] Physical threads, 1 to 1000000.
+    #[x_kube(validation = rules::between("资源池核数", "vcpu", 1, 1_000_000))]
+    pub vcpu: u64,
+    /// [free] Memory, 1Gi to 64Pi in whole Mi.
+    #[x_kube(validation = rules::size("资源池内存", "memory", "1Gi", "64Pi"))]
+    pub memory: Quantity,
+}
+
+/// What is kept back in a pool.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComputeReserve {
+    /// [free] Virtual CPUs, 0 to 1000000, counted after over-commit.
+    #[serde(default)]
+    #[x_kube(validation = rules::between("预留核数", "vcpu", 0, 1_000_000))]
+    pub vcpu: u64,
+    /// [free] Memory, 0 to 64Pi in whole Mi.
+    #[serde(default)]
+    #[x_kube(validation = rules::size("预留内存", "memory", "0", "64Pi"))]
+    pub memory: Quantity,
+}
+
+fn no_overcommit() -> u32 {
+    100
+}

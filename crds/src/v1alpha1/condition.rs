@@ -1,0 +1,246 @@
+//! Condition types and reasons: the whole vocabulary of "how is my object doing, and why?".
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// What a condition is about.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum ConditionType {
+    /// The object makes sense: what it refers to exists and fits. Says nothing about capacity or quota.
+    Accepted,
+    /// The account book holds a claim for it; everything it asks for is reserved.
+    Admitted,
+    /// The engine objects (disk, virtual machine) exist.
+    Provisioned,
+    /// It does what its spec asks for. For a switched-off host: it is off.
+    Ready,
+    /// This price list is the one prices are taken from now.
+    InForce,
+}
+
+/// Why a condition has its status.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum Reason {
+    /// Accepted, Ready: what the object says was checked and is in effect.
+    Valid,
+    /// Accepted: the class, image, zone, system or parent it names does not exist.
+    UnknownReference,
+    /// Accepted: the department may not use the zone it asks for.
+    ZoneNotAllowed,
+    /// Accepted, Ready, `InForce`: fields contradict each other or another object; the message names them.
+    Misconfigured,
+    /// Admitted: the claim is granted.
+    Granted,
+    /// Admitted: a limit (quota) of the department or of a unit above it leaves too little.
+    ExceedsLimit,
+    /// Admitted: pools match, none has room.
+    PoolExhausted,
+    /// Admitted: no pool fits zone, protection level, architecture or tier.
+    NoMatchingPool,
+    /// Admitted: the account book knows no account of this department.
+    UnknownAccount,
+    /// Admitted: the department's account is closed to new requests.
+    AccountClosed,
+    /// Admitted: not decided yet; it is tried again.
+    Undecided,
+    /// Admitted: the account book is being checked; nothing is granted or deleted meanwhile.
+    Quarantined,
+    /// Provisioned: disk and machine are being created.
+    Provisioning,
+    /// Provisioned: disk and machine exist.
+    Provisioned,
+    /// Provisioned, Ready: the engine reports a fault, quoted in the message.
+    EngineError,
+    /// Ready: the host runs, as asked.
+    Running,
+    /// Ready: the host is off, as asked.
+    Stopped,
+    /// Ready: the host is on its way to running.
+    Starting,
+    /// Ready: the host is on its way to off.
+    Stopping,
+    /// Ready: the object is being deleted.
+    Deleting,
+    /// Provisioned, Ready: nothing was created, since the request was not granted.
+    NotAdmitted,
+    /// Ready: the data centre cannot be reached; what is shown may be old.
+    SiteUnreachable,
+    /// `InForce`: prices are taken from this list.
+    InForce,
+    /// `InForce`: the list's time has not come yet.
+    NotYetInForce,
+    /// `InForce`: a later list has taken over.
+    Superseded,
+}
+
+/// The status of a condition.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr, strum::EnumIter, strum::EnumString,
+)]
+pub enum ConditionStatus {
+    /// It is so.
+    True,
+    /// It is not so.
+    False,
+    /// It is not known yet, or not any more.
+    Unknown,
+}
+
+impl ConditionType {
+    /// The word used in objects.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl Reason {
+    /// The word used in objects.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl ConditionStatus {
+    /// The word used in objects.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// The condition of this type, if it has been set.
+pub fn find(conditions: &[Condition], kind: ConditionType) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.type_ == kind.as_str())
+}
+
+/// Whether the condition of this type is `True`. Not set is not true.
+pub fn is_true(conditions: &[Condition], kind: ConditionType) -> bool {
+    find(conditions, kind).is_some_and(|condition| condition.status == ConditionStatus::True.as_str())
+}
+
+/// What a controller found out about one aspect of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which aspect.
+    pub kind: ConditionType,
+    /// How it stands.
+    pub status: ConditionStatus,
+    /// Why.
+    pub reason: Reason,
+    /// The same for people: what happened, which field, what to do. At most 32768 characters.
+    pub message: String,
+}
+
+impl Finding {
+    /// The condition to write for an object of this generation. `lastTransitionTime` is `now` only if the status is
+    /// not the one in `previous`, the conditions the object carries already.
+    pub fn into_condition(self, previous: &[Condition], generation: Option<i64>, now: Timestamp) -> Condition {
+        let unchanged = find(previous, self.kind).filter(|condition| condition.status == self.status.as_str());
+        Condition {
+            last_transition_time: unchanged
+                .map_or_else(|| Time(now), |condition| condition.last_transition_time.clone()),
+            message: self.message,
+            observed_generation: generation,
+            reason: self.reason.as_str().to_owned(),
+            status: self.status.as_str().to_owned(),
+            type_: self.kind.as_str().to_owned(),
+        }
+    }
+}
+
+/// Schema of `status.conditions`: as in Kubernetes, but bounded, and a map by type so that several writers can each
+/// own theirs. The limits of `message`, `reason` and `type` are those of Kubernetes' own type.
+pub fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "description": "What the platform found out about the object, one entry a type.",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "description": "One aspect of the object's state.",
+            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
+            "properties": {
+                "lastTransitionTime": {
+                    "type": "string", "format": "date-time",
+                    "description": "When the status last changed. Does not move when only the message changes."
+                },
+                "message": {
+                    "type": "string", "maxLength": 32768,
+                    "description": "For people: what happened, which field, what to do."
+                },
+                "observedGeneration": {
+                    "type": "integer", "format": "int64",
+                    "description": "The metadata.generation this was found out about; older than the object's means outdated."
+                },
+                "reason": {
+                    "type": "string", "minLength": 1, "maxLength": 1024,
+                    "description": "Why, in one word for programs."
+                },
+                "status": {
+                    "type": "string", "enum": ["True", "False", "Unknown"],
+                    "description": "Whether it is so. `True`: it is; `False`: it is not; `Unknown`: not known yet, or not any more."
+                },
+                "type": {
+                    "type": "string", "minLength": 1, "maxLength": 316,
+                    "description": "Which aspect."
+                }
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready(status: ConditionStatus, message: &str) -> Finding {
+        Finding { kind: ConditionType::Ready, status, reason: Reason::Running, message: message.to_owned() }
+    }
+
+    #[test]
+    fn the_transition_time_moves_with_the_status_only() {
+        let (first, later) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(60).unwrap());
+        let previous = vec![ready(ConditionStatus::True, "runs").into_condition(&[], Some(1), first)];
+        let reworded = ready(ConditionStatus::True, "runs well").into_condition(&previous, Some(2), later);
+        assert_eq!(reworded.last_transition_time, Time(first));
+        assert_eq!(reworded.observed_generation, Some(2));
+        let turned = ready(ConditionStatus::False, "stopped").into_condition(&previous, Some(2), later);
+        assert_eq!(turned.last_transition_time, Time(later));
+    }
+
+    #[test]
+    fn a_condition_that_is_not_set_is_not_true() {
+        assert!(!is_true(&[], ConditionType::Admitted));
+        let set = vec![ready(ConditionStatus::True, "").into_condition(&[], None, Timestamp::UNIX_EPOCH)];
+        assert!(is_true(&set, ConditionType::Ready));
+        assert!(!is_true(&set, ConditionType::Admitted));
+    }
+}

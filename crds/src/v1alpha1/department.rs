@@ -1,0 +1,141 @@
+//! Department (单位): a unit of government with an account, a namespace, people and quotas.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::condition::conditions_schema;
+use super::{Architecture, LocalRef, Meter};
+use crate::quantity::Quantity;
+use crate::rules;
+use crate::schema::structural;
+
+/// A department (委办局), county (区县), township (乡镇), court...: whoever may hold resources. It has one account in the
+/// account book, one namespace `dept-<name>` for its requests, and limits. Departments form a tree: use counts against
+/// the limits of every unit above, too.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "jiyun.io",
+    version = "v1alpha1",
+    kind = "Department",
+    doc = "A unit of government (单位) with an account, a namespace for its requests, people and quotas.",
+    status = "DepartmentStatus",
+    shortname = "dept",
+    category = "jiyun",
+    derive = "PartialEq",
+    validation = rules::short_name(),
+    validation = rules::not_its_own_parent(),
+    printcolumn(name = "Display", type_ = "string", json_path = ".spec.displayName"),
+    printcolumn(name = "Parent", type_ = "string", json_path = ".spec.parentRef.name"),
+    printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Code", type_ = "string", json_path = ".spec.code", priority = 1),
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.billingAccount", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = structural)]
+pub struct DepartmentSpec {
+    /// [free] Name for people (单位名称), one line of at most 63 characters.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::line("单位名称", "displayName"))]
+    pub display_name: String,
+    /// [immutable] Code of the unit (单位统一编码): 2 to 18 digits, capital letters or hyphens. Unique; stays the same
+    /// when the unit is renamed.
+    #[schemars(length(max = 64))]
+    #[x_kube(
+        validation = rules::immutable("单位编码", "code"),
+        validation = Rule::new("self.matches('^[0-9A-Z-]{2,18}$')").message(
+            "单位编码须为 2 至 18 位数字、大写字母或连字符 (code must be 2 to 18 digits, capital letters or hyphens)"
+        )
+    )]
+    pub code: String,
+    /// [free] The unit above (上级单位). Absent for the root of the tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_ref: Option<LocalRef>,
+    /// [free] Fiscal unit the statements are addressed to (预算单位), at most 63 characters.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::line("预算单位", "billingAccount"))]
+    pub billing_account: String,
+    /// [free] Network zones (网络区域) the unit may use: 1 to 8 names of `NetworkZone`.
+    #[schemars(length(max = 8), inner(length(max = 253)))]
+    #[x_kube(validation = rules::references("网络区域", "zones"), merge_strategy = ListMerge::Set)]
+    pub zones: Vec<String>,
+    /// [free] Groups of people, as the identity provider names them, and what they may do in the unit's namespace.
+    #[serde(default)]
+    pub access: DepartmentAccess,
+    /// [free] Limits on what the unit and all units below it may hold (配额), at most 32. What no limit matches is
+    /// bounded by the units above only. Lowering a limit below what is used refuses growth and stops nothing.
+    #[serde(default)]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::one_limit_a_selector(), merge_strategy = ListMerge::Atomic)]
+    pub quota: Vec<QuotaLimit>,
+}
+
+/// Who may do what in the unit's namespace.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DepartmentAccess {
+    /// [free] Groups that may look (查看人员), at most 16.
+    #[serde(default)]
+    #[schemars(length(max = 16), inner(length(max = 253)))]
+    #[x_kube(validation = rules::people_groups(), merge_strategy = ListMerge::Set)]
+    pub readers: Vec<String>,
+    /// [free] Groups that may request, change and delete (经办人员), at most 16.
+    #[serde(default)]
+    #[schemars(length(max = 16), inner(length(max = 253)))]
+    #[x_kube(validation = rules::people_groups(), merge_strategy = ListMerge::Set)]
+    pub operators: Vec<String>,
+    /// [free] Groups that may approve requests (审批人员), at most 16.
+    #[serde(default)]
+    #[schemars(length(max = 16), inner(length(max = 253)))]
+    #[x_kube(validation = rules::people_groups(), merge_strategy = ListMerge::Set)]
+    pub approvers: Vec<String>,
+}
+
+/// One limit: how much of a meter may be held, wherever the given dimensions match.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = rules::limit_within_range(),
+    validation = rules::dimensions_fit_meter()
+)]
+pub struct QuotaLimit {
+    /// [free] What is limited.
+    pub meter: Meter,
+    /// [free] Only on this architecture. Not for `BlockStorage`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Architecture>,
+    /// [free] Only of this storage tier. For `BlockStorage` alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::label("存储级别", "tier"))]
+    pub tier: Option<String>,
+    /// [free] Only in this network zone: a name of a `NetworkZone`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::reference())]
+    pub zone: Option<String>,
+    /// [free] The limit: for `Vcpu` and `Hosts` a whole number from 0 to 1000000, for `Memory` and `BlockStorage` a
+    /// size up to 1Ei as a whole number with `Mi`, `Gi`, `Ti` or `Pi`. 0 allows nothing.
+    pub limit: Quantity,
+}
+
+/// What the platform found out about the department.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = structural)]
+pub struct DepartmentStatus {
+    /// What the platform found out about the object, one entry a type: `Ready`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions_schema")]
+    pub conditions: Vec<Condition>,
+    /// The `metadata.generation` the platform last acted upon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The namespace in which the department writes its requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
+}

@@ -1,0 +1,94 @@
+//! Host image (云主机镜像): an operating system a cloud host can start from.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::{Architecture, PlainStatus};
+use crate::quantity::Quantity;
+use crate::rules;
+use crate::schema::structural;
+
+/// An operating system a cloud host can start from. A changed image is a new image under a new name.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "jiyun.io",
+    version = "v1alpha1",
+    kind = "HostImage",
+    doc = "An operating system (云主机镜像) a cloud host can start from.",
+    status = "PlainStatus",
+    shortname = "himg",
+    category = "jiyun",
+    derive = "PartialEq",
+    validation = rules::referable_name(),
+    printcolumn(name = "Display", type_ = "string", json_path = ".spec.displayName"),
+    printcolumn(name = "OS", type_ = "string", json_path = ".spec.operatingSystem"),
+    printcolumn(name = "Arch", type_ = "string", json_path = ".spec.architecture"),
+    printcolumn(name = "MinDisk", type_ = "string", json_path = ".spec.minDisk"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = structural)]
+pub struct HostImageSpec {
+    /// [free] Name for people (镜像名称), one line of at most 63 characters.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::line("镜像名称", "displayName"))]
+    pub display_name: String,
+    /// [free] Operating system and release, e.g. `openEuler 24.03 LTS`, at most 63 characters.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::line("操作系统", "operatingSystem"))]
+    pub operating_system: String,
+    /// [immutable] Architecture it runs on.
+    #[x_kube(validation = rules::immutable("架构", "architecture"))]
+    pub architecture: Architecture,
+    /// [free] Smallest system disk it fits on, 1Gi to 4Ti in whole Mi.
+    #[x_kube(validation = rules::size("最小系统盘", "minDisk", "1Gi", "4Ti"))]
+    pub min_disk: Quantity,
+    /// [immutable] Where the image is fetched from: either `http` or `registry`.
+    #[schemars(with = "ImageSourceFields")]
+    #[x_kube(validation = rules::immutable("镜像来源", "source"))]
+    pub source: ImageSource,
+}
+
+/// Where an image is fetched from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ImageSource {
+    /// A disk image (qcow2 or raw) on a web server.
+    Http(HttpSource),
+    /// A disk image inside a container image.
+    Registry(RegistrySource),
+}
+
+/// A disk image on a web server.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpSource {
+    /// [immutable] Address, `https://...` or `http://...`, at most 1024 characters.
+    #[schemars(length(max = 1024))]
+    #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != ''")
+        .message("镜像地址须为 http:// 或 https:// 网址 (url must be an http:// or https:// address)"))]
+    pub url: String,
+}
+
+/// A disk image inside a container image.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RegistrySource {
+    /// [immutable] Address, `docker://<registry>/<repository>:<tag>`, at most 1024 characters.
+    #[schemars(length(max = 1024))]
+    #[x_kube(validation = Rule::new("self.matches('^docker://[^/\\\\s]+/[^\\\\s]+$')")
+        .message("镜像地址须为 docker://仓库/名称 的形式 (url must be like docker://registry/repository:tag)"))]
+    pub url: String,
+}
+
+/// The two forms of [`ImageSource`] as a Kubernetes schema can say it: optional fields of which exactly one is set.
+#[derive(KubeSchema, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.http) != has(self.registry)")
+    .message("镜像来源须且只能填写 http 或 registry 之一 (source must hold exactly one of http and registry)"))]
+struct ImageSourceFields {
+    /// [immutable] A disk image (qcow2 or raw) on a web server.
+    http: Option<HttpSource>,
+    /// [immutable] A disk image inside a container image.
+    registry: Option<RegistrySource>,
+}

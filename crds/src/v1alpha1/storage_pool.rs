@@ -1,0 +1,72 @@
+//! Storage pool (存储资源池): block storage of one tier at one site, and how much of it may be given out.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::{LocalRef, PlainStatus};
+use crate::quantity::Quantity;
+use crate::rules;
+use crate::schema::structural;
+
+/// Block storage of one tier at one site. What may be given out is capacity − reserve.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "jiyun.io",
+    version = "v1alpha1",
+    kind = "StoragePool",
+    doc = "Block storage of one tier at one site (存储资源池), and how much of it may be given out.",
+    status = "PlainStatus",
+    shortname = "spool",
+    category = "jiyun",
+    derive = "PartialEq",
+    validation = rules::referable_name(),
+    printcolumn(name = "Site", type_ = "string", json_path = ".spec.siteRef.name"),
+    printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier"),
+    printcolumn(name = "Capacity", type_ = "string", json_path = ".spec.capacity"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Class", type_ = "string", json_path = ".spec.storageClassName", priority = 1),
+    printcolumn(name = "Level", type_ = "integer", json_path = ".spec.maxProtectionLevel", priority = 1),
+    printcolumn(name = "Provider", type_ = "string", json_path = ".spec.provider", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = structural)]
+#[x_kube(validation = Rule::new(
+    "!isQuantity(self.reserve) || !isQuantity(self.capacity) \
+     || quantity(self.reserve).compareTo(quantity(self.capacity)) <= 0"
+).message("预留不能大于容量 (reserve must not be larger than capacity)"))]
+pub struct StoragePoolSpec {
+    /// [immutable] The site the storage is at.
+    #[x_kube(validation = rules::immutable("所在数据中心", "siteRef"))]
+    pub site_ref: LocalRef,
+    /// [free] Network zones whose hosts may use it: 1 to 8 names of `NetworkZone`.
+    #[schemars(length(max = 8), inner(length(max = 253)))]
+    #[x_kube(validation = rules::references("网络区域", "zones"), merge_strategy = ListMerge::Set)]
+    pub zones: Vec<String>,
+    /// [immutable] Tier (存储级别) as prices and requests name it, e.g. `standard`, `performance`, `extreme`.
+    #[schemars(length(max = 253))]
+    #[x_kube(
+        validation = rules::immutable("存储级别", "tier"),
+        validation = rules::label("存储级别", "tier")
+    )]
+    pub tier: String,
+    /// [free] `StorageClass` at the site that creates volumes in this pool. New volumes only.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::reference())]
+    pub storage_class_name: String,
+    /// [free] Company that provides the storage (云服务商), at most 63 characters.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::line("云服务商", "provider"))]
+    pub provider: String,
+    /// [free] Highest protection level (等保级别, GB/T 22239) of the systems it may carry, 1 to 4.
+    #[x_kube(validation = rules::between("可承载的最高等保级别", "maxProtectionLevel", 1, 4))]
+    pub max_protection_level: u8,
+    /// [free] Usable space after redundancy, 1Gi to 1Ei in whole Mi.
+    #[x_kube(validation = rules::size("资源池容量", "capacity", "1Gi", "1Ei"))]
+    pub capacity: Quantity,
+    /// [free] What is kept back, 0 to 1Ei in whole Mi.
+    #[serde(default)]
+    #[x_kube(validation = rules::size("预留容量", "reserve", "0", "1Ei"))]
+    pub reserve: Quantity,
+}

@@ -1,0 +1,196 @@
+//! Every file of `examples/` fits the types, to the last field, and the county is complete.
+
+#[cfg(test)]
+mod city {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use jiyun_crds::names::{MAX_NAME_LENGTH, department_of_namespace};
+    use jiyun_crds::v1alpha1::*;
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+    use serde_json::Value;
+
+    fn documents() -> Vec<(String, Value)> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/city");
+        let mut documents = Vec::new();
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                let read: Vec<Value> = serde_yaml::from_multiple(&text).unwrap();
+                documents.extend(read.into_iter().filter(|d| !d.is_null()).map(|document| (name.clone(), document)));
+            }
+        }
+        documents
+    }
+
+    fn of<K: DeserializeOwned>(kind: &str) -> Vec<K> {
+        documents()
+            .into_iter()
+            .filter(|(_, document)| document["kind"] == kind)
+            .map(|(file, document)| serde_json::from_value(document).unwrap_or_else(|e| panic!("{file}: {e}")))
+            .collect()
+    }
+
+    /// Paths of values in `written` that are not in `read`: fields the type does not know.
+    fn lost(written: &Value, read: &Value, path: &str) -> Vec<String> {
+        match (written, read) {
+            (Value::Object(written), Value::Object(read)) => written
+                .iter()
+                .flat_map(|(key, value)| lost(value, read.get(key).unwrap_or(&Value::Null), &format!("{path}.{key}")))
+                .collect(),
+            (Value::Array(written), Value::Array(read)) if written.len() == read.len() => {
+                written.iter().zip(read).flat_map(|(a, b)| lost(a, b, &format!("{path}[]"))).collect()
+            }
+            _ if written == read => Vec::new(),
+            _ => vec![format!("{path}: wrote {written}, read {read}")],
+        }
+    }
+
+    fn round_trip<K: DeserializeOwned + Serialize>(document: &Value) -> Result<Vec<String>, serde_json::Error> {
+        let typed: K = serde_json::from_value(document.clone())?;
+        Ok(lost(document, &serde_json::to_value(&typed)?, ""))
+    }
+
+    #[test]
+    fn every_document_fits_its_type_and_holds_no_unknown_field() {
+        let mut problems = Vec::new();
+        for (file, document) in documents() {
+            let found = match document["kind"].as_str().unwrap_or_default() {
+                "CloudHost" => round_trip::<CloudHost>(&document),
+                "ComputePool" => round_trip::<ComputePool>(&document),
+                "Department" => round_trip::<Department>(&document),
+                "HostClass" => round_trip::<HostClass>(&document),
+                "HostImage" => round_trip::<HostImage>(&document),
+                "InformationSystem" => round_trip::<InformationSystem>(&document),
+                "NetworkZone" => round_trip::<NetworkZone>(&document),
+                "PriceList" => round_trip::<PriceList>(&document),
+                "Site" => round_trip::<Site>(&document),
+                "StoragePool" => round_trip::<StoragePool>(&document),
+                other => Ok(vec![format!("kind {other:?} is none of ours")]),
+            };
+            let found = found.unwrap_or_else(|error| vec![error.to_string()]);
+            problems.extend(found.into_iter().map(|what| format!("{file} {}: {what}", document["metadata"]["name"])));
+        }
+        assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+
+    #[test]
+    fn an_unknown_field_is_noticed() {
+        let (_, mut document) = documents().into_iter().find(|(_, d)| d["kind"] == "Site").unwrap();
+        document["spec"]["colour"] = Value::from("red");
+        assert_eq!(round_trip::<Site>(&document).unwrap(), [r#".spec.colour: wrote "red", read null"#]);
+    }
+
+    #[test]
+    fn the_county_has_39_departments_and_17_townships_under_one_root() {
+        let mut by_file: BTreeMap<String, usize> = BTreeMap::new();
+        for (file, _) in documents().into_iter().filter(|(_, document)| document["kind"] == "Department") {
+            *by_file.entry(file).or_default() += 1;
+        }
+        let counted: Vec<(&str, usize)> = by_file.iter().map(|(file, count)| (file.as_str(), *count)).collect();
+        assert_eq!(counted, [("60-county.yaml", 1), ("61-departments.yaml", 39), ("62-townships.yaml", 17)]);
+        let departments = of::<Department>("Department");
+        let roots: Vec<&Department> = departments.iter().filter(|d| d.spec.parent_ref.is_none()).collect();
+        assert_eq!(roots.len(), 1);
+        let root = roots[0].metadata.name.clone().unwrap();
+        for department in departments.iter().filter(|d| d.spec.parent_ref.is_some()) {
+            assert_eq!(department.spec.parent_ref, Some(LocalRef::new(root.clone())));
+        }
+    }
+
+    #[test]
+    fn names_and_codes_of_units_are_unique_and_short_enough() {
+        let departments = of::<Department>("Department");
+        let names: BTreeSet<_> = departments.iter().map(|d| d.metadata.name.clone().unwrap()).collect();
+        let codes: BTreeSet<_> = departments.iter().map(|d| d.spec.code.clone()).collect();
+        assert_eq!((names.len(), codes.len()), (departments.len(), departments.len()));
+        assert!(names.iter().all(|name| name.len() <= MAX_NAME_LENGTH));
+    }
+
+    #[test]
+    fn no_unit_may_hold_more_than_the_county() {
+        let departments = of::<Department>("Department");
+        let limits = |d: &Department| -> BTreeMap<(Meter, Option<String>), u64> {
+            let read = |q: &QuotaLimit| match q.meter {
+                Meter::Vcpu | Meter::Hosts => q.limit.whole().unwrap(),
+                Meter::Memory | Meter::BlockStorage => q.limit.mebibytes().unwrap(),
+            };
+            d.spec.quota.iter().map(|q| ((q.meter, q.tier.clone()), read(q))).collect()
+        };
+        let root = limits(departments.iter().find(|d| d.spec.parent_ref.is_none()).unwrap());
+        for department in &departments {
+            for (what, limit) in limits(department) {
+                assert!(limit <= root[&what], "{:?} {what:?}", department.metadata.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_catalogue_is_complete() {
+        assert_eq!(of::<NetworkZone>("NetworkZone").len(), 3);
+        assert_eq!(of::<Site>("Site").len(), 1);
+        assert_eq!(of::<HostClass>("HostClass").len(), 11);
+        assert_eq!(of::<HostImage>("HostImage").len(), 4);
+        let architectures: BTreeSet<_> =
+            of::<ComputePool>("ComputePool").iter().map(|pool| pool.spec.architecture).collect();
+        assert_eq!(architectures, BTreeSet::from([Architecture::Amd64, Architecture::Arm64]));
+        let tiers: BTreeSet<_> = of::<StoragePool>("StoragePool").into_iter().map(|pool| pool.spec.tier).collect();
+        assert_eq!(tiers, ["standard", "performance", "extreme"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn everything_a_host_can_ask_for_has_a_price() {
+        let [prices] = of::<PriceList>("PriceList").try_into().unwrap();
+        assert_eq!(prices.spec.valid_from.timestamp().unwrap().to_string(), "2025-12-31T16:00:00Z");
+        let price = |meter, architecture, tier: Option<&str>| {
+            let found =
+                prices.spec.items.iter().find(|item| {
+                    item.meter == meter && item.architecture == architecture && item.tier.as_deref() == tier
+                });
+            found.map(|item| (item.unit, item.price.as_str()))
+        };
+        let (amd64, arm64) = (Some(Architecture::Amd64), Some(Architecture::Arm64));
+        assert_eq!(price(Meter::Vcpu, amd64, None), Some((PriceUnit::CoreMonth, "45.00")));
+        assert_eq!(price(Meter::Vcpu, arm64, None), Some((PriceUnit::CoreMonth, "52.00")));
+        assert_eq!(price(Meter::Memory, amd64, None), Some((PriceUnit::GiBMonth, "16.00")));
+        assert_eq!(price(Meter::Memory, arm64, None), Some((PriceUnit::GiBMonth, "15.00")));
+        for pool in of::<StoragePool>("StoragePool") {
+            assert!(price(Meter::BlockStorage, None, Some(&pool.spec.tier)).is_some(), "{}", pool.spec.tier);
+        }
+    }
+
+    #[test]
+    fn every_host_refers_to_what_exists_and_fits() {
+        let departments = of::<Department>("Department");
+        let systems = of::<InformationSystem>("InformationSystem");
+        let classes = of::<HostClass>("HostClass");
+        let images = of::<HostImage>("HostImage");
+        let hosts = of::<CloudHost>("CloudHost");
+        assert_eq!((systems.len(), hosts.len()), (5, 7));
+        for host in hosts {
+            let (name, spec) = (host.metadata.name.clone().unwrap(), &host.spec);
+            let unit = department_of_namespace(host.metadata.namespace.as_deref().unwrap()).unwrap();
+            let unit = departments.iter().find(|d| d.metadata.name.as_deref() == Some(unit)).unwrap();
+            assert!(unit.spec.zones.contains(&spec.zone_ref.name), "{name}: zone");
+            let system = systems
+                .iter()
+                .find(|s| {
+                    s.metadata.name.as_deref() == Some(&spec.system_ref.name)
+                        && s.metadata.namespace == host.metadata.namespace
+                })
+                .unwrap_or_else(|| panic!("{name}: system"));
+            assert_eq!(system.spec.zone_ref, spec.zone_ref, "{name}");
+            let class = classes.iter().find(|c| c.metadata.name.as_deref() == Some(&spec.class_ref.name)).unwrap();
+            assert!(class.spec.architectures.contains(&spec.architecture), "{name}: class");
+            let image = images.iter().find(|i| i.metadata.name.as_deref() == Some(&spec.image_ref.name)).unwrap();
+            assert_eq!(image.spec.architecture, spec.architecture, "{name}: image");
+            assert!(
+                spec.system_disk.size.mebibytes().unwrap() >= image.spec.min_disk.mebibytes().unwrap(),
+                "{name}: disk"
+            );
+        }
+    }
+}
