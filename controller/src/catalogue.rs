@@ -1,17 +1,11 @@
 //! What everybody may refer to, in memory: departments, systems, zones, classes, images, pools and sites.
 
-use std::fmt::Debug;
-
 use jiyun_crds::v1alpha1::{
     ComputePool, Department, HostClass, HostImage, InformationSystem, NetworkZone, Site, StoragePool,
 };
-use kube::{
-    Resource,
-    runtime::reflector::{ObjectRef, Store},
-};
-use serde::de::DeserializeOwned;
+use kube::runtime::reflector::{ObjectRef, Store};
 
-use crate::watch::Guarded;
+use crate::watch::{Guarded, Watched};
 
 /// Readers of the watched kinds; cheap to clone.
 #[derive(Clone)]
@@ -35,10 +29,7 @@ pub struct Catalogue {
 }
 
 /// The readable object called `name` (in `namespace`, for namespaced kinds).
-pub fn lookup<K>(store: &Store<Guarded<K>>, namespace: Option<&str>, name: &str) -> Option<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
+pub fn lookup<K: Watched>(store: &Store<Guarded<K>>, namespace: Option<&str>, name: &str) -> Option<K> {
     let reference = ObjectRef::<Guarded<K>>::new(name);
     let reference = match namespace {
         Some(namespace) => reference.within(namespace),
@@ -48,9 +39,6 @@ where
 }
 
 /// All readable objects.
-pub fn readable<K>(store: &Store<Guarded<K>>) -> Vec<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
+pub fn readable<K: Watched>(store: &Store<Guarded<K>>) -> Vec<K> {
     store.state().iter().filter_map(|object| object.0.as_ref().ok().cloned()).collect()
 }

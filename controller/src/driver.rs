@@ -1,24 +1,23 @@
 //! What all controllers share around a reconciliation: time, outcome, delay after failures, one log line a failure.
 
-use std::{fmt::Debug, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use futures::{Stream, StreamExt};
 use kube::{
-    Resource, ResourceExt,
+    ResourceExt,
     runtime::{
         controller::{self, Action},
         reflector::ObjectRef,
         watcher,
     },
 };
-use serde::de::DeserializeOwned;
 use tracing::{debug, warn};
 
 use crate::{
     context::Context,
     error::{ReconcileError, chain},
     retry::Backoff,
-    watch::Guarded,
+    watch::{Guarded, Watched},
 };
 
 /// One controller's companion.
@@ -28,10 +27,6 @@ pub struct Driver<K: Watched> {
     backoff: Backoff<ObjectRef<Guarded<K>>>,
     kind: String,
 }
-
-/// A kind that can be watched.
-pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
-impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static> Watched for K {}
 
 impl<K: Watched> Driver<K> {
     /// For the controller of kind `K`.

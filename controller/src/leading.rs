@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use futures::{FutureExt, StreamExt, future::join_all, stream};
+use futures::{Stream, StreamExt, stream};
 use jiyun_crds::v1alpha1::{
     CloudHost, ComputePool, Department, HostClass, HostImage, InformationSystem, NetworkZone, PriceList, Site,
     StoragePool,
 };
 use jiyun_ledger::{Ledger, Lineage, OpenReport};
-use kube::{Api, Client, Resource, runtime::watcher};
-use serde::de::DeserializeOwned;
+use kube::{Api, Client, runtime::watcher};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +24,7 @@ use crate::{
     metrics::Metrics,
     orphans, settled,
     site::{SiteEngines, Sites},
-    watch::{Guarded, watched, watched_everywhere},
+    watch::{Guarded, Kind, Watched, watched, watched_everywhere},
     write::Writer,
 };
 
@@ -76,16 +75,16 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let disks = watched::<DiskView>(Api::all(client.clone()), engines_only(), &metrics);
 
     let catalogue = Catalogue {
-        departments: departments.0.clone(),
-        systems: systems.0.clone(),
-        zones: zones.0.clone(),
-        classes: classes.0.clone(),
-        images: images.0.clone(),
-        compute_pools: compute_pools.0.clone(),
-        storage_pools: storage_pools.0.clone(),
-        sites: sites.0.clone(),
+        departments: departments.store.clone(),
+        systems: systems.store.clone(),
+        zones: zones.store.clone(),
+        classes: classes.store.clone(),
+        images: images.store.clone(),
+        compute_pools: compute_pools.store.clone(),
+        storage_pools: storage_pools.store.clone(),
+        sites: sites.store.clone(),
     };
-    let engines = SiteEngines { client: client.clone(), machines: machines.0, disks: disks.0 };
+    let engines = SiteEngines { client: client.clone(), machines: machines.store, disks: disks.store };
     let context = Context {
         client: client.clone(),
         writer: writer.clone(),
@@ -95,13 +94,23 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         metrics: metrics.clone(),
     };
 
+    let listed = [
+        departments.listed.clone(),
+        systems.listed.clone(),
+        zones.listed.clone(),
+        classes.listed.clone(),
+        images.listed.clone(),
+        compute_pools.listed.clone(),
+        storage_pools.listed.clone(),
+        sites.listed.clone(),
+    ];
     // Zones and sites are named by others: when one changes, those are looked at again.
-    let zones = (zones.0, telling(zones.1, changes.clone()));
-    let sites = (sites.0, telling(sites.1, changes.clone()));
+    let zones = telling(zones, changes.clone());
+    let sites = telling(sites, changes.clone());
     let again = || WatchStream::from_changes(changes.subscribe());
     macro_rules! settle {
         ($($kind:ident: $triggers:expr),+ $(,)?) => {$(
-            tasks.spawn(settled::run($kind.0, $kind.1, $triggers, context.clone(), stop.clone()));
+            tasks.spawn(settled::run($kind, $triggers, context.clone(), stop.clone()));
         )+};
     }
     settle!(
@@ -121,12 +130,12 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     ));
     tasks.spawn(show_state(ledger.clone(), metrics.clone(), stop.clone()));
 
-    if stop.run_until_cancelled(catalogue_known(&catalogue)).await.is_some() {
+    if stop.run_until_cancelled(all_listed(listed)).await.is_some() {
         book_what_is_there(&context).await;
         info!("catalogue, accounts and pools are known; cloud hosts follow");
         let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
-        tasks.spawn(orphans::sweep(hosts.0.clone(), context.clone(), stop.clone()));
-        tasks.spawn(host::run(hosts, machines.1, disks.1, args.concurrency, context, stop.clone()));
+        tasks.spawn(orphans::sweep(hosts.store.clone(), context.clone(), stop.clone()));
+        tasks.spawn(host::run(hosts, machines.stream, disks.stream, args.concurrency, context, stop.clone()));
     }
     while let Some(ended) = tasks.join_next().await {
         // A controller that ends before it was told to has failed: stop the others and let the process be restarted.
@@ -138,14 +147,15 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     Ok(())
 }
 
-/// Passes a stream on and tells `changes` of each object.
-fn telling<T: Send + 'static>(
-    stream: impl futures::Stream<Item = T> + Send + 'static,
+/// Passes a kind on and tells `changes` of each object.
+fn telling<K: Watched>(
+    kind: Kind<K, impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static>,
     changes: watch::Sender<()>,
-) -> impl futures::Stream<Item = T> + Send + 'static {
-    stream.inspect(move |_| {
+) -> Kind<K, impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static> {
+    let stream = kind.stream.inspect(move |_| {
         changes.send_replace(());
-    })
+    });
+    Kind { store: kind.store, stream, listed: kind.listed }
 }
 
 async fn check_lineage(
@@ -168,25 +178,11 @@ async fn check_lineage(
 }
 
 /// Waits until every kind that hosts name was listed once.
-async fn catalogue_known(catalogue: &Catalogue) {
-    async fn known<K>(store: &kube::runtime::reflector::Store<Guarded<K>>)
-    where
-        K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + DeserializeOwned + Send + Sync + 'static,
-    {
-        // An error means that the writer is gone, and then the controller is ending anyway.
-        let _ = store.wait_until_ready().await;
+async fn all_listed(kinds: impl IntoIterator<Item = watch::Receiver<bool>>) {
+    for mut listed in kinds {
+        // An error means that the watch is gone, and then its controller is ending and the process with it.
+        let _ = listed.wait_for(|listed| *listed).await;
     }
-    join_all([
-        known(&catalogue.departments).boxed(),
-        known(&catalogue.systems).boxed(),
-        known(&catalogue.zones).boxed(),
-        known(&catalogue.classes).boxed(),
-        known(&catalogue.images).boxed(),
-        known(&catalogue.compute_pools).boxed(),
-        known(&catalogue.storage_pools).boxed(),
-        known(&catalogue.sites).boxed(),
-    ])
-    .await;
 }
 
 /// Books the pools and accounts that exist before the first host is decided, so that a restart does not refuse what a

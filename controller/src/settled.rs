@@ -23,7 +23,6 @@ use kube::{
     runtime::{
         Controller,
         controller::{Action, Config},
-        reflector::Store,
         watcher,
     },
 };
@@ -33,9 +32,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     conditions::merged,
     context::Context,
-    driver::{Driver, Watched, drain, failed},
+    driver::{Driver, drain, failed},
     error::ReconcileError,
-    watch::Guarded,
+    watch::{Guarded, Kind, Watched},
 };
 
 pub use department::book_accounts;
@@ -89,13 +88,12 @@ impl Outcome {
 
 /// Settles every object of kind `K` until `stop`.
 pub async fn run<K: Settled>(
-    store: Store<Guarded<K>>,
-    stream: impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static,
+    kind: Kind<K, impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static>,
     triggers: impl Stream<Item = ()> + Send + 'static,
     context: Context,
     stop: CancellationToken,
 ) {
-    let outcomes = Controller::for_stream(stream, store)
+    let outcomes = Controller::for_stream(kind.stream, kind.store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_all_on(triggers)
         .graceful_shutdown_on(stop.cancelled_owned())

@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, future::ready};
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::DeserializeGuard,
@@ -13,6 +13,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::metrics::Metrics;
@@ -23,22 +24,36 @@ const RENEWAL_SECONDS: u32 = 120;
 /// Objects a page of the first list; small pages keep the API server's and our own peak memory low.
 const PAGE: u32 = 250;
 
+/// A kind that can be watched.
+pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
+impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static> Watched for K {}
+
 /// An object of kind `K`, or what is wrong with it: one bad object must not end a watch.
 pub type Guarded<K> = DeserializeGuard<K>;
 
-/// A stream of touched objects and the store it fills.
+/// A watched kind: what is there, what happens to it, and whether it was listed once.
+pub struct Kind<K: Watched, S> {
+    /// What is there. Filled only while `stream` is polled.
+    pub store: Store<Guarded<K>>,
+    /// Objects touched: created, changed, deleted.
+    pub stream: S,
+    /// Turns true when the first list is complete.
+    ///
+    /// Not `Store::wait_until_ready`: it wakes only the task that asked last, and the controller asks too.
+    pub listed: watch::Receiver<bool>,
+}
+
+/// Watches a kind.
 ///
 /// Errors are counted and swallowed here: passed on, they would slow every other watch of the same controller
 /// (kube shares one backoff among all triggers).
-pub fn watched<K>(
+pub fn watched<K: Watched>(
     api: Api<Guarded<K>>,
     selector: watcher::Config,
     metrics: &Metrics,
-) -> (Store<Guarded<K>>, impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static)
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
+) -> Kind<K, impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + use<K>> {
     let (store, writer): (Store<Guarded<K>>, Writer<Guarded<K>>) = reflector::store();
+    let (tell, listed) = watch::channel(false);
     let kind = K::kind(&()).into_owned();
     let metrics = metrics.clone();
     let stream = watcher(api, selector.timeout(RENEWAL_SECONDS).page_size(PAGE))
@@ -51,6 +66,11 @@ where
             }
         })
         .reflect(writer)
+        .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone) {
+                tell.send_replace(true);
+            }
+        })
         .touched_objects()
         .filter_map(move |event| {
             ready(match event {
@@ -68,16 +88,13 @@ where
                 }
             })
         });
-    (store, stream)
+    Kind { store, stream, listed }
 }
 
 /// [`watched`] over all namespaces of `client`.
-pub fn watched_everywhere<K>(
+pub fn watched_everywhere<K: Watched>(
     client: &Client,
     metrics: &Metrics,
-) -> (Store<Guarded<K>>, impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static)
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
+) -> Kind<K, impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + use<K>> {
     watched(Api::all(client.clone()), watcher::Config::default(), metrics)
 }

@@ -13,7 +13,7 @@ use kube::{
         Controller, Predicate, WatchStreamExt,
         controller::{Action, Config},
         predicates,
-        reflector::{ObjectRef, Store},
+        reflector::ObjectRef,
         utils::PredicateConfig,
         watcher,
     },
@@ -25,23 +25,23 @@ use crate::{
     driver::{Driver, drain, failed},
     engines::{cdi::DiskView, kubevirt::MachineView},
     error::ReconcileError,
-    watch::Guarded,
+    watch::{Guarded, Kind},
 };
 
 /// Reconciles hosts until `stop`, at most `concurrency` at a time and never one host twice at once.
 pub async fn run(
-    hosts: (Store<Guarded<CloudHost>>, impl Stream<Item = Result<Guarded<CloudHost>, watcher::Error>> + Send + 'static),
+    hosts: Kind<CloudHost, impl Stream<Item = Result<Guarded<CloudHost>, watcher::Error>> + Send + 'static>,
     machines: impl Stream<Item = Result<Guarded<MachineView>, watcher::Error>> + Send + 'static,
     disks: impl Stream<Item = Result<Guarded<DiskView>, watcher::Error>> + Send + 'static,
     concurrency: u16,
     context: Context,
     stop: CancellationToken,
 ) {
-    let (store, stream) = hosts;
     // Our own status writes change neither generation nor finalizers, so they do not call us again.
-    let wishes =
-        stream.predicate_filter(predicates::generation.combine(predicates::finalizers), PredicateConfig::default());
-    let outcomes = Controller::for_stream(wishes, store)
+    let wishes = hosts
+        .stream
+        .predicate_filter(predicates::generation.combine(predicates::finalizers), PredicateConfig::default());
+    let outcomes = Controller::for_stream(wishes, hosts.store)
         .with_config(Config::default().concurrency(concurrency))
         .watches_stream(machines, |machine| host_of(&machine))
         .watches_stream(disks, |disk| host_of(&disk))

@@ -1,0 +1,69 @@
+//! What the API does, between the handlers (HTTP) and the stores (API server, ledger). One noun a file.
+
+mod catalogue;
+mod department;
+mod host;
+mod quota;
+mod usage;
+mod verdict;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    extract::Bearer,
+    store::{Book, Caller, Kubernetes},
+};
+
+pub use host::Ordered;
+pub use verdict::state;
+
+/// The most requests that wait for a decision at once: each holds a watch at the API server. Further ones are answered
+/// at once, as if they had not asked to wait.
+const MAX_WAITING: usize = 512;
+
+/// Everything a request needs; one for the life of the program.
+pub struct App {
+    kubernetes: Kubernetes,
+    book: Arc<dyn Book>,
+    waiting: Semaphore,
+    stopping: CancellationToken,
+    book_was_read: AtomicBool,
+}
+
+impl App {
+    /// With the way to the API server and to the ledger. Once `stopping` is cancelled, nobody waits any longer.
+    pub fn new(kubernetes: Kubernetes, book: Arc<dyn Book>, stopping: CancellationToken) -> Self {
+        let waiting = Semaphore::new(MAX_WAITING);
+        Self { kubernetes, book, waiting, stopping, book_was_read: AtomicBool::new(false) }
+    }
+
+    /// The API server in the name of whoever sent `bearer`.
+    pub fn caller(&self, bearer: &Bearer) -> Caller {
+        self.kubernetes.caller(bearer)
+    }
+
+    /// The ledger, as the metrics show it.
+    pub fn book(&self) -> &dyn Book {
+        self.book.as_ref()
+    }
+
+    /// Whether requests should be sent here: from the first complete reading of the ledger until the program stops. A
+    /// ledger or API server that goes away later does not make the API unready: whoever asks then is told so.
+    pub fn ready(&self) -> Result<(), &'static str> {
+        if self.stopping.is_cancelled() {
+            return Err("stopping");
+        }
+        if self.book_was_read.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.book.read().map_err(|_| "the ledger was not read yet")?;
+        self.book_was_read.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! What the controller has decided about a host, read off its conditions.
+
+use jiyun_crds::v1alpha1::{
+    CloudHost, ConditionStatus, ConditionType,
+    condition::{Reason, find},
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use crate::model::host::HostState;
+
+/// How a request stands.
+#[derive(Clone, Debug)]
+pub enum Verdict<'a> {
+    /// The claim is booked.
+    Granted,
+    /// Decided against; the condition that says so.
+    Refused(&'a Condition),
+    /// Not decided yet.
+    Open,
+}
+
+/// The verdict on what `host` asks for now. Conditions about an older generation say nothing about it.
+pub fn verdict(host: &CloudHost) -> Verdict<'_> {
+    let conditions = host.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let current = |kind| {
+        let fresh = |condition: &&Condition| {
+            host.metadata.generation.is_some() && condition.observed_generation == host.metadata.generation
+        };
+        find(conditions, kind).filter(fresh)
+    };
+    let is = |condition: &Condition, status: ConditionStatus| condition.status == status.as_str();
+    // An edit the platform cannot use leaves what was granted before in force, so the grant comes first.
+    match (current(ConditionType::Accepted), current(ConditionType::Admitted)) {
+        (_, Some(admitted)) if is(admitted, ConditionStatus::True) => Verdict::Granted,
+        (Some(accepted), _) if is(accepted, ConditionStatus::False) => Verdict::Refused(accepted),
+        // "Undecided" and "quarantined" are no decisions: they are tried again without anybody's doing.
+        (_, Some(admitted))
+            if is(admitted, ConditionStatus::False)
+                && admitted.reason != Reason::Undecided.as_str()
+                && admitted.reason != Reason::Quarantined.as_str() =>
+        {
+            Verdict::Refused(admitted)
+        }
+        _ => Verdict::Open,
+    }
+}
+
+/// How far the platform has come with `host`, in one word.
+pub fn state(host: &CloudHost) -> HostState {
+    if host.metadata.deletion_timestamp.is_some() {
+        return HostState::Deleting;
+    }
+    let conditions = host.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let ready = find(conditions, ConditionType::Ready).is_some_and(|condition| {
+        condition.status == ConditionStatus::True.as_str() && condition.observed_generation == host.metadata.generation
+    });
+    match verdict(host) {
+        Verdict::Refused(_) => HostState::Refused,
+        Verdict::Granted if ready => HostState::Ready,
+        Verdict::Granted => HostState::Granted,
+        Verdict::Open => HostState::Pending,
+    }
+}

@@ -1,0 +1,96 @@
+//! The program's arguments.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Jiyun's provisioning API: the caller's own token in, the controller's decision out.
+#[derive(Debug, Parser)]
+#[command(name = "jiyun-api", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Cli {
+    /// Something else than serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Serving.
+    #[command(flatten)]
+    pub serve: Option<Serve>,
+}
+
+/// What the program does besides serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prints the OpenAPI document.
+    Openapi {
+        /// Compare it with this file instead; fails if they differ.
+        #[arg(long, value_name = "FILE")]
+        check: Option<PathBuf>,
+    },
+}
+
+/// Where everything is.
+#[derive(Clone, Debug, Args)]
+pub struct Serve {
+    /// Address of the API server.
+    #[arg(long, value_name = "URL")]
+    pub kubernetes_url: String,
+    /// Certificates (PEM) trusted to have signed the API server's.
+    #[arg(long, value_name = "FILE")]
+    pub kubernetes_ca: PathBuf,
+    /// Endpoints of the ledger's etcd, separated by commas.
+    #[arg(long, value_name = "URL[,URL]", value_delimiter = ',', required = true)]
+    pub ledger_endpoints: Vec<String>,
+    /// Certificates (PEM) trusted to have signed that of the ledger's etcd. Left out only for plain http.
+    #[arg(long, value_name = "FILE", requires_all = ["ledger_cert", "ledger_key"])]
+    pub ledger_ca: Option<PathBuf>,
+    /// Certificate (PEM) of the ledger's etcd user `jiyun-api`, who may read only.
+    #[arg(long, value_name = "FILE", requires = "ledger_ca")]
+    pub ledger_cert: Option<PathBuf>,
+    /// Key (PEM) of that certificate.
+    #[arg(long, value_name = "FILE", requires = "ledger_ca")]
+    pub ledger_key: Option<PathBuf>,
+    /// Where departments reach the API.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// Certificate chain (PEM) to serve with, read again when it changes. Left out only on a loopback address.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// Key (PEM) of that certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Where health and metrics are served, by plain http.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub metrics_listen: SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once(&"jiyun-api").chain(arguments))
+    }
+
+    #[test]
+    fn the_arguments_make_sense() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn endpoints_are_separated_by_commas() {
+        let cli = parse(&[
+            "--kubernetes-url=https://k:6443",
+            "--kubernetes-ca=ca",
+            "--ledger-endpoints=https://a:2379,https://b:2379",
+        ]);
+        let serve = cli.unwrap().serve.unwrap();
+        assert_eq!(serve.ledger_endpoints, ["https://a:2379", "https://b:2379"]);
+    }
+
+    #[test]
+    fn serving_needs_its_addresses_and_the_document_needs_none() {
+        assert!(parse(&["--kubernetes-ca=ca"]).is_err());
+        assert!(parse(&["openapi", "--check", "docs/openapi.json"]).unwrap().command.is_some());
+    }
+}

@@ -1,0 +1,15 @@
+//! What a handler takes from a request; every refusal is a problem document.
+
+pub mod bearer;
+pub mod json;
+pub mod name;
+pub mod path;
+pub mod prefer;
+pub mod query;
+
+pub use bearer::Bearer;
+pub use json::Json;
+pub use name::{DepartmentName, HostName};
+pub use path::{DepartmentPath, HostPath};
+pub use prefer::Wait;
+pub use query::Query;

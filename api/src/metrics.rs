@@ -1,0 +1,79 @@
+//! The program's figures, for Prometheus.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Method, StatusCode};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+use crate::app::App;
+
+/// Upper bounds in seconds: calls at the API server take milliseconds, waiting for a decision takes up to a minute.
+const BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 90.0];
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    duration: HistogramVec,
+    ledger_revision: IntGauge,
+    ledger_lag: IntGauge,
+}
+
+impl Metrics {
+    /// With all counts at zero.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let requests = IntCounterVec::new(
+            Opts::new("jiyun_api_requests_total", "Requests answered, by route, method and class of status."),
+            &["route", "method", "status_class"],
+        )?;
+        let duration = HistogramVec::new(
+            HistogramOpts::new("jiyun_api_request_duration_seconds", "Time to answer, by route and method.")
+                .buckets(BUCKETS.to_vec()),
+            &["route", "method"],
+        )?;
+        let ledger_revision =
+            IntGauge::new("jiyun_api_ledger_revision", "The last entry of the ledger that arrived here.")?;
+        let ledger_lag = IntGauge::new(
+            "jiyun_api_ledger_lag_seconds",
+            "Time since the ledger was last known to be complete here; -1 before the first time.",
+        )?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(duration.clone()))?;
+        registry.register(Box::new(ledger_revision.clone()))?;
+        registry.register(Box::new(ledger_lag.clone()))?;
+        Ok(Self { registry, requests, duration, ledger_revision, ledger_lag })
+    }
+
+    /// Counts one answer. `route` is the pattern, so names of departments and hosts make no series of their own.
+    pub fn observe(&self, route: &str, method: &Method, status: StatusCode, elapsed: Duration) {
+        let method = known(method);
+        let class = format!("{}xx", status.as_u16() / 100);
+        self.requests.with_label_values(&[route, method, &class]).inc();
+        self.duration.with_label_values(&[route, method]).observe(elapsed.as_secs_f64());
+    }
+
+    /// All figures in the text format, the ledger's as of now.
+    pub fn text(&self, app: &Arc<App>) -> Result<String, prometheus::Error> {
+        let book = app.book();
+        self.ledger_revision.set(i64::try_from(book.revision()).unwrap_or(i64::MAX));
+        let lag = book.lag_seconds().map_or(-1, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
+        self.ledger_lag.set(lag);
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// Methods of our routes by name, all others together: callers may invent methods, and each would be a series.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}

@@ -1,0 +1,7 @@
+//! What happens around every request: its number, its log line, its figures, its time limit, its problem document.
+
+pub mod observe;
+pub mod panic;
+pub mod problems;
+pub mod request_id;
+pub mod time_limit;

@@ -1,0 +1,16 @@
+//! What the API takes and gives, as JSON. Kept apart from the Kubernetes kinds: those may change version, and departments
+//! do not see pools.
+
+pub mod catalogue;
+pub mod host;
+pub mod order;
+pub mod quota;
+pub mod usage;
+pub mod words;
+
+pub use catalogue::Catalogue;
+pub use host::{Host, HostList};
+pub use order::HostOrder;
+pub use quota::Quota;
+pub use usage::Usage;
+pub use words::{Architecture, Meter, Power};

@@ -1,0 +1,203 @@
+//! A cloud host (云主机) as the API shows it.
+
+use std::collections::BTreeMap;
+
+use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, HostRefusal};
+use jiyun_messages::Language;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition, Time};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{Architecture, Power};
+use crate::problem::{
+    document::{facts, sentence},
+    refused::figures,
+};
+
+/// A cloud host: what was asked for, and how it stands.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Host {
+    /// Its name.
+    #[schema(example = "web-1")]
+    pub name: String,
+    /// The department it belongs to.
+    #[schema(example = "finance")]
+    pub department: String,
+    /// Its UID at the API server; a namesake created later has another one.
+    pub uid: String,
+    /// Name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The information system it is for.
+    pub system: String,
+    /// The host class.
+    pub class: String,
+    /// The image its system disk was filled from.
+    pub image: String,
+    /// The network zone.
+    pub zone: String,
+    /// The architecture.
+    pub architecture: Architecture,
+    /// The disk it starts from.
+    pub system_disk: SystemDisk,
+    /// Whether it is to run.
+    pub power: Power,
+    /// How far the platform has come with it.
+    pub state: HostState,
+    /// Network addresses while it runs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// The claim (占用) in the ledger, once granted.
+    #[schema(example = "claim-123")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+    /// Why it was not granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<RefusalView>,
+    /// What the platform found out, aspect by aspect.
+    pub conditions: Vec<Condition>,
+    /// Counts changes of what is asked for; a condition of an older generation is outdated.
+    pub generation: i64,
+    /// When it was ordered.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+    /// When its end was asked for.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_requested_at: Option<Time>,
+}
+
+/// How far the platform has come with a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub enum HostState {
+    /// Not decided yet (待批准).
+    Pending,
+    /// Not granted (未批准); the refusal or the conditions say why.
+    Refused,
+    /// Granted, being created or on its way to what was asked for (创建中).
+    Granted,
+    /// It does what was asked for: runs, or is off (就绪).
+    Ready,
+    /// Being deleted (删除中).
+    Deleting,
+}
+
+/// The disk a host starts from.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SystemDisk {
+    /// Storage tier.
+    #[schema(example = "standard")]
+    pub tier: String,
+    /// Size.
+    #[schema(example = "100Gi")]
+    pub size: String,
+}
+
+/// Why a host was not granted. Nothing here is about other departments.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusalView {
+    /// The kind of refusal as one word.
+    #[schema(example = "ExceedsLimit")]
+    pub code: String,
+    /// What happened and what to do, in the language asked for.
+    pub detail: String,
+    /// The facts by name; amounts are numbers in the unit of the parameter `meter`.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub parameters: BTreeMap<String, Value>,
+}
+
+/// One aspect of a host's state.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Which aspect: `Accepted`, `Admitted`, `Provisioned`, `Ready`.
+    #[serde(rename = "type")]
+    #[schema(example = "Admitted")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    #[schema(example = "True")]
+    pub status: String,
+    /// Why, in one word.
+    #[schema(example = "Granted")]
+    pub reason: String,
+    /// Why, in a sentence.
+    pub message: String,
+    /// The generation it was found out about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Since when the status is what it is.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Time,
+}
+
+/// A page of hosts.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HostList {
+    /// The hosts, by name.
+    pub items: Vec<Host>,
+    /// Where the next page starts: pass it as `continue`. Absent on the last page.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How many are left after this page, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<i64>,
+}
+
+impl Host {
+    /// The host behind `object`, for a reader of `language`.
+    pub fn new(department: &str, object: CloudHost, state: HostState, language: Language) -> Self {
+        let CloudHost { metadata, spec, status } = object;
+        let CloudHostStatus { conditions, claim_id, addresses, refusal, .. } = status.unwrap_or_default();
+        Self {
+            name: metadata.name.unwrap_or_default(),
+            department: department.to_owned(),
+            uid: metadata.uid.unwrap_or_default(),
+            display_name: spec.display_name,
+            system: spec.system_ref.name,
+            class: spec.class_ref.name,
+            image: spec.image_ref.name,
+            zone: spec.zone_ref.name,
+            architecture: spec.architecture.into(),
+            system_disk: SystemDisk { tier: spec.system_disk.tier, size: spec.system_disk.size.to_string() },
+            power: spec.power.into(),
+            state,
+            addresses,
+            claim: claim_id,
+            refusal: refusal.map(|refusal| RefusalView::new(&refusal, language)),
+            conditions: conditions.into_iter().map(Condition::from).collect(),
+            generation: metadata.generation.unwrap_or_default(),
+            created_at: metadata.creation_timestamp,
+            deletion_requested_at: metadata.deletion_timestamp,
+        }
+    }
+}
+
+impl RefusalView {
+    fn new(refusal: &HostRefusal, language: Language) -> Self {
+        let figures = figures(refusal);
+        Self {
+            code: refusal.code.clone(),
+            detail: sentence(&refusal.code, &figures, language),
+            parameters: facts(&figures),
+        }
+    }
+}
+
+impl From<KubeCondition> for Condition {
+    fn from(condition: KubeCondition) -> Self {
+        Self {
+            kind: condition.type_,
+            status: condition.status,
+            reason: condition.reason,
+            message: condition.message,
+            observed_generation: condition.observed_generation,
+            since: condition.last_transition_time,
+        }
+    }
+}

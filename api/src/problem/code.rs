@@ -1,0 +1,112 @@
+//! The codes of the API's own answers, each with its HTTP status.
+
+use http::StatusCode;
+
+/// What went wrong in the API itself; decisions of the ledger bring their own codes. Every code has its sentence in the
+/// catalogue of `jiyun-messages`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumIter)]
+pub enum Code {
+    /// The body is not JSON.
+    MalformedJson,
+    /// The body is not declared as JSON.
+    UnsupportedMediaType,
+    /// The body is above the limit.
+    PayloadTooLarge,
+    /// No `Authorization: Bearer` header.
+    MissingToken,
+    /// More than one `Authorization` header.
+    SeveralTokens,
+    /// The API server does not accept the token.
+    InvalidToken,
+    /// Not there, or not for this caller to see.
+    NotFound,
+    /// Visible, but this is not allowed.
+    Forbidden,
+    /// A field of the body says what cannot be.
+    InvalidField,
+    /// A field names an object that does not exist.
+    UnknownReference,
+    /// A rule of the platform refuses the whole object.
+    RefusedByRule,
+    /// The name is taken.
+    AlreadyExists,
+    /// Somebody else changed it meanwhile.
+    Conflict,
+    /// Not a month, or one that lies ahead.
+    InvalidMonth,
+    /// A parameter of the address says what cannot be.
+    InvalidParameter,
+    /// The place in a list is no longer kept.
+    ContinueExpired,
+    /// The ledger cannot be read now.
+    LedgerUnavailable,
+    /// The API server cannot be reached now.
+    KubernetesUnavailable,
+    /// It took too long.
+    Timeout,
+    /// It took too long, and may have happened.
+    OutcomeUnknown,
+    /// The address knows other methods.
+    MethodNotAllowed,
+    /// A fault of ours.
+    Internal,
+}
+
+impl Code {
+    /// The HTTP status it is answered with.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedJson | Self::SeveralTokens | Self::InvalidMonth | Self::InvalidParameter => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MissingToken | Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::InvalidField | Self::UnknownReference | Self::RefusedByRule => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::AlreadyExists | Self::Conflict => StatusCode::CONFLICT,
+            Self::ContinueExpired => StatusCode::GONE,
+            Self::LedgerUnavailable | Self::KubernetesUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Timeout | Self::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// `ExceedsLimit` as `exceeds-limit`, for the identifier of the problem's type.
+pub fn kebab(code: &str) -> String {
+    let mut kebab = String::with_capacity(code.len() + 4);
+    for (index, letter) in code.chars().enumerate() {
+        if letter.is_ascii_uppercase() && index > 0 {
+            kebab.push('-');
+        }
+        kebab.push(letter.to_ascii_lowercase());
+    }
+    kebab
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_sentence_in_the_catalogue() {
+        let known: BTreeSet<_> = jiyun_messages::codes().collect();
+        for code in Code::iter() {
+            let name = <&'static str>::from(code);
+            assert!(known.contains(name), "{name} is missing in messages/catalogue.yaml");
+        }
+    }
+
+    #[test]
+    fn a_code_becomes_the_last_part_of_a_type() {
+        assert_eq!(kebab("ExceedsLimit"), "exceeds-limit");
+        assert_eq!(kebab("Forbidden"), "forbidden");
+    }
+}

@@ -1,0 +1,124 @@
+//! The table of routes, and the OpenAPI document that falls out of it.
+
+use std::{any::Any, sync::Arc};
+
+use axum::{
+    Extension, Router,
+    extract::{DefaultBodyLimit, OriginalUri, State},
+    middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{Method, StatusCode, header};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        OpenApi as Document,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    app::App,
+    extract::json::MAX_BODY,
+    handler::{catalogue, health, host, openapi, openapi::Description, quota, usage},
+    metrics::Metrics,
+    middleware::{observe, panic, problems, request_id, time_limit},
+    problem::{Code, Problem},
+};
+
+/// What the document says apart from its routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Jiyun provisioning API",
+        description = "Orders cloud hosts on a government cloud, shows quota and cost. Every request is made in the \
+            name of the caller: the token sent here is the one the platform's API server sees. Problems are RFC 9457 \
+            documents in Chinese or English.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    modifiers(&BearerScheme),
+    security(("bearer" = [])),
+    tags(
+        (name = "hosts", description = "Cloud hosts (云主机) of a department."),
+        (name = "departments", description = "Quota (配额) and cost (用量账单) of a department."),
+        (name = "catalogue", description = "What can be ordered (云服务目录)."),
+        (name = "about", description = "This description."),
+        (name = "health", description = "Whether the program lives."),
+    ),
+)]
+struct Base;
+
+/// How callers say who they are.
+struct BearerScheme;
+
+impl Modify for BearerScheme {
+    fn modify(&self, document: &mut Document) {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some("A token of the platform's API server.".to_owned());
+        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+fn table() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::with_openapi(Base::openapi())
+        .routes(routes!(host::create, host::list))
+        .routes(routes!(host::show, host::delete))
+        .routes(routes!(quota::show))
+        .routes(routes!(usage::show))
+        .routes(routes!(catalogue::show))
+        .routes(routes!(openapi::document))
+        .routes(routes!(health::live))
+}
+
+/// The OpenAPI document as text: indented, ending in a line feed, as it is kept in `docs/openapi.json`.
+pub fn description() -> Result<String, serde_json::Error> {
+    let (_, document) = table().split_for_parts();
+    document.to_pretty_json().map(|text| text + "\n")
+}
+
+/// Everything departments can reach.
+pub fn public(app: Arc<App>, metrics: Arc<Metrics>) -> Result<Router, serde_json::Error> {
+    let description = Description(description()?.into());
+    let (router, _) = table().split_for_parts();
+    // From the outside in. A panic becomes a problem, a problem its document, and both are logged under the number.
+    let around = ServiceBuilder::new()
+        .layer(from_fn(request_id::layer))
+        .layer(from_fn_with_state(metrics, observe::layer))
+        .layer(from_fn(problems::layer))
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| panic::answer(panic.as_ref())))
+        .layer(from_fn(time_limit::layer))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(Extension(description));
+    Ok(router.fallback(no_route).method_not_allowed_fallback(no_method).layer(around).with_state(app))
+}
+
+/// What is for the machines that run the program: plain HTTP, no names, no secrets.
+pub fn private(app: Arc<App>, metrics: Arc<Metrics>) -> Router {
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .with_state(Arc::clone(&app))
+        .route("/metrics", get(figures).with_state((app, metrics)))
+}
+
+async fn figures(State((app, metrics)): State<(Arc<App>, Arc<Metrics>)>) -> Response {
+    match metrics.text(&app) {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn no_route(OriginalUri(uri): OriginalUri) -> Problem {
+    Problem::not_found(uri.path())
+}
+
+async fn no_method(method: Method, OriginalUri(uri): OriginalUri) -> Problem {
+    Problem::new(Code::MethodNotAllowed, [("method", method.as_str()), ("path", uri.path())])
+}

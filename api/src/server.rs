@@ -1,0 +1,163 @@
+//! Serving: two listeners, certificates that may change, an end without cutting anybody off.
+
+mod certificate;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use axum_server::{Handle, Server, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use self::certificate::Certificate;
+use crate::{
+    app::App,
+    cli::Serve,
+    metrics::Metrics,
+    router,
+    store::{
+        Kubernetes,
+        follower::{self, LedgerAddress, LedgerFiles},
+        kubernetes::ConnectError,
+    },
+};
+
+/// How long requests may take to end once the program is told to stop; the pod is given 45 s. Who waits for a decision
+/// is answered at once.
+const DRAIN: Duration = Duration::from_secs(35);
+
+/// How long to go on taking requests after that, while load balancers notice that the program is no longer ready.
+const NOTICE: Duration = Duration::from_secs(3);
+
+/// How long a caller may take to send the headers of a request.
+const HEADERS: Duration = Duration::from_secs(15);
+
+/// Why the program cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Plain http where others could listen in.
+    #[error(
+        "--listen {address} is not a loopback address: give --tls-cert and --tls-key, tokens must not travel in the clear"
+    )]
+    Plain {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// No way to the API server.
+    #[error(transparent)]
+    Kubernetes(#[from] ConnectError),
+    /// No way to the ledger.
+    #[error(transparent)]
+    Ledger(#[from] follower::OpenError),
+    /// The certificate cannot be used.
+    #[error("--tls-cert and --tls-key cannot be used")]
+    Certificate(#[source] io::Error),
+    /// The metrics cannot be set up.
+    #[error("the metrics cannot be set up")]
+    Metrics(#[from] prometheus::Error),
+    /// The OpenAPI document cannot be written.
+    #[error("the openapi document cannot be written")]
+    Description(#[from] serde_json::Error),
+    /// Signals cannot be heard.
+    #[error("signals cannot be heard")]
+    Signals(#[source] io::Error),
+    /// A listener failed.
+    #[error("serving on {address} failed")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Serves until told to stop by SIGTERM or SIGINT.
+pub async fn serve(options: Serve) -> Result<(), ServeError> {
+    let certificate = match (&options.tls_cert, &options.tls_key) {
+        (Some(cert), Some(key)) => {
+            Some(Certificate::load(cert.clone(), key.clone()).await.map_err(ServeError::Certificate)?)
+        }
+        _ if options.listen.ip().is_loopback() => None,
+        _ => return Err(ServeError::Plain { address: options.listen }),
+    };
+    let (terminate, interrupt) = signals().map_err(ServeError::Signals)?;
+    let stopping = CancellationToken::new();
+    let kubernetes = Kubernetes::new(&options.kubernetes_url, &options.kubernetes_ca)?;
+    let book = follower::follow(address(&options)).await?;
+    let app = Arc::new(App::new(kubernetes, Arc::new(book), stopping.clone()));
+    let metrics = Arc::new(Metrics::new()?);
+    let public = router::public(Arc::clone(&app), Arc::clone(&metrics))?;
+    let private = router::private(app, metrics);
+
+    let handle = Handle::new();
+    tokio::spawn(stop(terminate, interrupt, stopping.clone(), handle.clone()));
+    if let Some(certificate) = &certificate {
+        tokio::spawn(certificate.clone().keep_current());
+    }
+    tracing::info!(listen = %options.listen, metrics = %options.metrics_listen, tls = certificate.is_some(), "serving");
+    let main = listen(options.listen, certificate, public, handle);
+    let side = listen(options.metrics_listen, None, private, Handle::new());
+    // The side listener stays up until the main one has drained, and goes with the program.
+    tokio::select! {
+        ended = main => ended?,
+        ended = side => ended?,
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn address(options: &Serve) -> LedgerAddress<'_> {
+    let files = options.ledger_ca.as_deref().zip(options.ledger_cert.as_deref()).zip(options.ledger_key.as_deref());
+    LedgerAddress {
+        endpoints: &options.ledger_endpoints,
+        files: files.map(|((ca, cert), key)| LedgerFiles { ca, cert, key }),
+    }
+}
+
+fn signals() -> io::Result<(Signal, Signal)> {
+    Ok((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))
+}
+
+/// At the first signal: no longer ready, nobody waits any more, then no new connections. At the second: the end.
+async fn stop(mut terminate: Signal, mut interrupt: Signal, stopping: CancellationToken, handle: Handle<SocketAddr>) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("told to stop");
+    stopping.cancel();
+    tokio::select! {
+        () = tokio::time::sleep(NOTICE) => handle.graceful_shutdown(Some(DRAIN)),
+        _ = terminate.recv() => return handle.shutdown(),
+        _ = interrupt.recv() => return handle.shutdown(),
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    handle.shutdown();
+}
+
+async fn listen(
+    address: SocketAddr,
+    certificate: Option<Certificate>,
+    router: Router,
+    handle: Handle<SocketAddr>,
+) -> Result<(), ServeError> {
+    let mut server = Server::bind(address).handle(handle).first_request_timeout(HEADERS);
+    server.http_builder().http1().header_read_timeout(HEADERS);
+    // An order is small; a header list beyond this is no order.
+    server.http_builder().http2().max_header_list_size(64 * 1024).max_concurrent_streams(100);
+    let service = router.into_make_service();
+    // Without it, the first answer of a connection waits some 40 ms for the caller's delayed acknowledgement.
+    let plain = NoDelayAcceptor::new();
+    let outcome = match certificate {
+        Some(certificate) => {
+            let tls = RustlsAcceptor::new(certificate.config()).acceptor(plain);
+            server.acceptor(tls).serve(service).await
+        }
+        None => server.acceptor(plain).serve(service).await,
+    };
+    outcome.map_err(|source| ServeError::Listen { address, source })
+}

@@ -1,0 +1,146 @@
+//! The API server, always spoken to with the caller's own token: what the person may not do, this program may not
+//! either, and the audit log there shows the person.
+
+mod access;
+mod error;
+mod watch;
+
+use std::{path::Path, time::Duration};
+
+use http::{HeaderValue, Request, header};
+use kube::{
+    Client, Config, Resource,
+    api::{DeleteParams, GetParams, ListParams, ObjectList, PostParams},
+    client::ClientBuilder,
+    core::request::Request as Verb,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::extract::Bearer;
+
+pub use access::Report;
+pub use error::{ConnectError, KubernetesError};
+pub use watch::Change;
+
+/// The longest a single call may take. The API server answers such calls within milliseconds; its own limit is 60 s,
+/// longer than our callers wait.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest to wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Who writes, in the API server's record of field owners.
+const FIELD_MANAGER: &str = "jiyun-api";
+
+/// How this program introduces itself.
+const USER_AGENT: &str = concat!("jiyun-api/", env!("CARGO_PKG_VERSION"));
+
+/// The way to the API server. Holds no credentials of its own.
+#[derive(Clone)]
+pub struct Kubernetes {
+    client: Client,
+}
+
+impl Kubernetes {
+    /// Prepares the way to `url`, trusting the certificates (PEM) in the file `ca`. Connects at the first call.
+    pub fn new(url: &str, ca: &Path) -> Result<Self, ConnectError> {
+        let uri = url.parse().map_err(|source| ConnectError::Url { url: url.to_owned(), source })?;
+        let pem = std::fs::read(ca).map_err(|source| ConnectError::ReadCa { path: ca.to_owned(), source })?;
+        let roots = error::certificates(&pem).map_err(|source| ConnectError::Ca { path: ca.to_owned(), source })?;
+        if roots.is_empty() {
+            return Err(ConnectError::NoCa { path: ca.to_owned() });
+        }
+        let mut config = Config::new(uri);
+        config.root_cert = Some(roots);
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        // The built-in retry repeats every method for minutes; a person is waiting here, and a repeated POST may be a
+        // second order.
+        config.default_retry = false;
+        let builder = ClientBuilder::try_from(config).map_err(|source| ConnectError::Client { source })?;
+        Ok(Self { client: builder.build() })
+    }
+
+    /// The way that `client` knows; for tests.
+    #[cfg(test)]
+    pub fn over(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Speaks in the name of whoever sent `bearer`, for one request of theirs.
+    pub fn caller(&self, bearer: &Bearer) -> Caller {
+        Caller { client: self.client.clone(), authorization: bearer.header() }
+    }
+}
+
+/// The API server in the name of one caller.
+#[derive(Clone)]
+pub struct Caller {
+    client: Client,
+    authorization: HeaderValue,
+}
+
+impl Caller {
+    /// One object; `namespace` is none for kinds of the whole cluster.
+    pub async fn get<K>(&self, namespace: Option<&str>, name: &str) -> Result<K, KubernetesError>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let verb = Verb::new(K::url_path(&(), namespace));
+        self.ask(verb.get(name, &GetParams::default())?).await
+    }
+
+    /// A page of a list.
+    pub async fn list<K>(&self, namespace: Option<&str>, page: &ListParams) -> Result<ObjectList<K>, KubernetesError>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Clone,
+    {
+        let verb = Verb::new(K::url_path(&(), namespace));
+        self.ask(verb.list(page)?).await
+    }
+
+    /// Creates `object`. An unknown field is refused rather than dropped (`fieldValidation=Strict`).
+    pub async fn create<K>(&self, namespace: Option<&str>, object: &K) -> Result<K, KubernetesError>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
+    {
+        let data = serde_json::to_vec(object).map_err(|source| KubernetesError::Decode { source })?;
+        let verb = Verb::new(K::url_path(&(), namespace));
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        self.ask(strict(verb.create(&parameters, data)?)?).await
+    }
+
+    /// Asks for the end of one object; it is gone once its finalizers are.
+    pub async fn delete<K>(&self, namespace: Option<&str>, name: &str) -> Result<(), KubernetesError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let verb = Verb::new(K::url_path(&(), namespace));
+        // Answers with the object or with a Status; neither is needed.
+        self.ask::<serde_json::Value>(verb.delete(name, &DeleteParams::default())?).await.map(drop)
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, KubernetesError> {
+        let request = self.signed(request);
+        let answer = tokio::time::timeout(CALL_TIMEOUT, self.client.request_text(request));
+        let text = answer.await.map_err(|_| KubernetesError::TimedOut { after: CALL_TIMEOUT })??;
+        serde_json::from_str(&text).map_err(|source| KubernetesError::Decode { source })
+    }
+
+    /// `request` in the caller's name. Of all that the caller sent, the token alone goes on; impersonation and other
+    /// headers do not.
+    fn signed(&self, mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
+        let headers = request.headers_mut();
+        headers.insert(header::AUTHORIZATION, self.authorization.clone());
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        request
+    }
+}
+
+/// Adds `fieldValidation=Strict`, which the library's parameters lack.
+fn strict(request: Request<Vec<u8>>) -> Result<Request<Vec<u8>>, KubernetesError> {
+    let (mut parts, body) = request.into_parts();
+    let separator = if parts.uri.query().is_some() { '&' } else { '?' };
+    let uri = format!("{}{separator}fieldValidation=Strict", parts.uri);
+    parts.uri = uri.parse().map_err(|source| KubernetesError::Address { source })?;
+    Ok(Request::from_parts(parts, body))
+}

@@ -1,0 +1,65 @@
+//! The catalogue.
+
+use serde_json::{Value, json};
+
+use super::{
+    Api,
+    stub::{ApiServer, cluster},
+};
+
+fn list(kind: &str, next: &str, items: &[Value]) -> Value {
+    json!({"apiVersion": "jiyun.io/v1alpha1", "kind": format!("{kind}List"), "metadata": {"continue": next},
+        "items": items})
+}
+
+fn price_list(name: &str, from: &str) -> Value {
+    json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "PriceList", "metadata": {"name": name},
+        "spec": {"validFrom": from, "currency": "CNY",
+            "items": [{"meter": "Vcpu", "unit": "CoreMonth", "price": "45.00"}]}})
+}
+
+fn class(name: &str) -> Value {
+    json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "HostClass", "metadata": {"name": name},
+        "spec": {"displayName": "4C8G", "series": "General", "vcpu": 4, "memory": "8Gi", "architectures": ["arm64"]}})
+}
+
+fn catalogue() -> ApiServer {
+    let image = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "HostImage", "metadata": {"name": "openeuler"},
+        "spec": {"displayName": "欧拉", "operatingSystem": "openEuler", "architecture": "arm64", "minDisk": "20Gi",
+            "source": {"http": {"url": "https://inner.example/image"}}}});
+    let lists = [
+        price_list("long-ago", "2020-01-01T00:00:00+08:00"),
+        price_list("now", "2021-01-01T00:00:00+08:00"),
+        price_list("nonsense", "soon"),
+        price_list("far", "9000-01-01T00:00:00+08:00"),
+        price_list("next", "8000-01-01T00:00:00+08:00"),
+    ];
+    let get = |plural: &str| format!("GET {}", cluster(plural));
+    ApiServer::default()
+        .on(&get("hostclasses"), 200, list("HostClass", "more", &[class("c8")]))
+        .on(&get("hostclasses"), 200, list("HostClass", "", &[class("c4")]))
+        .on(&get("hostimages"), 200, list("HostImage", "", &[image]))
+        .on(&get("networkzones"), 200, list("NetworkZone", "", &[]))
+        .on(&get("pricelists"), 200, list("PriceList", "", &lists))
+}
+
+#[tokio::test]
+async fn the_catalogue_is_read_whole_and_shows_the_prices_in_force() {
+    let api = Api::over(catalogue());
+    let answer = api.get("/v1/catalogue").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let body = answer.json();
+    let names: Vec<_> = body["classes"].as_array().unwrap().iter().map(|class| class["name"].clone()).collect();
+    assert_eq!(names, ["c4", "c8"]);
+    assert_eq!(body["prices"]["name"], "now");
+    let upcoming: Vec<_> = body["upcomingPrices"].as_array().unwrap().iter().map(|list| list["name"].clone()).collect();
+    assert_eq!(upcoming, ["next", "far"]);
+    assert!(!answer.text().contains("inner.example"), "where images come from is the platform's business");
+    assert!(api.server.seen().iter().all(|seen| seen.headers["authorization"] == super::TOKEN));
+}
+
+#[tokio::test]
+async fn a_catalogue_the_caller_may_not_see_is_404() {
+    let closed = ApiServer::default().refuse(&format!("GET {}", cluster("hostclasses")), 403, "Forbidden");
+    Api::over(closed).get("/v1/catalogue").await.problem(404, "NotFound");
+}

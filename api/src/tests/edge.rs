@@ -1,0 +1,193 @@
+//! What holds for every route: tokens, names in addresses, numbers of requests, languages, problem documents.
+
+use axum::body::Body;
+use http::{Method, Request};
+use serde_json::json;
+
+use super::{
+    Api, answer, request,
+    stub::{ApiServer, finance, host},
+};
+use crate::router;
+
+const HOST: &str = "/v1/departments/finance/hosts/web-1";
+
+/// Every route that asks the API server, with a method it knows.
+const ROUTES: [(Method, &str); 7] = [
+    (Method::POST, "/v1/departments/finance/hosts"),
+    (Method::GET, "/v1/departments/finance/hosts"),
+    (Method::GET, HOST),
+    (Method::DELETE, HOST),
+    (Method::GET, "/v1/departments/finance/quota"),
+    (Method::GET, "/v1/departments/finance/usage"),
+    (Method::GET, "/v1/catalogue"),
+];
+
+/// Routes that anybody may use.
+const OPEN: [&str; 2] = ["/livez", "/v1/openapi.json"];
+
+#[tokio::test]
+async fn every_route_that_asks_the_api_server_needs_exactly_one_token() {
+    let api = Api::over(ApiServer::default());
+    for (method, path) in ROUTES {
+        let without = Request::builder().method(method.clone()).uri(path).body(Body::empty()).unwrap();
+        let refused = api.send(without).await;
+        refused.problem(401, "MissingToken");
+        assert_eq!(refused.header("www-authenticate"), "Bearer realm=\"jiyun\"");
+        let twice = request(method, path, &[("authorization", "Bearer mallory")], "");
+        api.send(twice).await.problem(400, "SeveralTokens");
+    }
+    assert!(api.server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn every_route_of_the_document_is_known_to_the_test_of_tokens() {
+    let document: serde_json::Value = serde_json::from_str(&router::description().unwrap()).unwrap();
+    let mut documented: Vec<String> = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{department}", "finance").replace("{name}", "web-1");
+        documented.extend(item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    let tested = ROUTES.iter().map(|(method, path)| format!("{method} {path}"));
+    let mut known: Vec<String> = tested.chain(OPEN.map(|path| format!("GET {path}"))).collect();
+    documented.sort();
+    known.sort();
+    assert_eq!(documented, known);
+}
+
+#[tokio::test]
+async fn names_in_addresses_cannot_lead_elsewhere() {
+    let api = Api::over(ApiServer::default());
+    let long = "a".repeat(64);
+    for name in ["..%2f..%2fapi", "a%2Fb", "%2e%2e", "a%3Fwatch=true", "A", "a%00", "a%23b", "a%0d%0ab", "%ff", &long] {
+        api.get(&format!("/v1/departments/{name}/hosts")).await.problem(404, "NotFound");
+        api.get(&format!("/v1/departments/{name}/quota")).await.problem(404, "NotFound");
+        api.get(&format!("/v1/departments/finance/hosts/{name}")).await.problem(404, "NotFound");
+        api.send(request(Method::DELETE, &format!("/v1/departments/finance/hosts/{name}"), &[], ""))
+            .await
+            .problem(404, "NotFound");
+    }
+    assert!(api.server.seen().is_empty(), "{:?}", api.server.seen());
+}
+
+#[tokio::test]
+async fn unknown_routes_and_methods_are_problem_documents() {
+    let api = Api::over(ApiServer::default());
+    api.get("/").await.problem(404, "NotFound");
+    api.get("/v1/departments").await.problem(404, "NotFound");
+    api.get("/v1/departments/finance/hosts/web-1/console").await.problem(404, "NotFound");
+    let wrong = api.send(request(Method::PUT, HOST, &[], "{}")).await;
+    let document = wrong.problem(405, "MethodNotAllowed");
+    assert_eq!(document["parameters"]["method"], "PUT");
+    for method in ["GET", "DELETE"] {
+        assert!(wrong.header("allow").contains(method), "{:?}", wrong.headers);
+    }
+}
+
+#[tokio::test]
+async fn problems_speak_the_language_asked_for() {
+    let api = Api::over(ApiServer::default());
+    for (wish, language, word) in [
+        ("en", "en", "does not exist"),
+        ("en-US,en;q=0.9,zh;q=0.8", "en", "does not exist"),
+        ("zh-CN", "zh-CN", "不存在"),
+        ("fr", "zh-CN", "不存在"),
+    ] {
+        let answer = api.send(request(Method::GET, HOST, &[("accept-language", wish)], "")).await;
+        let document = answer.problem(404, "NotFound");
+        assert_eq!(answer.header("content-language"), language);
+        assert!(document["detail"].as_str().unwrap().contains(word), "{document}");
+        assert!(document["detailEn"].as_str().unwrap().contains("does not exist"));
+        assert!(document["detailZh"].as_str().unwrap().contains("不存在"));
+        assert_eq!(document["type"], "https://jiyun.io/problems/not-found");
+        assert_eq!(document["title"], "Not found");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_number_of_its_request() {
+    let api =
+        Api::over(ApiServer::default().on(&format!("GET {}", finance("cloudhosts/web-1")), 200, host("1", &json!({}))));
+    let given = api.send(request(Method::GET, HOST, &[("x-request-id", "ticket-42")], "")).await;
+    assert_eq!(given.header("x-request-id"), "ticket-42");
+    for bad in ["a b", "<script>", &"x".repeat(65)] {
+        let made = api.send(request(Method::GET, HOST, &[("x-request-id", bad)], "")).await;
+        assert_eq!(made.header("x-request-id").len(), 32);
+    }
+    let document = api.send(request(Method::GET, "/nowhere", &[("x-request-id", "t-1")], "")).await;
+    assert_eq!(document.problem(404, "NotFound")["requestId"], "t-1");
+}
+
+#[tokio::test]
+async fn answers_are_not_to_be_kept() {
+    let api = Api::over(ApiServer::default());
+    for path in [HOST, "/v1/openapi.json", "/livez"] {
+        assert_eq!(api.get(path).await.header("cache-control"), "no-store");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_does_not_answer_is_503_within_the_time_limit() {
+    let api = Api::over(ApiServer::default().never(&format!("GET {}", finance("cloudhosts/web-1"))));
+    let begun = tokio::time::Instant::now();
+    api.get(HOST).await.problem(503, "KubernetesUnavailable");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_panic_is_a_problem_document_and_the_next_request_is_served() {
+    struct Panicking;
+    impl crate::store::Book for Panicking {
+        fn read(&self) -> Result<crate::store::Reading, crate::store::BookError> {
+            panic!("the secret reason")
+        }
+        fn revision(&self) -> u64 {
+            0
+        }
+        fn lag_seconds(&self) -> Option<u64> {
+            None
+        }
+    }
+    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {},
+        "status": {"allowed": true}});
+    let server = ApiServer::default().on("POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", 201, review);
+    let api = Api::with_book(server, Panicking);
+    let document = api.get("/v1/departments/finance/quota").await.problem(500, "Internal");
+    assert!(!document.to_string().contains("secret"), "{document}");
+    assert_eq!(api.get("/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn readiness_ends_with_the_order_to_stop_and_life_does_not() {
+    let api = Api::over(ApiServer::default());
+    let ask = |path: &str| Request::get(path.to_owned()).body(Body::empty()).unwrap();
+    assert_eq!(answer(api.private(), ask("/readyz")).await.status, 200);
+    api.stopping.cancel();
+    assert_eq!(answer(api.private(), ask("/readyz")).await.status, 503);
+    assert_eq!(answer(api.private(), ask("/livez")).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_document_is_served_and_the_one_in_the_repository_is_current() {
+    let served = Api::over(ApiServer::default()).get("/v1/openapi.json").await;
+    assert_eq!(served.status, 200);
+    assert_eq!(served.json()["openapi"], "3.1.0");
+    let kept = include_str!("../../../docs/openapi.json");
+    assert!(kept == served.text(), "write it anew: cargo run -p jiyun-api -- openapi > docs/openapi.json");
+}
+
+#[tokio::test]
+async fn every_operation_of_the_document_tells_its_problems_and_its_token() {
+    let document: serde_json::Value = serde_json::from_str(&router::description().unwrap()).unwrap();
+    assert_eq!(document["security"], json!([{"bearer": []}]));
+    let mut names = std::collections::BTreeSet::new();
+    for (method, path) in ROUTES {
+        let path = path.replace("finance", "{department}").replace("web-1", "{name}");
+        let operation = &document["paths"][&path][method.as_str().to_lowercase()];
+        let problem = &operation["responses"]["4XX"]["content"]["application/problem+json"]["schema"]["$ref"];
+        assert_eq!(*problem, "#/components/schemas/ProblemDocument", "{method} {path}");
+        assert!(operation["summary"].is_string(), "{method} {path}");
+        let id = operation["operationId"].as_str().unwrap().to_owned();
+        assert!(names.insert(id), "{method} {path}: programs made from the document need names that differ");
+    }
+}

@@ -1,0 +1,66 @@
+//! What an account may have, has, and may still have.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{account::AccountId, dimensions::Dimensions, meter::Meter, state::State};
+
+/// One meter of an account, over the account and all below it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BalanceRow {
+    /// What is counted.
+    pub meter: Meter,
+    /// Which kind; nothing named is all of it.
+    pub dimensions: Dimensions,
+    /// The ceiling; none if it is not limited here.
+    pub limit: Option<u64>,
+    /// Handed over, or ending.
+    pub used: u64,
+    /// Reserved, not yet handed over.
+    pub held: u64,
+    /// What is left of the limit; 0 if over it, none if not limited here. An account above may leave less.
+    pub available: Option<u64>,
+}
+
+impl BalanceRow {
+    /// Whether more is held and used than the limit allows (the limit was lowered): nothing may grow.
+    pub fn over_limit(&self) -> bool {
+        self.limit.is_some_and(|limit| self.used.saturating_add(self.held) > limit)
+    }
+}
+
+/// The balance of one account at one revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// Whose.
+    pub account: AccountId,
+    /// The entry it was read at.
+    pub revision: u64,
+    /// Every limit, and every meter in use without one.
+    pub rows: Vec<BalanceRow>,
+}
+
+/// The balance of `account`; none if it is not in the book.
+pub fn balance(state: &State, account: &AccountId) -> Option<Balance> {
+    let limits = &state.account(account)?.limits;
+    let row = |meter, dimensions: &Dimensions, limit: Option<u64>| {
+        let amount = state.tree_total(account, meter, dimensions);
+        BalanceRow {
+            meter,
+            dimensions: dimensions.clone(),
+            limit,
+            used: amount.used,
+            held: amount.held,
+            available: limit.map(|limit| limit.saturating_sub(amount.total())),
+        }
+    };
+    let mut rows: Vec<_> = limits.iter().map(|limit| row(limit.meter, &limit.dimensions, Some(limit.limit))).collect();
+    let limited: BTreeSet<Meter> = limits.iter().map(|limit| limit.meter).collect();
+    let in_use: BTreeSet<Meter> = state.tree_use(account).into_iter().map(|counter| counter.meter).collect();
+    rows.extend(in_use.difference(&limited).map(|meter| row(*meter, &Dimensions::default(), None)));
+    rows.sort_by(|a, b| (a.meter, &a.dimensions).cmp(&(b.meter, &b.dimensions)));
+    Some(Balance { account: account.clone(), revision: state.seq(), rows })
+}

@@ -1,0 +1,148 @@
+//! Claims (占用): what one Kubernetes object holds, where, and since when.
+
+use std::num::ParseIntError;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{account::AccountId, dimensions::Dimensions, meter::Meter, pool::PoolId};
+
+/// The number of a claim, given once and never again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ClaimId(pub u64);
+
+impl std::fmt::Display for ClaimId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "claim-{}", self.0)
+    }
+}
+
+/// A text that is not `claim-<number>`.
+#[derive(Debug, thiserror::Error)]
+#[error("claim id {text:?} is not of the form claim-<number>")]
+pub struct ClaimIdError {
+    text: String,
+    #[source]
+    source: Option<ParseIntError>,
+}
+
+impl std::str::FromStr for ClaimId {
+    type Err = ClaimIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.strip_prefix("claim-").ok_or_else(|| ClaimIdError { text: text.to_owned(), source: None })?;
+        number.parse().map(Self).map_err(|source| ClaimIdError { text: text.to_owned(), source: Some(source) })
+    }
+}
+
+/// The Kubernetes object a claim is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subject {
+    /// Its kind, e.g. `CloudHost`.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name; the name of the resource on statements.
+    pub name: String,
+    /// Its UID; an attribute that can be bound again after a restore.
+    pub uid: String,
+}
+
+/// One quantity of one meter in one pool.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Line {
+    /// What is counted.
+    pub meter: Meter,
+    /// Where it is held.
+    pub pool: PoolId,
+    /// What it is: limits and rates select by these.
+    pub dimensions: Dimensions,
+    /// How much, in the meter's unit; at least 1.
+    pub quantity: u64,
+}
+
+/// What a claim held before an amendment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LineVersion {
+    /// The moment the next version came into force; this one began where the one before ended, or at `reserved_at`.
+    pub until: Timestamp,
+    /// The item as it was called then.
+    pub item: String,
+    /// The lines as they were.
+    pub lines: Vec<Line>,
+}
+
+/// Where a claim stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+pub enum ClaimStage {
+    /// Held: admitted, not yet handed over; the platform pays.
+    Reserved,
+    /// Used: handed over; the department pays.
+    Billable,
+    /// Used: its end is decided, its capacity not yet given back; the platform pays.
+    Ending,
+    /// Given back. Kept for statements.
+    Released,
+}
+
+/// One object's allocation over all meters, all or nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim {
+    /// Its number.
+    pub id: ClaimId,
+    /// Who holds it.
+    pub account: AccountId,
+    /// The information system (信息系统) it belongs to.
+    pub system: String,
+    /// The object it is for.
+    pub subject: Subject,
+    /// What the statement calls it, e.g. the host class.
+    pub item: String,
+    /// What it holds now (or held last), ordered by meter.
+    pub lines: Vec<Line>,
+    /// Digest of the metered spec that was decided.
+    pub spec_digest: String,
+    /// The spec that was decided: what controllers act on.
+    pub approved_spec: serde_json::Value,
+    /// When capacity was set aside.
+    pub reserved_at: Timestamp,
+    /// When it was handed over: billing starts.
+    #[serde(default)]
+    pub billable_from: Option<Timestamp>,
+    /// When its end was decided: billing stops.
+    #[serde(default)]
+    pub billable_until: Option<Timestamp>,
+    /// When capacity was given back.
+    #[serde(default)]
+    pub released_at: Option<Timestamp>,
+    /// What it held before each amendment, oldest first.
+    #[serde(default)]
+    pub history: Vec<LineVersion>,
+}
+
+impl Claim {
+    /// Where it stands.
+    pub fn stage(&self) -> ClaimStage {
+        match (self.released_at, self.billable_until, self.billable_from) {
+            (Some(_), _, _) => ClaimStage::Released,
+            (None, Some(_), _) => ClaimStage::Ending,
+            (None, None, Some(_)) => ClaimStage::Billable,
+            (None, None, None) => ClaimStage::Reserved,
+        }
+    }
+
+    /// Whether it still holds capacity.
+    pub fn is_open(&self) -> bool {
+        self.released_at.is_none()
+    }
+
+    /// The pool its lines of `meter` lie in, if it holds any.
+    pub fn pool_of(&self, meter: Meter) -> Option<&PoolId> {
+        self.lines.iter().find(|line| line.meter == meter).map(|line| &line.pool)
+    }
+}

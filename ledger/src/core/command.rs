@@ -1,0 +1,300 @@
+//! Everything that may be recorded besides decisions, and whether it may be recorded now.
+
+use super::{
+    account::{Account, AccountId},
+    claim::{ClaimId, ClaimStage},
+    event::{Event, Lineage},
+    meter::Meter,
+    pool::{Pool, PoolId},
+    price::{PriceBook, PriceError},
+    state::State,
+};
+
+/// A wish to record something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Make or change an account.
+    SetAccount(Account),
+    /// Make or change a pool.
+    SetPool(Pool),
+    /// Add a price book.
+    SetPrices(PriceBook),
+    /// Hand a claim over: billing starts.
+    Billable(ClaimId),
+    /// Decide a claim's end, before anything is destroyed: billing stops.
+    End(ClaimId),
+    /// Take a claim's capacity back.
+    Release(ClaimId),
+    /// Bind a claim to its object made anew.
+    Rebind(ClaimId, String),
+    /// Note how far the Kubernetes store has come.
+    MarkPeer(Lineage, u64),
+    /// Stop grants, ends and releases, for a reason.
+    Quarantine(String),
+    /// Put right by an operator.
+    Lift {
+        /// Who.
+        by: String,
+        /// What was reviewed and done.
+        note: String,
+    },
+}
+
+/// Why something may not be recorded. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// No such account.
+    #[error("account {account} is not in the book; set it first")]
+    UnknownAccount {
+        /// The account named.
+        account: AccountId,
+    },
+    /// The account would be above itself.
+    #[error("account {account}: parent {parent} lies below it; choose a parent outside its own tree")]
+    Cycle {
+        /// The account.
+        account: AccountId,
+        /// The parent wished for.
+        parent: AccountId,
+    },
+    /// More than [`super::account::MAX_DEPTH`] levels.
+    #[error("account {account}: the tree would be deeper than {} levels", super::account::MAX_DEPTH)]
+    TooDeep {
+        /// The account.
+        account: AccountId,
+    },
+    /// A protection level outside 1..=4.
+    #[error("pool {pool}: protection level {level} is not within 1..=4")]
+    ProtectionLevel {
+        /// The pool.
+        pool: PoolId,
+        /// The level.
+        level: u8,
+    },
+    /// A capacity of a meter this kind of pool does not give out, or too large.
+    #[error("pool {pool}: capacity or reserve of {quantity} {meter} is not possible for its kind")]
+    Capacity {
+        /// The pool.
+        pool: PoolId,
+        /// The meter.
+        meter: Meter,
+        /// How much.
+        quantity: u64,
+    },
+    /// An over-commit outside 100..=1000 percent.
+    #[error("pool {pool}: over-commit of {percent} % for {meter} is not within 100..=1000")]
+    Overcommit {
+        /// The pool.
+        pool: PoolId,
+        /// The meter.
+        meter: Meter,
+        /// The percentage.
+        percent: u32,
+    },
+    /// A field of a pool that cannot change.
+    #[error("pool {pool}: {field} cannot change; make a new pool and close this one")]
+    ImmutablePool {
+        /// The pool.
+        pool: PoolId,
+        /// The field.
+        field: &'static str,
+    },
+    /// A price book that is in the book already, with other contents.
+    #[error("price book {book} cannot change; make a new one with a later valid-from")]
+    ImmutableBook {
+        /// The book.
+        book: String,
+    },
+    /// Two price books would come into force at once.
+    #[error("price book {book} comes into force at the same moment as {other}; choose another valid-from")]
+    SameValidFrom {
+        /// The book.
+        book: String,
+        /// The book that is there.
+        other: String,
+    },
+    /// A price book that makes no sense.
+    #[error("price book cannot be used")]
+    Prices(#[from] PriceError),
+    /// No such claim.
+    #[error("{claim} is not in the book")]
+    UnknownClaim {
+        /// The claim named.
+        claim: ClaimId,
+    },
+    /// A claim number given twice.
+    #[error("{claim} is in the book already")]
+    ClaimExists {
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// A line in a pool nobody knows.
+    #[error("{claim}: pool {pool} is not in the book")]
+    UnknownPool {
+        /// The claim.
+        claim: ClaimId,
+        /// The pool named.
+        pool: PoolId,
+    },
+    /// The object has another open claim.
+    #[error("object {uid} holds {claim} already")]
+    SubjectTaken {
+        /// The object's UID.
+        uid: String,
+        /// What it holds.
+        claim: ClaimId,
+    },
+    /// The claim was handed over before.
+    #[error("{claim} is billable already")]
+    Billable {
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// The claim's end is decided.
+    #[error("{claim} is ending; it can only be released")]
+    Ending {
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// The claim's end was not decided before.
+    #[error("{claim} cannot be released before its end is recorded")]
+    NotEnding {
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// The claim was given back.
+    #[error("{claim} is released")]
+    Released {
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// Not while in quarantine.
+    #[error("the book is in quarantine ({reason}); an operator must lift it first")]
+    Quarantined {
+        /// Why.
+        reason: String,
+    },
+    /// The Kubernetes store went backwards within one lineage.
+    #[error("mark of store {lineage} goes back from {marked} to {offered}: it was restored or replaced")]
+    PeerBack {
+        /// The store's lineage.
+        lineage: Lineage,
+        /// The mark in the book.
+        marked: u64,
+        /// The mark offered.
+        offered: u64,
+    },
+    /// The Kubernetes store is another one.
+    #[error("store {offered} is not the store {marked} this book belongs to")]
+    PeerChanged {
+        /// The lineage in the book.
+        marked: Lineage,
+        /// The lineage offered.
+        offered: Lineage,
+    },
+    /// The book was opened before.
+    #[error("the book is open already, as {lineage}")]
+    AlreadyOpen {
+        /// Its lineage.
+        lineage: Lineage,
+    },
+    /// A sum would leave the range of 64 bits.
+    #[error("{claim}: the sums do not add up; verify the book")]
+    Counter {
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// A sum of an account would leave the range of 64 bits.
+    #[error("account {account}: the sums do not add up; verify the book")]
+    AccountCounter {
+        /// The account.
+        account: AccountId,
+    },
+}
+
+/// The event that carries out `command`; none if nothing would change.
+pub fn plan(state: &State, command: &Command) -> Result<Option<Event>, CommandError> {
+    match command {
+        Command::SetAccount(account) => {
+            if state.account(&account.id).is_some_and(|is| **is == *account) {
+                return Ok(None);
+            }
+            state.check_account(account)?;
+            Ok(Some(Event::AccountSet { account: account.clone() }))
+        }
+        Command::SetPool(pool) => {
+            if state.pool(&pool.id) == Some(pool) {
+                return Ok(None);
+            }
+            state.check_pool(pool)?;
+            Ok(Some(Event::PoolSet { pool: pool.clone() }))
+        }
+        Command::SetPrices(book) => {
+            state.check_book(book)?;
+            let there = state.books().any(|is| **is == *book);
+            Ok((!there).then(|| Event::PricesSet { book: book.clone() }))
+        }
+        Command::Billable(claim) => match state.known_claim(*claim)?.stage() {
+            ClaimStage::Reserved => Ok(Some(Event::ClaimBillable { claim: *claim })),
+            ClaimStage::Billable => Ok(None),
+            ClaimStage::Ending => Err(CommandError::Ending { claim: *claim }),
+            ClaimStage::Released => Err(CommandError::Released { claim: *claim }),
+        },
+        Command::End(claim) => match state.known_claim(*claim)?.stage() {
+            ClaimStage::Reserved | ClaimStage::Billable => {
+                free_to_act(state)?;
+                Ok(Some(Event::ClaimEnding { claim: *claim }))
+            }
+            ClaimStage::Ending | ClaimStage::Released => Ok(None),
+        },
+        Command::Release(claim) => match state.known_claim(*claim)?.stage() {
+            ClaimStage::Reserved | ClaimStage::Billable => Err(CommandError::NotEnding { claim: *claim }),
+            ClaimStage::Ending => {
+                free_to_act(state)?;
+                Ok(Some(Event::ClaimReleased { claim: *claim }))
+            }
+            ClaimStage::Released => Ok(None),
+        },
+        Command::Rebind(id, uid) => {
+            let claim = state.known_claim(*id)?;
+            if !claim.is_open() {
+                return Err(CommandError::Released { claim: *id });
+            }
+            state.check_subject_free(uid, *id)?;
+            let changed = claim.subject.uid != *uid;
+            Ok(changed.then(|| Event::ClaimRebound { claim: *id, uid: uid.clone() }))
+        }
+        Command::MarkPeer(lineage, high_water) => mark_peer(state, lineage, *high_water),
+        Command::Quarantine(reason) => {
+            let fresh = state.quarantine().is_none();
+            Ok(fresh.then(|| Event::Quarantined { reason: reason.clone() }))
+        }
+        Command::Lift { by, note } => {
+            let event = || Event::QuarantineLifted { by: by.clone(), note: note.clone() };
+            Ok(state.quarantine().is_some().then(event))
+        }
+    }
+}
+
+/// In quarantine an operator may accept another store or an earlier mark; otherwise neither is taken.
+fn mark_peer(state: &State, lineage: &Lineage, high_water: u64) -> Result<Option<Event>, CommandError> {
+    let event = Event::PeerMarked { lineage: lineage.clone(), high_water };
+    match state.peer() {
+        Some(peer) if peer.lineage == *lineage && peer.high_water == high_water => Ok(None),
+        Some(_) if state.quarantine().is_some() => Ok(Some(event)),
+        Some(peer) if peer.lineage != *lineage => {
+            Err(CommandError::PeerChanged { marked: peer.lineage.clone(), offered: lineage.clone() })
+        }
+        Some(peer) if peer.high_water > high_water => {
+            Err(CommandError::PeerBack { lineage: lineage.clone(), marked: peer.high_water, offered: high_water })
+        }
+        _ => Ok(Some(event)),
+    }
+}
+
+fn free_to_act(state: &State) -> Result<(), CommandError> {
+    match state.quarantine() {
+        Some(quarantine) => Err(CommandError::Quarantined { reason: quarantine.reason.clone() }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,53 @@
+//! The facts a quantity is told apart by: architecture, storage tier, network zone.
+
+use serde::{Deserialize, Serialize};
+
+/// As a fact of a line: what it is. As a selector of a limit or rate: what it must be; an absent field matches anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dimensions {
+    /// Processor architecture as Kubernetes spells it (`amd64`, `arm64`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<String>,
+    /// Storage tier (存储等级).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// Network zone (网络区域).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+}
+
+impl Dimensions {
+    /// Whether these, read as a selector, match `fact`.
+    pub fn matches(&self, fact: &Self) -> bool {
+        self.fields().iter().zip(fact.fields()).all(|(want, is)| want.is_none() || *want == is)
+    }
+
+    /// How many fields this selector names; the selector naming more is the more specific.
+    pub fn specificity(&self) -> usize {
+        self.fields().iter().flatten().count()
+    }
+
+    /// Whether some fact could match both selectors.
+    pub fn compatible(&self, other: &Self) -> bool {
+        self.fields().iter().zip(other.fields()).all(|(a, b)| a.is_none() || b.is_none() || *a == b)
+    }
+
+    fn fields(&self) -> [Option<&str>; 3] {
+        [self.architecture.as_deref(), self.tier.as_deref(), self.zone.as_deref()]
+    }
+}
+
+impl std::fmt::Display for Dimensions {
+    /// `architecture=amd64,zone=internet`, or `any` when nothing is named.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut first = true;
+        for (name, value) in ["architecture", "tier", "zone"].into_iter().zip(self.fields()) {
+            if let Some(value) = value {
+                write!(f, "{}{name}={value}", if first { "" } else { "," })?;
+                first = false;
+            }
+        }
+        if first { f.write_str("any") } else { Ok(()) }
+    }
+}

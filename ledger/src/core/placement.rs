@@ -1,0 +1,211 @@
+//! Where a request may lie: a chain of named filters over the pools, then a preference, with the reason for each pool.
+//!
+//! All placements of a request are placed at one site. Preference is best fit (what leaves least behind), then name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use self::{
+    ask::{Ask, asks},
+    packing::Packing,
+};
+use super::{
+    claim::{Claim, Line},
+    dimensions::Dimensions,
+    pool::{Pool, PoolId, PoolKind},
+    refusal::{Refusal, RefusalCode},
+    request::ClaimRequest,
+    state::State,
+};
+
+mod ask;
+mod packing;
+
+/// Why a pool was left out. In the order asked.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+)]
+pub enum Filter {
+    /// The claim lies in another pool and does not move.
+    Bound,
+    /// It does not serve the network zone.
+    Zone,
+    /// It may not carry the protection level.
+    ProtectionLevel,
+    /// It has another architecture.
+    Architecture,
+    /// It has another tier.
+    Tier,
+    /// It takes no new claims.
+    Open,
+    /// Its site has no pool for another part of the request.
+    Site,
+    /// It has no room.
+    Capacity,
+}
+
+/// What became of one pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolVerdict {
+    /// The pool.
+    pub pool: PoolId,
+    /// The first filter that refused it; none if it could have been taken.
+    pub refused_by: Option<Filter>,
+}
+
+/// What became of one placement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacementTrace {
+    /// The kind of pool asked for.
+    pub pool_kind: PoolKind,
+    /// The architecture asked for.
+    pub architecture: Option<String>,
+    /// The tier asked for.
+    pub tier: Option<String>,
+    /// Every pool of the kind, by name.
+    pub pools: Vec<PoolVerdict>,
+    /// The pool taken.
+    pub chosen: Option<PoolId>,
+}
+
+/// How a request was placed: for operators.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacementReport {
+    /// One per part of the request.
+    pub placements: Vec<PlacementTrace>,
+}
+
+/// The pools of one part's kind, each with the first filter that refuses it alone.
+type Screened<'a> = Vec<(&'a Pool, Option<Filter>)>;
+
+type Test = fn(&Ask<'_>, &Pool) -> bool;
+
+/// The filters that look at one pool alone, in order.
+const CHAIN: [(Filter, Test); 6] = [
+    (Filter::Bound, |ask, pool| ask.bound.as_ref().is_none_or(|bound| *bound == pool.id)),
+    (Filter::Zone, |ask, pool| pool.zones.contains(ask.zone)),
+    (Filter::ProtectionLevel, |ask, pool| pool.max_protection_level >= ask.protection_level),
+    (Filter::Architecture, |ask, pool| ask.architecture.is_none_or(|want| pool.architecture.as_deref() == Some(want))),
+    (Filter::Tier, |ask, pool| ask.tier.is_none_or(|want| pool.tier.as_deref() == Some(want))),
+    (Filter::Open, |_, pool| pool.state == super::pool::PoolState::Open),
+];
+
+/// Places `request`; `old` is the open claim it amends. Gives the lines, or the refusal, and in both the report.
+pub(super) fn place(
+    state: &State,
+    request: &ClaimRequest,
+    old: Option<&Claim>,
+) -> Result<(Vec<Line>, PlacementReport), Refusal> {
+    let asks = asks(state, request, old);
+    // Per placement: every pool of its kind with the first lone filter that refuses it.
+    let screened: Vec<Screened<'_>> = asks.iter().map(|ask| screen(state, ask)).collect();
+    let sites: BTreeSet<&str> = screened.iter().flatten().map(|(pool, _)| pool.site.as_str()).collect();
+
+    let fits = |site: &str| {
+        screened.iter().all(|pools| pools.iter().any(|(pool, refused)| refused.is_none() && pool.site == site))
+    };
+    let fitting: Vec<&str> = sites.into_iter().filter(|site| fits(site)).collect();
+    let packings: Vec<Packing<'_>> =
+        fitting.iter().map(|site| Packing::at(state, &asks, &screened, site, old)).collect();
+    let best = packings.iter().filter(|packing| packing.short.is_none()).min_by_key(|packing| packing.preference());
+    let report = report(&asks, &screened, &fitting, &packings, best);
+
+    match best {
+        Some(packing) => Ok((lines(&asks, packing, &request.zone), report)),
+        None => Err(refuse(&asks, &screened, &packings, report)),
+    }
+}
+
+fn screen<'a>(state: &'a State, ask: &Ask<'_>) -> Screened<'a> {
+    let of_kind = state.pools().map(|record| &record.pool).filter(|pool| pool.kind == ask.kind);
+    of_kind
+        .map(|pool| {
+            // What only shrinks stays where it is, whatever has become of the pool.
+            let stays = !ask.grows && ask.bound.as_ref() == Some(&pool.id);
+            let refused = CHAIN.iter().find(|(_, test)| !stays && !test(ask, pool)).map(|(filter, _)| *filter);
+            (pool, refused)
+        })
+        .collect()
+}
+
+fn lines(asks: &[Ask<'_>], packing: &Packing<'_>, zone: &str) -> Vec<Line> {
+    let mut sums: BTreeMap<(super::meter::Meter, PoolId, Dimensions), u64> = BTreeMap::new();
+    for (ask, pool) in asks.iter().zip(&packing.chosen) {
+        let dimensions = Dimensions {
+            architecture: pool.architecture.clone(),
+            tier: pool.tier.clone(),
+            zone: Some(zone.to_owned()),
+        };
+        for (&meter, &quantity) in &ask.quantities {
+            *sums.entry((meter, pool.id.clone(), dimensions.clone())).or_default() += quantity;
+        }
+    }
+    sums.into_iter().map(|((meter, pool, dimensions), quantity)| Line { meter, pool, dimensions, quantity }).collect()
+}
+
+fn report(
+    asks: &[Ask<'_>],
+    screened: &[Screened<'_>],
+    fitting: &[&str],
+    packings: &[Packing<'_>],
+    best: Option<&Packing<'_>>,
+) -> PlacementReport {
+    let verdict = |index: usize, pool: &Pool, refused: Option<Filter>| {
+        let full = || packings.iter().any(|packing| packing.full.contains(&(index, &pool.id)));
+        let refused_by = match refused {
+            Some(filter) => Some(filter),
+            None if !fitting.contains(&pool.site.as_str()) => Some(Filter::Site),
+            None if full() => Some(Filter::Capacity),
+            None => None,
+        };
+        PoolVerdict { pool: pool.id.clone(), refused_by }
+    };
+    let trace = |(index, (ask, pools)): (usize, (&Ask<'_>, &Screened<'_>))| PlacementTrace {
+        pool_kind: ask.kind,
+        architecture: ask.architecture.map(str::to_owned),
+        tier: ask.tier.map(str::to_owned),
+        pools: pools.iter().map(|(pool, refused)| verdict(index, pool, *refused)).collect(),
+        chosen: best.and_then(|packing| packing.chosen.get(index)).map(|pool| pool.id.clone()),
+    };
+    PlacementReport { placements: asks.iter().zip(screened).enumerate().map(trace).collect() }
+}
+
+/// Names the first placement that binds. Says nothing of what is free or who holds it.
+fn refuse(asks: &[Ask<'_>], screened: &[Screened<'_>], packings: &[Packing<'_>], report: PlacementReport) -> Refusal {
+    let short = packings.iter().find_map(|packing| packing.short);
+    let nowhere = || screened.iter().position(|pools| pools.iter().all(|(_, refused)| refused.is_some()));
+    let (code, index) = short.map_or_else(
+        || (RefusalCode::NoMatchingPool, nowhere().unwrap_or_default()),
+        |(index, _)| (RefusalCode::PoolExhausted, index),
+    );
+    let refusal = Refusal::new(code, report);
+    let Some(ask) = asks.get(index) else { return refusal };
+    let refusal = refusal
+        .with("zone", ask.zone)
+        .with("protectionLevel", ask.protection_level)
+        .with("poolKind", ask.kind)
+        .with_some("architecture", ask.architecture)
+        .with_some("tier", ask.tier);
+    match short {
+        Some((_, meter)) => refusal
+            .with("meter", meter)
+            .with("unit", meter.unit())
+            .with("requested", ask.growth.get(&meter).copied().unwrap_or_default()),
+        None => refusal,
+    }
+}

@@ -1,0 +1,89 @@
+//! One part of a request, with what the claim it amends holds of it already.
+
+use std::collections::BTreeMap;
+
+use super::super::{
+    claim::Claim,
+    meter::Meter,
+    pool::{PoolId, PoolKind},
+    request::{ClaimRequest, Placement},
+    state::State,
+};
+
+/// What must come out of one pool.
+pub(super) struct Ask<'a> {
+    pub(super) kind: PoolKind,
+    pub(super) zone: &'a str,
+    pub(super) protection_level: u8,
+    pub(super) architecture: Option<&'a str>,
+    pub(super) tier: Option<&'a str>,
+    /// How much in all; no zeros.
+    pub(super) quantities: BTreeMap<Meter, u64>,
+    /// How much more than the claim holds there; no zeros.
+    pub(super) growth: BTreeMap<Meter, u64>,
+    /// The pool the claim lies in.
+    pub(super) bound: Option<PoolId>,
+    /// Whether anything grows.
+    pub(super) grows: bool,
+}
+
+/// The parts of `request`: placements that ask alike are one, those that ask for nothing are none.
+pub(super) fn asks<'a>(state: &State, request: &'a ClaimRequest, old: Option<&Claim>) -> Vec<Ask<'a>> {
+    let mut asks: Vec<Ask<'a>> = Vec::new();
+    for placement in &request.placements {
+        let wanted = placement.quantities.iter().filter(|(_, quantity)| **quantity > 0);
+        let same = |ask: &&mut Ask<'a>| {
+            ask.kind == placement.pool_kind
+                && ask.architecture == placement.architecture.as_deref()
+                && ask.tier == placement.tier.as_deref()
+        };
+        if let Some(ask) = asks.iter_mut().find(same) {
+            wanted.for_each(|(meter, quantity)| *ask.quantities.entry(*meter).or_default() += quantity);
+        } else if wanted.clone().next().is_some() {
+            asks.push(Ask {
+                kind: placement.pool_kind,
+                zone: &request.zone,
+                protection_level: request.protection_level,
+                architecture: placement.architecture.as_deref(),
+                tier: placement.tier.as_deref(),
+                quantities: wanted.map(|(meter, quantity)| (*meter, *quantity)).collect(),
+                growth: BTreeMap::new(),
+                bound: old.and_then(|claim| lies_in(state, claim, placement)),
+                grows: true,
+            });
+        }
+    }
+    for ask in &mut asks {
+        ask.growth = growth(ask, old);
+        ask.grows = !ask.growth.is_empty();
+    }
+    asks
+}
+
+/// The pool `claim` holds this part in.
+fn lies_in(state: &State, claim: &Claim, placement: &Placement) -> Option<PoolId> {
+    let fits = |want: &Option<String>, is: &Option<String>| want.is_none() || want == is;
+    let mut lines = claim.lines.iter().filter(|line| {
+        state.pool(&line.pool).is_some_and(|pool| pool.kind == placement.pool_kind)
+            && fits(&placement.architecture, &line.dimensions.architecture)
+            && fits(&placement.tier, &line.dimensions.tier)
+    });
+    lines.next().map(|line| line.pool.clone())
+}
+
+fn growth(ask: &Ask<'_>, old: Option<&Claim>) -> BTreeMap<Meter, u64> {
+    let more = ask.quantities.iter().map(|(&meter, &quantity)| {
+        let had = match &ask.bound {
+            Some(pool) => held(old, pool, meter),
+            None => 0,
+        };
+        (meter, quantity.saturating_sub(had))
+    });
+    more.filter(|(_, more)| *more > 0).collect()
+}
+
+/// What the claim holds of `meter` in `pool`.
+pub(super) fn held(claim: Option<&Claim>, pool: &PoolId, meter: Meter) -> u64 {
+    let lines = claim.into_iter().flat_map(|claim| &claim.lines);
+    lines.filter(|line| line.meter == meter && line.pool == *pool).map(|line| line.quantity).sum()
+}

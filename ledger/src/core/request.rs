@@ -1,0 +1,149 @@
+//! What is asked of the book: a claim's subject, place and quantities.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    account::AccountId,
+    claim::{ClaimId, Subject},
+    meter::{MAX_QUANTITY, Meter},
+    pool::PoolKind,
+};
+
+/// The most placements in one request.
+pub const MAX_PLACEMENTS: usize = 16;
+
+/// Quantities that must come out of one pool. All placements of a request are placed at the same site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// Which kind of pool.
+    pub pool_kind: PoolKind,
+    /// The architecture it must have; any when absent.
+    #[serde(default)]
+    pub architecture: Option<String>,
+    /// The tier it must have; any when absent.
+    #[serde(default)]
+    pub tier: Option<String>,
+    /// How much of each meter; zeros are ignored.
+    pub quantities: BTreeMap<Meter, u64>,
+}
+
+/// A wish for a claim, or for a change of the open claim of the same subject.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimRequest {
+    /// Who asks.
+    pub account: AccountId,
+    /// The information system it is for.
+    pub system: String,
+    /// The object it is for; its UID identifies the open claim.
+    pub subject: Subject,
+    /// What the statement calls it, e.g. the host class.
+    pub item: String,
+    /// The network zone the pools must serve.
+    pub zone: String,
+    /// The protection level (等保) the pools must be allowed to carry, 1..=4.
+    pub protection_level: u8,
+    /// What is asked for, by pool kind.
+    pub placements: Vec<Placement>,
+    /// Digest of the metered spec: equal digests ask for the same thing.
+    pub spec_digest: String,
+    /// The spec controllers will act on once granted.
+    pub approved_spec: serde_json::Value,
+}
+
+/// A request that cannot be decided because it makes no sense: a fault of the caller, not a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// No quantity above zero.
+    #[error("request for {subject}: no placement asks for any quantity; name at least one")]
+    Empty {
+        /// Name of the subject.
+        subject: String,
+    },
+    /// More than [`MAX_PLACEMENTS`].
+    #[error("request for {subject}: {count} placements, at most {MAX_PLACEMENTS} are decided together")]
+    TooManyPlacements {
+        /// Name of the subject.
+        subject: String,
+        /// How many there were.
+        count: usize,
+    },
+    /// A meter asked of the wrong kind of pool.
+    #[error("request for {subject}: a {kind} pool does not give out {meter}")]
+    WrongPoolKind {
+        /// Name of the subject.
+        subject: String,
+        /// The kind asked.
+        kind: PoolKind,
+        /// The meter asked for.
+        meter: Meter,
+    },
+    /// More than [`MAX_QUANTITY`].
+    #[error("request for {subject}: {quantity} of {meter} is above {MAX_QUANTITY}")]
+    TooMuch {
+        /// Name of the subject.
+        subject: String,
+        /// The meter asked for.
+        meter: Meter,
+        /// How much.
+        quantity: u64,
+    },
+    /// A subject without UID.
+    #[error("request for {subject}: the subject has no uid")]
+    NoUid {
+        /// Name of the subject.
+        subject: String,
+    },
+    /// The open claim belongs to another account, system or zone; a claim is not moved by asking.
+    #[error("request for {subject}: {field} is {asked:?} but {claim} was granted for {granted:?}")]
+    Moved {
+        /// Name of the subject.
+        subject: String,
+        /// The claim that exists.
+        claim: ClaimId,
+        /// The field that differs.
+        field: &'static str,
+        /// What the claim has.
+        granted: String,
+        /// What was asked.
+        asked: String,
+    },
+    /// The claim's end is decided; nothing grows on it.
+    #[error("request for {subject}: {claim} is ending; ask again once it is released")]
+    Ending {
+        /// Name of the subject.
+        subject: String,
+        /// The claim that is ending.
+        claim: ClaimId,
+    },
+}
+
+impl ClaimRequest {
+    /// Checks what can be checked without the book.
+    pub fn validate(&self) -> Result<(), RequestError> {
+        let subject = || format!("{}/{}", self.subject.namespace, self.subject.name);
+        if self.subject.uid.is_empty() {
+            return Err(RequestError::NoUid { subject: subject() });
+        }
+        if self.placements.len() > MAX_PLACEMENTS {
+            return Err(RequestError::TooManyPlacements { subject: subject(), count: self.placements.len() });
+        }
+        for placement in &self.placements {
+            for (&meter, &quantity) in &placement.quantities {
+                if !placement.pool_kind.gives(meter) {
+                    return Err(RequestError::WrongPoolKind { subject: subject(), kind: placement.pool_kind, meter });
+                }
+                if quantity > MAX_QUANTITY {
+                    return Err(RequestError::TooMuch { subject: subject(), meter, quantity });
+                }
+            }
+        }
+        if self.placements.iter().all(|placement| placement.quantities.values().all(|quantity| *quantity == 0)) {
+            return Err(RequestError::Empty { subject: subject() });
+        }
+        Ok(())
+    }
+}

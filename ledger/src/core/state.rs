@@ -1,0 +1,205 @@
+//! What the events lead to: accounts, pools, prices, claims, and counters over them.
+//!
+//! Everything is in persistent maps: a clone costs a few reference counts and shares structure with its source, so the
+//! writer's working copy, the committed state and long-running readers do not wait for one another.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use self::index::Index;
+use super::{
+    account::{Account, AccountId},
+    claim::{Claim, ClaimId},
+    command::CommandError,
+    event::Lineage,
+    pool::{Pool, PoolId},
+    price::PriceBook,
+};
+
+mod apply;
+mod check;
+mod claims;
+pub mod counters;
+mod index;
+pub mod stock;
+
+pub use apply::ApplyError;
+pub use counters::{Amount, CounterRow};
+pub use index::Discrepancy;
+pub use stock::{PoolRecord, StockVersion};
+
+/// How far the Kubernetes store had come when it was last marked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerMark {
+    /// Its lineage.
+    pub lineage: Lineage,
+    /// Its high-water mark.
+    pub high_water: u64,
+}
+
+/// Why and since when nothing is granted, ended or released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Why, for the operator.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The account book at one revision.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct State {
+    seq: u64,
+    at: Timestamp,
+    lineage: Option<Lineage>,
+    peer: Option<PeerMark>,
+    quarantine: Option<Quarantine>,
+    last_claim: u64,
+    accounts: OrdMap<AccountId, Arc<Account>>,
+    pools: OrdMap<PoolId, Arc<PoolRecord>>,
+    books: OrdMap<Timestamp, Arc<PriceBook>>,
+    claims: OrdMap<ClaimId, Arc<Claim>>,
+    index: Index,
+}
+
+impl State {
+    /// The number of the last entry applied; 0 before the first.
+    pub const fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// When the last entry was made.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The book's own lineage; none before it was opened.
+    pub const fn lineage(&self) -> Option<&Lineage> {
+        self.lineage.as_ref()
+    }
+
+    /// How far the Kubernetes store had come.
+    pub const fn peer(&self) -> Option<&PeerMark> {
+        self.peer.as_ref()
+    }
+
+    /// The quarantine in force, if any.
+    pub const fn quarantine(&self) -> Option<&Quarantine> {
+        self.quarantine.as_ref()
+    }
+
+    /// The number the next claim will have.
+    pub(super) const fn next_claim(&self) -> ClaimId {
+        ClaimId(self.last_claim + 1)
+    }
+
+    /// One account.
+    pub fn account(&self, id: &AccountId) -> Option<&Arc<Account>> {
+        self.accounts.get(id)
+    }
+
+    /// All accounts, by name.
+    pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.accounts.values()
+    }
+
+    /// The account and those above it, leaf first.
+    pub fn path(&self, id: &AccountId) -> Result<Vec<&Arc<Account>>, CommandError> {
+        self.ancestry(Some(id))
+    }
+
+    /// The accounts directly below `id`.
+    pub fn children(&self, id: &AccountId) -> impl Iterator<Item = &AccountId> {
+        self.index.children.get(id).into_iter().flatten()
+    }
+
+    /// One pool as it is now.
+    pub fn pool(&self, id: &PoolId) -> Option<&Pool> {
+        self.pools.get(id).map(|record| &record.pool)
+    }
+
+    /// All pools with their history, by name.
+    pub fn pools(&self) -> impl Iterator<Item = &Arc<PoolRecord>> {
+        self.pools.values()
+    }
+
+    /// How much of `meter` claims take from a pool now.
+    pub fn pool_use(&self, pool: &PoolId, meter: super::meter::Meter) -> u64 {
+        self.index.pools.get(pool).and_then(|meters| meters.get(&meter)).copied().unwrap_or(0)
+    }
+
+    /// One claim, open or released.
+    pub fn claim(&self, id: ClaimId) -> Option<&Arc<Claim>> {
+        self.claims.get(&id)
+    }
+
+    /// All claims, open and released, by number.
+    pub fn claims(&self) -> impl Iterator<Item = &Arc<Claim>> {
+        self.claims.values()
+    }
+
+    /// All claims an account ever had, by number.
+    pub fn claims_of(&self, account: &AccountId) -> impl Iterator<Item = &Arc<Claim>> {
+        self.index.by_account.get(account).into_iter().flatten().filter_map(|id| self.claims.get(id))
+    }
+
+    /// The open claim of the object with this UID.
+    pub fn claim_of_subject(&self, uid: &str) -> Option<&Arc<Claim>> {
+        self.index.by_subject.get(uid).and_then(|id| self.claims.get(id))
+    }
+
+    /// What an account itself holds and uses, by meter and dimensions.
+    pub fn own_use(&self, account: &AccountId) -> Vec<CounterRow> {
+        self.index.own.get(account).map(|counters| counters.rows().collect()).unwrap_or_default()
+    }
+
+    /// What an account and all below it hold and use, by meter and dimensions.
+    pub fn tree_use(&self, account: &AccountId) -> Vec<CounterRow> {
+        self.index.tree.get(account).map(|counters| counters.rows().collect()).unwrap_or_default()
+    }
+
+    /// What an account and all below it hold and use of `meter`, where `selector` matches.
+    pub fn tree_total(
+        &self,
+        account: &AccountId,
+        meter: super::meter::Meter,
+        selector: &super::dimensions::Dimensions,
+    ) -> Amount {
+        self.index.tree.get(account).map(|counters| counters.sum(meter, selector)).unwrap_or_default()
+    }
+
+    /// The price book in force at a moment.
+    pub fn book_at(&self, at: Timestamp) -> Option<&Arc<PriceBook>> {
+        self.books.get_prev(&at).map(|(_, book)| book)
+    }
+
+    /// All price books, in the order they come into force.
+    pub fn books(&self) -> impl Iterator<Item = &Arc<PriceBook>> {
+        self.books.values()
+    }
+
+    /// The whole state, counters included, in one form: two states are equal if and only if these bytes are.
+    pub fn canonical(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(self)
+    }
+
+    /// SHA-256 of [`State::canonical`], in hex.
+    pub fn digest(&self) -> Result<String, serde_json::Error> {
+        let mut hash = Sha256::new();
+        serde_json::to_writer(&mut hash, self)?;
+        Ok(hex::encode(hash.finalize()))
+    }
+
+    /// Counts everything again from the claims and compares; empty when the counters are right.
+    pub fn verify(&self) -> Vec<Discrepancy> {
+        match Index::rebuild(self) {
+            Ok(fresh) => self.index.compare(&fresh),
+            Err(error) => vec![Discrepancy { what: "index", detail: error.to_string() }],
+        }
+    }
+}

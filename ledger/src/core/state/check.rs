@@ -1,0 +1,100 @@
+//! What must hold before an account, pool or price book is recorded.
+
+use std::sync::Arc;
+
+use super::{
+    super::{
+        account::{Account, AccountId, MAX_DEPTH},
+        claim::{Claim, ClaimId},
+        command::CommandError,
+        meter::MAX_QUANTITY,
+        pool::Pool,
+        price::PriceBook,
+    },
+    State,
+};
+
+impl State {
+    /// `from` and the accounts above it, leaf first.
+    pub(super) fn ancestry(&self, from: Option<&AccountId>) -> Result<Vec<&Arc<Account>>, CommandError> {
+        let mut path = Vec::new();
+        let mut next = from;
+        while let Some(id) = next {
+            if path.len() == MAX_DEPTH {
+                return Err(CommandError::TooDeep { account: from.unwrap_or(id).clone() });
+            }
+            let account = self.accounts.get(id).ok_or_else(|| CommandError::UnknownAccount { account: id.clone() })?;
+            next = account.parent.as_ref();
+            path.push(account);
+        }
+        Ok(path)
+    }
+
+    /// The names of `from` and the accounts above it, leaf first.
+    pub(super) fn ancestry_ids(&self, from: Option<&AccountId>) -> Result<Vec<AccountId>, CommandError> {
+        Ok(self.ancestry(from)?.into_iter().map(|account| account.id.clone()).collect())
+    }
+
+    /// How many levels the tree below and including `id` has.
+    fn height(&self, id: &AccountId, bound: usize) -> usize {
+        if bound == 0 {
+            return 1;
+        }
+        1 + self.children(id).map(|child| self.height(child, bound - 1)).max().unwrap_or(0)
+    }
+
+    pub(in super::super) fn check_account(&self, account: &Account) -> Result<(), CommandError> {
+        let above = self.ancestry(account.parent.as_ref())?;
+        if above.iter().any(|ancestor| ancestor.id == account.id) || account.parent.as_ref() == Some(&account.id) {
+            let parent = account.parent.clone().unwrap_or_else(|| account.id.clone());
+            return Err(CommandError::Cycle { account: account.id.clone(), parent });
+        }
+        if above.len() + self.height(&account.id, MAX_DEPTH) > MAX_DEPTH {
+            return Err(CommandError::TooDeep { account: account.id.clone() });
+        }
+        Ok(())
+    }
+
+    pub(in super::super) fn check_pool(&self, pool: &Pool) -> Result<(), CommandError> {
+        let id = || pool.id.clone();
+        if !(1..=4).contains(&pool.max_protection_level) {
+            return Err(CommandError::ProtectionLevel { pool: id(), level: pool.max_protection_level });
+        }
+        for (&meter, &quantity) in pool.capacity.iter().chain(&pool.reserve) {
+            if !pool.kind.gives(meter) || quantity > MAX_QUANTITY {
+                return Err(CommandError::Capacity { pool: id(), meter, quantity });
+            }
+        }
+        for (&meter, &percent) in &pool.overcommit_percent {
+            if !(100..=1000).contains(&percent) {
+                return Err(CommandError::Overcommit { pool: id(), meter, percent });
+            }
+        }
+        let Some(is) = self.pool(&pool.id) else { return Ok(()) };
+        let field = match () {
+            () if is.kind != pool.kind => "kind",
+            () if is.site != pool.site => "site",
+            () if is.architecture != pool.architecture => "architecture",
+            () if is.tier != pool.tier => "tier",
+            () => return Ok(()),
+        };
+        Err(CommandError::ImmutablePool { pool: id(), field })
+    }
+
+    pub(in super::super) fn check_book(&self, book: &PriceBook) -> Result<(), CommandError> {
+        book.validate()?;
+        if self.books().any(|is| is.id == book.id && **is != *book) {
+            return Err(CommandError::ImmutableBook { book: book.id.clone() });
+        }
+        match self.books.get(&book.valid_from) {
+            Some(is) if is.id != book.id => {
+                Err(CommandError::SameValidFrom { book: book.id.clone(), other: is.id.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(in super::super) fn known_claim(&self, id: ClaimId) -> Result<&Arc<Claim>, CommandError> {
+        self.claims.get(&id).ok_or(CommandError::UnknownClaim { claim: id })
+    }
+}

@@ -1,0 +1,216 @@
+//! The handle on the one writer: ask, and be answered once the answer is in the store.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    core::{
+        account::Account,
+        claim::ClaimId,
+        command::{Command, CommandError},
+        decide::Decision,
+        event::Lineage,
+        pool::Pool,
+        price::PriceBook,
+        request::{ClaimRequest, RequestError},
+        state::State,
+    },
+    store::StoreError,
+};
+
+/// What became of a wish to record something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The entry it is in, or the last entry if it changed nothing.
+    pub revision: u64,
+    /// That entry's time.
+    pub at: Timestamp,
+    /// Whether anything was recorded.
+    pub changed: bool,
+}
+
+/// Why there is no answer. Unless it says otherwise, nothing was recorded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The request makes no sense.
+    #[error("request cannot be decided")]
+    Request(#[from] RequestError),
+    /// It may not be recorded now.
+    #[error("it cannot be recorded")]
+    Command(#[from] CommandError),
+    /// One event is larger than an entry may be.
+    #[error("event of {bytes} bytes is above {limit}; make the approved spec smaller")]
+    TooLarge {
+        /// How large.
+        bytes: usize,
+        /// How large it may be.
+        limit: usize,
+    },
+    /// Another process leads. This one must stop and start again as a follower.
+    #[error("the ledger is led by another process; this one must stop")]
+    Fenced,
+    /// The store refused.
+    #[error("the ledger store refused")]
+    Store(#[source] StoreError),
+    /// The writer stopped before it was known whether this is recorded. Ask the next leader: asking again is safe.
+    #[error("the ledger stopped while the outcome was unknown; ask again")]
+    Unknown,
+    /// The writer has stopped.
+    #[error("the ledger is closed")]
+    Closed,
+}
+
+impl LedgerError {
+    /// Whether this process may go on leading.
+    pub const fn is_fatal(&self) -> bool {
+        match self {
+            Self::Fenced | Self::Unknown | Self::Closed => true,
+            Self::Request(_) | Self::Command(_) | Self::TooLarge { .. } | Self::Store(_) => false,
+        }
+    }
+}
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
+
+pub(crate) enum Message {
+    Decide(Box<ClaimRequest>, Reply<Decision>),
+    Record(Box<Command>, Reply<Commit>),
+}
+
+/// The committed state, shared by the writer (or follower) and all readers.
+#[derive(Debug)]
+pub(crate) struct Published {
+    state: RwLock<Arc<State>>,
+    revision: watch::Sender<u64>,
+}
+
+impl Published {
+    pub(crate) fn new(state: State) -> Self {
+        let revision = watch::Sender::new(state.seq());
+        Self { state: RwLock::new(Arc::new(state)), revision }
+    }
+
+    pub(crate) fn publish(&self, state: Arc<State>) {
+        let seq = state.seq();
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        self.revision.send_replace(seq);
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<State> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
+    }
+}
+
+/// The account book, for whoever leads. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    pub(crate) inbox: mpsc::Sender<Message>,
+    pub(crate) published: Arc<Published>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) stopped: CancellationToken,
+}
+
+impl Ledger {
+    /// Decides a claim or a change of one. A refusal is a decision, not an error. If the caller goes away before the
+    /// answer, the claim may have been granted: asking again returns it.
+    pub async fn decide(&self, request: ClaimRequest) -> Result<Decision, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Message::Decide(Box::new(request), reply)).await.map_err(|_| LedgerError::Closed)?;
+        answer.await.map_err(|_| LedgerError::Unknown)?
+    }
+
+    /// Records `command` if it changes anything.
+    pub async fn record(&self, command: Command) -> Result<Commit, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Message::Record(Box::new(command), reply)).await.map_err(|_| LedgerError::Closed)?;
+        answer.await.map_err(|_| LedgerError::Unknown)?
+    }
+
+    /// Makes or changes an account; under a new parent its whole tree moves.
+    pub async fn set_account(&self, account: Account) -> Result<Commit, LedgerError> {
+        self.record(Command::SetAccount(account)).await
+    }
+
+    /// Makes or changes a pool; below its use it takes no more.
+    pub async fn set_pool(&self, pool: Pool) -> Result<Commit, LedgerError> {
+        self.record(Command::SetPool(pool)).await
+    }
+
+    /// Adds a price book.
+    pub async fn set_prices(&self, book: PriceBook) -> Result<Commit, LedgerError> {
+        self.record(Command::SetPrices(book)).await
+    }
+
+    /// Notes that a claim was handed over: billing starts.
+    pub async fn billable(&self, claim: ClaimId) -> Result<Commit, LedgerError> {
+        self.record(Command::Billable(claim)).await
+    }
+
+    /// Notes a claim's decided end, before anything is destroyed: billing stops.
+    pub async fn end(&self, claim: ClaimId) -> Result<Commit, LedgerError> {
+        self.record(Command::End(claim)).await
+    }
+
+    /// Takes the capacity of a claim that was ended back.
+    pub async fn release(&self, claim: ClaimId) -> Result<Commit, LedgerError> {
+        self.record(Command::Release(claim)).await
+    }
+
+    /// Binds a claim to its object made anew.
+    pub async fn rebind(&self, claim: ClaimId, uid: impl Into<String>) -> Result<Commit, LedgerError> {
+        self.record(Command::Rebind(claim, uid.into())).await
+    }
+
+    /// Notes how far the Kubernetes store has come. An error tells that it went back or is another one.
+    pub async fn mark_peer(&self, lineage: Lineage, high_water: u64) -> Result<Commit, LedgerError> {
+        self.record(Command::MarkPeer(lineage, high_water)).await
+    }
+
+    /// Stops grants, ends and releases.
+    pub async fn quarantine(&self, reason: impl Into<String>) -> Result<Commit, LedgerError> {
+        self.record(Command::Quarantine(reason.into())).await
+    }
+
+    /// Ends a quarantine after an operator's review.
+    pub async fn lift(&self, by: impl Into<String>, note: impl Into<String>) -> Result<Commit, LedgerError> {
+        self.record(Command::Lift { by: by.into(), note: note.into() }).await
+    }
+
+    /// Reads the committed state. Never waits for the store.
+    pub fn read<T>(&self, reader: impl FnOnce(&State) -> T) -> T {
+        reader(&self.published.snapshot())
+    }
+
+    /// The committed state, to keep as long as one likes; nothing waits for it.
+    pub fn snapshot(&self) -> Arc<State> {
+        self.published.snapshot()
+    }
+
+    /// The last committed entry.
+    pub fn revision(&self) -> u64 {
+        self.published.snapshot().seq()
+    }
+
+    /// Tells of each committed entry.
+    pub fn revisions(&self) -> watch::Receiver<u64> {
+        self.published.subscribe()
+    }
+
+    /// Cancelled once the writer has stopped, for whatever reason.
+    pub fn stopped(&self) -> CancellationToken {
+        self.stopped.clone()
+    }
+
+    /// Takes no more requests, answers those already taken, and stops. Returns when the writer has stopped.
+    pub async fn shutdown(&self) {
+        self.stop.cancel();
+        self.stopped.cancelled().await;
+    }
+}

@@ -1,0 +1,115 @@
+//! Where entries are kept: an append-only stream, written under a fence.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures::stream::BoxStream;
+
+use crate::core::event::Entry;
+
+pub mod etcd;
+pub mod memory;
+
+/// Proof of leadership that every write carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// The create revision of the leader key.
+    pub epoch: i64,
+}
+
+/// The store did not answer, or answered with something that is no entry.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No answer, or an error for an answer.
+    #[error("ledger store: {what} failed; check that etcd is reachable and healthy")]
+    Failed {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// No answer in time.
+    #[error("ledger store: {what} took longer than {after:?}; check that etcd is reachable and healthy")]
+    TimedOut {
+        /// What was tried.
+        what: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// A key holds something else than its entry.
+    #[error("ledger store: key {key} does not hold a valid entry; restore the ledger's etcd")]
+    Corrupt {
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// A watch ended: compacted, cancelled or disconnected. Load again.
+    #[error("ledger store: the watch ended ({reason}); it is started again from a fresh load")]
+    WatchEnded {
+        /// What the store said.
+        reason: String,
+    },
+}
+
+/// What became of an append that did not plainly succeed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Leadership is lost; nothing was written and nothing ever will be under this fence.
+    #[error("the ledger is led by another process; this one must stop")]
+    Fenced,
+    /// Another entry has this number; nothing was written.
+    #[error("entry {seq} is taken by another writer")]
+    Taken {
+        /// The number.
+        seq: u64,
+    },
+    /// The store refused; nothing was written.
+    #[error("the ledger store refused the entry")]
+    Rejected(#[source] StoreError),
+    /// It may have been written, and may yet be. Only the key itself can tell.
+    #[error("it is not known whether the entry was written")]
+    Unknown(#[source] StoreError),
+}
+
+/// Some entries in a row.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The entries, in order, without gap.
+    pub entries: Vec<Entry>,
+    /// Whether there are more after these.
+    pub more: bool,
+    /// The store's own revision they were read at: where a watch goes on.
+    pub revision: i64,
+}
+
+/// What a watch tells.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// An entry was appended.
+    Entry(Entry),
+    /// Everything appended up to now has been told.
+    Current,
+    /// Keys of the stream were removed: the store was pruned or replaced. Load again.
+    Removed,
+}
+
+/// A stream of entries that can be read, appended to and watched.
+pub trait Store: Send + Sync + 'static {
+    /// Entries from number `from` on, as many as one read takes.
+    fn page(&self, from: u64) -> impl Future<Output = Result<Page, StoreError>> + Send;
+
+    /// Entry `seq`, if it was written.
+    fn read(&self, seq: u64) -> impl Future<Output = Result<Option<Entry>, StoreError>> + Send;
+
+    /// Writes `entry` under `entry.seq` if `fence` holds and the number is free. Appending the very same entry again is
+    /// safe and succeeds.
+    fn append(&self, entry: &Entry, fence: Fence) -> impl Future<Output = Result<(), AppendError>> + Send;
+
+    /// Tells what is appended after the store's `revision`. The stream ends with an error.
+    fn watch(
+        &self,
+        revision: i64,
+    ) -> impl Future<Output = Result<BoxStream<'static, Result<Change, StoreError>>, StoreError>> + Send;
+}

@@ -1,0 +1,164 @@
+//! The store in etcd: one key per entry, each written in one transaction with the fence.
+//!
+//! Keys, under a prefix (default [`DEFAULT_PREFIX`]): `events/<seq, 20 digits>` and `leader`. The transaction is
+//! `when [create_revision(leader) == epoch, version(events/<seq>) == 0] then [put]`.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use etcd_client::{Client, Compare, CompareOp, GetOptions, KeyValue, Txn, TxnOp, TxnOpResponse};
+use futures::stream::BoxStream;
+
+use super::{AppendError, Change, Fence, Page, Store, StoreError};
+use crate::core::event::{Entry, MAX_ENTRY_BYTES};
+
+mod config;
+mod watch;
+
+pub use config::{EtcdConfig, EtcdTls};
+
+/// Where the book lies unless told otherwise.
+pub const DEFAULT_PREFIX: &str = "/jiyun/ledger/";
+
+/// How long one call may take: well below the renew deadline of the leader's lease (6.6 s), so that a call that hangs
+/// is given up while leadership is still known.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Entries read at once. With [`MAX_ENTRY_BYTES`] this bounds an answer.
+const PAGE: i64 = 256;
+const MAX_ANSWER_BYTES: usize = 257 * MAX_ENTRY_BYTES;
+
+/// See the module.
+#[derive(Clone)]
+pub struct EtcdStore {
+    client: Client,
+    prefix: String,
+}
+
+impl std::fmt::Debug for EtcdStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EtcdStore").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// `prefix` with exactly one slash at its end.
+pub(crate) fn normal_prefix(prefix: &str) -> String {
+    format!("{}/", prefix.trim_end_matches('/'))
+}
+
+impl EtcdStore {
+    /// The book under `prefix`.
+    pub fn new(client: Client, prefix: &str) -> Self {
+        Self { client, prefix: normal_prefix(prefix) }
+    }
+
+    fn events(&self) -> String {
+        format!("{}events/", self.prefix)
+    }
+
+    fn key(&self, seq: u64) -> String {
+        format!("{}{seq:020}", self.events())
+    }
+
+    fn leader(&self) -> String {
+        format!("{}leader", self.prefix)
+    }
+}
+
+impl Store for EtcdStore {
+    async fn page(&self, from: u64) -> Result<Page, StoreError> {
+        let events = self.events();
+        let end = prefix_end(&events);
+        let options = GetOptions::new().with_range(end).with_limit(PAGE);
+        let mut kv = self.client.kv_client().max_decoding_message_size(MAX_ANSWER_BYTES);
+        let answer = call("load of entries", kv.get(self.key(from), Some(options))).await?;
+        let entries = answer.kvs().iter().map(entry).collect::<Result<_, _>>()?;
+        let revision = answer.header().map(etcd_client::ResponseHeader::revision).unwrap_or_default();
+        Ok(Page { entries, more: answer.more(), revision })
+    }
+
+    async fn read(&self, seq: u64) -> Result<Option<Entry>, StoreError> {
+        let answer = call("read of an entry", self.client.kv_client().get(self.key(seq), None)).await?;
+        answer.kvs().first().map(entry).transpose()
+    }
+
+    async fn append(&self, entry: &Entry, fence: Fence) -> Result<(), AppendError> {
+        let (key, leader) = (self.key(entry.seq), self.leader());
+        let value = serde_json::to_vec(entry).map_err(|source| {
+            AppendError::Rejected(StoreError::Corrupt { key: key.clone(), source: Arc::new(source) })
+        })?;
+        let txn = Txn::new()
+            .when([
+                Compare::create_revision(leader, CompareOp::Equal, fence.epoch),
+                Compare::version(key.clone(), CompareOp::Equal, 0),
+            ])
+            .and_then([TxnOp::put(key.clone(), value.clone(), None)])
+            .or_else([TxnOp::get(key, None)]);
+        let answer = match tokio::time::timeout(CALL_TIMEOUT, self.client.kv_client().txn(txn)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) if was_refused(&error) => return Err(AppendError::Rejected(failed("append", error))),
+            Ok(Err(error)) => return Err(AppendError::Unknown(failed("append", error))),
+            Err(_) => return Err(AppendError::Unknown(timed_out("append"))),
+        };
+        if answer.succeeded() {
+            return Ok(());
+        }
+        let responses = answer.op_responses();
+        let there = responses.first().and_then(|response| match response {
+            TxnOpResponse::Get(get) => get.kvs().first(),
+            _ => None,
+        });
+        match there {
+            // An earlier try of this very entry went through; entries of two leaders differ in their epoch.
+            Some(kv) if kv.value() == value => Ok(()),
+            Some(_) => Err(AppendError::Taken { seq: entry.seq }),
+            None => Err(AppendError::Fenced),
+        }
+    }
+
+    async fn watch(&self, revision: i64) -> Result<BoxStream<'static, Result<Change, StoreError>>, StoreError> {
+        watch::watch(&self.client, self.events(), revision).await
+    }
+}
+
+/// The first key after all keys that start with `prefix`, which ends in `/`.
+fn prefix_end(prefix: &str) -> String {
+    // '0' follows '/' in ASCII.
+    format!("{}0", prefix.trim_end_matches('/'))
+}
+
+fn entry(kv: &KeyValue) -> Result<Entry, StoreError> {
+    serde_json::from_slice(kv.value()).map_err(|source| StoreError::Corrupt {
+        key: String::from_utf8_lossy(kv.key()).into_owned(),
+        source: Arc::new(source),
+    })
+}
+
+/// Whether etcd said no before anything was written: gRPC codes `INVALID_ARGUMENT` (3, e.g. too large),
+/// `PERMISSION_DENIED` (7), `RESOURCE_EXHAUSTED` (8, e.g. no space), `UNAUTHENTICATED` (16); see etcd's
+/// `api/v3/v3rpc/rpctypes/error.go`. Anything else may have come after the write.
+fn was_refused(error: &etcd_client::Error) -> bool {
+    match error {
+        etcd_client::Error::GRpcStatus(status) => matches!(i32::from(status.code()), 3 | 7 | 8 | 16),
+        _ => false,
+    }
+}
+
+pub(crate) fn failed(what: &str, source: etcd_client::Error) -> StoreError {
+    StoreError::Failed { what: what.to_owned(), source: Arc::new(source) }
+}
+
+pub(crate) fn timed_out(what: &str) -> StoreError {
+    StoreError::TimedOut { what: what.to_owned(), after: CALL_TIMEOUT }
+}
+
+/// Waits for an answer of etcd, but not beyond [`CALL_TIMEOUT`].
+pub(crate) async fn call<T>(
+    what: &str,
+    answer: impl Future<Output = Result<T, etcd_client::Error>>,
+) -> Result<T, StoreError> {
+    match tokio::time::timeout(CALL_TIMEOUT, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(failed(what, error)),
+        Err(_) => Err(timed_out(what)),
+    }
+}

@@ -1,0 +1,26 @@
+//! The account book by itself: decisions, statements, usage, the writer and its followers, on a store in memory.
+
+#[cfg(test)]
+#[path = "book/city.rs"]
+mod city;
+#[cfg(test)]
+#[path = "book/decisions.rs"]
+mod decisions;
+#[cfg(test)]
+#[path = "book/following.rs"]
+mod following;
+#[cfg(test)]
+#[path = "book/lives.rs"]
+mod lives;
+#[cfg(test)]
+#[path = "book/places.rs"]
+mod places;
+#[cfg(test)]
+#[path = "book/properties.rs"]
+mod properties;
+#[cfg(test)]
+#[path = "book/statements.rs"]
+mod statements;
+#[cfg(test)]
+#[path = "book/writing.rs"]
+mod writing;

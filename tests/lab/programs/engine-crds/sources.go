@@ -1,0 +1,88 @@
+package main
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Some modules publish their definitions as YAML beside the code, where no import reaches them. They are read out of the
+// module itself: `go mod download` finds it in Go's module cache or fetches it, at the version go.mod names, and checks it
+// against go.sum. Both files are part of this program, so what it writes does not depend on where it runs.
+var (
+	//go:embed go.mod
+	goMod []byte
+	//go:embed go.sum
+	goSum []byte
+)
+
+type source struct {
+	prefix string // of the files written
+	module string
+	files  string // pattern of the definitions within the module
+}
+
+var sources = []source{
+	{"csi-", "github.com/kubernetes-csi/external-snapshotter/client/v8", "config/crd/*snapshot*.yaml"},
+	{"multus-", "github.com/k8snetworkplumbingwg/network-attachment-definition-client", "artifacts/networks-crd.yaml"},
+}
+
+func (from source) copy(directory string) error {
+	root, err := moduleRoot(from.module)
+	if err != nil {
+		return err
+	}
+	paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(from.files)))
+	if err != nil {
+		return err
+	}
+	if len(paths) == 0 {
+		return fmt.Errorf("no file matches %s: the module has moved its definitions", from.files)
+	}
+	for _, path := range paths {
+		definition, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(directory, from.prefix+filepath.Base(path))
+		if err := os.WriteFile(target, definition, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moduleRoot is the folder of a module's files in Go's module cache.
+func moduleRoot(module string) (string, error) {
+	scratch, err := os.MkdirTemp("", "engine-crds-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(scratch)
+	for name, content := range map[string][]byte{"go.mod": goMod, "go.sum": goSum} {
+		if err := os.WriteFile(filepath.Join(scratch, name), content, 0o644); err != nil {
+			return "", err
+		}
+	}
+
+	command := exec.Command("go", "mod", "download", "-json", module)
+	command.Dir = scratch
+	command.Env = append(os.Environ(), "GOWORK=off")
+	output, err := command.Output()
+	downloaded := struct{ Dir, Error string }{}
+	if decoding := json.Unmarshal(output, &downloaded); decoding != nil {
+		// Without JSON the reason is the command's own failure, for example that no `go` is installed.
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			return "", fmt.Errorf("go mod download: %w: %s", err, exit.Stderr)
+		}
+		return "", errors.Join(err, decoding)
+	}
+	if downloaded.Error != "" {
+		return "", errors.New(downloaded.Error)
+	}
+	return downloaded.Dir, nil
+}

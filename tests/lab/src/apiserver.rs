@@ -1,0 +1,124 @@
+//! The lab's kube-apiserver: its files, its flags.
+
+use std::path::{Path, PathBuf};
+
+use crate::etcd::{Etcd, LOOPBACK};
+use crate::folder::{Folder, FolderError};
+use crate::pki::{Authority, KeyFiles, PkiError};
+use crate::ports::Port;
+use crate::process::Launch;
+
+/// The API server could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// A certificate could not be made.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+/// Who wrote what with which body: enough to count writes and to show who asked. Reads are left out.
+const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: None
+  verbs: [get, list, watch]
+- level: Request
+";
+
+/// The API server: its port and its files.
+#[derive(Debug)]
+pub struct ApiServer {
+    /// Where it serves.
+    pub port: Port,
+    server: KeyFiles,
+    etcd_client: KeyFiles,
+    front_proxy: KeyFiles,
+    authority: PathBuf,
+    token_public: PathBuf,
+    /// The key that signs ServiceAccount tokens; the controller manager needs it too.
+    pub token_private: PathBuf,
+    tokens: PathBuf,
+    audit: Option<(PathBuf, PathBuf)>,
+}
+
+impl ApiServer {
+    /// Issues its certificates and writes its files. `tokens` is the content of the token file.
+    pub fn prepare(
+        folder: &Folder,
+        authority: &Authority,
+        port: Port,
+        tokens: &str,
+        audit: Option<&Path>,
+    ) -> Result<Self, PrepareError> {
+        let [address, host] = LOOPBACK;
+        let (token_public, token_private) = authority.key_pair("service-account")?;
+        let policy = folder.write_etc("audit-policy.yaml", AUDIT_POLICY)?;
+        Ok(Self {
+            port,
+            server: authority.server("apiserver", &[address, host, "kubernetes.default.svc"])?,
+            etcd_client: authority.client("apiserver-etcd-client", "apiserver", None)?,
+            front_proxy: authority.client("front-proxy-client", "front-proxy-client", None)?,
+            authority: authority.certificate().to_owned(),
+            token_public,
+            token_private,
+            tokens: folder.write_etc("tokens.csv", tokens)?,
+            audit: audit.map(|log| (policy, log.to_owned())),
+        })
+    }
+
+    /// How to start it.
+    pub fn launch(&self, program: &Path, folder: &Folder, etcd: &Etcd) -> Launch {
+        let path = |path: &Path| path.display().to_string();
+        let authority = path(&self.authority);
+        let mut arguments = vec![
+            format!("--etcd-servers={}", etcd.endpoint()),
+            format!("--etcd-cafile={authority}"),
+            format!("--etcd-certfile={}", path(&self.etcd_client.certificate)),
+            format!("--etcd-keyfile={}", path(&self.etcd_client.key)),
+            "--bind-address=127.0.0.1".into(),
+            format!("--secure-port={}", self.port.number()),
+            format!("--tls-cert-file={}", path(&self.server.certificate)),
+            format!("--tls-private-key-file={}", path(&self.server.key)),
+            format!("--client-ca-file={authority}"),
+            format!("--token-auth-file={}", path(&self.tokens)),
+            "--authorization-mode=RBAC".into(),
+            "--service-account-issuer=https://kubernetes.default.svc".into(),
+            format!("--service-account-key-file={}", path(&self.token_public)),
+            format!("--service-account-signing-key-file={}", path(&self.token_private)),
+            "--service-cluster-ip-range=10.0.0.0/16".into(),
+            // No node can reach a loopback address, so there is nothing to publish.
+            "--endpoint-reconciler-type=none".into(),
+            "--allow-privileged=true".into(),
+            format!("--requestheader-client-ca-file={authority}"),
+            "--requestheader-allowed-names=front-proxy-client".into(),
+            "--requestheader-username-headers=X-Remote-User".into(),
+            "--requestheader-group-headers=X-Remote-Group".into(),
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-".into(),
+            format!("--proxy-client-cert-file={}", path(&self.front_proxy.certificate)),
+            format!("--proxy-client-key-file={}", path(&self.front_proxy.key)),
+            // Ten times the defaults: a benchmark measures the machine, not this limit.
+            "--max-requests-inflight=4000".into(),
+            "--max-mutating-requests-inflight=2000".into(),
+        ];
+        if let Some((policy, log)) = &self.audit {
+            arguments.push(format!("--audit-policy-file={}", path(policy)));
+            arguments.push(format!("--audit-log-path={}", path(log)));
+            // Megabytes before the file is rotated: a benchmark counts lines of one file.
+            arguments.push("--audit-log-maxsize=4096".into());
+            // Every line is written when its request has been answered; `batch` may drop some under load.
+            arguments.push("--audit-log-mode=blocking".into());
+        }
+        Launch {
+            name: "kube-apiserver".into(),
+            program: program.to_owned(),
+            arguments,
+            environment: Vec::new(),
+            directory: folder.path().to_owned(),
+            log: folder.log("kube-apiserver"),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `up --foreground`: holds a lab until it is told to stop or a component fails.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use jiyun_lab::simulate::Pace;
+use jiyun_lab::{Lab, LabOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::state::{Phase, State};
+use super::up::Options;
+use super::{CliError, Which, tried};
+
+/// Runs a lab.
+pub fn run(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
+    super::runtime()?.block_on(hold(which, options))
+}
+
+async fn hold(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
+    let folder = tried("find the lab's folder", which.folder())?;
+    let mut stop = Stop {
+        interrupt: tried("listen to signals", signal(SignalKind::interrupt()))?,
+        terminate: tried("listen to signals", signal(SignalKind::terminate()))?,
+    };
+    let mut wanted = LabOptions::default()
+        .folder(&which.dir, &which.name)
+        .profile(options.profile)
+        .pace(Pace::percent(options.pace))
+        .departments(options.departments.clone())
+        .charts(!options.without_charts);
+    if let Some(audit) = &options.audit {
+        wanted = wanted.audit(tried("find the audit log", std::path::absolute(audit))?);
+    }
+    let tell = |step: &str| {
+        eprintln!("jiyun-lab: {step}");
+        note(&State::starting(options.profile, step), &folder);
+    };
+    let lab = tokio::select! {
+        lab = Lab::start_with_progress(wanted, &tell) => lab?,
+        // What has been started is killed when the unfinished start is dropped.
+        () = stop.asked() => return Ok(ExitCode::SUCCESS),
+    };
+    let state = State::ready(options.profile, &lab);
+    note(&state, &folder);
+    print!("{}", state.describe(&which.name));
+    tokio::select! {
+        failure = lab.failed() => {
+            eprintln!("jiyun-lab: {failure}");
+            note(&State { phase: Phase::Failed, step: failure.to_string(), ..state }, &folder);
+            lab.stop_and_keep().await;
+            Ok(ExitCode::FAILURE)
+        }
+        () = stop.asked() => {
+            eprintln!("jiyun-lab: stopping");
+            lab.stop().await?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// The state is for other commands; a lab does not fail because it cannot be written.
+fn note(state: &State, folder: &Path) {
+    // Before the first step the folder does not exist.
+    if folder.is_dir()
+        && let Err(error) = state.write(folder)
+    {
+        eprintln!("jiyun-lab: cannot write the state of the lab: {error}");
+    }
+}
+
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! A running lab and what a test, the demo or a benchmark can ask of it.
+
+mod boot;
+mod guest;
+mod users;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OnceCell;
+
+use crate::apiserver::{ApiServer, PrepareError};
+use crate::etcd::{self, Etcd, EtcdError, LedgerUser, TlsFiles};
+use crate::folder::{Folder, FolderError};
+use crate::install::{self, InstallError, Installer};
+use crate::kubeconfig::{self, ClientError};
+use crate::options::LabOptions;
+use crate::people::Person;
+use crate::pki::{Authority, PkiError};
+use crate::ports::{NoFreePort, Port};
+use crate::process::{Failure, Process, SpawnError, Supervisor};
+use crate::profile::{Profile, ProfileError};
+use crate::programs::{ControlPlanePrograms, ProgramError};
+use crate::simulate::Faults;
+use crate::wait::NotInTime;
+
+pub use guest::{ApiOptions, ControllerOptions, Guest, Identity};
+
+/// How long a component may take to end after SIGTERM before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A lab could not be started or used.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// A program could not be found or built.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The lab's folder is unusable.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A certificate could not be made.
+    #[error(transparent)]
+    Pki(#[from] PkiError),
+    /// The API server could not be prepared.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// No port is free.
+    #[error(transparent)]
+    Port(#[from] NoFreePort),
+    /// A process could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// An etcd refused.
+    #[error(transparent)]
+    Etcd(#[from] EtcdError),
+    /// A component ended though nobody asked it to.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    /// Something did not come in time.
+    #[error(transparent)]
+    NotInTime(#[from] NotInTime),
+    /// A client could not be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Definitions, charts or manifests could not be installed.
+    #[error(transparent)]
+    Install(#[from] InstallError),
+    /// The profile's engines could not be started.
+    #[error(transparent)]
+    Profile(Box<ProfileError>),
+    /// A program of the product is missing.
+    #[error(transparent)]
+    NotBuilt(#[from] crate::paths::NotBuilt),
+    /// The API server refused.
+    #[error("the lab's API server refused to {action}")]
+    Refused {
+        /// What was asked.
+        action: String,
+        /// The cause.
+        #[source]
+        source: kube::Error,
+    },
+    /// The operating system refused.
+    #[error("cannot {action}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No user of that name.
+    #[error("this lab has no user `{0}`: name departments and people in its options before it starts")]
+    NoSuchPerson(String),
+    /// The API server answered a request for a token without one.
+    #[error("the API server issued no token for the ServiceAccount {0}")]
+    NoToken(String),
+    /// A program called by the lab ended with an error.
+    #[error("`{command}` failed ({exit}):\n{output}")]
+    Command {
+        /// The command.
+        command: String,
+        /// How it ended.
+        exit: std::process::ExitStatus,
+        /// What it said.
+        output: String,
+    },
+}
+
+impl From<ProfileError> for LabError {
+    fn from(error: ProfileError) -> Self {
+        Self::Profile(Box::new(error))
+    }
+}
+
+/// A running lab. Dropping it kills its processes and removes its folder; [`Lab::stop`] does so in order.
+#[derive(Debug)]
+pub struct Lab {
+    site: Arc<Site>,
+}
+
+/// Everything that makes up one control plane.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) folder: Folder,
+    pub(crate) options: LabOptions,
+    pub(crate) programs: ControlPlanePrograms,
+    pub(crate) authority: Authority,
+    pub(crate) apiserver: ApiServer,
+    pub(crate) manager_port: Port,
+    pub(crate) etcd: Etcd,
+    pub(crate) ledger: Etcd,
+    pub(crate) ledger_users: [(LedgerUser, TlsFiles); 3],
+    pub(crate) people: Vec<Person>,
+    pub(crate) admin_kubeconfig: String,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) faults: Arc<Faults>,
+    runtime: Option<tokio::runtime::Runtime>,
+    started: Instant,
+    counter: AtomicU32,
+    keep: AtomicBool,
+}
+
+impl Lab {
+    /// Starts a lab and waits until it is ready: API server, ledger's etcd, definitions, charts, simulators.
+    ///
+    /// The lab has threads of its own, so it outlives the caller's runtime.
+    pub async fn start(options: LabOptions) -> Result<Self, LabError> {
+        Box::pin(boot::start(options, &|_| {})).await
+    }
+
+    /// As [`Lab::start`]; `progress` is told each step as it begins.
+    pub async fn start_with_progress(
+        options: LabOptions,
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<Self, LabError> {
+        Box::pin(boot::start(options, progress)).await
+    }
+
+    /// Builds all programs a lab of this profile needs, where they are not in the cache. Blocks; the first build takes
+    /// minutes and shows its progress on standard error.
+    pub fn build(profile: Profile) -> Result<(), LabError> {
+        boot::supplies(profile, true, true).map(drop)
+    }
+
+    /// The one lab all tests of a program share, with default options; it ends with the program.
+    pub async fn shared() -> Result<&'static Self, LabError> {
+        Self::shared_with(LabOptions::default).await
+    }
+
+    /// As [`Lab::shared`]; whoever asks first decides the options.
+    pub async fn shared_with(options: impl FnOnce() -> LabOptions) -> Result<&'static Self, LabError> {
+        static SHARED: OnceCell<Lab> = OnceCell::const_new();
+        SHARED.get_or_try_init(|| Self::start(options())).await
+    }
+
+    /// The lab's folder: certificates, kubeconfigs, data, logs.
+    pub fn folder(&self) -> &Path {
+        self.site.folder.path()
+    }
+
+    /// The API server's URL.
+    pub fn url(&self) -> String {
+        self.site.apiserver.port.https()
+    }
+
+    /// The certificate file of the authority that signed all certificates of the lab.
+    pub fn authority(&self) -> &Path {
+        self.site.authority.certificate()
+    }
+
+    /// Kubeconfig file of the administrator.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.site.folder.etc("admin.kubeconfig")
+    }
+
+    /// A fresh client with the administrator's rights. It belongs to the caller's runtime: clone it, don't share it
+    /// between tests.
+    pub async fn client(&self) -> Result<kube::Client, LabError> {
+        Ok(kubeconfig::client(&self.site.admin_kubeconfig).await?)
+    }
+
+    /// A fresh client with a bearer token.
+    pub async fn client_as(&self, token: &str) -> Result<kube::Client, LabError> {
+        let credentials = kubeconfig::Credentials::Token(token);
+        Ok(kubeconfig::client(&kubeconfig::render(&self.url(), self.authority(), "user", credentials)).await?)
+    }
+
+    /// The endpoint of the ledger's etcd.
+    pub fn ledger_endpoint(&self) -> String {
+        self.site.ledger.endpoint()
+    }
+
+    /// Files with which `user` reaches the ledger's etcd.
+    pub fn ledger_tls(&self, user: LedgerUser) -> TlsFiles {
+        self.site.ledger_tls(user)
+    }
+
+    /// A connection to the ledger's etcd.
+    pub async fn ledger_client(&self, user: LedgerUser) -> Result<etcd_client::Client, LabError> {
+        let endpoint = self.ledger_endpoint();
+        let options = self.ledger_tls(user).connect_options()?;
+        let connected = etcd_client::Client::connect([&endpoint], Some(options)).await;
+        Ok(connected.map_err(|source| EtcdError::Refused { endpoint, action: "connect", source })?)
+    }
+
+    /// Faults of the simulators, switchable at any time.
+    pub fn faults(&self) -> &Faults {
+        &self.site.faults
+    }
+
+    /// A name no other call on this lab returns: `<prefix>-<number>`.
+    pub fn unique_name(&self, prefix: &str) -> String {
+        format!("{prefix}-{}", self.site.counter.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Creates a namespace with a name of its own.
+    pub async fn namespace(&self) -> Result<String, LabError> {
+        let name = self.unique_name("test");
+        let manifest = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        Installer::new(self.client().await?).apply(vec![manifest]).await?;
+        Ok(name)
+    }
+
+    /// Applies the objects of a YAML file, or of all YAML files of a folder and its subfolders, in the order of what
+    /// they depend on.
+    pub async fn apply(&self, path: impl AsRef<Path>) -> Result<(), LabError> {
+        let objects = install::read(path.as_ref())?;
+        Ok(Installer::new(self.client().await?).apply(objects).await?)
+    }
+
+    /// Applies the objects of a YAML text.
+    pub async fn apply_text(&self, yaml: &str) -> Result<(), LabError> {
+        let objects = install::parse(Path::new("inline"), yaml)?;
+        Ok(Installer::new(self.client().await?).apply(objects).await?)
+    }
+
+    /// Runs kubectl as administrator and returns what it printed.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Result<String, LabError> {
+        let output = tokio::process::Command::new(&self.site.programs.kubectl)
+            .args(arguments)
+            .env("KUBECONFIG", self.kubeconfig())
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|source| LabError::System { action: "run kubectl", source })?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(LabError::Command {
+            command: format!("kubectl {}", arguments.join(" ")),
+            exit: output.status,
+            output: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// The path of kubectl.
+    pub fn kubectl_program(&self) -> &Path {
+        &self.site.programs.kubectl
+    }
+
+    /// A component's process: `etcd`, `etcd-ledger`, `kube-apiserver`, `kube-controller-manager`, or a guest's name.
+    pub fn process(&self, name: &str) -> Option<Process> {
+        self.site.supervisor.find(name)
+    }
+
+    /// The ports of its own components.
+    pub fn ports(&self) -> Vec<u16> {
+        let site = &self.site;
+        let etcds = [&site.etcd, &site.ledger].into_iter().flat_map(Etcd::ports);
+        etcds.chain([site.apiserver.port.number(), site.manager_port.number()]).collect()
+    }
+
+    /// All processes that run now.
+    pub fn processes(&self) -> Vec<Process> {
+        self.site.supervisor.running()
+    }
+
+    /// The first component that ended unasked, if one did.
+    pub fn failure(&self) -> Option<Failure> {
+        self.site.supervisor.failure()
+    }
+
+    /// Waits until a component ends unasked.
+    pub async fn failed(&self) -> Failure {
+        self.site.supervisor.failed().await
+    }
+
+    /// Time since the start began.
+    pub fn age(&self) -> Duration {
+        self.site.started.elapsed()
+    }
+
+    /// Stops as [`Lab::stop`] does but leaves the folder, for whoever looks for the cause of a failure.
+    pub async fn stop_and_keep(self) {
+        self.site.keep.store(true, Ordering::Relaxed);
+        self.site.supervisor.stop_all(GRACE).await;
+    }
+
+    /// Stops guests, API server and etcds in this order, and removes the folder.
+    pub async fn stop(self) -> Result<(), LabError> {
+        self.site.supervisor.stop_all(GRACE).await;
+        // Dropping the last handle removes the folder.
+        Ok(())
+    }
+}
+
+impl Site {
+    pub(crate) fn ledger_tls(&self, user: LedgerUser) -> TlsFiles {
+        let [(_, root), (_, controller), (_, api)] = &self.ledger_users;
+        match user {
+            LedgerUser::Root => root.clone(),
+            LedgerUser::Controller => controller.clone(),
+            LedgerUser::Api => api.clone(),
+        }
+    }
+
+    /// Waits for a condition, but not longer than all components live.
+    pub(crate) async fn or_failure<T>(
+        &self,
+        condition: impl Future<Output = Result<T, NotInTime>>,
+    ) -> Result<T, LabError> {
+        tokio::select! {
+            biased;
+            failure = self.supervisor.failed() => Err(failure.into()),
+            value = condition => Ok(value?),
+        }
+    }
+
+    pub(crate) async fn ledger_ready(&self) -> Result<etcd_client::Client, LabError> {
+        let (endpoint, tls) = (self.ledger.endpoint(), self.ledger_tls(LedgerUser::Root));
+        let what = format!("etcd at {endpoint} to answer");
+        let condition =
+            crate::wait::wait_for(what, Duration::from_secs(30), || async { etcd::connect(&endpoint, &tls).await });
+        self.or_failure(condition).await
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+        self.supervisor.kill_all();
+        // SIGKILL takes effect within milliseconds; the folder must not be removed under a process that still writes.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !self.supervisor.running().is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        if self.keep.load(Ordering::Relaxed) || std::thread::panicking() {
+            tracing::info!(folder = %self.folder.path().display(), "the lab's folder is kept");
+        } else if let Err(error) = self.folder.remove() {
+            tracing::warn!(%error, "the lab's folder could not be removed");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The lab: a real Kubernetes control plane and the ledger's etcd on one machine, with simulated nodes, for tests, demo
+//! and benchmarks. No cluster, no containers, no root.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), jiyun_lab::LabError> {
+//! use jiyun_lab::{Lab, LabOptions};
+//! let lab = Lab::start(LabOptions::default().departments(["culture"])).await?;
+//! let client = lab.client().await?;
+//! # drop(client);
+//! lab.stop().await
+//! # }
+//! ```
+
+mod apiserver;
+mod controller_manager;
+mod etcd;
+mod folder;
+mod install;
+mod kubeconfig;
+mod lab;
+mod options;
+mod paths;
+mod people;
+mod pki;
+mod ports;
+mod process;
+mod profile;
+pub mod programs;
+pub mod simulate;
+mod wait;
+
+pub use apiserver::PrepareError;
+pub use etcd::{EtcdError, LedgerUser, TlsFiles};
+pub use folder::{FolderError, holder, lives, remove_dead};
+pub use install::InstallError;
+pub use kubeconfig::ClientError;
+pub use lab::{ApiOptions, ControllerOptions, Guest, Identity, Lab, LabError};
+pub use options::LabOptions;
+pub use paths::{NotBuilt, source_root, target_folder};
+pub use people::Person;
+pub use pki::{KeyFiles, PkiError};
+pub use ports::{NoFreePort, Port, in_use};
+pub use process::{Exit, Failure, Process, SpawnError};
+pub use profile::{Profile, ProfileError, RealError};
+pub use wait::{NotInTime, wait_for};

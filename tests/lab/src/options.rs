@@ -1,0 +1,118 @@
+//! What a lab is asked to be.
+
+use std::path::{Path, PathBuf};
+
+use crate::profile::Profile;
+use crate::simulate::Pace;
+
+/// Options of a lab. The default is what tests want: profile `scale`, instant simulators, a folder under `target/lab`
+/// which is removed with the lab.
+#[derive(Debug, Clone)]
+pub struct LabOptions {
+    pub(crate) parent: PathBuf,
+    pub(crate) name: String,
+    pub(crate) profile: Profile,
+    pub(crate) pace: Pace,
+    pub(crate) departments: Vec<String>,
+    pub(crate) people: Vec<(String, Vec<String>)>,
+    pub(crate) audit: Option<PathBuf>,
+    pub(crate) engines: bool,
+    pub(crate) charts: bool,
+    pub(crate) keep: bool,
+}
+
+impl Default for LabOptions {
+    fn default() -> Self {
+        Self {
+            parent: crate::paths::target_folder().join("lab"),
+            name: unique_name(),
+            profile: Profile::Scale,
+            pace: Pace::INSTANT,
+            departments: Vec::new(),
+            people: Vec::new(),
+            audit: None,
+            engines: true,
+            charts: true,
+            keep: false,
+        }
+    }
+}
+
+impl LabOptions {
+    /// Nothing but etcd and Kubernetes: no engines' definitions, no charts, no simulators.
+    pub fn bare() -> Self {
+        Self { engines: false, charts: false, ..Self::default() }
+    }
+
+    /// The lab's folder is `parent/name`.
+    #[must_use]
+    pub fn folder(mut self, parent: impl AsRef<Path>, name: impl Into<String>) -> Self {
+        parent.as_ref().clone_into(&mut self.parent);
+        self.name = name.into();
+        self
+    }
+
+    /// Which engines are real.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// How fast simulators go.
+    #[must_use]
+    pub fn pace(mut self, pace: Pace) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// Departments that get people: `<department>-operator`, `-reader` and `-approver`, each in the group
+    /// `<department>-operators`, `-readers` and `-approvers`.
+    #[must_use]
+    pub fn departments<S: Into<String>>(mut self, departments: impl IntoIterator<Item = S>) -> Self {
+        self.departments = departments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// One more user with these groups; its token is [`crate::Lab::person`]'s. Tokens are read at the start of the API
+    /// server, so people cannot be added later.
+    #[must_use]
+    pub fn person<S: Into<String>>(mut self, name: impl Into<String>, groups: impl IntoIterator<Item = S>) -> Self {
+        self.people.push((name.into(), groups.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// Writes the API server's audit log to this file: level `Request`, changing requests only.
+    #[must_use]
+    pub fn audit(mut self, path: impl Into<PathBuf>) -> Self {
+        self.audit = Some(path.into());
+        self
+    }
+
+    /// Whether the engines' definitions and simulators are installed.
+    #[must_use]
+    pub fn engines(mut self, engines: bool) -> Self {
+        self.engines = engines;
+        self
+    }
+
+    /// Whether Jiyun's own charts are installed.
+    #[must_use]
+    pub fn charts(mut self, charts: bool) -> Self {
+        self.charts = charts;
+        self
+    }
+
+    /// Keeps the lab's folder after its end.
+    #[must_use]
+    pub fn keep(mut self, keep: bool) -> Self {
+        self.keep = keep;
+        self
+    }
+}
+
+fn unique_name() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,9 @@
+//! Child processes of a lab: none outlives the process that holds the lab, whichever way that process ends.
+
+mod child;
+mod spawner;
+mod supervisor;
+
+pub use child::{Exit, Failure, Process};
+pub use spawner::{Launch, SpawnError};
+pub use supervisor::Supervisor;

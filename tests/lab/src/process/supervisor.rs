@@ -1,0 +1,104 @@
+//! The children of one lab, in the order they started.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Failure, Launch, Process, SpawnError};
+
+/// Starts children, notices when one ends unasked, stops them in the reverse of their order.
+#[derive(Debug)]
+pub struct Supervisor {
+    processes: Mutex<Vec<Process>>,
+    failure: Arc<watch::Sender<Option<Failure>>>,
+}
+
+impl Default for Supervisor {
+    fn default() -> Self {
+        Self { processes: Mutex::default(), failure: Arc::new(watch::channel(None).0) }
+    }
+}
+
+impl Supervisor {
+    /// Starts a component the lab cannot do without: its unasked end is the lab's failure.
+    pub fn start(&self, launch: &Launch) -> Result<Process, SpawnError> {
+        let failure = Arc::clone(&self.failure);
+        let process = Process::start(launch, move |ended| {
+            tracing::error!(component = %ended.name, exit = %ended.exit, "a component of the lab ended unexpectedly");
+            // The first failure is the cause; those after it are its consequences.
+            failure.send_if_modified(|first| {
+                let is_first = first.is_none();
+                if is_first {
+                    *first = Some(ended);
+                }
+                is_first
+            });
+        })?;
+        self.adopt(process.clone());
+        Ok(process)
+    }
+
+    /// Starts a process of a test, which may end when it likes; it is stopped with the lab.
+    pub fn start_guest(&self, launch: &Launch) -> Result<Process, SpawnError> {
+        let process = Process::start(launch, |ended| {
+            tracing::info!(component = %ended.name, exit = %ended.exit, "a guest of the lab ended");
+        })?;
+        self.adopt(process.clone());
+        Ok(process)
+    }
+
+    /// The first unasked end of a component, if there was one.
+    pub fn failure(&self) -> Option<Failure> {
+        self.failure.borrow().clone()
+    }
+
+    /// Waits until a component ends unasked.
+    pub async fn failed(&self) -> Failure {
+        let mut changes = self.failure.subscribe();
+        loop {
+            if let Some(failure) = changes.borrow_and_update().clone() {
+                return failure;
+            }
+            if changes.changed().await.is_err() {
+                // The sender lives as long as `self`, so this is not reached; waiting forever is the honest answer.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Handles on the processes that run now, in the order they started.
+    pub fn running(&self) -> Vec<Process> {
+        self.lock().iter().filter(|process| process.exited().is_none()).cloned().collect()
+    }
+
+    /// The newest process of that name, running or not.
+    pub fn find(&self, name: &str) -> Option<Process> {
+        self.lock().iter().rev().find(|process| process.name() == name).cloned()
+    }
+
+    /// Asks all to end, the last started first, each given `grace` before it is killed. An API server that outlives its
+    /// etcd lingers, hence the order.
+    pub async fn stop_all(&self, grace: Duration) {
+        for process in self.running().into_iter().rev() {
+            process.stop(grace).await;
+        }
+    }
+
+    /// Kills all at once, without waiting.
+    pub fn kill_all(&self) {
+        for process in self.running().into_iter().rev() {
+            process.kill();
+        }
+    }
+
+    fn adopt(&self, process: Process) {
+        let mut processes = self.lock();
+        processes.retain(|known| known.exited().is_none() || known.name() != process.name());
+        processes.push(process);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Process>> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

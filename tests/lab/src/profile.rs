@@ -1,0 +1,65 @@
+//! Which engines of a lab are real and which are simulated.
+
+mod real;
+mod scale;
+
+use std::sync::Arc;
+
+use kube::Client;
+
+pub use real::RealError;
+
+use crate::lab::Site;
+use crate::programs::ProgramError;
+
+/// The profile's engines could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// A program could not be found or built.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// KubeVirt's control plane could not be started.
+    #[error(transparent)]
+    Real(#[from] RealError),
+}
+
+/// What is real in a lab. etcd, the API server and the controller manager always are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Profile {
+    /// Engines' objects are moved by simulators: thousands of hosts on one machine.
+    #[default]
+    Scale,
+    /// KubeVirt's own control plane; only what a node would do is simulated.
+    Real,
+}
+
+impl Profile {
+    /// Builds the programs the profile needs. Blocks.
+    pub(crate) fn provide_programs(self) -> Result<(), ProfileError> {
+        match self {
+            Self::Scale => Ok(()),
+            Self::Real => real::provide_programs(),
+        }
+    }
+
+    /// Whether an engines' definition of that name is installed.
+    pub(crate) fn uses(self, definition: &str) -> bool {
+        match self {
+            Self::Scale => scale::uses(definition),
+            Self::Real => true,
+        }
+    }
+
+    /// Starts the profile's engines: processes go to the site's supervisor, tasks to the current runtime, which is the
+    /// lab's own. Called when definitions and charts are installed. Tasks must not keep `site`: it ends when its last
+    /// handle goes.
+    pub(crate) async fn start(self, site: Arc<Site>, client: Client) -> Result<(), ProfileError> {
+        match self {
+            Self::Scale => {
+                scale::start(&site, &client);
+                Ok(())
+            }
+            Self::Real => real::start(site, client).await,
+        }
+    }
+}

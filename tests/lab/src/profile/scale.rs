@@ -1,0 +1,28 @@
+//! Profile `scale`: no process of any engine; simulators move the engines' objects themselves.
+
+use std::sync::Arc;
+
+use kube::Client;
+
+use crate::lab::Site;
+use crate::simulate::{self, Simulation};
+
+/// Definitions nothing here reads or writes. They are the largest, and each half megabyte costs the API server seconds.
+const UNUSED: [&str; 4] = [
+    "kubevirts.kubevirt.io",
+    "virtualmachineinstancepresets.kubevirt.io",
+    "virtualmachineinstancereplicasets.kubevirt.io",
+    "virtualmachinepools.pool.kubevirt.io",
+];
+
+/// Whether a definition is installed.
+pub(super) fn uses(definition: &str) -> bool {
+    !UNUSED.contains(&definition)
+}
+
+/// Starts the simulators on the current runtime.
+pub(super) fn start(site: &Site, client: &Client) {
+    let simulation = Simulation { client: client.clone(), pace: site.options.pace, faults: Arc::clone(&site.faults) };
+    tokio::spawn(simulate::data_volume::run(simulation.clone()));
+    tokio::spawn(simulate::virtual_machine::run(simulation));
+}

@@ -1,0 +1,227 @@
+//! Builds one Go module into its cache entry: once, whoever asks at the same time, and never half.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::module::Module;
+use super::toolchain::Go;
+
+/// A build failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The cache could not be written.
+    #[error("cannot {action} {path}; set JIYUN_LAB_CACHE to a folder that can be written")]
+    Cache {
+        /// What was tried.
+        action: &'static str,
+        /// On which path.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The compiler could not be started.
+    #[error("cannot run `go build` for `{program}`")]
+    Run {
+        /// The program being built.
+        program: String,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The compiler refused.
+    #[error("`go build` of `{program}` failed ({status}):\n{output}")]
+    Refused {
+        /// The program being built.
+        program: String,
+        /// How it ended.
+        status: std::process::ExitStatus,
+        /// The last lines it printed.
+        output: String,
+    },
+}
+
+/// The folder with the module's programs, built if it is not there.
+pub(super) fn provide(module: &Module, go: &Go, cache: &Path) -> Result<PathBuf, BuildError> {
+    let entry = cache.join(format!("{}-{}", module.name, module.digest(&go.version)));
+    let built = once(cache, &entry, |unfinished| {
+        for (program, package) in &module.packages {
+            compile(module, go, program, package, &unfinished.join(program))?;
+        }
+        for alias in &module.aliases {
+            let link = unfinished.join(alias);
+            at("create", &link, std::os::unix::fs::symlink(&module.name, &link))?;
+        }
+        Ok(())
+    })?;
+    remove_older(cache, &module.name, &built);
+    Ok(built)
+}
+
+/// Makes the folder `target` with `make`, which fills a folder beside it that is then renamed.
+pub(super) fn once<E: From<BuildError>>(
+    cache: &Path,
+    target: &Path,
+    make: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<PathBuf, E> {
+    if target.is_dir() {
+        return Ok(target.to_owned());
+    }
+    at("create", cache, fs::create_dir_all(cache))?;
+    // One lock for all modules: linking two such programs at once takes several gigabytes.
+    let lock_path = cache.join("build.lock");
+    let lock = at("create", &lock_path, File::create(&lock_path))?;
+    if lock.try_lock().is_err() {
+        report(format_args!("another lab is building; waiting for it"));
+        at("lock", &lock_path, lock.lock())?;
+    }
+    if target.is_dir() {
+        return Ok(target.to_owned());
+    }
+    let unfinished = target.with_extension("unfinished");
+    if unfinished.exists() {
+        at("remove", &unfinished, fs::remove_dir_all(&unfinished))?;
+    }
+    at("create", &unfinished, fs::create_dir_all(&unfinished))?;
+    make(&unfinished)?;
+    at("rename to", target, fs::rename(&unfinished, target))?;
+    Ok(target.to_owned())
+}
+
+fn at<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, BuildError> {
+    result.map_err(|source| BuildError::Cache { action, path: path.to_owned(), source })
+}
+
+fn report(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "jiyun-lab: {line}");
+}
+
+fn compile(module: &Module, go: &Go, program: &str, package: &str, output: &Path) -> Result<(), BuildError> {
+    let failed = |source| BuildError::Run { program: program.to_owned(), source };
+    let mut child = Command::new(&go.program)
+        .args(["build", "-v", "-trimpath", "-ldflags", &module.ldflags, "-o"])
+        .arg(output)
+        .arg(package)
+        .env("CGO_ENABLED", "0")
+        .current_dir(&module.folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let mut progress = Progress::new(program);
+    let mut last = Vec::new();
+    for line in child.stderr.take().map(BufReader::new).into_iter().flat_map(io::BufRead::lines) {
+        let line = line.map_err(failed)?;
+        progress.saw(&line);
+        last.push(line);
+        if last.len() > 40 {
+            last.remove(0);
+        }
+    }
+    let status = child.wait().map_err(failed)?;
+    progress.finish(status.success());
+    if status.success() {
+        return Ok(());
+    }
+    Err(BuildError::Refused { program: program.to_owned(), status, output: last.join("\n") })
+}
+
+/// Removes what older sources of the module left in the cache, but for the newest of them: another checkout may use it.
+fn remove_older(cache: &Path, module: &str, current: &Path) {
+    let is_entry = |name: &str| {
+        name.strip_prefix(module)
+            .and_then(|rest| rest.strip_prefix('-'))
+            .is_some_and(|digest| digest.len() == 16 && digest.chars().all(|c| c.is_ascii_hexdigit()))
+    };
+    let mut older: Vec<_> = fs::read_dir(cache)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| is_entry(&entry.file_name().to_string_lossy()) && entry.path() != current)
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    older.sort();
+    older.pop();
+    for (_, path) in older {
+        // A leftover costs disk space, nothing else.
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+/// Shows how far a build is: a line rewritten in a terminal, else one line every ten seconds.
+struct Progress<'a> {
+    program: &'a str,
+    started: Instant,
+    shown: Instant,
+    downloads: usize,
+    packages: usize,
+    terminal: bool,
+}
+
+impl<'a> Progress<'a> {
+    fn new(program: &'a str) -> Self {
+        report(format_args!("building {program} (once; kept in the cache)"));
+        let now = Instant::now();
+        Self { program, started: now, shown: now, downloads: 0, packages: 0, terminal: io::stderr().is_terminal() }
+    }
+
+    fn saw(&mut self, line: &str) {
+        if line.starts_with("go: downloading") {
+            self.downloads += 1;
+        } else {
+            self.packages += 1;
+        }
+        let pause = if self.terminal { Duration::from_millis(100) } else { Duration::from_secs(10) };
+        if self.shown.elapsed() >= pause {
+            self.shown = Instant::now();
+            self.show(if self.terminal { "\r" } else { "" }, if self.terminal { "" } else { "\n" });
+        }
+    }
+
+    fn show(&self, before: &str, after: &str) {
+        let mut stderr = io::stderr();
+        let _ = write!(
+            stderr,
+            "{before}jiyun-lab: {}: {} modules fetched, {} packages compiled, {} s{after}",
+            self.program,
+            self.downloads,
+            self.packages,
+            self.started.elapsed().as_secs()
+        );
+        let _ = stderr.flush();
+    }
+
+    fn finish(&self, built: bool) {
+        self.show(if self.terminal { "\r" } else { "" }, "\n");
+        if built {
+            report(format_args!("built {}", self.program));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_older_entries_only_the_newest_is_kept() {
+        let cache = tempfile::tempdir().expect("temp dir");
+        let entry = |name: &str| {
+            let path = cache.path().join(name);
+            fs::create_dir_all(&path).expect("create");
+            path
+        };
+        let oldest = entry("tool-0000000000000001");
+        let other_module = entry("tool-extra-0000000000000001");
+        std::thread::sleep(Duration::from_millis(20));
+        let older = entry("tool-0000000000000002");
+        std::thread::sleep(Duration::from_millis(20));
+        let current = entry("tool-0000000000000003");
+        remove_older(cache.path(), "tool", &current);
+        assert!(!oldest.exists() && older.exists() && current.exists() && other_module.exists());
+    }
+}

@@ -1,0 +1,32 @@
+//! Simulated engines: what a node, an importer or a hypervisor would do to the engines' own objects, never to ours.
+//! One file per engine; each transition names the place in the engine's source it imitates. A simulator proves nothing
+//! about data, isolation or erasure.
+
+pub(crate) mod data_volume;
+pub(crate) mod disk;
+mod faults;
+mod follow;
+mod launcher;
+mod pace;
+mod runner;
+pub(crate) mod virtual_machine;
+pub(crate) mod vmi;
+
+use std::sync::Arc;
+
+use kube::Client;
+
+pub use faults::{Fault, Faults, UnknownFault};
+pub(crate) use launcher::NODES;
+pub use pace::Pace;
+
+/// The node every simulated machine claims to run on: its name says what it is.
+pub const NODE: &str = "simulated-node-1";
+
+/// What every simulator needs.
+#[derive(Clone)]
+pub(crate) struct Simulation {
+    pub(crate) client: Client,
+    pub(crate) pace: Pace,
+    pub(crate) faults: Arc<Faults>,
+}

@@ -1,0 +1,369 @@
+//! KubeVirt's `VirtualMachine` itself, for thousands of them: no instance, no launcher pod, one write from made to running.
+//!
+//! Imitated is pkg/virt-controller/watch/vm/vm.go of KubeVirt 1.8. Left out: instances (so no addresses), live
+//! migration, resizing of a running machine.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::{StreamExt as _, stream};
+use kube::api::{Api, ApiResource, GroupVersionKind};
+use kube::core::DeserializeGuard;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::{Resource as _, ResourceExt as _};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::data_volume::{self, DataVolume};
+use super::runner::{self, Engine, Step, View, condition};
+use super::{Fault, NODE, Simulation};
+
+/// Launcher pod scheduled.
+const SCHEDULING: Duration = Duration::from_secs(1);
+/// Launcher pod started and guest booted.
+const BOOT: Duration = Duration::from_secs(10);
+/// Guest shut down.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+/// Between two turns of a flapping machine.
+const FLAP: Duration = Duration::from_secs(1);
+/// In an instant lab a machine that waits longer than this for its disks says so; a shorter wait is not worth a write.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The part of the spec a step depends on.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Spec {
+    run_strategy: Option<String>,
+    running: Option<bool>,
+    data_volume_templates: Vec<Value>,
+    template: Template,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Template {
+    spec: TemplateSpec,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct TemplateSpec {
+    volumes: Vec<Volume>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Volume {
+    data_volume: Option<Named>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Named {
+    name: String,
+}
+
+/// The part of the status a step depends on.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Status {
+    #[serde(rename = "printableStatus")]
+    state: Option<String>,
+    created: bool,
+    ready: bool,
+    conditions: Vec<Value>,
+    state_change_requests: Vec<Value>,
+}
+
+type VirtualMachine = View<Spec, Status>;
+
+/// The kind `kubevirt.io/v1 VirtualMachine`
+fn resource() -> ApiResource {
+    let kind = GroupVersionKind::gvk("kubevirt.io", "v1", "VirtualMachine");
+    ApiResource::from_gvk_with_plural(&kind, "virtualmachines")
+}
+
+/// (namespace, name)
+type Key = (String, String);
+
+struct Controller {
+    disks: Store<DeserializeGuard<DataVolume>>,
+    /// Disk -> machines that wait for it.
+    waiting: Arc<Mutex<HashMap<Key, BTreeSet<String>>>>,
+}
+
+/// How far a machine's disks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disks {
+    Ready,
+    Pending,
+    Failed,
+}
+
+/// Runs the simulator for ever.
+pub(crate) async fn run(simulation: Simulation) {
+    let writer = reflector::store::Writer::new(data_volume::resource());
+    let waiting = Arc::new(Mutex::new(HashMap::new()));
+    let controller = Controller { disks: writer.as_reader(), waiting: Arc::clone(&waiting) };
+    let api = Api::all_with(simulation.client.clone(), &data_volume::resource());
+    let woken = runner::observe("DataVolume", api)
+        .reflect(writer)
+        .touched_objects()
+        .filter_map(|disk| std::future::ready(disk.ok()))
+        .flat_map(move |disk: DeserializeGuard<DataVolume>| stream::iter(waiters(&waiting, &disk)));
+    runner::run(controller, simulation, woken).await;
+}
+
+type Machine = ObjectRef<DeserializeGuard<VirtualMachine>>;
+
+fn waiters(waiting: &Mutex<HashMap<Key, BTreeSet<String>>>, disk: &DeserializeGuard<DataVolume>) -> Vec<Machine> {
+    let namespace = disk.meta().namespace.clone().unwrap_or_default();
+    let key = (namespace.clone(), disk.name_any());
+    let machines = waiting.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned().unwrap_or_default();
+    machines.iter().map(|name| ObjectRef::new_with(name, resource()).within(&namespace)).collect()
+}
+
+impl Engine for Controller {
+    type Spec = Spec;
+    type Status = Status;
+
+    fn resource() -> ApiResource {
+        resource()
+    }
+
+    fn step(&self, machine: &VirtualMachine, simulation: &Simulation) -> Step {
+        let namespace = machine.namespace().unwrap_or_default();
+        if let Some(template) = self.missing_disk(machine, &namespace) {
+            return Step::Create(data_volume::resource(), template);
+        }
+        let seen = machine.status.clone().unwrap_or_default();
+        if wants_to_run(&machine.spec, &seen) {
+            self.towards_running(machine, &namespace, &seen, simulation)
+        } else {
+            towards_stopped(machine, &seen, simulation)
+        }
+    }
+}
+
+/// vm.go, `isVMIStartExpected` and `isVMIStopExpected`: the run strategy, and for `Manual` the requests in the status.
+/// A request to stop comes first whatever the strategy: that is how a restart is asked for.
+fn wants_to_run(spec: &Spec, seen: &Status) -> bool {
+    match (first_request(seen), spec.run_strategy.as_deref()) {
+        (Some("Stop"), _) => false,
+        (request, Some("Manual")) => seen.created || request == Some("Start"),
+        (_, Some("Always" | "Once" | "RerunOnFailure")) => true,
+        (_, Some(_)) => false,
+        (_, None) => spec.running == Some(true),
+    }
+}
+
+fn first_request(seen: &Status) -> Option<&str> {
+    seen.state_change_requests.first()?.get("action")?.as_str()
+}
+
+impl Controller {
+    /// vm.go, `handleDataVolumes`: a disk of the machine's templates that does not exist yet, owned by the machine.
+    fn missing_disk(&self, machine: &VirtualMachine, namespace: &str) -> Option<Value> {
+        let name_of = |template: &Value| Some(template.pointer("/metadata/name")?.as_str()?.to_owned());
+        let missing = |template: &&Value| name_of(template).is_some_and(|name| self.disk(namespace, &name).is_none());
+        let mut template = machine.spec.data_volume_templates.iter().find(missing)?.clone();
+        let name = name_of(&template)?;
+        self.lock().entry((namespace.to_owned(), name)).or_default().insert(machine.name_any());
+        let owner = machine.controller_owner_ref(&resource())?;
+        template["apiVersion"] = json!("cdi.kubevirt.io/v1beta1");
+        template["kind"] = json!("DataVolume");
+        template["metadata"]["namespace"] = json!(namespace);
+        template["metadata"]["ownerReferences"] = json!([owner]);
+        Some(template)
+    }
+
+    fn disk(&self, namespace: &str, name: &str) -> Option<Arc<DeserializeGuard<DataVolume>>> {
+        self.disks.get(&ObjectRef::new_with(name, data_volume::resource()).within(namespace))
+    }
+
+    /// pkg/storage/types/dv.go, `HasDataVolumeProvisioning` and `HasDataVolumeErrors`.
+    fn disks(&self, machine: &VirtualMachine, namespace: &str) -> Disks {
+        let mut overall = Disks::Ready;
+        for name in machine.spec.template.spec.volumes.iter().filter_map(|volume| volume.data_volume.as_ref()) {
+            let key = (namespace.to_owned(), name.name.clone());
+            // Remembered before the look: a disk that becomes ready in between wakes the machine.
+            self.lock().entry(key.clone()).or_default().insert(machine.name_any());
+            let disk = self.disk(namespace, &name.name);
+            let status = disk.as_ref().and_then(|disk| disk.0.as_ref().ok()).and_then(|disk| disk.status.as_ref());
+            match status.and_then(|status| status.phase.as_deref()) {
+                Some("Succeeded") => {
+                    self.lock().remove(&key);
+                }
+                Some("Failed") => return Disks::Failed,
+                _ => overall = Disks::Pending,
+            }
+        }
+        overall
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, BTreeSet<String>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The states a machine passes on its way up: vm.go, `setPrintableStatus`, in its order of precedence.
+    fn towards_running(
+        &self,
+        machine: &VirtualMachine,
+        namespace: &str,
+        seen: &Status,
+        simulation: &Simulation,
+    ) -> Step {
+        let name = machine.name_any();
+        let befalls = |fault| simulation.faults.befalls(fault, &name);
+        let instant = simulation.pace.is_instant() && !befalls(Fault::Slow);
+        let state = seen.state.as_deref().unwrap_or_default();
+        let up = seen.ready && state == "Running";
+        if !up {
+            match self.disks(machine, namespace) {
+                Disks::Failed => return once(seen, Report::new("DataVolumeError", machine)),
+                Disks::Pending if instant => {
+                    return once_after(PATIENCE, seen, Report::new("Provisioning", machine));
+                }
+                Disks::Pending => return once(seen, Report::new("Provisioning", machine)),
+                Disks::Ready => {}
+            }
+        }
+        if befalls(Fault::Lost) {
+            // The instance's phase is Unknown, which no case matches.
+            return once(seen, Report::new("Unknown", machine).created("PodNotExists", "the node does not answer"));
+        }
+        if up && befalls(Fault::Flapping) {
+            return Step::StatusAfter { wait: FLAP, status: not_ready("Running", machine).json(seen) };
+        }
+        if up {
+            return if first_request(seen) == Some("Start") {
+                Step::Status { takes: Duration::ZERO, status: running(machine).done().json(seen) }
+            } else {
+                Step::Rest
+            };
+        }
+        if befalls(Fault::Full) {
+            return once(
+                seen,
+                Report::new("ErrorUnschedulable", machine).created("GuestNotRunning", "no node has room"),
+            );
+        }
+        if befalls(Fault::Flapping) && state == "Running" {
+            return Step::StatusAfter { wait: FLAP, status: running(machine).json(seen) };
+        }
+        if befalls(Fault::NeverReady) {
+            return once(seen, not_ready("Starting", machine));
+        }
+        if instant || state == "Running" {
+            return Step::Status { takes: Duration::ZERO, status: running(machine).done().json(seen) };
+        }
+        if state == "Starting" {
+            return Step::Status { takes: BOOT, status: running(machine).done().json(seen) };
+        }
+        Step::Status { takes: SCHEDULING, status: not_ready("Starting", machine).json(seen) }
+    }
+}
+
+/// vm.go, `isVirtualMachineStatusStopping` while the instance ends, `isVirtualMachineStatusStopped` after.
+fn towards_stopped(machine: &VirtualMachine, seen: &Status, simulation: &Simulation) -> Step {
+    let stopped = Report::new("Stopped", machine);
+    if first_request(seen) == Some("Stop") {
+        let takes = if seen.created { SHUTDOWN } else { Duration::ZERO };
+        return Step::Status { takes, status: stopped.done().json(seen) };
+    }
+    let state = seen.state.as_deref();
+    let at_once = simulation.pace.is_instant() && !simulation.faults.befalls(Fault::Slow, &machine.name_any());
+    match state {
+        Some("Stopping") => Step::Status { takes: SHUTDOWN, status: stopped.json(seen) },
+        _ if seen.created && !at_once => {
+            Step::Status { takes: Duration::ZERO, status: not_ready("Stopping", machine).json(seen) }
+        }
+        // The definition's default is Stopped, so the condition tells whether the machine has been looked at.
+        Some("Stopped") if !seen.created && !seen.conditions.is_empty() => Step::Rest,
+        _ => Step::Status { takes: Duration::ZERO, status: stopped.json(seen) },
+    }
+}
+
+fn once(seen: &Status, report: Report) -> Step {
+    once_after(Duration::ZERO, seen, report)
+}
+
+fn once_after(wait: Duration, seen: &Status, report: Report) -> Step {
+    if seen.state.as_deref() == Some(report.state) && seen.ready == report.ready {
+        return Step::Rest;
+    }
+    Step::StatusAfter { wait, status: report.json(seen) }
+}
+
+fn running(machine: &VirtualMachine) -> Report {
+    let mut report = Report::new("Running", machine).created("", &format!("simulated on {NODE}: no guest runs"));
+    report.ready = true;
+    report
+}
+
+fn not_ready(state: &'static str, machine: &VirtualMachine) -> Report {
+    Report::new(state, machine).created("GuestNotRunning", "Guest VM is not reported as running")
+}
+
+/// A status as virt-controller writes it: vm.go, `updateStatus` and `syncReadyConditionFromVMI`.
+struct Report {
+    state: &'static str,
+    created: bool,
+    ready: bool,
+    reason: String,
+    message: String,
+    generation: i64,
+    strategy: Option<String>,
+    request_done: bool,
+}
+
+impl Report {
+    /// No instance exists.
+    fn new(state: &'static str, machine: &VirtualMachine) -> Self {
+        Self {
+            state,
+            created: false,
+            ready: false,
+            reason: "VMINotExists".into(),
+            message: "VMI does not exist".into(),
+            generation: machine.metadata.generation.unwrap_or(0),
+            strategy: machine.spec.run_strategy.clone(),
+            request_done: false,
+        }
+    }
+
+    /// An instance exists whose Ready condition gives this reason.
+    fn created(mut self, reason: &str, message: &str) -> Self {
+        self.created = true;
+        self.reason = reason.into();
+        self.message = message.into();
+        self
+    }
+
+    /// The first request to start or stop has been answered.
+    fn done(mut self) -> Self {
+        self.request_done = true;
+        self
+    }
+
+    fn json(self, seen: &Status) -> Value {
+        let times = ["lastProbeTime", "lastTransitionTime"];
+        let mut status = json!({
+            "created": self.created,
+            "ready": self.ready,
+            "printableStatus": self.state,
+            "conditions": [condition("Ready", self.ready, &self.reason, &self.message, &times)],
+        });
+        if self.created {
+            status["observedGeneration"] = json!(self.generation);
+            status["desiredGeneration"] = json!(self.generation);
+            status["runStrategy"] = json!(self.strategy);
+        }
+        if self.request_done && !seen.state_change_requests.is_empty() {
+            status["stateChangeRequests"] = seen.state_change_requests.iter().skip(1).cloned().collect();
+        }
+        status
+    }
+}

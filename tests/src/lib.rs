@@ -1,0 +1,10 @@
+//! What the suites, the demo and the benchmarks have in common: a whole system on a lab, and people who use it.
+
+pub mod city;
+pub mod order;
+pub mod person;
+pub mod world;
+
+pub use order::Order;
+pub use person::{Answer, Caller};
+pub use world::{World, WorldError, WorldOptions};

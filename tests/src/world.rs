@@ -1,0 +1,358 @@
+//! A whole system on a lab: control plane, charts, catalogue, controller and API, ready to be used by people.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use jiyun_crds::{
+    names::department_namespace,
+    v1alpha1::{CloudHost, ConditionType, Department, condition},
+};
+use jiyun_lab::{ApiOptions, ControllerOptions, Guest, Lab, LabError, LabOptions, NotInTime, wait_for};
+use kube::{Api, Client};
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+use crate::{Caller, city};
+
+/// How long a step may take on a busy machine before a test says it did not happen.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Departments of the shared world that tests take one after the other.
+const DEPARTMENTS: u32 = 64;
+
+/// Why there is no world, or something in it did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// The lab.
+    #[error("the lab failed")]
+    Lab(#[from] LabError),
+    /// Something did not come in time.
+    #[error(transparent)]
+    NotInTime(#[from] NotInTime),
+    /// The API cannot be called.
+    #[error("the API cannot be called")]
+    Http(#[from] reqwest::Error),
+    /// A file cannot be read.
+    #[error("a file cannot be read")]
+    File(#[from] std::io::Error),
+    /// Kubernetes refused.
+    #[error("kubernetes refused")]
+    Kubernetes(#[source] Box<kube::Error>),
+    /// The shared world has no department left; raise [`DEPARTMENTS`].
+    #[error("the shared world has no department left for this test")]
+    NoDepartmentLeft,
+    /// Whoever asks expects more of the API than it has.
+    #[error("the API program has no address")]
+    NoAddress,
+}
+
+impl From<kube::Error> for WorldError {
+    fn from(source: kube::Error) -> Self {
+        Self::Kubernetes(Box::new(source))
+    }
+}
+
+/// What a world is asked to be.
+#[derive(Clone, Debug)]
+pub struct WorldOptions {
+    /// The lab beneath.
+    pub lab: LabOptions,
+    /// Files of the city to apply before anybody comes.
+    pub files: Vec<&'static str>,
+    /// Further arguments of the controller.
+    pub controller_arguments: Vec<String>,
+}
+
+impl Default for WorldOptions {
+    fn default() -> Self {
+        let departments = (0..DEPARTMENTS).map(|number| format!("bureau-{number}"));
+        Self {
+            lab: LabOptions::default().departments(departments),
+            files: city::CATALOGUE_FILES.to_vec(),
+            controller_arguments: Vec::new(),
+        }
+    }
+}
+
+/// A running system.
+#[derive(Debug)]
+pub struct World {
+    /// The control plane.
+    pub lab: Lab,
+    /// The controller's process.
+    pub controller: Guest,
+    /// The API's process.
+    pub api: Guest,
+    http: reqwest::Client,
+    base: String,
+    taken: AtomicU32,
+}
+
+impl World {
+    /// Starts a world and waits until its API answers.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub async fn start(options: WorldOptions) -> Result<Self, WorldError> {
+        let lab = Lab::start(options.lab).await?;
+        Self::on(lab, &options.files, options.controller_arguments).await
+    }
+
+    /// Starts controller and API on a lab that runs.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub async fn on(lab: Lab, files: &[&str], controller_arguments: Vec<String>) -> Result<Self, WorldError> {
+        for file in files {
+            lab.apply(city::folder().join(file)).await?;
+        }
+        // Whoever looks into a failure sets the filter of the suite's programs as of any other.
+        let environment: Vec<_> = std::env::var("RUST_LOG").map(|filter| ("RUST_LOG".into(), filter)).into_iter().collect();
+        let controller = ControllerOptions {
+            arguments: controller_arguments,
+            environment: environment.clone(),
+            ..ControllerOptions::default()
+        };
+        let controller = lab.spawn_controller(controller).await?;
+        let api = lab.spawn_api(ApiOptions { environment, ..ApiOptions::default() })?;
+        let http = http_client(&std::fs::read(lab.authority())?)?;
+        let base = api.url().ok_or(WorldError::NoAddress)?;
+        for guest in [&controller, &api] {
+            guest.wait_until_healthy("/readyz", PATIENCE).await?;
+        }
+        Ok(Self { lab, controller, api, http, base, taken: AtomicU32::new(0) })
+    }
+
+    /// The world all tests of a program share.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub async fn shared() -> Result<&'static Self, WorldError> {
+        static SHARED: OnceCell<World> = OnceCell::const_new();
+        SHARED.get_or_try_init(|| Self::start(WorldOptions::default())).await
+    }
+
+    /// A department nobody else uses, with an information system `portal`, and its operator as caller.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub async fn department(&self, quota: Quota) -> Result<Bureau<'_>, WorldError> {
+        let number = self.taken.fetch_add(1, Ordering::Relaxed);
+        if number >= DEPARTMENTS {
+            return Err(WorldError::NoDepartmentLeft);
+        }
+        self.named_department(&format!("bureau-{number}"), quota).await
+    }
+
+    /// A department of this name, which the lab's options must name too.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub async fn named_department(&self, name: &str, quota: Quota) -> Result<Bureau<'_>, WorldError> {
+        let department = json!({
+            "apiVersion": "jiyun.io/v1alpha1", "kind": "Department", "metadata": {"name": name},
+            "spec": {
+                "displayName": format!("测试单位 {name}"), "code": format!("T-{}", name.to_uppercase()),
+                "billingAccount": name, "zones": ["extranet-public"],
+                "access": {
+                    "readers": [format!("{name}-readers")], "operators": [format!("{name}-operators")],
+                    "approvers": [format!("{name}-approvers")],
+                },
+                "quota": [
+                    {"meter": "Vcpu", "limit": quota.vcpu.to_string()},
+                    {"meter": "Memory", "limit": format!("{}Gi", quota.memory_gibibytes)},
+                    {"meter": "BlockStorage", "limit": format!("{}Gi", quota.storage_gibibytes)},
+                ],
+            },
+        });
+        self.lab.apply_text(&department.to_string()).await?;
+        self.department_ready(name).await?;
+        let system = json!({
+            "apiVersion": "jiyun.io/v1alpha1", "kind": "InformationSystem",
+            "metadata": {"name": "portal", "namespace": department_namespace(name)},
+            "spec": {
+                "displayName": "门户网站", "protectionLevel": 2, "zoneRef": {"name": "extranet-public"},
+                "owner": {"name": "张三"},
+            },
+        });
+        self.lab.apply_text(&system.to_string()).await?;
+        let caller = self.caller(&format!("{name}-operator"))?;
+        Ok(Bureau { world: self, name: name.to_owned(), caller })
+    }
+
+    /// Waits until a department is ready for its people.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn department_ready(&self, name: &str) -> Result<(), WorldError> {
+        let api = Api::<Department>::all(self.lab.client().await?);
+        let what = format!("department {name} to be ready");
+        wait_for(what, PATIENCE, || async {
+            let found = api.get(name).await.map_err(|error| error.to_string())?;
+            let conditions = found.status.map(|status| status.conditions).unwrap_or_default();
+            if condition::is_true(&conditions, ConditionType::Ready) { Ok(()) } else { Err(format!("{conditions:?}")) }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// A person of the lab as caller of the API.
+    ///
+    /// # Errors
+    /// When the lab has no such person.
+    pub fn caller(&self, person: &str) -> Result<Caller, WorldError> {
+        let token = self.lab.person(person)?.token.clone();
+        Ok(Caller::new(self.http.clone(), &self.base, Some(token)))
+    }
+
+    /// Somebody without a token.
+    pub fn stranger(&self) -> Caller {
+        Caller::new(self.http.clone(), &self.base, None)
+    }
+
+    /// Reads the controller's metrics.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn controller_metrics(&self) -> Result<String, WorldError> {
+        Ok(self.http.get(format!("{}/metrics", self.controller.metrics_url())).send().await?.text().await?)
+    }
+
+    /// Hosts of a department's namespace.
+    ///
+    /// # Errors
+    /// When there is no client.
+    pub async fn hosts(&self, department: &str) -> Result<Api<CloudHost>, WorldError> {
+        Ok(self.hosts_with(self.lab.client().await?, department))
+    }
+
+    /// Hosts of a department's namespace through a client of somebody's.
+    pub fn hosts_with(&self, client: Client, department: &str) -> Api<CloudHost> {
+        Api::namespaced(client, &department_namespace(department))
+    }
+}
+
+/// A client that trusts the lab's authority and nothing else.
+fn http_client(authority: &[u8]) -> Result<reqwest::Client, reqwest::Error> {
+    // Installing it twice is refused and does no harm.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(authority)?])
+        .no_proxy()
+        .timeout(Duration::from_secs(90))
+        .build()
+}
+
+/// What a department of a test may have.
+#[derive(Clone, Copy, Debug)]
+pub struct Quota {
+    /// Cores.
+    pub vcpu: u64,
+    /// Memory in GiB.
+    pub memory_gibibytes: u64,
+    /// Block storage in GiB.
+    pub storage_gibibytes: u64,
+}
+
+impl Quota {
+    /// Enough for anything a test asks.
+    pub const AMPLE: Self = Self { vcpu: 1000, memory_gibibytes: 4000, storage_gibibytes: 100_000 };
+
+    /// This many cores, and enough of everything else.
+    pub const fn cores(vcpu: u64) -> Self {
+        Self { vcpu, ..Self::AMPLE }
+    }
+}
+
+/// A department in use.
+#[derive(Debug)]
+pub struct Bureau<'a> {
+    /// The world it is in.
+    pub world: &'a World,
+    /// Its name.
+    pub name: String,
+    /// Its operator.
+    pub caller: Caller,
+}
+
+impl Bureau<'_> {
+    /// Path of its hosts.
+    pub fn hosts_path(&self) -> String {
+        format!("/v1/departments/{}/hosts", self.name)
+    }
+
+    /// Path of one host.
+    pub fn host_path(&self, host: &str) -> String {
+        format!("{}/{host}", self.hosts_path())
+    }
+
+    /// Waits until a condition of a host holds.
+    ///
+    /// # Errors
+    /// When it does not in time; the error shows what was seen last.
+    pub async fn wait_for_host(
+        &self,
+        host: &str,
+        what: &str,
+        holds: impl Fn(&CloudHost) -> bool,
+    ) -> Result<CloudHost, WorldError> {
+        let api = self.world.hosts(&self.name).await?;
+        let what = format!("host {}/{host}: {what}", self.name);
+        Ok(wait_for(what, PATIENCE, || async {
+            let found = api.get(host).await.map_err(|error| error.to_string())?;
+            if holds(&found) { Ok(found) } else { Err(format!("{:?}", found.status)) }
+        })
+        .await?)
+    }
+
+    /// Waits until a host is ready.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn wait_ready(&self, host: &str) -> Result<CloudHost, WorldError> {
+        self.wait_for_host(host, "ready", |found| has(found, ConditionType::Ready)).await
+    }
+
+    /// Waits until a host is gone.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn wait_gone(&self, host: &str) -> Result<(), WorldError> {
+        let api = self.world.hosts(&self.name).await?;
+        let what = format!("host {}/{host} to be gone", self.name);
+        wait_for(what, PATIENCE, || async {
+            match api.get_opt(host).await.map_err(|error| error.to_string())? {
+                None => Ok(()),
+                Some(found) => Err(format!("{:?}", found.status)),
+            }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// What the API says is used of one meter, over all dimensions.
+    ///
+    /// # Errors
+    /// When the API cannot be called.
+    pub async fn used(&self, meter: &str) -> Result<(u64, u64), WorldError> {
+        let answer = self.caller.get(&format!("/v1/departments/{}/quota", self.name)).await?;
+        let document = answer.json();
+        let rows = document["rows"].as_array().cloned().unwrap_or_default();
+        let row = rows.iter().find(|row| row["meter"] == meter && row.get("tier").is_none_or(serde_json::Value::is_null));
+        let read = |field: &str| row.and_then(|row| row[field].as_u64()).unwrap_or_default();
+        Ok((read("used"), read("held")))
+    }
+}
+
+/// Whether a condition of a host is true for the generation it has now.
+pub fn has(host: &CloudHost, kind: ConditionType) -> bool {
+    let Some(status) = &host.status else { return false };
+    status.observed_generation == host.metadata.generation && condition::is_true(&status.conditions, kind)
+}
+
+/// The reason of a host's condition.
+pub fn reason(host: &CloudHost, kind: ConditionType) -> Option<&str> {
+    condition::find(&host.status.as_ref()?.conditions, kind).map(|found| found.reason.as_str())
+}

@@ -1,0 +1,12 @@
+//! The whole system on a real control plane: what departments, operations and finance see, and what happens when
+//! programs die. One binary, one shared lab; tests keep apart by having departments of their own.
+
+mod suite {
+    mod bad_input;
+    mod city;
+    mod contract;
+    mod deletion;
+    mod faults;
+    mod rights;
+    mod story;
+}

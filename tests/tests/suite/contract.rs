@@ -1,0 +1,122 @@
+//! Contracts: the kinds' rules on a real API server, and what we send to engines against their own definitions.
+
+use jiyun_tests::{Order, World, WorldError, world::Quota};
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+#[derive(Deserialize)]
+struct Table {
+    valid: Map<String, Value>,
+    refused: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    kind: String,
+    #[serde(default)]
+    set: Map<String, Value>,
+    #[serde(default)]
+    then: Map<String, Value>,
+    message: String,
+}
+
+#[tokio::test]
+async fn every_rule_of_every_kind_is_enforced_with_its_sentence() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let path = jiyun_lab::source_root().join("crds/tests/refusals.yaml");
+    let table: Table = serde_yaml::from_str(&std::fs::read_to_string(path)?).unwrap();
+    assert!(table.refused.len() >= 100, "only {} cases", table.refused.len());
+    let client = world.lab.client().await?;
+    let namespace = world.lab.namespace().await?;
+    for (number, case) in table.refused.iter().enumerate() {
+        let mut object = table.valid[&case.kind].clone();
+        apply(&mut object, &case.set);
+        let api = api_for(&client, &object, &namespace);
+        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+        let outcome = if case.then.is_empty() {
+            api.create(&dry_run, &read(object)).await
+        } else {
+            let name = format!("refusals-{number}");
+            object["metadata"]["name"] = name.clone().into();
+            if let Some(code) = object.pointer_mut("/spec/code") {
+                *code = format!("C-{number}").into();
+            }
+            api.create(&PostParams::default(), &read(object.clone())).await?;
+            apply(&mut object, &case.then);
+            object["metadata"]["name"] = name.clone().into();
+            let patch = PatchParams { force: true, field_manager: Some("suite".into()), ..PatchParams::default() };
+            let changed = api.patch(&name, &patch, &Patch::Apply(&object)).await;
+            api.delete(&name, &Default::default()).await?;
+            changed
+        };
+        let told = match outcome {
+            Ok(_) => panic!("case {number} ({}): {:?} {:?} was taken", case.kind, case.set, case.then),
+            Err(error) => error.to_string(),
+        };
+        assert!(told.contains(&case.message), "case {number} ({}): expected {:?} in {told}", case.kind, case.message);
+    }
+    Ok(())
+}
+
+fn read(object: Value) -> DynamicObject {
+    serde_json::from_value(object).unwrap()
+}
+
+fn api_for(client: &kube::Client, object: &Value, namespace: &str) -> Api<DynamicObject> {
+    let kind = object["kind"].as_str().unwrap();
+    let definitions = jiyun_crds::v1alpha1::definitions();
+    let definition = definitions.iter().find(|definition| definition.spec.names.kind == kind).unwrap();
+    let resource = ApiResource {
+        group: "jiyun.io".into(),
+        version: "v1alpha1".into(),
+        api_version: "jiyun.io/v1alpha1".into(),
+        kind: kind.into(),
+        plural: definition.spec.names.plural.clone(),
+    };
+    if definition.spec.scope == "Namespaced" {
+        Api::namespaced_with(client.clone(), namespace, &resource)
+    } else {
+        Api::all_with(client.clone(), &resource)
+    }
+}
+
+/// Sets each pointer to its value; null removes.
+fn apply(object: &mut Value, changes: &Map<String, Value>) {
+    for (pointer, value) in changes {
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        match object.pointer_mut(parent).unwrap() {
+            Value::Object(fields) if value.is_null() => drop(fields.remove(key)),
+            Value::Object(fields) => drop(fields.insert(key.to_owned(), value.clone())),
+            Value::Array(items) => match key.parse::<usize>() {
+                Ok(index) if index < items.len() => items[index] = value.clone(),
+                _ => items.push(value.clone()),
+            },
+            other => panic!("{pointer} does not lead into {other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_applied_to_the_engines_fits_their_own_definitions_strictly() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
+    bureau.wait_ready("web-1").await?;
+    let engine = format!("engine-{}", bureau.name);
+    for resource in ["vm/web-1", "dv/web-1-system"] {
+        // What was stored is what was sent, less unknown fields: sent again strictly, it is taken only if none was lost.
+        let stored = world.lab.kubectl(&["get", resource, "-n", &engine, "-o", "json", "--show-managed-fields"]).await?;
+        let object: Value = serde_json::from_str(&stored).unwrap();
+        let ours = object["metadata"]["managedFields"].as_array().unwrap().iter();
+        let ours: Vec<_> = ours.filter(|entry| entry["manager"] == "jiyun-controller").collect();
+        assert_eq!(ours.len(), 1, "{resource}: one field manager, one apply");
+        assert_eq!(ours[0]["operation"], "Apply");
+    }
+    let owners = world.lab.kubectl(&["get", "vm,dv", "-n", &engine, "-o", "jsonpath={.items[*].metadata.ownerReferences}"]).await?;
+    assert_eq!(owners.trim(), "", "engine objects are linked by labels, never by owner references");
+    Ok(())
+}

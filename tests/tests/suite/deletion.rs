@@ -1,0 +1,68 @@
+//! A host's end: quota comes back when the machine is gone, and not before.
+
+use http::StatusCode;
+use jiyun_crds::v1alpha1::ConditionType;
+use jiyun_tests::{Order, World, WorldError, world::{Quota, reason}};
+
+#[tokio::test]
+async fn a_deleted_host_leaves_neither_machine_nor_disk_nor_claim() -> Result<(), WorldError> {
+    let bureau = World::shared().await?.department(Quota::AMPLE).await?;
+    bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
+    bureau.wait_ready("web-1").await?;
+    let answer = bureau.caller.delete(&bureau.host_path("web-1")).await?;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    bureau.wait_gone("web-1").await?;
+    let left = bureau.world.lab.kubectl(&["get", "vm,dv", "-n", &format!("engine-{}", bureau.name), "-o", "name"]).await?;
+    assert_eq!(left.trim(), "");
+    assert_eq!(bureau.used("Vcpu").await?, (0, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn quota_is_not_free_while_the_machine_still_exists() -> Result<(), WorldError> {
+    let bureau = World::shared().await?.department(Quota::cores(2)).await?;
+    bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
+    bureau.wait_ready("web-1").await?;
+    let engine = format!("engine-{}", bureau.name);
+    let held = r#"{"metadata": {"finalizers": ["test.example/hold"]}}"#;
+    bureau.world.lab.kubectl(&["patch", "vm", "web-1", "-n", &engine, "--type=merge", "-p", held]).await?;
+    bureau.caller.delete(&bureau.host_path("web-1")).await?;
+    bureau.wait_for_host("web-1", "deleting", |host| reason(host, ConditionType::Ready) == Some("Deleting")).await?;
+    let refused = bureau.caller.post(&bureau.hosts_path(), &Order::new("web-2", "portal").body(), 30).await?;
+    assert_eq!(refused.json()["code"], "ExceedsLimit", "{refused:?}");
+
+    let free = r#"{"metadata": {"finalizers": null}}"#;
+    bureau.world.lab.kubectl(&["patch", "vm", "web-1", "-n", &engine, "--type=merge", "-p", free]).await?;
+    bureau.wait_gone("web-1").await?;
+    let granted = bureau.caller.post(&bureau.hosts_path(), &Order::new("web-3", "portal").body(), 30).await?;
+    assert!(granted.status.is_success(), "{granted:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_host_can_be_deleted_and_its_name_used_again() -> Result<(), WorldError> {
+    let bureau = World::shared().await?.department(Quota::cores(4)).await?;
+    let large = Order::new("web-1", "portal").class("general-8c16g");
+    let refused = bureau.caller.post(&bureau.hosts_path(), &large.body(), 30).await?;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    bureau.caller.delete(&bureau.host_path("web-1")).await?;
+    bureau.wait_gone("web-1").await?;
+    let granted = bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
+    assert!(granted.status.is_success(), "{granted:?}");
+    bureau.wait_ready("web-1").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_department_with_hosts_is_not_deleted_and_an_empty_one_is() -> Result<(), WorldError> {
+    let bureau = World::shared().await?.department(Quota::AMPLE).await?;
+    bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
+    bureau.wait_ready("web-1").await?;
+    let lab = &bureau.world.lab;
+    lab.kubectl(&["delete", "department", &bureau.name, "--wait=false"]).await?;
+    lab.kubectl(&["wait", "department", &bureau.name, "--for=condition=Ready=False", "--timeout=60s"]).await?;
+    bureau.caller.delete(&bureau.host_path("web-1")).await?;
+    lab.kubectl(&["wait", "department", &bureau.name, "--for=delete", "--timeout=120s"]).await?;
+    lab.kubectl(&["wait", "namespace", &format!("dept-{}", bureau.name), "--for=delete", "--timeout=60s"]).await?;
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Who may do what: rights come from the chart, stamps and finalizers from its admission policies.
+
+use http::StatusCode;
+use jiyun_crds::names::{ANNOTATION_REQUESTED_BY, FINALIZER_CLAIM};
+use jiyun_tests::{Order, World, WorldError, world::Quota};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_reader_sees_and_does_not_order() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    let reader = world.caller(&format!("{}-reader", bureau.name))?;
+    assert_eq!(reader.get(&bureau.hosts_path()).await?.status, StatusCode::OK);
+    let answer = reader.post(&bureau.hosts_path(), &Order::new("web", "portal").body(), 0).await?;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{answer:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_api_servers_stamp_names_the_person_and_cannot_be_forged() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    let operator = format!("{}-operator", bureau.name);
+    let client = world.lab.client_as(&world.lab.person(&operator)?.token).await?;
+    let mut object = Order::new("forged", "portal").object(&bureau.name);
+    object["metadata"]["annotations"] = json!({(ANNOTATION_REQUESTED_BY): "the-mayor"});
+    let hosts = world.hosts_with(client, &bureau.name);
+    let created = hosts.create(&Default::default(), &serde_json::from_value(object).unwrap()).await?;
+    assert_eq!(created.metadata.annotations.unwrap()[ANNOTATION_REQUESTED_BY], operator);
+    assert_eq!(created.metadata.finalizers, Some(vec![FINALIZER_CLAIM.to_owned()]));
+
+    let forge = json!({"metadata": {"annotations": {(ANNOTATION_REQUESTED_BY): "the-mayor"}}});
+    let after = hosts.patch("forged", &PatchParams::default(), &Patch::Merge(&forge)).await?;
+    assert_eq!(after.metadata.annotations.unwrap()[ANNOTATION_REQUESTED_BY], operator);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tenant_cannot_take_the_finalizer_off_or_write_the_status() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
+    bureau.wait_ready("web-1").await?;
+    let client = world.lab.client_as(&world.lab.person(&format!("{}-operator", bureau.name))?.token).await?;
+    let hosts = world.hosts_with(client, &bureau.name);
+    let off = json!({"metadata": {"finalizers": null}});
+    let error = hosts.patch("web-1", &PatchParams::default(), &Patch::Merge(&off)).await.unwrap_err();
+    assert!(error.to_string().contains("taken off by the platform alone"), "{error}");
+    let status = json!({"status": {"claimId": "claim-0"}});
+    let error = hosts.patch_status("web-1", &PatchParams::default(), &Patch::Merge(&status)).await.unwrap_err();
+    assert!(matches!(error, kube::Error::Api(ref status) if status.code == 403), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tenant_has_no_rights_where_machines_live_nor_for_pods_anywhere() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    let (home, engine) = (format!("dept-{}", bureau.name), format!("engine-{}", bureau.name));
+    let who = format!("--as={}-operator", bureau.name);
+    let group = format!("--as-group={}-operators", bureau.name);
+    for (verb, resource, namespace) in [
+        ("get", "virtualmachines.kubevirt.io", &engine),
+        ("list", "pods", &engine),
+        ("create", "pods", &home),
+        ("create", "virtualmachines.kubevirt.io", &home),
+        ("create", "persistentvolumeclaims", &home),
+        ("get", "secrets", &home),
+        ("list", "departments.jiyun.io", &home),
+    ] {
+        let answer = world.lab.kubectl(&["auth", "can-i", verb, resource, "-n", namespace, &who, &group]).await;
+        let told = match answer {
+            Ok(text) => text,
+            Err(error) => error.to_string(),
+        };
+        assert!(!told.contains("yes"), "{verb} {resource} in {namespace}: {told}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_departments_namespace_is_deleted_by_nobody_else() -> Result<(), WorldError> {
+    let bureau = World::shared().await?.department(Quota::AMPLE).await?;
+    let error = bureau.world.lab.kubectl(&["delete", "namespace", &format!("dept-{}", bureau.name)]).await.unwrap_err();
+    assert!(error.to_string().contains("delete its Department instead"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_apis_own_account_can_do_nothing() -> Result<(), WorldError> {
+    let lab = &World::shared().await?.lab;
+    let listed = lab
+        .kubectl(&["auth", "can-i", "--list", "--as=system:serviceaccount:jiyun-system:jiyun-api", "-n", "jiyun-system"])
+        .await?;
+    for line in listed.lines().filter(|line| line.contains("jiyun.io") || line.contains("kubevirt")) {
+        // What everybody signed in may read is the catalogue.
+        assert!(line.contains("[get list watch]"), "{line}");
+    }
+    assert!(!listed.contains("secrets") && !listed.contains("pods"), "{listed}");
+    Ok(())
+}
