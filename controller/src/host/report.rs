@@ -74,7 +74,10 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
     let generation = host.metadata.generation;
     let mut status = CloudHostStatus { observed_generation: generation, spec_digest: digest, ..Default::default() };
     let findings = match standing {
-        Standing::Rejected(rejection) => rejected(rejection),
+        Standing::Rejected(rejection) => {
+            status.refusal = Some(objected(rejection));
+            rejected(rejection)
+        }
         Standing::Refused(refusal) => {
             status.refusal = Some(recorded(refusal));
             refused(refusal)
@@ -164,14 +167,17 @@ pub fn reason(code: RefusalCode) -> Reason {
 }
 
 fn recorded(refusal: &Refusal) -> HostRefusal {
-    HostRefusal {
-        code: refusal.code.to_string(),
-        parameters: refusal
-            .parameters
-            .iter()
-            .map(|(name, value)| RefusalParameter { name: name.clone(), value: value.clone() })
-            .collect(),
-    }
+    in_parts(refusal.code.to_string(), &refusal.parameters)
+}
+
+fn objected(rejection: &Rejection) -> HostRefusal {
+    in_parts(rejection.code.to_owned(), &rejection.parameters)
+}
+
+/// The code with its parameters, so that whoever reads it can say it in another language.
+fn in_parts(code: String, parameters: &Parameters) -> HostRefusal {
+    let part = |(name, value): (&String, &String)| RefusalParameter { name: name.clone(), value: value.clone() };
+    HostRefusal { code, parameters: parameters.iter().map(part).collect() }
 }
 
 fn place(status: &mut CloudHostStatus, claim: &Claim) {
@@ -182,8 +188,7 @@ fn place(status: &mut CloudHostStatus, claim: &Claim) {
 }
 
 fn granted(claim: &Claim) -> Finding {
-    let pool = claim.pool_of(Meter::Vcpu).map(ToString::to_string).unwrap_or_default();
-    let about = parameters([("claim", claim.id.to_string()), ("pool", pool)]);
+    let about = parameters([("claim", claim.id.to_string())]);
     finding(ConditionType::Admitted, ConditionStatus::True, Reason::Granted, "Granted", &about)
 }
 
@@ -215,7 +220,8 @@ fn fault(engines: &Engines) -> Option<String> {
     match (&engines.problem, &engines.disk, &engines.machine) {
         (Some(problem), _, _)
         | (None, Some(DiskState::Failed(problem)), _)
-        | (None, _, Some(MachineState::Failed(problem))) => Some(problem.clone()),
+        // While its disk is still being filled, KubeVirt calls a machine unschedulable or its volume missing: it waits.
+        | (None, Some(DiskState::Filled), Some(MachineState::Failed(problem))) => Some(problem.clone()),
         _ => None,
     }
 }

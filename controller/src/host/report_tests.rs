@@ -104,6 +104,22 @@ fn an_engine_fault_is_shown_and_does_not_take_the_claim_away() {
 }
 
 #[test]
+fn a_machine_that_waits_for_its_disk_is_no_fault() {
+    let engines = Engines {
+        disk: Some(DiskState::Filling("ImportInProgress 25%".into())),
+        machine: Some(MachineState::Failed("ErrorUnschedulable".into())),
+        power: Power::On,
+        addresses: vec![],
+        problem: None,
+    };
+    let standing = Standing::Admitted { claim: claim(), objection: None, engines };
+    let status = status(&host(), None, &standing, at(1001));
+    let provisioned = find(&status.conditions, ConditionType::Provisioned).unwrap();
+    assert_eq!(provisioned.reason, "Provisioning");
+    assert!(provisioned.message.contains("ImportInProgress 25%"), "{}", provisioned.message);
+}
+
+#[test]
 fn a_young_host_on_its_way_is_not_reported_on_until_it_is_ready_or_slow() {
     let on_its_way = status(&host(), None, &admitted(Power::On, None), at(1001));
     assert!(!worth_writing(&host(), &on_its_way, at(1001)));

@@ -3,6 +3,8 @@
 mod account;
 mod children;
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
 use jiyun_crds::{
     names::{FINALIZER_ACCOUNT, department_namespace, engine_namespace},
@@ -23,6 +25,9 @@ use crate::{
     engines::applied,
     error::ReconcileError,
 };
+
+/// When to look again whether the last claim of a department that is being deleted was released.
+const SOON: Duration = Duration::from_secs(5);
 
 impl Settled for Department {
     super::reported!(cluster);
@@ -81,7 +86,7 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
         let about = parameters([("count", held.to_string())]);
         let finding =
             finding(ConditionType::Ready, ConditionStatus::False, Reason::Deleting, "DepartmentHoldsResources", &about);
-        return Ok(Outcome::found(vec![finding]));
+        return Ok(Outcome { again: SOON, ..Outcome::found(vec![finding]) });
     }
     if let Some(account) = account {
         let closed = jiyun_ledger::Account { state: jiyun_ledger::AccountState::Closed, ..account };

@@ -82,7 +82,8 @@ impl LabOptions {
         self
     }
 
-    /// Writes the API server's audit log to this file: level `Request`, changing requests only.
+    /// Writes the API server's audit log to this file: level `Request`, changing requests only. A relative path is below
+    /// the lab's folder and ends with it.
     #[must_use]
     pub fn audit(mut self, path: impl Into<PathBuf>) -> Self {
         self.audit = Some(path.into());

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 #[derive(Deserialize)]
 struct Table {
     valid: Map<String, Value>,
-    refused: Vec<Case>,
+    cases: Vec<Case>,
 }
 
 #[derive(Deserialize)]
@@ -29,11 +29,16 @@ async fn every_rule_of_every_kind_is_enforced_with_its_sentence() -> Result<(), 
     let world = World::shared().await?;
     let path = jiyun_lab::source_root().join("crds/tests/refusals.yaml");
     let table: Table = serde_yaml::from_str(&std::fs::read_to_string(path)?).unwrap();
-    assert!(table.refused.len() >= 100, "only {} cases", table.refused.len());
+    assert!(table.cases.len() >= 100, "only {} cases", table.cases.len());
     let client = world.lab.client().await?;
     let namespace = world.lab.namespace().await?;
-    for (number, case) in table.refused.iter().enumerate() {
+    for (number, case) in table.cases.iter().enumerate() {
         let mut object = table.valid[&case.kind].clone();
+        object["apiVersion"] = "jiyun.io/v1alpha1".into();
+        object["kind"] = case.kind.clone().into();
+        if let Some(home) = object.pointer_mut("/metadata/namespace") {
+            *home = namespace.clone().into();
+        }
         apply(&mut object, &case.set);
         let api = api_for(&client, &object, &namespace);
         let dry_run = PostParams { dry_run: true, ..PostParams::default() };

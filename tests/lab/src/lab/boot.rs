@@ -127,7 +127,8 @@ fn prepare(options: LabOptions, programs: ControlPlanePrograms) -> Result<Site, 
     let people = people::people(&options.departments, &options.people)
         .map_err(|source| LabError::System { action: "read random numbers", source })?;
     let tokens = people::token_file(&people);
-    let apiserver = ApiServer::prepare(&folder, &authority, Port::reserve()?, &tokens, options.audit.as_deref())?;
+    let audit = options.audit.as_ref().map(|log| folder.path().join(log));
+    let apiserver = ApiServer::prepare(&folder, &authority, Port::reserve()?, &tokens, audit.as_deref())?;
     let admin = authority.client("admin", "lab-admin", Some("system:masters"))?;
     let (url, ca) = (apiserver.port.https(), authority.certificate());
     let admin_kubeconfig = kubeconfig::render(&url, ca, "lab-admin", Credentials::Certificate(&admin));

@@ -208,6 +208,39 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_who_ask_at_the_same_time_share_one_build() {
+        let cache = tempfile::tempdir().expect("temp dir");
+        let builds = std::sync::atomic::AtomicU32::new(0);
+        let target = cache.path().join("tool-0000000000000001");
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    once::<BuildError>(cache.path(), &target, |unfinished| {
+                        builds.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        assert!(!target.exists(), "nothing is in place before it is whole");
+                        fs::write(unfinished.join("tool"), "built").expect("write");
+                        Ok(())
+                    })
+                    .expect("built");
+                });
+            }
+        });
+        assert_eq!(builds.into_inner(), 1);
+        assert_eq!(fs::read_to_string(target.join("tool")).expect("in place"), "built");
+    }
+
+    #[test]
+    fn a_failed_build_leaves_nothing_in_place_and_is_tried_again() {
+        let cache = tempfile::tempdir().expect("temp dir");
+        let target = cache.path().join("tool-0000000000000001");
+        let failure = || BuildError::Run { program: "tool".into(), source: io::Error::other("refused") };
+        once::<BuildError>(cache.path(), &target, |_| Err(failure())).expect_err("fails");
+        assert!(!target.exists());
+        once::<BuildError>(cache.path(), &target, |_| Ok(())).expect("succeeds");
+        assert!(target.exists());
+    }
+
+    #[test]
     fn of_older_entries_only_the_newest_is_kept() {
         let cache = tempfile::tempdir().expect("temp dir");
         let entry = |name: &str| {

@@ -71,13 +71,14 @@ pub fn find(module: &Module) -> Result<Go, ToolchainError> {
 fn help(version: &str) -> String {
     let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     format!(
-        "Debian or Ubuntu, where the packaged Go is 1.21 or newer and fetches {version} by itself:\n  \
+        "Debian 13, Ubuntu 24.04 or newer, whose packaged Go then fetches {version} by itself:\n  \
            sudo apt install golang-go && go env -w GOTOOLCHAIN=auto\n\
          Anywhere else on Linux:\n  \
            curl -LO https://go.dev/dl/go{version}.linux-{architecture}.tar.gz\n  \
            sudo rm -rf /usr/local/go && sudo tar -C /usr/local -xzf go{version}.linux-{architecture}.tar.gz\n  \
            export PATH=/usr/local/go/bin:$PATH\n\
-         Or set JIYUN_LAB_BIN to a folder that holds etcd, kube-apiserver, kube-controller-manager and kubectl."
+         Or, without Go: set JIYUN_LAB_BIN to a folder that holds etcd, kube-apiserver, kube-controller-manager, kubectl \
+         and helm, and JIYUN_LAB_ENGINE_CRDS to one that holds the engines' definitions."
     )
 }
 

@@ -20,7 +20,7 @@ impl Cli {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jiyun-lab"));
-        command.args(arguments).arg("--dir").arg(self.folder.path()).stdin(Stdio::null());
+        command.arg("--dir").arg(self.folder.path()).args(arguments).stdin(Stdio::null());
         command
     }
 

@@ -3,22 +3,16 @@
 use std::time::Duration;
 
 use jiyun_lab::simulate::{Fault, Pace};
-use jiyun_lab::{Lab, LabOptions, target_folder, wait_for};
+use jiyun_lab::{Lab, LabOptions, wait_for};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 
-fn audit_log() -> std::path::PathBuf {
-    target_folder().join("lab").join(format!("audit-{}.log", std::process::id()))
-}
+const AUDIT: &str = "audit.log";
 
 async fn lab() -> &'static Lab {
-    let lab = Lab::shared_with(|| {
-        // A log of an earlier process of the same number would be counted too.
-        let _ = std::fs::remove_file(audit_log());
-        LabOptions::default().charts(false).audit(audit_log())
-    });
+    let lab = Lab::shared_with(|| LabOptions::default().charts(false).audit(AUDIT));
     lab.await.expect("the lab starts")
 }
 
@@ -116,7 +110,7 @@ async fn at_full_speed_a_host_costs_one_status_write_per_machine_and_one_per_dis
         let disk = site.disk(&format!("{name}-system"), "Succeeded").await;
         assert_eq!((ready(&disk), disk["progress"].as_str()), ("True", Some("100.0%")));
     }
-    let audit = std::fs::read_to_string(audit_log()).expect("audit log");
+    let audit = std::fs::read_to_string(lab.folder().join(AUDIT)).expect("audit log");
     let writes = |resource: &str| {
         let events = audit.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
         events
