@@ -3,7 +3,7 @@
 use jiyun_tests::{Order, World, WorldError, world::Quota};
 use kube::{
     Api,
-    api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, PostParams},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -50,11 +50,8 @@ async fn every_rule_of_every_kind_is_enforced_with_its_sentence() -> Result<(), 
             if let Some(code) = object.pointer_mut("/spec/code") {
                 *code = format!("C-{number}").into();
             }
-            api.create(&PostParams::default(), &read(object.clone())).await?;
-            apply(&mut object, &case.then);
-            object["metadata"]["name"] = name.clone().into();
-            let patch = PatchParams { force: true, field_manager: Some("suite".into()), ..PatchParams::default() };
-            let changed = api.patch(&name, &patch, &Patch::Apply(&object)).await;
+            let created = api.create(&PostParams::default(), &read(object.clone())).await?;
+            let changed = replaced(&api, &name, created, &case.then).await;
             api.delete(&name, &Default::default()).await?;
             changed
         };
@@ -65,6 +62,23 @@ async fn every_rule_of_every_kind_is_enforced_with_its_sentence() -> Result<(), 
         assert!(told.contains(&case.message), "case {number} ({}): expected {:?} in {told}", case.kind, case.message);
     }
     Ok(())
+}
+
+/// Changes what is there now; somebody else's write in between is no answer, so it is tried again.
+async fn replaced(
+    api: &Api<DynamicObject>,
+    name: &str,
+    mut current: DynamicObject,
+    changes: &Map<String, Value>,
+) -> kube::Result<DynamicObject> {
+    loop {
+        let mut object = serde_json::to_value(&current).unwrap();
+        apply(&mut object, changes);
+        match api.replace(name, &PostParams::default(), &read(object)).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => current = api.get(name).await?,
+            answer => return answer,
+        }
+    }
 }
 
 fn read(object: Value) -> DynamicObject {
