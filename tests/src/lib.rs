@@ -1,6 +1,7 @@
 //! What the suites, the demo and the benchmarks have in common: a whole system on a lab, and people who use it.
 
 pub mod city;
+pub mod demo;
 pub mod order;
 pub mod person;
 pub mod world;

@@ -25,20 +25,35 @@ pub struct Arguments {
     which: Which,
 }
 
+const NAME: &str = "default";
+const DIR: &str = ".lab";
+
 /// Which lab.
 #[derive(Debug, Clone, Args)]
 pub struct Which {
     /// Name of the lab; several may run side by side.
-    #[arg(long, global = true, default_value = "default")]
+    #[arg(long, global = true, default_value = NAME)]
     name: String,
     /// Folder in which labs live, one subfolder each.
-    #[arg(long, global = true, default_value = ".lab", env = "JIYUN_LAB_DIR", value_name = "FOLDER")]
+    #[arg(long, global = true, default_value = DIR, env = "JIYUN_LAB_DIR", value_name = "FOLDER")]
     dir: PathBuf,
 }
 
 impl Which {
     fn folder(&self) -> io::Result<PathBuf> {
         Ok(std::path::absolute(&self.dir)?.join(&self.name))
+    }
+
+    /// The flags that name this lab, each after a space; none for the default.
+    fn flags(&self) -> String {
+        let mut flags = String::new();
+        if self.dir != Path::new(DIR) {
+            flags = format!(" --dir {}", self.dir.display());
+        }
+        if self.name != NAME {
+            flags = format!("{flags} --name {}", self.name);
+        }
+        flags
     }
 
     /// What a lab in the background says: beside its folder, which it makes anew.

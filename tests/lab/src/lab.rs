@@ -2,6 +2,7 @@
 
 mod boot;
 mod guest;
+mod threads;
 mod users;
 
 use std::path::{Path, PathBuf};
@@ -26,10 +27,9 @@ use crate::programs::{ControlPlanePrograms, ProgramError};
 use crate::simulate::Faults;
 use crate::wait::NotInTime;
 
-pub use guest::{ApiOptions, ControllerOptions, Guest, Identity};
+use threads::Threads;
 
-/// How long a component may take to end after SIGTERM before it is killed.
-const GRACE: Duration = Duration::from_secs(10);
+pub use guest::{ApiOptions, ControllerOptions, Guest, Identity};
 
 /// A lab could not be started or used.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +137,7 @@ pub(crate) struct Site {
     pub(crate) admin_kubeconfig: String,
     pub(crate) supervisor: Supervisor,
     pub(crate) faults: Arc<Faults>,
-    runtime: Option<tokio::runtime::Runtime>,
+    threads: Threads,
     started: Instant,
     counter: AtomicU32,
     keep: AtomicBool,
@@ -317,18 +317,24 @@ impl Lab {
     /// Stops as [`Lab::stop`] does but leaves the folder, for whoever looks for the cause of a failure.
     pub async fn stop_and_keep(self) {
         self.site.keep.store(true, Ordering::Relaxed);
-        self.site.supervisor.stop_all(GRACE).await;
+        self.site.stop().await;
     }
 
     /// Stops guests, API server and etcds in this order, and removes the folder.
     pub async fn stop(self) -> Result<(), LabError> {
-        self.site.supervisor.stop_all(GRACE).await;
+        self.site.stop().await;
         // Dropping the last handle removes the folder.
         Ok(())
     }
 }
 
 impl Site {
+    /// Simulators first: an API server waits ten seconds for watches that are still open.
+    async fn stop(&self) {
+        self.threads.end();
+        self.supervisor.stop_all().await;
+    }
+
     pub(crate) fn ledger_tls(&self, user: LedgerUser) -> TlsFiles {
         let [(_, root), (_, controller), (_, api)] = &self.ledger_users;
         match user {
@@ -361,9 +367,7 @@ impl Site {
 
 impl Drop for Site {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.threads.end();
         self.supervisor.kill_all();
         // SIGKILL takes effect within milliseconds; the folder must not be removed under a process that still writes.
         let deadline = Instant::now() + Duration::from_secs(5);

@@ -6,4 +6,4 @@ mod supervisor;
 
 pub use child::{Exit, Failure, Process};
 pub use spawner::{Launch, SpawnError};
-pub use supervisor::Supervisor;
+pub use supervisor::{GUEST_GRACE, Supervisor};

@@ -42,7 +42,7 @@ async fn hold(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
     };
     let state = State::ready(options.profile, &lab);
     note(&state, &folder);
-    print!("{}", state.describe(&which.name));
+    print!("{}", state.describe(which));
     tokio::select! {
         failure = lab.failed() => {
             eprintln!("jiyun-lab: {failure}");

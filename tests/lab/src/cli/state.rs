@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiyun_lab::{Lab, Person, Profile};
 use serde::{Deserialize, Serialize};
 
-use super::CliError;
+use super::{CliError, Which};
 
 const FILE: &str = "state.json";
 
@@ -103,10 +103,11 @@ impl State {
     }
 
     /// What a person wants to know of a lab that is ready.
-    pub fn describe(&self, name: &str) -> String {
+    pub fn describe(&self, which: &Which) -> String {
         let people: Vec<_> = self.people.iter().map(|(person, token)| format!("    {person:<24} {token}")).collect();
         let people = people.join("\n");
-        let named = if name == "default" { String::new() } else { format!(" --name {name}") };
+        let name = &which.name;
+        let which = which.flags();
         format!(
             "lab `{name}` (profile {}) is ready after {}.{} s
   API server  {}
@@ -115,7 +116,7 @@ impl State {
   tokens (and <user>.kubeconfig beside the kubeconfig above)
 {people}
   use         export KUBECONFIG={kubeconfig}
-  stop        jiyun-lab down{named}
+  stop        jiyun-lab{which} down
 ",
             self.profile,
             self.ready_after_ms / 1000,

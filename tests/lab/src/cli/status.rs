@@ -28,7 +28,7 @@ pub fn run(which: &Which) -> Result<ExitCode, CliError> {
     });
     match answer {
         Ok(version) => {
-            println!("{}  Kubernetes  {version}", state.describe(&which.name));
+            println!("{}  Kubernetes  {version}", state.describe(which));
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {

@@ -56,7 +56,7 @@ pub fn run(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
     if let (true, Some(state)) = (jiyun_lab::lives(&folder), State::read(&folder)?)
         && state.phase == Phase::Ready
     {
-        print!("{}", state.describe(&which.name));
+        print!("{}", state.describe(which));
         return Ok(ExitCode::SUCCESS);
     }
     // Here rather than in the background, so that a person sees how far it is.
@@ -66,7 +66,7 @@ pub fn run(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
     let state = super::runtime()?.block_on(wait(&folder, supervisor, &log))?;
     match state {
         Some(state) => {
-            print!("{}", state.describe(&which.name));
+            print!("{}", state.describe(which));
             Ok(ExitCode::SUCCESS)
         }
         // 128 + SIGINT, as shells count.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kube::Client;
 
-use super::{Lab, LabError, Site};
+use super::{Lab, LabError, Site, Threads};
 use crate::apiserver::ApiServer;
 use crate::controller_manager;
 use crate::etcd::{self, Etcd, LedgerUser, TlsFiles};
@@ -142,19 +142,14 @@ fn prepare(options: LabOptions, programs: ControlPlanePrograms) -> Result<Site, 
     };
     let [root, controller, api] = LedgerUser::ALL;
     let ledger_users = [user(root)?, user(controller)?, user(api)?];
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("lab")
-        .enable_all()
-        .build()
-        .map_err(|source| LabError::System { action: "start the lab's threads", source })?;
+    let threads = Threads::start().map_err(|source| LabError::System { action: "start the lab's threads", source })?;
     Ok(Site {
         etcd: Etcd::prepare("etcd", &authority, Port::reserve()?, Port::reserve()?)?,
         ledger: Etcd::prepare("etcd-ledger", &authority, Port::reserve()?, Port::reserve()?)?,
         manager_port: Port::reserve()?,
         faults: Arc::new(Faults::default()),
         supervisor: Supervisor::default(),
-        runtime: Some(runtime),
+        threads,
         counter: AtomicU32::new(1),
         keep: AtomicBool::new(options.keep),
         folder,
@@ -212,13 +207,15 @@ async fn or_failure<T, E: Into<LabError>>(
 
 /// Simulators and their client live on the lab's own threads.
 async fn start_engines(lab: &Lab) -> Result<(), LabError> {
-    let Some(runtime) = &lab.site.runtime else { return Ok(()) };
     let site = Arc::clone(&lab.site);
-    let started = runtime.spawn(async move {
+    let started = lab.site.threads.spawn(async move {
         let client = kubeconfig::client(&site.admin_kubeconfig).await?;
         Ok::<_, LabError>(site.options.profile.start(Arc::clone(&site), client).await?)
     });
-    joined(started.await)
+    match started {
+        Some(started) => joined(started.await),
+        None => Ok(()),
+    }
 }
 
 /// The last sign of life of the controller manager: without it no pod, and no controller that is a ServiceAccount, works.

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{GRACE, Lab, LabError, Site};
+use super::{Lab, LabError, Site};
 use crate::etcd::{LOOPBACK, LedgerUser, TlsFiles};
 use crate::install::NAMESPACE;
 use crate::paths::product_program;
 use crate::ports::Port;
-use crate::process::{Exit, Launch, Process};
+use crate::process::{Exit, GUEST_GRACE, Launch, Process};
 use crate::wait::wait_for;
 
 /// As whom a program talks to the API server.
@@ -185,7 +185,7 @@ impl Guest {
 
     /// SIGTERM, as a rollout; killed if it takes longer than ten seconds.
     pub async fn stop(&self) -> Exit {
-        self.process().stop(GRACE).await
+        self.process().stop(GUEST_GRACE).await
     }
 
     /// Starts it again on the same ports; stops it first if it still runs.

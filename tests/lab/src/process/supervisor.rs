@@ -7,10 +7,16 @@ use tokio::sync::watch;
 
 use super::{Failure, Launch, Process, SpawnError};
 
+/// How long a component may take to end after SIGTERM before it is killed. A lab's data ends with it, so there is little
+/// to lose; an API server with open watches would take ten seconds.
+const COMPONENT_GRACE: Duration = Duration::from_secs(3);
+/// How long a program of the product may take: it finishes what it has begun.
+pub const GUEST_GRACE: Duration = Duration::from_secs(10);
+
 /// Starts children, notices when one ends unasked, stops them in the reverse of their order.
 #[derive(Debug)]
 pub struct Supervisor {
-    processes: Mutex<Vec<Process>>,
+    processes: Mutex<Vec<(Process, Duration)>>,
     failure: Arc<watch::Sender<Option<Failure>>>,
 }
 
@@ -35,7 +41,7 @@ impl Supervisor {
                 is_first
             });
         })?;
-        self.adopt(process.clone());
+        self.adopt(process.clone(), COMPONENT_GRACE);
         Ok(process)
     }
 
@@ -44,7 +50,7 @@ impl Supervisor {
         let process = Process::start(launch, |ended| {
             tracing::info!(component = %ended.name, exit = %ended.exit, "a guest of the lab ended");
         })?;
-        self.adopt(process.clone());
+        self.adopt(process.clone(), GUEST_GRACE);
         Ok(process)
     }
 
@@ -69,18 +75,18 @@ impl Supervisor {
 
     /// Handles on the processes that run now, in the order they started.
     pub fn running(&self) -> Vec<Process> {
-        self.lock().iter().filter(|process| process.exited().is_none()).cloned().collect()
+        self.running_with_grace().into_iter().map(|(process, _)| process).collect()
     }
 
     /// The newest process of that name, running or not.
     pub fn find(&self, name: &str) -> Option<Process> {
-        self.lock().iter().rev().find(|process| process.name() == name).cloned()
+        self.lock().iter().rev().map(|(process, _)| process).find(|process| process.name() == name).cloned()
     }
 
-    /// Asks all to end, the last started first, each given `grace` before it is killed. An API server that outlives its
+    /// Asks all to end, the last started first; each is killed if it takes too long. An API server that outlives its
     /// etcd lingers, hence the order.
-    pub async fn stop_all(&self, grace: Duration) {
-        for process in self.running().into_iter().rev() {
+    pub async fn stop_all(&self) {
+        for (process, grace) in self.running_with_grace().into_iter().rev() {
             process.stop(grace).await;
         }
     }
@@ -92,13 +98,17 @@ impl Supervisor {
         }
     }
 
-    fn adopt(&self, process: Process) {
-        let mut processes = self.lock();
-        processes.retain(|known| known.exited().is_none() || known.name() != process.name());
-        processes.push(process);
+    fn running_with_grace(&self) -> Vec<(Process, Duration)> {
+        self.lock().iter().filter(|(process, _)| process.exited().is_none()).cloned().collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Process>> {
+    fn adopt(&self, process: Process, grace: Duration) {
+        let mut processes = self.lock();
+        processes.retain(|(known, _)| known.exited().is_none() || known.name() != process.name());
+        processes.push((process, grace));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(Process, Duration)>> {
         self.processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -97,7 +97,8 @@ async fn up_status_logs_kubectl_and_down_work_and_down_leaves_nothing() {
     let up = cli.run(&["up", "--without-charts", "--departments", "culture"]);
     let said = String::from_utf8_lossy(&up.stdout).into_owned();
     assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
-    for expected in ["https://127.0.0.1:", "admin.kubeconfig", "culture-operator", "jiyun-lab down"] {
+    let stop = format!("jiyun-lab --dir {} down", cli.folder.path().display());
+    for expected in ["https://127.0.0.1:", "admin.kubeconfig", "culture-operator", &stop] {
         assert!(said.contains(expected), "`{expected}` is missing in\n{said}");
     }
     assert!(cli.run(&["status"]).status.success());

@@ -1,0 +1,54 @@
+//! The benchmarks: what is measured, against what in the same run, and how it is told.
+
+pub mod audit;
+mod bringup;
+mod callers;
+mod error;
+pub mod figure;
+mod idle;
+pub mod machine;
+mod memory;
+mod observer;
+mod options;
+pub mod plan;
+mod progress;
+mod replay;
+pub mod requests;
+pub mod results;
+pub mod statistics;
+pub mod table;
+mod town;
+mod writes;
+
+pub use error::BenchError;
+pub use figure::{Figure, Name};
+pub use options::Options;
+
+/// Measures every figure asked for. Each is recorded as soon as it is known, so that an interruption loses only the
+/// one under way.
+///
+/// # Errors
+/// When something could not be measured; a goal that was missed is no error.
+pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
+    let file = jiyun_lab::target_folder().join("bench/results.jsonl");
+    let mut figures = Vec::new();
+    for name in options.figures() {
+        let load = machine::look_around().await?;
+        progress::say(&format!("{name}: {load}"));
+        if let Some(warning) = load.warning() {
+            progress::say(&format!("WARNING: {warning}"));
+        }
+        let mut figure = match name {
+            Name::BringupVsRoofline => Box::pin(bringup::measure(options)).await?,
+            Name::WritesPerHost => Box::pin(writes::measure(options)).await?,
+            Name::IdleWrites => Box::pin(idle::measure(options)).await?,
+            Name::MemoryPerHost => Box::pin(memory::measure(options)).await?,
+        };
+        figure.notes.push(format!("at the start: {load}"));
+        figure.notes.extend(load.warning());
+        results::record(&file, &figure)?;
+        figures.push(figure);
+    }
+    progress::say(&format!("recorded in {}", file.display()));
+    Ok(figures)
+}

@@ -1,0 +1,182 @@
+//! One figure: what came out, against what, and whether it is as good as it should be.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum Name {
+    /// Hosts per second from order to ready, against a replay of the same writes without us.
+    BringupVsRoofline,
+    /// Writes to the API server per host brought up.
+    WritesPerHost,
+    /// Writes to the API server while nothing happens.
+    IdleWrites,
+    /// Memory of the controller per host.
+    MemoryPerHost,
+}
+
+impl Name {
+    /// All of them, in the order they are measured.
+    pub const ALL: [Self; 4] = [Self::BringupVsRoofline, Self::WritesPerHost, Self::IdleWrites, Self::MemoryPerHost];
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::BringupVsRoofline => "bringup_vs_roofline",
+            Self::WritesPerHost => "writes_per_host",
+            Self::IdleWrites => "idle_writes",
+            Self::MemoryPerHost => "memory_per_host",
+        })
+    }
+}
+
+/// Which direction is the good one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Better {
+    /// More is better: the goal is a least.
+    Higher,
+    /// Less is better: the goal is a most.
+    Lower,
+}
+
+/// Which number the goal is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    /// `ratio`.
+    Ratio,
+    /// `ours`.
+    Ours,
+}
+
+/// The goal of a figure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Goal {
+    /// The bound.
+    pub value: f64,
+    /// On which side of it we want to be.
+    pub better: Better,
+    /// What it bounds.
+    pub judged: Judged,
+}
+
+/// Two numbers measured side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Our number.
+    pub ours: f64,
+    /// What it is compared with.
+    pub reference: f64,
+    /// Where `reference` comes from.
+    pub what_reference_is: String,
+    /// Unit of both.
+    pub unit: String,
+    /// How often it was measured; the numbers are medians.
+    pub runs: usize,
+    /// What else a reader should know.
+    pub notes: Vec<String>,
+}
+
+/// A measured figure, as it is recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figure {
+    /// Which.
+    pub name: Name,
+    /// Our number.
+    pub ours: f64,
+    /// What it is compared with.
+    pub reference: f64,
+    /// Where `reference` comes from.
+    pub what_reference_is: String,
+    /// `ours` / `reference`; nothing where the reference is zero.
+    pub ratio: Option<f64>,
+    /// The bound.
+    pub goal: f64,
+    /// On which side of the bound we want to be.
+    pub better: Better,
+    /// Which number the bound is about.
+    pub judged: Judged,
+    /// Unit of `ours` and `reference`.
+    pub unit: String,
+    /// How often it was measured; the numbers are medians.
+    pub runs: usize,
+    /// Whether the goal was reached.
+    pub met: bool,
+    /// What else a reader should know.
+    pub notes: Vec<String>,
+}
+
+impl Figure {
+    /// Judges a comparison.
+    pub fn new(name: Name, comparison: Comparison, goal: Goal) -> Self {
+        let Comparison { ours, reference, what_reference_is, unit, runs, notes } = comparison;
+        let ratio = (reference != 0.0).then(|| ours / reference);
+        let judged = match goal.judged {
+            Judged::Ratio => ratio,
+            Judged::Ours => Some(ours),
+        };
+        let met = judged.is_some_and(|value| match goal.better {
+            Better::Higher => value >= goal.value,
+            Better::Lower => value <= goal.value,
+        });
+        let Goal { value: goal, better, judged } = goal;
+        Self { name, ours, reference, what_reference_is, ratio, goal, better, judged, unit, runs, met, notes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comparison(ours: f64, reference: f64) -> Comparison {
+        let what_reference_is = "a replay".to_owned();
+        Comparison { ours, reference, what_reference_is, unit: "hosts/s".into(), runs: 3, notes: Vec::new() }
+    }
+
+    fn goal(value: f64, better: Better, judged: Judged) -> Goal {
+        Goal { value, better, judged }
+    }
+
+    #[test]
+    fn a_ratio_on_the_bound_meets_the_goal_and_one_below_misses_it() {
+        let at_least = goal(0.85, Better::Higher, Judged::Ratio);
+        assert!(Figure::new(Name::BringupVsRoofline, comparison(85.0, 100.0), at_least).met);
+        assert!(!Figure::new(Name::BringupVsRoofline, comparison(84.0, 100.0), at_least).met);
+    }
+
+    #[test]
+    fn a_count_is_judged_by_itself_and_not_by_its_ratio() {
+        let at_most = goal(4.0, Better::Lower, Judged::Ours);
+        assert!(Figure::new(Name::WritesPerHost, comparison(4.0, 0.5), at_most).met);
+        assert!(!Figure::new(Name::WritesPerHost, comparison(4.01, 100.0), at_most).met);
+    }
+
+    #[test]
+    fn without_a_reference_there_is_no_ratio_and_a_goal_on_it_is_missed() {
+        let figure =
+            Figure::new(Name::BringupVsRoofline, comparison(1.0, 0.0), goal(0.85, Better::Higher, Judged::Ratio));
+        assert_eq!((figure.ratio, figure.met), (None, false));
+    }
+
+    #[test]
+    fn a_figure_is_recorded_under_its_exact_name_with_every_field() {
+        let figure =
+            Figure::new(Name::BringupVsRoofline, comparison(50.0, 100.0), goal(0.85, Better::Higher, Judged::Ratio));
+        let json = serde_json::to_value(&figure).unwrap();
+        assert_eq!(json["name"], "bringup_vs_roofline");
+        assert_eq!((&json["better"], &json["judged"], &json["met"]), (&"higher".into(), &"ratio".into(), &false.into()));
+        for field in ["ours", "reference", "what_reference_is", "ratio", "goal", "unit", "runs", "notes"] {
+            assert!(json.get(field).is_some(), "{field}");
+        }
+        for name in Name::ALL {
+            assert_eq!(serde_json::to_value(name).unwrap(), name.to_string());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The command line of `jiyun-bench`.
+
+use clap::Parser;
+
+use super::Name;
+
+/// Measures Jiyun on labs of its own. Prints a table and records each figure in `target/bench/results.jsonl`.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "jiyun-bench")]
+pub struct Options {
+    /// Measure this figure alone.
+    #[arg(long, value_enum, value_name = "FIGURE")]
+    pub only: Option<Name>,
+
+    /// Hosts of one measured bring-up.
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=50_000))]
+    pub hosts: u32,
+
+    /// Measured bring-ups of each side; the figures are medians.
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub runs: u32,
+
+    /// Hosts under way at the same time: those tried, of which each side's best is taken.
+    #[arg(long, value_delimiter = ',', default_values_t = [8, 16, 32, 64, 128], value_name = "N,N,...")]
+    pub concurrency: Vec<u16>,
+
+    /// Ready hosts during the idle minute.
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub hosts_idle: u32,
+
+    /// Hosts whose memory is measured.
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub hosts_memory: u32,
+}
+
+impl Options {
+    /// The figures asked for.
+    pub fn figures(&self) -> Vec<Name> {
+        self.only.map_or_else(|| Name::ALL.to_vec(), |only| vec![only])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn a_figure_is_chosen_by_its_recorded_name() {
+        for name in Name::ALL {
+            let options = Options::try_parse_from(["jiyun-bench", "--only", &name.to_string()]).unwrap();
+            assert_eq!(options.figures(), [name]);
+        }
+        assert_eq!(Options::try_parse_from(["jiyun-bench"]).unwrap().figures(), Name::ALL);
+    }
+}

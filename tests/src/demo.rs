@@ -1,0 +1,102 @@
+//! The demo: the whole story on a lab of its own, each command shown with its answer, each answer checked.
+
+mod afterwards;
+mod stage;
+mod story;
+
+use std::{path::PathBuf, time::Duration};
+
+use jiyun_lab::{Lab, LabError, LabOptions, Profile, simulate::Pace};
+
+use crate::{World, WorldError, city};
+
+pub use stage::Stage;
+
+/// Departments of the city whose people appear in the story or in "things to try".
+const DEPARTMENTS: [&str; 6] = ["finance", "kaiyun", "health", "human-resources", "government-services", "hengshan"];
+
+/// Share of natural speed at which nodes are simulated: an image is fetched and a guest boots in a few seconds.
+const PACE: Pace = Pace::percent(25);
+
+/// What the demo is asked to be.
+#[derive(Clone, Debug)]
+pub struct DemoOptions {
+    /// Which engines are real.
+    pub profile: Profile,
+    /// Whether to end after the story instead of staying up.
+    pub once: bool,
+    /// Where the reports go.
+    pub out: PathBuf,
+}
+
+/// The story did not go as told.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The system.
+    #[error(transparent)]
+    World(#[from] WorldError),
+    /// The lab.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+    /// The API cannot be called.
+    #[error("the API cannot be called")]
+    Http(#[from] reqwest::Error),
+    /// A report cannot be written.
+    #[error("{} cannot be written", path.display())]
+    Report {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An answer was not the one the story tells.
+    #[error("the story went otherwise: {0}")]
+    Otherwise(String),
+}
+
+/// Tells the story. `stop` ends the time after it, and the story itself, early.
+///
+/// # Errors
+/// See [`DemoError`]; the lab is gone then, its logs are shown where they help.
+pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result<(), DemoError> {
+    tokio::pin!(stop);
+    let stage = Stage::default();
+    stage.title("Jiyun 集云: one account book for a city's cloud", "a real control plane starts on this machine");
+    let lab = tokio::select! {
+        lab = start(&stage, options.profile) => lab?,
+        () = &mut stop => return Ok(()),
+    };
+    let world = World::on(lab, &city::PLATFORM_FILES, Vec::new()).await?;
+    let told = tokio::select! {
+        told = story::tell(&stage, &world, &options) => told,
+        () = &mut stop => {
+            world.lab.stop().await?;
+            return Ok(());
+        }
+    };
+    if let Err(error) = &told {
+        stage.note(&format!("the story stops here: {error}"));
+        stage.note(&format!("last lines of the controller:\n{}", world.controller.tail(8)));
+        stage.note(&format!("last lines of the API:\n{}", world.api.tail(4)));
+    } else if !options.once {
+        afterwards::describe(&stage, &world, &options)?;
+        tokio::select! {
+            failure = world.lab.failed() => stage.note(&format!("a component of the lab ended: {failure}")),
+            () = &mut stop => stage.note("stopping: the lab and everything in it is removed"),
+        }
+    }
+    // The guests go before the lab they use.
+    let World { lab, controller, api, .. } = world;
+    drop((controller, api));
+    lab.stop().await?;
+    told
+}
+
+async fn start(stage: &Stage, profile: Profile) -> Result<Lab, LabError> {
+    let options = LabOptions::default().profile(profile).pace(PACE).departments(DEPARTMENTS);
+    let started = std::time::Instant::now();
+    let lab = Lab::start_with_progress(options, &|step| stage.note(step)).await?;
+    stage.note(&format!("ready after {:.1} s", started.elapsed().min(Duration::from_secs(9999)).as_secs_f32()));
+    Ok(lab)
+}
