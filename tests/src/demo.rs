@@ -35,9 +35,6 @@ pub enum DemoError {
     /// The system.
     #[error(transparent)]
     World(#[from] WorldError),
-    /// The lab.
-    #[error(transparent)]
-    Lab(#[from] LabError),
     /// The API cannot be called.
     #[error("the API cannot be called")]
     Http(#[from] reqwest::Error),
@@ -53,6 +50,12 @@ pub enum DemoError {
     /// An answer was not the one the story tells.
     #[error("the story went otherwise: {0}")]
     Otherwise(String),
+}
+
+impl From<LabError> for DemoError {
+    fn from(source: LabError) -> Self {
+        Self::World(source.into())
+    }
 }
 
 /// Tells the story. `stop` ends the time after it, and the story itself, early.

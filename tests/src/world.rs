@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use crate::{Caller, city};
 
 /// How long a step may take on a busy machine before a test says it did not happen.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Departments of the shared world that tests take one after the other.
 const DEPARTMENTS: u32 = 64;
@@ -27,7 +27,7 @@ const DEPARTMENTS: u32 = 64;
 pub enum WorldError {
     /// The lab.
     #[error("the lab failed")]
-    Lab(#[from] LabError),
+    Lab(#[source] Box<LabError>),
     /// Something did not come in time.
     #[error(transparent)]
     NotInTime(#[from] NotInTime),
@@ -46,6 +46,12 @@ pub enum WorldError {
     /// Whoever asks expects more of the API than it has.
     #[error("the API program has no address")]
     NoAddress,
+}
+
+impl From<LabError> for WorldError {
+    fn from(source: LabError) -> Self {
+        Self::Lab(Box::new(source))
+    }
 }
 
 impl From<kube::Error> for WorldError {
@@ -109,7 +115,8 @@ impl World {
             lab.apply(city::folder().join(file)).await?;
         }
         // Whoever looks into a failure sets the filter of the suite's programs as of any other.
-        let environment: Vec<_> = std::env::var("RUST_LOG").map(|filter| ("RUST_LOG".into(), filter)).into_iter().collect();
+        let environment: Vec<_> =
+            std::env::var("RUST_LOG").map(|filter| ("RUST_LOG".into(), filter)).into_iter().collect();
         let controller = ControllerOptions {
             arguments: controller_arguments,
             environment: environment.clone(),
@@ -340,7 +347,8 @@ impl Bureau<'_> {
         let answer = self.caller.get(&format!("/v1/departments/{}/quota", self.name)).await?;
         let document = answer.json();
         let rows = document["rows"].as_array().cloned().unwrap_or_default();
-        let row = rows.iter().find(|row| row["meter"] == meter && row.get("tier").is_none_or(serde_json::Value::is_null));
+        let row =
+            rows.iter().find(|row| row["meter"] == meter && row.get("tier").is_none_or(serde_json::Value::is_null));
         let read = |field: &str| row.and_then(|row| row[field].as_u64()).unwrap_or_default();
         Ok((read("used"), read("held")))
     }

@@ -6,6 +6,7 @@ mod suite {
     mod city;
     mod contract;
     mod deletion;
+    mod docs;
     mod faults;
     mod rights;
     mod story;

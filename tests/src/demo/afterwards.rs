@@ -1,6 +1,9 @@
 //! After the story: where everything is, and five things to try.
 
-use super::{DemoError, DemoOptions, stage::{Stage, variable}};
+use super::{
+    DemoError, DemoOptions,
+    stage::{Stage, variable},
+};
 use crate::{World, WorldError};
 
 /// People whose tokens are printed: throw-away users of a lab on loopback.

@@ -80,7 +80,8 @@ async fn order(stage: &Stage, world: &World, clerk: &Caller, profile: Profile) -
     let machines = stage.kubectl(world, engine).await?;
     match profile {
         Profile::Real => {
-            stage.expect(machines.contains("virt-launcher-tax-portal"), "KubeVirt's own control plane brought it up")?;
+            stage
+                .expect(machines.contains("virt-launcher-tax-portal"), "KubeVirt's own control plane brought it up")?;
         }
         Profile::Scale => stage.expect(machines.contains("tax-portal"), "the machine exists")?,
     }
@@ -108,10 +109,18 @@ async fn too_much(stage: &Stage, world: &World) -> Result<(), DemoError> {
         stage.expect(answer.text.contains(says), &format!("in the reader's language ({language}), with numbers"))?;
     }
     let told = stage
-        .kubectl(world, &[
-            "get", "cloudhost", "census-en", "-n", "dept-kaiyun", "-o",
-            "jsonpath={.status.conditions[?(@.type=='Admitted')].message}",
-        ])
+        .kubectl(
+            world,
+            &[
+                "get",
+                "cloudhost",
+                "census-en",
+                "-n",
+                "dept-kaiyun",
+                "-o",
+                "jsonpath={.status.conditions[?(@.type=='Admitted')].message}",
+            ],
+        )
         .await?;
     stage.expect(told.contains("missing 16"), "kubectl shows the same sentence")?;
     let engines = stage.kubectl(world, &["get", "vm", "-n", "engine-kaiyun", "-o", "name"]).await?;
@@ -126,7 +135,9 @@ async fn power(stage: &Stage, world: &World) -> Result<(), DemoError> {
     stage.title("4. Stopped and started by what is declared", "kubectl and GitOps are ways in like the API.");
     for power in ["Stopped", "Running"] {
         let patch = json!({"spec": {"power": power}}).to_string();
-        stage.kubectl(world, &["patch", "cloudhost", "tax-portal", "-n", "dept-finance", "--type=merge", "-p", &patch]).await?;
+        stage
+            .kubectl(world, &["patch", "cloudhost", "tax-portal", "-n", "dept-finance", "--type=merge", "-p", &patch])
+            .await?;
         let reason = format!("--for=jsonpath={{.status.conditions[?(@.type==\"Ready\")].reason}}={power}");
         let waited = ["wait", "cloudhost", "tax-portal", "-n", "dept-finance", &reason, "--timeout=120s"];
         stage.kubectl(world, &waited).await?;
@@ -164,7 +175,9 @@ async fn end(stage: &Stage, world: &World, clerk: &Caller) -> Result<(), DemoErr
     let request = Request { method: Method::DELETE, path: HOST, headers: &[ENGLISH], body: None };
     let answer = stage.call("finance-operator", clerk, request).await?;
     stage.expect(answer.status == StatusCode::ACCEPTED, "the deletion was taken")?;
-    stage.kubectl(world, &["wait", "cloudhost", "tax-portal", "-n", "dept-finance", "--for=delete", "--timeout=120s"]).await?;
+    stage
+        .kubectl(world, &["wait", "cloudhost", "tax-portal", "-n", "dept-finance", "--for=delete", "--timeout=120s"])
+        .await?;
     let left = stage.kubectl(world, &["get", "vm,datavolume,pvc", "-n", "engine-finance", "-o", "name"]).await?;
     stage.expect(left.trim().is_empty(), "machine and disk are gone")?;
     let request = Request { method: Method::GET, path: QUOTA, headers: &[ENGLISH], body: None };

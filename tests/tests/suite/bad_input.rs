@@ -2,7 +2,10 @@
 
 use http::{Method, StatusCode};
 use jiyun_crds::v1alpha1::ConditionType;
-use jiyun_tests::{Order, World, WorldError, world::{Bureau, Quota, reason}};
+use jiyun_tests::{
+    Order, World, WorldError,
+    world::{Bureau, Quota, reason},
+};
 use serde_json::{Value, json};
 
 async fn no_hosts(bureau: &Bureau<'_>) -> Result<(), WorldError> {
@@ -105,13 +108,16 @@ async fn a_department_that_does_not_exist_and_one_that_is_not_mine_look_the_same
 }
 
 #[tokio::test]
-async fn a_wish_that_names_something_missing_is_told_so_by_condition_and_comes_right_by_itself() -> Result<(), WorldError> {
+async fn a_wish_that_names_something_missing_is_told_so_by_condition_and_comes_right_by_itself()
+-> Result<(), WorldError> {
     let bureau = World::shared().await?.department(Quota::AMPLE).await?;
     let class = format!("late-{}", bureau.name);
     let order = Order::new("early", "portal").class(&class);
     bureau.world.lab.apply_text(&order.object(&bureau.name).to_string()).await?;
     bureau
-        .wait_for_host("early", "not accepted", |host| reason(host, ConditionType::Accepted) == Some("UnknownReference"))
+        .wait_for_host("early", "not accepted", |host| {
+            reason(host, ConditionType::Accepted) == Some("UnknownReference")
+        })
         .await?;
     let late = json!({
         "apiVersion": "jiyun.io/v1alpha1", "kind": "HostClass", "metadata": {"name": class},

@@ -128,14 +128,18 @@ async fn what_is_applied_to_the_engines_fits_their_own_definitions_strictly() ->
     let engine = format!("engine-{}", bureau.name);
     for resource in ["vm/web-1", "dv/web-1-system"] {
         // What was stored is what was sent, less unknown fields: sent again strictly, it is taken only if none was lost.
-        let stored = world.lab.kubectl(&["get", resource, "-n", &engine, "-o", "json", "--show-managed-fields"]).await?;
+        let stored =
+            world.lab.kubectl(&["get", resource, "-n", &engine, "-o", "json", "--show-managed-fields"]).await?;
         let object: Value = serde_json::from_str(&stored).unwrap();
         let ours = object["metadata"]["managedFields"].as_array().unwrap().iter();
         let ours: Vec<_> = ours.filter(|entry| entry["manager"] == "jiyun-controller").collect();
         assert_eq!(ours.len(), 1, "{resource}: one field manager, one apply");
         assert_eq!(ours[0]["operation"], "Apply");
     }
-    let owners = world.lab.kubectl(&["get", "vm,dv", "-n", &engine, "-o", "jsonpath={.items[*].metadata.ownerReferences}"]).await?;
+    let owners = world
+        .lab
+        .kubectl(&["get", "vm,dv", "-n", &engine, "-o", "jsonpath={.items[*].metadata.ownerReferences}"])
+        .await?;
     assert_eq!(owners.trim(), "", "engine objects are linked by labels, never by owner references");
     Ok(())
 }

@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 use jiyun_crds::v1alpha1::ConditionType;
-use jiyun_tests::{Order, World, WorldError, world::{Quota, reason}};
+use jiyun_tests::{
+    Order, World, WorldError,
+    world::{Quota, reason},
+};
 
 #[tokio::test]
 async fn a_deleted_host_leaves_neither_machine_nor_disk_nor_claim() -> Result<(), WorldError> {
@@ -12,7 +15,8 @@ async fn a_deleted_host_leaves_neither_machine_nor_disk_nor_claim() -> Result<()
     let answer = bureau.caller.delete(&bureau.host_path("web-1")).await?;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
     bureau.wait_gone("web-1").await?;
-    let left = bureau.world.lab.kubectl(&["get", "vm,dv", "-n", &format!("engine-{}", bureau.name), "-o", "name"]).await?;
+    let left =
+        bureau.world.lab.kubectl(&["get", "vm,dv", "-n", &format!("engine-{}", bureau.name), "-o", "name"]).await?;
     assert_eq!(left.trim(), "");
     assert_eq!(bureau.used("Vcpu").await?, (0, 0));
     Ok(())

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jiyun_crds::v1alpha1::ConditionType;
 use jiyun_lab::{ControllerOptions, LabOptions, simulate::Fault, wait_for};
-use jiyun_tests::{Order, World, WorldError, WorldOptions, city, world::{PATIENCE, Quota, has, reason}};
+use jiyun_tests::{
+    Order, World, WorldError, WorldOptions, city,
+    world::{PATIENCE, Quota, has, reason},
+};
 
 /// A world of one's own: its programs are killed.
 async fn world() -> Result<World, WorldError> {
@@ -88,8 +91,18 @@ async fn a_ledger_restored_alone_is_quarantined_and_nothing_is_touched() -> Resu
     bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
     bureau.wait_ready("web-1").await?;
     wait_for("the mark of the ledger", PATIENCE, || async {
-        let data = world.lab.kubectl(&["get", "cm", "jiyun-ledger-mark", "-n", "jiyun-system", "-o", "jsonpath={.data.revision}"]);
-        data.await.map_err(|error| error.to_string()).and_then(|text| text.parse::<u64>().map_err(|error| error.to_string()))
+        let data = world.lab.kubectl(&[
+            "get",
+            "cm",
+            "jiyun-ledger-mark",
+            "-n",
+            "jiyun-system",
+            "-o",
+            "jsonpath={.data.revision}",
+        ]);
+        data.await
+            .map_err(|error| error.to_string())
+            .and_then(|text| text.parse::<u64>().map_err(|error| error.to_string()))
     })
     .await?;
     world.controller.stop().await;
@@ -109,7 +122,9 @@ async fn a_ledger_restored_alone_is_quarantined_and_nothing_is_touched() -> Resu
     .await?;
 
     bureau.world.lab.apply_text(&Order::new("web-2", "portal").object("finance").to_string()).await?;
-    bureau.wait_for_host("web-2", "undecided", |host| reason(host, ConditionType::Admitted) == Some("Quarantined")).await?;
+    bureau
+        .wait_for_host("web-2", "undecided", |host| reason(host, ConditionType::Admitted) == Some("Quarantined"))
+        .await?;
     world.lab.kubectl(&["delete", "chost", "web-1", "-n", "dept-finance", "--wait=false"]).await?;
     bureau.wait_for_host("web-1", "marked for deletion", |host| host.metadata.deletion_timestamp.is_some()).await?;
     // web-2 is looked at again while web-1 waits: its machine is still there.

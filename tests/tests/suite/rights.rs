@@ -91,7 +91,14 @@ async fn a_departments_namespace_is_deleted_by_nobody_else() -> Result<(), World
 async fn the_apis_own_account_can_do_nothing() -> Result<(), WorldError> {
     let lab = &World::shared().await?.lab;
     let listed = lab
-        .kubectl(&["auth", "can-i", "--list", "--as=system:serviceaccount:jiyun-system:jiyun-api", "-n", "jiyun-system"])
+        .kubectl(&[
+            "auth",
+            "can-i",
+            "--list",
+            "--as=system:serviceaccount:jiyun-system:jiyun-api",
+            "-n",
+            "jiyun-system",
+        ])
         .await?;
     for line in listed.lines().filter(|line| line.contains("jiyun.io") || line.contains("kubevirt")) {
         // What everybody signed in may read is the catalogue.

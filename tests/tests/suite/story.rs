@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 use jiyun_crds::v1alpha1::ConditionType;
-use jiyun_tests::{Order, World, WorldError, world::{Quota, has, reason}};
+use jiyun_tests::{
+    Order, World, WorldError,
+    world::{Quota, has, reason},
+};
 use serde_json::json;
 
 #[tokio::test]
@@ -36,9 +39,12 @@ async fn an_order_above_quota_is_refused_with_numbers_and_nothing_is_created() -
     for number in ["limit 3", "used 2", "requested 2", "missing 1"] {
         assert!(detail.contains(number), "{number} in {detail}");
     }
-    let refused = bureau.wait_for_host("web-2", "refused", |host| reason(host, ConditionType::Admitted) == Some("ExceedsLimit")).await?;
+    let refused = bureau
+        .wait_for_host("web-2", "refused", |host| reason(host, ConditionType::Admitted) == Some("ExceedsLimit"))
+        .await?;
     assert!(!has(&refused, ConditionType::Ready));
-    let machines = bureau.world.lab.kubectl(&["get", "vm", "-n", &format!("engine-{}", bureau.name), "-o", "name"]).await?;
+    let machines =
+        bureau.world.lab.kubectl(&["get", "vm", "-n", &format!("engine-{}", bureau.name), "-o", "name"]).await?;
     assert_eq!(machines.trim(), "virtualmachine.kubevirt.io/web-1");
     Ok(())
 }
