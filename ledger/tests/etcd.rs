@@ -1,5 +1,5 @@
-//! The ledger on a real etcd. Needs `JIYUN_TEST_ETCD` (an endpoint, plain http on loopback); the tests that stop and
-//! start etcd need `JIYUN_TEST_ETCD_COMMAND` (a program and arguments to which etcd's flags are added).
+//! The ledger on a real etcd: one that `JIYUN_TEST_ETCD` names (plain http on loopback), or the lab's, started for these
+//! tests.
 
 #[cfg(test)]
 #[path = "etcd/election.rs"]

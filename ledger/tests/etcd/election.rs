@@ -16,7 +16,7 @@ const EXPIRY_SLACK: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn resigning_hands_over_at_once() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let first = lead(&client, &prefix, "first").await;
     let waiting = tokio::spawn({
@@ -37,7 +37,7 @@ async fn resigning_hands_over_at_once() {
 
 #[tokio::test]
 async fn a_leader_that_vanishes_is_followed_within_its_lease() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let first = lead(&client, &prefix, "first").await;
     let vanished = Instant::now();
@@ -48,7 +48,7 @@ async fn a_leader_that_vanishes_is_followed_within_its_lease() {
 
 #[tokio::test]
 async fn a_leader_cut_off_knows_before_another_leads() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let prefix = prefix();
     let proxy = Proxy::to(&endpoint).await;
     let first = lead(&connect(&proxy.endpoint()).await, &prefix, "first").await;
@@ -68,7 +68,7 @@ async fn a_leader_cut_off_knows_before_another_leads() {
 
 #[tokio::test]
 async fn a_line_cut_for_a_moment_costs_no_leadership() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let prefix = prefix();
     let proxy = Proxy::to(&endpoint).await;
     let client = connect(&proxy.endpoint()).await;
@@ -87,7 +87,7 @@ async fn a_line_cut_for_a_moment_costs_no_leadership() {
 
 #[tokio::test]
 async fn a_leader_whose_lease_is_taken_away_is_told() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let leadership = lead(&client, &prefix, "one").await;
     let answer = client.kv_client().get(format!("{prefix}leader"), None).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_leader_whose_lease_is_taken_away_is_told() {
 
 #[tokio::test]
 async fn of_many_candidates_one_leads() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let mut waiting = tokio::task::JoinSet::new();
     for n in 0..8 {
@@ -119,7 +119,7 @@ async fn of_many_candidates_one_leads() {
 
 #[tokio::test]
 async fn a_withdrawn_candidate_stops_waiting() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let _first = lead(&client, &prefix, "first").await;
     let withdraw = CancellationToken::new();
@@ -135,7 +135,7 @@ async fn a_withdrawn_candidate_stops_waiting() {
 
 #[tokio::test]
 async fn leadership_and_book_outlive_a_restart_of_etcd() {
-    let Some(mut etcd) = Etcd::new(&[]) else { return };
+    let mut etcd = Etcd::new(&[]);
     etcd.start().await;
     let client = connect(&etcd.endpoint("http")).await;
     let leadership = Campaign::new("/x", "one").win(&client, &CancellationToken::new()).await.unwrap();

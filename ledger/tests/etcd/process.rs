@@ -2,15 +2,17 @@
 
 use std::{
     net::TcpListener,
+    path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::mpsc,
 };
 
 use tempfile::TempDir;
 
-use super::support::{connect, needs, until};
+use super::support::{connect, until};
 
 pub struct Etcd {
-    command: String,
+    program: PathBuf,
     flags: Vec<String>,
     data: TempDir,
     client_port: u16,
@@ -23,12 +25,12 @@ fn free_port() -> u16 {
 }
 
 impl Etcd {
-    /// An etcd with these flags besides those for addresses and data; none if the tests are given no etcd to run.
-    pub fn new(flags: &[String]) -> Option<Self> {
-        let command = needs("JIYUN_TEST_ETCD_COMMAND")?;
+    /// An etcd with these flags besides those for addresses and data. The program is the lab's, built once.
+    pub fn new(flags: &[String]) -> Self {
+        let program = jiyun_lab::programs::ControlPlanePrograms::provide().unwrap().etcd;
         let (client_port, peer_port) = (free_port(), free_port());
         let data = tempfile::tempdir().unwrap();
-        Some(Self { command, flags: flags.to_vec(), data, client_port, peer_port, child: None })
+        Self { program, flags: flags.to_vec(), data, client_port, peer_port, child: None }
     }
 
     pub fn endpoint(&self, scheme: &str) -> String {
@@ -36,11 +38,16 @@ impl Etcd {
     }
 
     pub fn spawn(&mut self, scheme: &str) {
-        let mut words = self.command.split_whitespace();
         let peer = format!("http://127.0.0.1:{}", self.peer_port);
         let client = self.endpoint(scheme);
-        let mut command = Command::new(words.next().unwrap());
-        command.args(words).arg("--data-dir").arg(self.data.path()).arg("--unsafe-no-fsync");
+        // Ends with the thread that started it, so that a failed run leaves nothing behind.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "--"])
+            .arg(&self.program)
+            .arg("--data-dir")
+            .arg(self.data.path())
+            .arg("--unsafe-no-fsync");
         command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
         command.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
         command.args(["--initial-cluster", &format!("default={peer}"), "--log-level", "error"]).args(&self.flags);
@@ -66,4 +73,19 @@ impl Drop for Etcd {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Starts the etcd all tests share, on a thread that lives as long as the program, and gives its endpoint.
+pub fn shared() -> String {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut etcd = Etcd::new(&[]);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(etcd.start());
+        tell.send(etcd.endpoint("http")).unwrap();
+        loop {
+            std::thread::park();
+        }
+    });
+    told.recv().unwrap()
 }

@@ -27,7 +27,7 @@ async fn stored(store: &EtcdStore) -> State {
 
 #[tokio::test]
 async fn entries_are_read_back_page_by_page_as_they_were_written() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let leadership = lead(&client, &prefix, "one").await;
     let store = EtcdStore::new(client, &prefix);
@@ -53,7 +53,7 @@ async fn entries_are_read_back_page_by_page_as_they_were_written() {
 
 #[tokio::test]
 async fn a_deposed_leaders_append_is_fenced() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let first = lead(&client, &prefix, "first").await;
     let old = open(&client, &prefix, &first).await;
@@ -79,7 +79,7 @@ async fn a_deposed_leaders_append_is_fenced() {
 
 #[tokio::test]
 async fn without_any_leader_nothing_is_written() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let store = EtcdStore::new(connect(&endpoint).await, &prefix());
     let error = store.append(&entry(1, 7, "a"), Fence { epoch: 7 }).await.unwrap_err();
     assert!(matches!(error, AppendError::Fenced), "{error}");
@@ -88,7 +88,7 @@ async fn without_any_leader_nothing_is_written() {
 
 #[tokio::test]
 async fn two_writers_cannot_both_take_a_number() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let leadership = lead(&client, &prefix, "one").await;
     let fence = leadership.fence();
@@ -107,7 +107,7 @@ async fn two_writers_cannot_both_take_a_number() {
 
 #[tokio::test]
 async fn the_same_entry_offered_twice_is_written_once() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let leadership = lead(&client, &prefix, "one").await;
     let store = EtcdStore::new(client.clone(), &prefix);
@@ -120,7 +120,7 @@ async fn the_same_entry_offered_twice_is_written_once() {
 
 #[tokio::test]
 async fn an_outcome_nobody_heard_of_is_found_in_the_store() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let leadership = lead(&client, &prefix, "one").await;
     let proxy = Proxy::to(&endpoint).await;
@@ -145,7 +145,7 @@ async fn an_outcome_nobody_heard_of_is_found_in_the_store() {
 
 #[tokio::test]
 async fn an_append_over_a_cut_line_is_made_once_the_line_is_mended() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let leadership = lead(&client, &prefix, "one").await;
     let proxy = Proxy::to(&endpoint).await;
@@ -163,7 +163,7 @@ async fn an_append_over_a_cut_line_is_made_once_the_line_is_mended() {
 
 #[tokio::test]
 async fn a_key_that_holds_no_entry_is_named() {
-    let Some(endpoint) = endpoint() else { return };
+    let endpoint = endpoint();
     let (client, prefix) = (connect(&endpoint).await, prefix());
     client.kv_client().put(format!("{prefix}events/{:020}", 1), "nonsense", None).await.unwrap();
     let error = EtcdStore::new(client, &prefix).page(1).await.unwrap_err();
@@ -199,7 +199,7 @@ async fn etcd_is_reached_with_certificates_and_not_without() {
     ] {
         flags.extend([flag.to_owned(), path]);
     }
-    let Some(mut etcd) = Etcd::new(&flags) else { return };
+    let mut etcd = Etcd::new(&flags);
     etcd.spawn("https");
     let tls = EtcdTls { ca: ca_cert.pem().into(), cert: cert.into(), key: key.into(), server_name: None };
     let config = EtcdConfig { endpoints: vec![etcd.endpoint("https")], tls: Some(tls.clone()) };

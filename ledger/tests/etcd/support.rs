@@ -1,7 +1,10 @@
 //! Where the tests' etcd is, and small helpers around it.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,24 +19,11 @@ use tokio_util::sync::CancellationToken;
 /// The shortest lease a campaign takes: tests wait for it to run out.
 pub const TTL: Duration = Duration::from_secs(5);
 
-/// A variable of the environment that a test cannot do without.
-pub fn needs(name: &str) -> Option<String> {
-    match std::env::var(name) {
-        Ok(value) if !value.is_empty() => Some(value),
-        _ => {
-            assert!(
-                std::env::var_os("JIYUN_REQUIRE_ETCD").is_none(),
-                "{name} is not set although JIYUN_REQUIRE_ETCD is: start an etcd for the tests and set it"
-            );
-            eprintln!("skipped: {name} is not set");
-            None
-        }
-    }
-}
-
-/// The etcd the tests share.
-pub fn endpoint() -> Option<String> {
-    needs("JIYUN_TEST_ETCD")
+/// The etcd the tests share: one that is named by `JIYUN_TEST_ETCD` (plain http on loopback), or one of their own.
+pub fn endpoint() -> String {
+    static SHARED: LazyLock<String> =
+        LazyLock::new(|| std::env::var("JIYUN_TEST_ETCD").unwrap_or_else(|_| super::process::shared()));
+    SHARED.clone()
 }
 
 /// A prefix no other test and no earlier run has used.

@@ -18,6 +18,8 @@ struct Watch {
     answers: WatchResponseStream,
     ticks: tokio::time::Interval,
     heard: Instant,
+    /// What was read before the watch began is not told again.
+    seen: i64,
     told: VecDeque<Result<Change, StoreError>>,
     ended: bool,
 }
@@ -27,12 +29,15 @@ pub(super) async fn watch(
     prefix: String,
     revision: i64,
 ) -> Result<BoxStream<'static, Result<Change, StoreError>>, StoreError> {
-    let options = WatchOptions::new().with_prefix().with_start_revision(revision + 1);
+    // From the revision already seen, not the next one: etcd tells no progress to a watch that begins in the future
+    // (`server/storage/mvcc/watchable_store.go`, `progressIfSync`), and an idle ledger would look like a silent etcd.
+    let options = WatchOptions::new().with_prefix().with_start_revision(revision.max(1));
     let mut watcher = client.watch_client().max_decoding_message_size(MAX_ANSWER_BYTES);
     let (ask, answers) = call("watch", watcher.watch(prefix, Some(options))).await?.split();
     let mut ticks = interval(ASK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let watch = Watch { ask, answers, ticks, heard: Instant::now(), told: VecDeque::new(), ended: false };
+    let watch =
+        Watch { ask, answers, ticks, heard: Instant::now(), seen: revision, told: VecDeque::new(), ended: false };
     Ok(futures::stream::unfold(watch, next).boxed())
 }
 
@@ -49,7 +54,7 @@ async fn next(mut watch: Watch) -> Option<(Result<Change, StoreError>, Watch)> {
             answer = watch.answers.message() => match answer {
                 Ok(Some(answer)) => {
                     watch.heard = Instant::now();
-                    tell(&answer, &mut watch.told);
+                    tell(&answer, watch.seen, &mut watch.told);
                 }
                 Ok(None) => watch.told.push_back(Err(ended("etcd closed it"))),
                 Err(error) => watch.told.push_back(Err(failed("watch", error))),
@@ -65,7 +70,7 @@ async fn next(mut watch: Watch) -> Option<(Result<Change, StoreError>, Watch)> {
     }
 }
 
-fn tell(answer: &WatchResponse, told: &mut VecDeque<Result<Change, StoreError>>) {
+fn tell(answer: &WatchResponse, seen: i64, told: &mut VecDeque<Result<Change, StoreError>>) {
     if answer.canceled() {
         let compacted = answer.compact_revision();
         let reason =
@@ -74,6 +79,9 @@ fn tell(answer: &WatchResponse, told: &mut VecDeque<Result<Change, StoreError>>)
         return;
     }
     for event in answer.events() {
+        if event.kv().is_some_and(|kv| kv.mod_revision() <= seen) {
+            continue;
+        }
         match (event.event_type(), event.kv()) {
             (EventType::Put, Some(kv)) => told.push_back(entry(kv).map(Change::Entry)),
             (EventType::Put, None) | (EventType::Delete, _) => told.push_back(Ok(Change::Removed)),
