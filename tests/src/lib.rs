@@ -1,5 +1,6 @@
 //! What the suites, the demo and the benchmarks have in common: a whole system on a lab, and people who use it.
 
+pub mod bench;
 pub mod city;
 pub mod demo;
 pub mod order;

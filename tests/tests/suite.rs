@@ -3,6 +3,7 @@
 
 mod suite {
     mod bad_input;
+    mod charts;
     mod city;
     mod contract;
     mod deletion;

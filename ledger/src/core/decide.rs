@@ -136,8 +136,8 @@ fn closed(path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
     Some(Refusal::new(RefusalCode::AccountClosed, PlacementReport::default()).with("account", &closed.id))
 }
 
-/// The first limit from leaf to root that the growth would exceed. Of an account above the asker's only its name, the
-/// limit and what is left are told: not what its other members use.
+/// The first limit from leaf to root that the growth would exceed. Of an account above the asker's only its name and
+/// what is left are told: its limit as well would tell what its other members use together.
 fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
     for (level, account) in path.iter().enumerate() {
         for limit in &account.limits {
@@ -151,12 +151,11 @@ fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Re
                 .with("meter", limit.meter)
                 .with("unit", limit.meter.unit())
                 .with_some("dimensions", (limit.dimensions.specificity() > 0).then_some(&limit.dimensions))
-                .with("limit", limit.limit)
                 .with("available", available)
                 .with("requested", requested)
                 .with("missing", requested - available);
             return Some(if level == 0 {
-                refusal.with("used", amount.used).with("held", amount.held)
+                refusal.with("limit", limit.limit).with("used", amount.used).with("held", amount.held)
             } else {
                 refusal.with("account", &account.id)
             });

@@ -203,9 +203,7 @@ pub(super) mod tests {
     pub fn life_of(host: &str, second: u32) -> String {
         let hosts = "/apis/jiyun.io/v1alpha1/namespaces/dept-culture/cloudhosts";
         let machines = "/apis/kubevirt.io/v1/namespaces/engine-culture/virtualmachines";
-        let object = |resource: &str, namespace: &str, subresource: &str| {
-            json!({"resource": resource, "namespace": namespace, "name": host, "subresource": subresource})
-        };
+        let object = |resource: &str, namespace: &str, subresource: &str| json!({"resource": resource, "namespace": namespace, "name": host, "subresource": subresource});
         let machine = json!({
             "apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine",
             "metadata": {"name": host, "labels": {"jiyun.io/cloudhost": host}},

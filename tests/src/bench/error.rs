@@ -12,10 +12,10 @@ use crate::WorldError;
 pub enum BenchError {
     /// The system under test.
     #[error("the system under test did not work")]
-    World(#[from] WorldError),
+    World(#[source] Box<WorldError>),
     /// The lab.
     #[error("the lab failed")]
-    Lab(#[from] LabError),
+    Lab(#[source] Box<LabError>),
     /// Something did not come in time.
     #[error(transparent)]
     NotInTime(#[from] NotInTime),
@@ -82,6 +82,18 @@ pub enum BenchError {
 impl From<kube::Error> for BenchError {
     fn from(source: kube::Error) -> Self {
         Self::Kubernetes(Box::new(source))
+    }
+}
+
+impl From<WorldError> for BenchError {
+    fn from(source: WorldError) -> Self {
+        Self::World(Box::new(source))
+    }
+}
+
+impl From<LabError> for BenchError {
+    fn from(source: LabError) -> Self {
+        Self::Lab(Box::new(source))
     }
 }
 

@@ -171,7 +171,10 @@ mod tests {
             Figure::new(Name::BringupVsRoofline, comparison(50.0, 100.0), goal(0.85, Better::Higher, Judged::Ratio));
         let json = serde_json::to_value(&figure).unwrap();
         assert_eq!(json["name"], "bringup_vs_roofline");
-        assert_eq!((&json["better"], &json["judged"], &json["met"]), (&"higher".into(), &"ratio".into(), &false.into()));
+        assert_eq!(
+            (&json["better"], &json["judged"], &json["met"]),
+            (&"higher".into(), &"ratio".into(), &false.into())
+        );
         for field in ["ours", "reference", "what_reference_is", "ratio", "goal", "unit", "runs", "notes"] {
             assert!(json.get(field).is_some(), "{field}");
         }

@@ -95,7 +95,9 @@ impl Seconds {
     pub fn of(processes: &[Process]) -> Self {
         let mut seconds: BTreeMap<String, f64> = processes
             .iter()
-            .filter_map(|process| Some((process.name().to_owned(), seconds_in(&format!("/proc/{}/stat", process.pid()))?)))
+            .filter_map(|process| {
+                Some((process.name().to_owned(), seconds_in(&format!("/proc/{}/stat", process.pid()))?))
+            })
             .collect();
         let own = seconds_in("/proc/self/stat").unwrap_or_default();
         let simulators = threads_of_the_lab();
@@ -194,9 +196,8 @@ mod tests {
 
     #[test]
     fn time_is_told_in_milliseconds_a_piece_and_only_of_processes_that_took_any() {
-        let seconds = |all: &[(&str, f64)]| {
-            Seconds(all.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)).collect())
-        };
+        let seconds =
+            |all: &[(&str, f64)]| Seconds(all.iter().map(|(name, seconds)| ((*name).to_owned(), *seconds)).collect());
         let each = seconds(&[("etcd", 3.0), ("idle", 1.0), ("new", 0.5)])
             .each_since(&seconds(&[("etcd", 1.0), ("idle", 1.0)]), 100);
         assert_eq!(each, BTreeMap::from([("etcd".to_owned(), 20.0), ("new".to_owned(), 5.0)]));

@@ -44,8 +44,7 @@ impl Plan {
     /// Our own requests that succeeded, about hosts that `wanted` names, and between the first and the last of them
     /// those about no host. Requests that failed changed nothing: they are part of our cost, not of the work.
     pub fn of(writes: &[Write], wanted: impl Fn(&HostKey) -> bool) -> Self {
-        let ours: Vec<&Write> =
-            writes.iter().filter(|write| write.actor == Actor::Ours && write.succeeded()).collect();
+        let ours: Vec<&Write> = writes.iter().filter(|write| write.actor == Actor::Ours && write.succeeded()).collect();
         let is_wanted = |write: &&&Write| write.host.as_ref().is_some_and(&wanted);
         let mut hosts: BTreeMap<&HostKey, Chain> = BTreeMap::new();
         let mut order = Vec::new();
@@ -60,8 +59,10 @@ impl Plan {
         let mut times = ours.iter().filter(is_wanted).map(|write| write.at);
         let first = times.next();
         let last = times.next_back().or(first);
-        let during = |write: &&&Write| first.is_some_and(|first| write.at >= first) && last.is_some_and(|last| write.at <= last);
-        let others = ours.iter().filter(|write| write.host.is_none()).filter(during).filter_map(|write| Request::of(write));
+        let during =
+            |write: &&&Write| first.is_some_and(|first| write.at >= first) && last.is_some_and(|last| write.at <= last);
+        let others =
+            ours.iter().filter(|write| write.host.is_none()).filter(during).filter_map(|write| Request::of(write));
         Self { others: others.collect(), chains: order.into_iter().filter_map(|host| hosts.remove(host)).collect() }
     }
 

@@ -10,9 +10,14 @@ pub struct ReadError(String);
 /// Verbs of requests that change something. A server-side apply is counted apart from other patches.
 const CHANGING: [&str; 6] = ["POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"];
 
-/// Changing requests since the API server started, by resource (`cloudhosts/status`).
+/// Requests since the API server started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Requests(BTreeMap<String, u64>);
+pub struct Requests {
+    /// Changing ones, by resource (`cloudhosts/status`).
+    changing: BTreeMap<String, u64>,
+    /// Reads of single objects.
+    gets: u64,
+}
 
 impl Requests {
     /// Reads them out of the API server's metrics.
@@ -20,10 +25,13 @@ impl Requests {
     /// # Errors
     /// When a sample has another form than Prometheus' text format.
     pub fn parse(metrics: &str) -> Result<Self, ReadError> {
-        let mut counts = BTreeMap::new();
+        let mut read = Self::default();
         for line in metrics.lines().filter(|line| line.starts_with("apiserver_request_total{")) {
             let (labels, count) = sample(line).ok_or_else(|| ReadError(line.to_owned()))?;
             let label = |name: &str| labels.get(name).copied().unwrap_or_default();
+            if label("verb") == "GET" && !label("resource").is_empty() {
+                read.gets += count;
+            }
             if !CHANGING.contains(&label("verb")) {
                 continue;
             }
@@ -31,15 +39,20 @@ impl Requests {
                 "" => label("resource").to_owned(),
                 sub => format!("{}/{sub}", label("resource")),
             };
-            *counts.entry(resource).or_default() += count;
+            *read.changing.entry(resource).or_default() += count;
         }
-        Ok(Self(counts))
+        Ok(read)
     }
 
-    /// Requests to one resource since `before`.
+    /// Changing requests to one resource since `before`.
     pub fn since(&self, before: &Self, resource: &str) -> u64 {
-        let at = |requests: &Self| requests.0.get(resource).copied().unwrap_or_default();
+        let at = |requests: &Self| requests.changing.get(resource).copied().unwrap_or_default();
         at(self).saturating_sub(at(before))
+    }
+
+    /// Reads of single objects since `before`.
+    pub fn gets_since(&self, before: &Self) -> usize {
+        usize::try_from(self.gets.saturating_sub(before.gets)).unwrap_or(usize::MAX)
     }
 }
 
@@ -62,7 +75,7 @@ fn sample(line: &str) -> Option<(BTreeMap<&str, &str>, u64)> {
 /// A count that is written as a float.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be a whole number below 2^52")]
 fn whole(value: f64) -> Option<u64> {
-    (value >= 0.0 && value < 4_503_599_627_370_496.0 && value.fract() == 0.0).then_some(value as u64)
+    ((0.0..4_503_599_627_370_496.0).contains(&value) && value.fract() == 0.0).then_some(value as u64)
 }
 
 #[cfg(test)]
@@ -79,7 +92,8 @@ apiserver_request_duration_seconds_count{verb="POST"} 7
     #[test]
     fn only_changing_requests_count_and_an_apply_is_one() {
         let read = Requests::parse(BEFORE).unwrap();
-        assert_eq!(read, Requests(BTreeMap::from([("cloudhosts".into(), 3), ("cloudhosts/status".into(), 2)])));
+        let changing = BTreeMap::from([("cloudhosts".into(), 3), ("cloudhosts/status".into(), 2)]);
+        assert_eq!(read, Requests { changing, gets: 0 });
     }
 
     #[test]

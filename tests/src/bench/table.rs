@@ -63,8 +63,11 @@ fn rounded(value: f64) -> String {
 }
 
 fn line(cells: &[String; 6], widths: &[usize]) -> String {
-    let padded: Vec<String> =
-        cells.iter().zip(widths).map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count()))).collect();
+    let padded: Vec<String> = cells
+        .iter()
+        .zip(widths)
+        .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())))
+        .collect();
     padded.join("  ").trim_end().to_owned() + "\n"
 }
 

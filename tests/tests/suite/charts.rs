@@ -1,0 +1,83 @@
+//! The charts: linted, rendered, and free of rights and settings nobody decided on.
+
+use std::{path::Path, process::Command};
+
+use jiyun_tests::WorldError;
+use serde_json::Value;
+
+fn helm(arguments: &[&str]) -> String {
+    let program = jiyun_lab::programs::program("helm", "helm").unwrap();
+    let output = Command::new(program).args(arguments).current_dir(jiyun_lab::source_root()).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "helm {arguments:?}: {told}{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn rendered(settings: &[&str]) -> Vec<Value> {
+    let mut arguments = vec!["template", "jiyun", "charts/jiyun", "--namespace", "jiyun-system"];
+    arguments.extend(settings);
+    let text = helm(&arguments);
+    let documents = text.split("\n---").map(|document| document.trim_start_matches("---"));
+    documents.filter(|document| document.contains("kind:")).map(|document| serde_yaml::from_str(document).unwrap()).collect()
+}
+
+fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    objects.iter().filter(|object| object["kind"] == kind).collect()
+}
+
+#[test]
+fn both_charts_pass_helm_lint_strictly() {
+    for chart in ["charts/jiyun", "charts/jiyun-crds"] {
+        helm(&["lint", "--strict", chart]);
+    }
+}
+
+#[test]
+fn the_definitions_chart_holds_exactly_the_generated_manifests() -> Result<(), WorldError> {
+    let text = helm(&["template", "crds", "charts/jiyun-crds"]);
+    let manifests = std::fs::read_dir(jiyun_lab::source_root().join("crds/manifests"))?.count();
+    assert_eq!(text.matches("\nkind: CustomResourceDefinition").count(), manifests);
+    assert_eq!(manifests, jiyun_crds::v1alpha1::definitions().len());
+    Ok(())
+}
+
+#[test]
+fn no_role_holds_a_wildcard() {
+    let objects = rendered(&[]);
+    let roles: Vec<_> = of_kind(&objects, "ClusterRole").into_iter().chain(of_kind(&objects, "Role")).collect();
+    assert!(roles.len() >= 7, "only {} roles", roles.len());
+    for role in roles {
+        assert!(!role["rules"].to_string().contains("\"*\""), "{}: {}", role["metadata"]["name"], role["rules"]);
+    }
+}
+
+#[test]
+fn workloads_run_restricted_and_the_api_has_no_token() {
+    let objects = rendered(&[]);
+    let workloads = of_kind(&objects, "Deployment");
+    assert_eq!(workloads.len(), 2);
+    for workload in workloads {
+        let pod = &workload["spec"]["template"]["spec"];
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        for container in pod["containers"].as_array().unwrap() {
+            let security = &container["securityContext"];
+            assert_eq!(security["allowPrivilegeEscalation"], false);
+            assert_eq!(security["readOnlyRootFilesystem"], true);
+            assert_eq!(security["capabilities"]["drop"][0], "ALL");
+            assert!(container["livenessProbe"].is_object() && container["readinessProbe"].is_object());
+        }
+        if workload["metadata"]["name"] == "jiyun-api" {
+            assert_eq!(pod["automountServiceAccountToken"], false);
+        }
+    }
+}
+
+#[test]
+fn a_setting_the_chart_does_not_know_is_refused() {
+    let program = jiyun_lab::programs::program("helm", "helm").unwrap();
+    let chart = jiyun_lab::source_root().join("charts/jiyun");
+    for setting in ["controller.replicaz=3", "ledger.endpoints[0]=http://plain:2379", "api.replicas=-1"] {
+        let output = Command::new(&program).args(["template", "jiyun"]).arg(Path::new(&chart)).args(["--set", setting]).output();
+        assert!(!output.unwrap().status.success(), "{setting} was taken");
+    }
+}
