@@ -9,7 +9,7 @@ use kube::ResourceExt;
 
 use super::{
     Outcome, Settled,
-    pool::{Unusable, book},
+    pool::{Unusable, settle},
 };
 use crate::{context::Context, error::ReconcileError};
 
@@ -17,7 +17,7 @@ impl Settled for ComputePool {
     super::reported!(cluster);
 
     fn settle<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
-        Box::pin(async move { book(read(self), context).await })
+        Box::pin(settle(self, read(self), context))
     }
 }
 
@@ -44,6 +44,6 @@ fn read(pool: &ComputePool) -> Result<Pool, Unusable> {
             (Meter::Vcpu, spec.reserve.vcpu),
             (Meter::Memory, mebibytes("spec.reserve.memory", &spec.reserve.memory)?),
         ]),
-        state: if pool.metadata.deletion_timestamp.is_some() { PoolState::Closed } else { PoolState::Open },
+        state: PoolState::Open,
     })
 }

@@ -1,10 +1,16 @@
 //! What compute and storage pools have in common: where they are, and booking them.
 
-use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, Reason, condition::Finding};
-use jiyun_ledger::Pool;
-use jiyun_messages::{Parameters, parameters};
+use std::time::Duration;
 
-use super::Outcome;
+use jiyun_crds::{
+    names::FINALIZER_POOL,
+    v1alpha1::{ConditionStatus, ConditionType, Reason, condition::Finding},
+};
+use jiyun_ledger::{Claim, Pool, PoolId, PoolState};
+use jiyun_messages::{Parameters, parameters};
+use kube::ResourceExt;
+
+use super::{Outcome, Settled};
 use crate::{
     catalogue::lookup,
     conditions::{finding, plain},
@@ -28,11 +34,41 @@ impl Unusable {
     }
 }
 
-/// Books what was read of a pool and says how it stands.
+/// When to look again whether a pool that is being deleted is empty.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Books what was read of a pool and says how it stands; closes one that is being deleted, and lets it go once nothing
+/// lies in it: the machines in it are found by it.
 ///
 /// # Errors
-/// When the ledger cannot be asked. What the ledger has against the pool becomes a condition.
-pub async fn book(read: Result<Pool, Unusable>, context: &Context) -> Result<Outcome, ReconcileError> {
+/// When the ledger or Kubernetes cannot be asked. What the ledger has against the pool becomes a condition.
+pub async fn settle<K: Settled>(
+    object: &K,
+    read: Result<Pool, Unusable>,
+    context: &Context,
+) -> Result<Outcome, ReconcileError> {
+    if object.meta().deletion_timestamp.is_none() {
+        return book(read, context).await;
+    }
+    if !object.finalizers().iter().any(|finalizer| finalizer == FINALIZER_POOL) {
+        return Ok(Outcome::gone());
+    }
+    let id = PoolId::new(object.name_any());
+    if let Some(pool) = context.ledger.read(|state| state.pool(&id).cloned()) {
+        context.ledger.set_pool(Pool { state: PoolState::Closed, ..pool }).await?;
+    }
+    let lies_here = |claim: &Claim| claim.is_open() && claim.lines.iter().any(|line| line.pool == id);
+    let held = context.ledger.read(|state| state.claims().filter(|claim| lies_here(claim)).count());
+    if held > 0 {
+        let about = parameters([("count", held.to_string())]);
+        let found = said(Reason::Deleting, "PoolHoldsResources", &about);
+        return Ok(Outcome { again: SOON, ..Outcome::found(vec![found]) });
+    }
+    context.writer.remove_finalizer(&object.home(context.client.clone()), object, FINALIZER_POOL).await?;
+    Ok(Outcome::gone())
+}
+
+async fn book(read: Result<Pool, Unusable>, context: &Context) -> Result<Outcome, ReconcileError> {
     let refused = match read.and_then(|pool| placed(pool, context)) {
         Ok(pool) => match context.ledger.set_pool(pool).await.map_err(ReconcileError::from) {
             Ok(_) => None,

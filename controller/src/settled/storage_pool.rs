@@ -9,7 +9,7 @@ use kube::ResourceExt;
 
 use super::{
     Outcome, Settled,
-    pool::{Unusable, book},
+    pool::{Unusable, settle},
 };
 use crate::{context::Context, error::ReconcileError};
 
@@ -17,7 +17,7 @@ impl Settled for StoragePool {
     super::reported!(cluster);
 
     fn settle<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
-        Box::pin(async move { book(read(self), context).await })
+        Box::pin(settle(self, read(self), context))
     }
 }
 
@@ -38,6 +38,6 @@ fn read(pool: &StoragePool) -> Result<Pool, Unusable> {
         capacity: BTreeMap::from([(Meter::BlockStorage, mebibytes("spec.capacity", &spec.capacity)?)]),
         overcommit_percent: BTreeMap::new(),
         reserve: BTreeMap::from([(Meter::BlockStorage, mebibytes("spec.reserve", &spec.reserve)?)]),
-        state: if pool.metadata.deletion_timestamp.is_some() { PoolState::Closed } else { PoolState::Open },
+        state: PoolState::Open,
     })
 }

@@ -18,7 +18,10 @@ fn rendered(settings: &[&str]) -> Vec<Value> {
     arguments.extend(settings);
     let text = helm(&arguments);
     let documents = text.split("\n---").map(|document| document.trim_start_matches("---"));
-    documents.filter(|document| document.contains("kind:")).map(|document| serde_yaml::from_str(document).unwrap()).collect()
+    documents
+        .filter(|document| document.contains("kind:"))
+        .map(|document| serde_yaml::from_str(document).unwrap())
+        .collect()
 }
 
 fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
@@ -77,7 +80,8 @@ fn a_setting_the_chart_does_not_know_is_refused() {
     let program = jiyun_lab::programs::program("helm", "helm").unwrap();
     let chart = jiyun_lab::source_root().join("charts/jiyun");
     for setting in ["controller.replicaz=3", "ledger.endpoints[0]=http://plain:2379", "api.replicas=-1"] {
-        let output = Command::new(&program).args(["template", "jiyun"]).arg(Path::new(&chart)).args(["--set", setting]).output();
+        let output =
+            Command::new(&program).args(["template", "jiyun"]).arg(Path::new(&chart)).args(["--set", setting]).output();
         assert!(!output.unwrap().status.success(), "{setting} was taken");
     }
 }

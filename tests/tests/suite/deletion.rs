@@ -70,3 +70,29 @@ async fn a_department_with_hosts_is_not_deleted_and_an_empty_one_is() -> Result<
     lab.kubectl(&["wait", "namespace", &format!("dept-{}", bureau.name), "--for=delete", "--timeout=60s"]).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_pool_with_machines_takes_no_more_and_goes_when_it_is_empty() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    let tier = format!("tier-{}", bureau.name);
+    let pool = serde_json::json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "StoragePool", "metadata": {"name": tier},
+        "spec": {"siteRef": {"name": "hengshan-main"}, "zones": ["extranet-public"], "tier": tier,
+                 "storageClassName": "standard", "provider": "test", "maxProtectionLevel": 3, "capacity": "1Ti"},
+    });
+    world.lab.apply_text(&pool.to_string()).await?;
+    world.lab.kubectl(&["wait", "storagepool", &tier, "--for=condition=Ready", "--timeout=60s"]).await?;
+    let order = |name: &str| Order { tier: tier.clone(), ..Order::new(name, "portal") };
+    bureau.caller.post(&bureau.hosts_path(), &order("web-1").body(), 30).await?;
+    bureau.wait_ready("web-1").await?;
+
+    world.lab.kubectl(&["delete", "storagepool", &tier, "--wait=false"]).await?;
+    world.lab.kubectl(&["wait", "storagepool", &tier, "--for=condition=Ready=False", "--timeout=60s"]).await?;
+    let refused = bureau.caller.post(&bureau.hosts_path(), &order("web-2").body(), 30).await?;
+    assert_eq!(refused.json()["code"], "NoMatchingPool", "{refused:?}");
+    bureau.caller.delete(&bureau.host_path("web-1")).await?;
+    bureau.wait_gone("web-1").await?;
+    world.lab.kubectl(&["wait", "storagepool", &tier, "--for=delete", "--timeout=60s"]).await?;
+    Ok(())
+}

@@ -6,7 +6,10 @@ use std::{path::Path, process::Output, time::Duration};
 
 use jiyun_lab::programs;
 use jiyun_ledger::{FiscalMonth, Meter, PriceUnit, fen};
-use jiyun_tests::{World, WorldError, world::{Bureau, Quota}};
+use jiyun_tests::{
+    World, WorldError,
+    world::{Bureau, Quota},
+};
 use tokio::process::Command;
 
 use self::blocks::{Block, NOT_RUN, blocks, documents, is_make, targets, text};
@@ -19,10 +22,12 @@ async fn run(block: &Block, document: &str, bureau: &Bureau<'_>, folder: &Path) 
     let lab = &bureau.world.lab;
     let helm = programs::program("helm", "helm").unwrap();
     let own = std::env::current_exe()?;
-    let product = std::env::var_os("JIYUN_BIN_DIR").map_or_else(|| own.ancestors().nth(2).unwrap().to_owned(), Into::into);
+    let product =
+        std::env::var_os("JIYUN_BIN_DIR").map_or_else(|| own.ancestors().nth(2).unwrap().to_owned(), Into::into);
     let first = [lab.kubectl_program().parent().unwrap(), helm.parent().unwrap(), &product];
     let inherited = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(first.into_iter().map(Into::into).chain(std::env::split_paths(&inherited))).unwrap();
+    let path =
+        std::env::join_paths(first.into_iter().map(Into::into).chain(std::env::split_paths(&inherited))).unwrap();
     let mut command = Command::new("bash");
     command
         .args(["-euo", "pipefail", "-c", &block.script])
@@ -124,9 +129,8 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
 
 #[test]
 fn every_path_and_link_leads_somewhere() {
-    const FOLDERS: [&str; 10] = [
-        "api/", "charts/", "controller/", "crds/", "docs/", "examples/", "ledger/", "messages/", "tests/", "tools/",
-    ];
+    const FOLDERS: [&str; 10] =
+        ["api/", "charts/", "controller/", "crds/", "docs/", "examples/", "ledger/", "messages/", "tests/", "tools/"];
     let root = jiyun_lab::source_root();
     for document in documents() {
         let (text, here) = (text(&document), document.parent().unwrap());
@@ -135,7 +139,9 @@ fn every_path_and_link_leads_somewhere() {
             assert!(here.join(target).exists(), "{}: the link {target} leads nowhere", document.display());
         }
         let quoted = text.split('`').skip(1).step_by(2);
-        let is_path = |word: &&str| FOLDERS.iter().any(|folder| word.starts_with(folder)) && !word.contains(['<', '*', ' ', '\n', '{']);
+        let is_path = |word: &&str| {
+            FOLDERS.iter().any(|folder| word.starts_with(folder)) && !word.contains(['<', '*', ' ', '\n', '{'])
+        };
         for path in quoted.filter(is_path) {
             assert!(root.join(path).exists(), "{}: there is no {path}", document.display());
         }
@@ -145,7 +151,8 @@ fn every_path_and_link_leads_somewhere() {
 /// Words of a source file that begin with `start`, between quotes.
 fn quoted(source: &str, start: &str) -> Vec<String> {
     let source = text(&jiyun_lab::source_root().join(source));
-    let words = source.split('"').skip(1).step_by(2).filter(|word| word.starts_with(start) && !word.contains([' ', '{']));
+    let words =
+        source.split('"').skip(1).step_by(2).filter(|word| word.starts_with(start) && !word.contains([' ', '{']));
     words.map(str::to_owned).collect()
 }
 
@@ -165,7 +172,8 @@ fn every_reason_of_a_condition_is_explained() {
     let guide = text(&jiyun_lab::source_root().join("docs/architecture.md"));
     for name in ["ConditionType", "Reason"] {
         let body = source.split_once(&format!("pub enum {name} {{")).unwrap().1.split_once("\n}").unwrap().0;
-        let words: Vec<_> = body.lines().filter_map(|line| line.trim().strip_suffix(',')).filter(|line| !line.contains(' ')).collect();
+        let words: Vec<_> =
+            body.lines().filter_map(|line| line.trim().strip_suffix(',')).filter(|line| !line.contains(' ')).collect();
         assert!(words.len() >= 5, "{name}: {words:?}");
         for word in words {
             assert!(guide.contains(&format!("`{word}`")), "{name} {word} is not in docs/architecture.md");
@@ -195,7 +203,9 @@ fn the_worked_example_is_what_the_ledger_computes() {
     let mut rows = 0;
     for line in example.lines().filter(|line| line.starts_with("| `")) {
         let cells: Vec<_> = line.split('|').map(|cell| cell.trim().trim_matches('`').replace(',', "")).collect();
-        let [_, meter, quantity, seconds, unit_seconds, price, unit, amount, _] = cells.as_slice() else { panic!("{line}") };
+        let [_, meter, quantity, seconds, unit_seconds, price, unit, amount, _] = cells.as_slice() else {
+            panic!("{line}")
+        };
         let (meter, unit): (Meter, PriceUnit) = (meter.parse().unwrap(), unit.parse().unwrap());
         let product = quantity.parse::<i128>().unwrap() * seconds.parse::<i128>().unwrap();
         assert_eq!(product.to_string(), *unit_seconds, "{line}");

@@ -7,7 +7,10 @@ pub const NOT_RUN: [(&str, &str); 5] = [
     ("git clone", "the tests run in the clone"),
     ("export KUBECONFIG=", "the test itself sets what `make demo` prints"),
     ("etcdctl user add root --no-password", "the lab has no etcdctl; it makes the same calls (tests/lab/src/etcd.rs)"),
-    ("kubectl create namespace jiyun-system", "needs certificates and a cluster with nodes; the lab applies the same charts"),
+    (
+        "kubectl create namespace jiyun-system",
+        "needs certificates and a cluster with nodes; the lab applies the same charts",
+    ),
     ("kubectl --namespace jiyun-system port-forward", "the lab has no pods to forward to; programs run as processes"),
 ];
 
