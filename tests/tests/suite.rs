@@ -1,6 +1,7 @@
 //! The whole system on a real control plane: what departments, operations and finance see, and what happens when
 //! programs die. One binary, one shared lab; tests keep apart by having departments of their own.
 
+#[cfg(test)]
 mod suite {
     mod bad_input;
     mod charts;

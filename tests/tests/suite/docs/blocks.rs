@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Commands no test can run, by the first line of their block, with the reason. A block of `make` targets needs no entry.
-pub const NOT_RUN: [(&str, &str); 5] = [
-    ("git clone", "the tests run in the clone"),
+pub const NOT_RUN: [(&str, &str); 4] = [
     ("export KUBECONFIG=", "the test itself sets what `make demo` prints"),
     ("etcdctl user add root --no-password", "the lab has no etcdctl; it makes the same calls (tests/lab/src/etcd.rs)"),
     (
