@@ -22,15 +22,19 @@ build: prerequisites ## Build every program
 	cargo build --workspace --locked
 
 .PHONY: demo
-demo: build lab ## Tell the story on a lab of its own, then stay up (ONCE=1 ends by itself)
+demo: build lab-real ## Tell the story on a lab of its own, then stay up (ONCE=1 ends by itself)
 	cargo run --locked -q -p jiyun-tests --bin jiyun-demo -- $(if $(ONCE),--once,) $(if $(PROFILE),--profile $(PROFILE),)
 
 .PHONY: lab
 lab: prerequisites ## Build the lab's programs (once; cached outside the checkout)
 	cargo run --locked -q -p jiyun-lab -- build
 
+.PHONY: lab-real
+lab-real: lab
+	cargo run --locked -q -p jiyun-lab -- build --profile real
+
 .PHONY: test
-test: build lab ## Run every suite
+test: build lab-real ## Run every suite
 	cargo test --workspace --locked
 
 .PHONY: lint
@@ -54,7 +58,8 @@ bench: prerequisites lab ## Measure (ONLY=name for one figure); results in targe
 .PHONY: crds
 crds: prerequisites ## Generate crds/manifests and docs/openapi.json from the types
 	cargo run --locked -q -p jiyun-crds --bin crdgen
-	cargo run --locked -q -p jiyun-api -- openapi --write docs/openapi.json
+	cargo run --locked -q -p jiyun-api -- openapi > docs/openapi.json.new
+	mv docs/openapi.json.new docs/openapi.json
 
 .PHONY: clean
 clean: ## Remove build output; the lab's cached programs stay

@@ -1,5 +1,7 @@
 //! Everything that may be recorded besides decisions, and whether it may be recorded now.
 
+use jiff::Timestamp;
+
 use super::{
     account::{Account, AccountId},
     claim::{ClaimId, ClaimStage},
@@ -104,6 +106,14 @@ pub enum CommandError {
     ImmutableBook {
         /// The book.
         book: String,
+    },
+    /// A price book that would change what has been used already.
+    #[error("price book {book} would reprice use since {valid_from}; choose a valid-from that is not in the past")]
+    Repricing {
+        /// The book.
+        book: String,
+        /// Since when it would count.
+        valid_from: Timestamp,
     },
     /// Two price books would come into force at once.
     #[error("price book {book} comes into force at the same moment as {other}; choose another valid-from")]
@@ -212,8 +222,8 @@ pub enum CommandError {
     },
 }
 
-/// The event that carries out `command`; none if nothing would change.
-pub fn plan(state: &State, command: &Command) -> Result<Option<Event>, CommandError> {
+/// The event that carries out `command` at this moment; none if nothing would change.
+pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Event>, CommandError> {
     match command {
         Command::SetAccount(account) => {
             if state.account(&account.id).is_some_and(|is| **is == *account) {
@@ -230,8 +240,8 @@ pub fn plan(state: &State, command: &Command) -> Result<Option<Event>, CommandEr
             Ok(Some(Event::PoolSet { pool: pool.clone() }))
         }
         Command::SetPrices(book) => {
-            state.check_book(book)?;
             let there = state.books().any(|is| **is == *book);
+            state.check_book(book, at)?;
             Ok((!there).then(|| Event::PricesSet { book: book.clone() }))
         }
         Command::Billable(claim) => match state.known_claim(*claim)?.stage() {

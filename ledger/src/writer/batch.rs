@@ -68,7 +68,7 @@ impl<'a> Batch<'a> {
                 self.pending.push(Pending::Decision(reply, outcome));
             }
             Message::Record(command, reply) => {
-                let changed = command::plan(&self.working, &command).map_err(LedgerError::from);
+                let changed = command::plan(&self.working, &command, self.at).map_err(LedgerError::from);
                 let changed = changed.and_then(|event| match event {
                     Some(event) => self.push(event).map(|()| true),
                     None => Ok(false),

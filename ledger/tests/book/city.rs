@@ -113,7 +113,7 @@ impl Book {
 
     /// Records a command; whether it changed anything.
     pub fn record(&mut self, command: &Command) -> Result<bool, CommandError> {
-        let event = plan(&self.state, command)?;
+        let event = plan(&self.state, command, self.now)?;
         let changed = event.is_some();
         if let Some(event) = event {
             self.write(event);

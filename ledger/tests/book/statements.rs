@@ -282,6 +282,18 @@ fn the_most_specific_rate_wins_and_two_equal_ones_are_not_recorded() {
 }
 
 #[test]
+fn what_was_used_is_never_repriced() {
+    let mut book = book();
+    lives(&mut book, "2026-06-01T00:00:00Z", None);
+    book.now = at("2026-07-01T00:00:00Z");
+    let late = Command::SetPrices(prices("list-2", "2026-06-15T00:00:00Z", "99", "16"));
+    assert!(matches!(book.record(&late).unwrap_err(), CommandError::Repricing { .. }));
+    let early = Command::SetPrices(prices("list-3", "2026-05-01T00:00:00Z", "99", "16"));
+    assert!(matches!(book.record(&early).unwrap_err(), CommandError::Repricing { .. }));
+    book.set(&Command::SetPrices(prices("list-4", "2026-07-01T00:00:00Z", "99", "16")));
+}
+
+#[test]
 fn a_price_list_never_changes_and_two_never_begin_at_once() {
     let mut book = book();
     let there = prices("list-1", "2026-01-01T00:00:00Z", "45", "16");

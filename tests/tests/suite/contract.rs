@@ -3,7 +3,7 @@
 use jiyun_tests::{Order, World, WorldError, world::Quota};
 use kube::{
     Api,
-    api::{ApiResource, DynamicObject, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, PostParams},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -52,7 +52,7 @@ async fn every_rule_of_every_kind_is_enforced_with_its_sentence() -> Result<(), 
             }
             let created = api.create(&PostParams::default(), &read(object.clone())).await?;
             let changed = replaced(&api, &name, created, &case.then).await;
-            api.delete(&name, &Default::default()).await?;
+            api.delete(&name, &DeleteParams::default()).await?;
             changed
         };
         let told = match outcome {

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use jiyun_crds::names::{ANNOTATION_REQUESTED_BY, FINALIZER_CLAIM};
 use jiyun_tests::{Order, World, WorldError, world::Quota};
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn the_api_servers_stamp_names_the_person_and_cannot_be_forged() -> Result
     let mut object = Order::new("forged", "portal").object(&bureau.name);
     object["metadata"]["annotations"] = json!({(ANNOTATION_REQUESTED_BY): "the-mayor"});
     let hosts = world.hosts_with(client, &bureau.name);
-    let created = hosts.create(&Default::default(), &serde_json::from_value(object).unwrap()).await?;
+    let created = hosts.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await?;
     assert_eq!(created.metadata.annotations.unwrap()[ANNOTATION_REQUESTED_BY], operator);
     assert_eq!(created.metadata.finalizers, Some(vec![FINALIZER_CLAIM.to_owned()]));
 

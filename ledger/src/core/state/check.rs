@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{
     super::{
         account::{Account, AccountId, MAX_DEPTH},
@@ -81,7 +83,9 @@ impl State {
         Err(CommandError::ImmutablePool { pool: id(), field })
     }
 
-    pub(in super::super) fn check_book(&self, book: &PriceBook) -> Result<(), CommandError> {
+    /// Whether a book may be added at this moment. A book of the past may fill a time without prices, but not replace
+    /// prices that somebody has used something under: a statement once read would change.
+    pub(in super::super) fn check_book(&self, book: &PriceBook, at: Timestamp) -> Result<(), CommandError> {
         book.validate()?;
         if self.books().any(|is| is.id == book.id && **is != *book) {
             return Err(CommandError::ImmutableBook { book: book.id.clone() });
@@ -90,8 +94,20 @@ impl State {
             Some(is) if is.id != book.id => {
                 Err(CommandError::SameValidFrom { book: book.id.clone(), other: is.id.clone() })
             }
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            None if self.book_at(book.valid_from).is_some() && self.used_between(book.valid_from, at) => {
+                Err(CommandError::Repricing { book: book.id.clone(), valid_from: book.valid_from })
+            }
+            None => Ok(()),
         }
+    }
+
+    /// Whether any department paid for anything in `from..to`.
+    fn used_between(&self, from: Timestamp, to: Timestamp) -> bool {
+        self.claims().any(|claim| {
+            let ended = claim.billable_until.is_some_and(|until| until <= from);
+            claim.billable_from.is_some_and(|since| since < to && !ended) && from < to
+        })
     }
 
     pub(in super::super) fn known_claim(&self, id: ClaimId) -> Result<&Arc<Claim>, CommandError> {
