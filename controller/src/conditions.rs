@@ -5,6 +5,9 @@ use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, Reason, condition::Fi
 use jiyun_messages::{Parameters, bilingual};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+/// Longest message: far below what the schema takes (32768), far above what anybody reads.
+const LONGEST: usize = 4096;
+
 /// A finding that says the catalogue's sentence for `code`.
 pub fn finding(
     kind: ConditionType,
@@ -13,7 +16,8 @@ pub fn finding(
     code: &str,
     about: &Parameters,
 ) -> Finding {
-    Finding { kind, status, reason, message: bilingual(code, about) }
+    let message = bilingual(code, about).chars().take(LONGEST).collect();
+    Finding { kind, status, reason, message }
 }
 
 /// A finding whose sentence has the name of its reason and no parameters.

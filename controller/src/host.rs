@@ -45,7 +45,7 @@ pub use ending::dismantle;
 pub use run::run;
 
 /// When a wish that names something missing, or was not decided, is looked at again.
-const UNSETTLED: Duration = Duration::from_secs(10);
+const UNSETTLED: Duration = Duration::from_secs(20);
 
 /// When a host at work is looked at again whatever happened.
 const SETTLED: Duration = Duration::from_mins(10);
@@ -182,7 +182,14 @@ async fn drive(host: &CloudHost, claim: &Claim, context: &Context) -> Result<Eng
             Ok(()) => {}
             // The engine's own admission said no: its owner should read why, and asking again at once is no use.
             Err(error) if matches!(error.status(), Some(400 | 403 | 404 | 422)) => {
-                problem = Some(crate::error::chain(&error));
+                tracing::warn!(
+                    host.namespace = host.namespace(),
+                    host.name = host.name_any(),
+                    error = crate::error::chain(&error),
+                    "an engine refused what was approved"
+                );
+                // The engine's own words may name other tenants' things and are for operators; its owner gets the code.
+                problem = Some(format!("{step} {}", error.status().unwrap_or_default()));
                 break;
             }
             Err(error) => return Err(error.into()),
@@ -235,7 +242,7 @@ fn unreachable_site(host: &CloudHost) -> Engines {
         jiyun_crds::v1alpha1::Power::Running => crate::engines::order::Power::On,
         jiyun_crds::v1alpha1::Power::Stopped => crate::engines::order::Power::Off,
     };
-    let problem = Some(jiyun_messages::bilingual("SiteUnreachable", &jiyun_messages::parameters([("site", "-")])));
+    let problem = Some(Reason::SiteUnreachable.as_str().to_owned());
     Engines { disk: None, machine: None, power, addresses: Vec::new(), problem }
 }
 

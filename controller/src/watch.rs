@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::metrics::Metrics;
+use crate::{engines::applied, metrics::Metrics};
 
 /// Seconds after which a watch is renewed: shorter than the idle limits of common load balancers (240 s), so that a
 /// connection that died unseen is noticed.
@@ -61,8 +61,10 @@ pub fn watched<K: Watched>(
         .modify(|object: &mut Guarded<K>| {
             let meta = object.meta_mut();
             meta.managed_fields = None;
+            // Of annotations, only our own mark on engine objects is read: tenants can write a quarter of a megabyte of
+            // others on each object, and every object is kept in memory.
             if let Some(annotations) = &mut meta.annotations {
-                annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+                annotations.retain(|name, _| name == applied::ANNOTATION);
             }
         })
         .reflect(writer)

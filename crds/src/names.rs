@@ -25,6 +25,8 @@ pub const ANNOTATION_REQUESTED_BY_GROUPS: &str = "jiyun.io/requested-by-groups";
 pub const FINALIZER_CLAIM: &str = "jiyun.io/claim";
 /// Finalizer that keeps a department until nothing is booked on its account any more.
 pub const FINALIZER_ACCOUNT: &str = "jiyun.io/account";
+/// Finalizer that keeps an information system until no resource names it any more.
+pub const FINALIZER_SYSTEM: &str = "jiyun.io/system";
 /// Finalizer that keeps a compute or storage pool until nothing lies in it any more.
 pub const FINALIZER_POOL: &str = "jiyun.io/pool";
 /// Field manager of the controller in server-side apply.

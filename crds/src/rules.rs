@@ -62,7 +62,7 @@ pub fn label(what_zh: &str, what_en: &str) -> Rule {
 
 /// One line of text that is not blank.
 pub fn line(what_zh: &str, what_en: &str) -> Rule {
-    Rule::new(r"self.matches('^\\S(.*\\S)?$')").message(&*format!(
+    Rule::new(r"self.matches('^[^\\s\\p{C}]([^\\p{C}]*[^\\s\\p{C}])?$')").message(&*format!(
         "{what_zh}须为一行文字，不能为空，首尾不能有空格 \
          ({what_en} must be one line of text, not empty, without blanks at either end)"
     ))

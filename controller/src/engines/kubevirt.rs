@@ -61,21 +61,6 @@ pub struct MachineStatus {
     pub printable_status: Option<String>,
     /// Whether the guest answers its readiness probe, or runs where it has none.
     pub ready: Option<bool>,
-    /// Conditions; only `Failure` is looked at.
-    pub conditions: Option<Vec<MachineCondition>>,
-}
-
-/// A condition of a machine.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct MachineCondition {
-    /// Type, such as `Failure`.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// `True`, `False`, `Unknown`.
-    pub status: Option<String>,
-    /// Text for people.
-    pub message: Option<String>,
 }
 
 /// What is read of a running instance.
@@ -103,7 +88,7 @@ pub enum MachineState {
     Stopped,
     /// On its way; KubeVirt's word.
     Changing(String),
-    /// KubeVirt reports a fault; its text.
+    /// KubeVirt reports a fault; its word.
     Failed(String),
 }
 
@@ -125,20 +110,10 @@ pub fn state(status: &MachineStatus) -> MachineState {
         "Running" if status.ready == Some(true) => MachineState::Running,
         "Running" => MachineState::Changing("Running, not ready".to_owned()),
         "Stopped" => MachineState::Stopped,
-        fault if FAULTS.contains(&fault) => {
-            let told = failure(status).filter(|message| !message.is_empty());
-            MachineState::Failed(told.map_or_else(|| fault.to_owned(), |message| format!("{fault}: {message}")))
-        }
+        // KubeVirt's one word, not its message: that may name nodes and others' objects, and is for operators.
+        fault if FAULTS.contains(&fault) => MachineState::Failed(fault.to_owned()),
         other => MachineState::Changing(other.to_owned()),
     }
-}
-
-fn failure(status: &MachineStatus) -> Option<&str> {
-    let conditions = status.conditions.as_deref().unwrap_or_default();
-    let failure = conditions.iter().find(|condition| {
-        condition.kind.as_deref() == Some("Failure") && condition.status.as_deref() == Some("True")
-    })?;
-    failure.message.as_deref()
 }
 
 /// Addresses of a running instance, in the order of its interfaces.
@@ -200,7 +175,7 @@ mod tests {
     use super::*;
 
     fn status(word: &str, ready: bool) -> MachineStatus {
-        MachineStatus { printable_status: Some(word.into()), ready: Some(ready), conditions: None }
+        MachineStatus { printable_status: Some(word.into()), ready: Some(ready) }
     }
 
     #[test]
@@ -210,14 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_carries_the_engines_own_words() {
-        let mut broken = status("ErrorUnschedulable", false);
-        broken.conditions = Some(vec![MachineCondition {
-            kind: Some("Failure".into()),
-            status: Some("True".into()),
-            message: Some("0/3 nodes are available".into()),
-        }]);
-        assert_eq!(state(&broken), MachineState::Failed("ErrorUnschedulable: 0/3 nodes are available".into()));
+    fn a_fault_is_told_by_the_engines_one_word() {
         assert_eq!(state(&status("CrashLoopBackOff", false)), MachineState::Failed("CrashLoopBackOff".into()));
     }
 

@@ -39,11 +39,11 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     }
     if let Some(claim) = open_claim(host, context) {
         if context.ledger.read(|state| state.quarantine().is_some()) {
-            return wait(host, claim, "-", context).await;
+            return wait(host, claim, None, context).await;
         }
         context.ledger.end(claim.id).await?;
         if let Some(remaining) = dismantle(&claim, context).await? {
-            return wait(host, claim, &remaining, context).await;
+            return wait(host, claim, Some(remaining), context).await;
         }
         context.ledger.release(claim.id).await?;
         info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "released");
@@ -53,8 +53,13 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     Ok(Action::await_change())
 }
 
-async fn wait(host: &CloudHost, claim: Arc<Claim>, what: &str, context: &Context) -> Result<Action, ReconcileError> {
-    let standing = Standing::Ending { claim, waiting_for: what.to_owned() };
+async fn wait(
+    host: &CloudHost,
+    claim: Arc<Claim>,
+    waiting_for: Option<String>,
+    context: &Context,
+) -> Result<Action, ReconcileError> {
+    let standing = Standing::Ending { claim, waiting_for };
     super::report(host, &standing, context).await?;
     Ok(Action::requeue(SOON))
 }

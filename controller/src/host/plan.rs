@@ -41,6 +41,16 @@ pub enum Step {
     ApplyMachine(Why),
 }
 
+/// The kind that is applied, for people.
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ApplyDisk(_) => "DataVolume",
+            Self::ApplyMachine(_) => "VirtualMachine",
+        })
+    }
+}
+
 /// Why a step is taken; logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {

@@ -38,8 +38,8 @@ pub enum Standing {
     Ending {
         /// The claim, until it is released.
         claim: Arc<Claim>,
-        /// What still has to disappear.
-        waiting_for: String,
+        /// What still has to disappear; nothing is deleted at the moment where that is `None`.
+        waiting_for: Option<String>,
     },
 }
 
@@ -94,11 +94,12 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
         }
         Standing::Ending { claim, waiting_for } => {
             place(&mut status, claim);
-            let about = parameters([("what", waiting_for.as_str())]);
-            vec![
-                granted(claim),
-                finding(ConditionType::Ready, ConditionStatus::False, Reason::Deleting, "Deleting", &about),
-            ]
+            let (ready, no) = (ConditionType::Ready, ConditionStatus::False);
+            let told = match waiting_for {
+                Some(what) => finding(ready, no, Reason::Deleting, "Deleting", &parameters([("what", what.as_str())])),
+                None => finding(ready, no, Reason::Quarantined, "DeletionPaused", &Parameters::new()),
+            };
+            vec![granted(claim), told]
         }
     };
     status.conditions = merged(&before.conditions, findings, generation, now);
@@ -176,7 +177,11 @@ fn objected(rejection: &Rejection) -> HostRefusal {
 
 /// The code with its parameters, so that whoever reads it can say it in another language.
 fn in_parts(code: String, parameters: &Parameters) -> HostRefusal {
-    let part = |(name, value): (&String, &String)| RefusalParameter { name: name.clone(), value: value.clone() };
+    let part = |(name, value): (&String, &String)| RefusalParameter {
+        name: name.clone(),
+        // The schema's bound: a longer value would keep the whole status from being written.
+        value: value.chars().take(1024).collect(),
+    };
     HostRefusal { code, parameters: parameters.iter().map(part).collect() }
 }
 

@@ -22,7 +22,6 @@ use crate::{
     catalogue::readable,
     conditions::{finding, plain},
     context::Context,
-    engines::applied,
     error::ReconcileError,
 };
 
@@ -110,9 +109,6 @@ fn not_ready(Unusable { reason, code, about }: Unusable) -> Outcome {
 fn said(reason: Reason, code: &str, about: &Parameters) -> Finding {
     finding(ConditionType::Ready, ConditionStatus::False, reason, code, about)
 }
-
-/// Annotation on the department's namespace that says which children were applied.
-const APPLIED: &str = applied::ANNOTATION;
 
 /// Books the accounts of all departments, parents before children, without reporting: for a start.
 pub async fn book_accounts(context: &Context) {

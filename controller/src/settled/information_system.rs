@@ -1,11 +1,15 @@
 //! Information systems (信息系统): ready when the zone they belong to exists and is open to their department.
 
+use std::time::Duration;
+
 use futures::future::BoxFuture;
 use jiyun_crds::{
-    names::department_of_namespace,
+    names::{FINALIZER_SYSTEM, department_of_namespace},
     v1alpha1::{ConditionStatus, ConditionType, InformationSystem, Reason, condition::Finding},
 };
+use jiyun_ledger::Claim;
 use jiyun_messages::parameters;
+use kube::ResourceExt;
 
 use super::{Outcome, Settled};
 use crate::{
@@ -19,8 +23,31 @@ impl Settled for InformationSystem {
     super::reported!(namespaced);
 
     fn settle<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
-        Box::pin(async move { Ok(Outcome::found(vec![judged(self, context)])) })
+        Box::pin(settle(self, context))
     }
+}
+
+/// When to look again whether a system that is being deleted has resources left.
+const SOON: Duration = Duration::from_secs(5);
+
+async fn settle(system: &InformationSystem, context: &Context) -> Result<Outcome, ReconcileError> {
+    if system.metadata.deletion_timestamp.is_none() {
+        return Ok(Outcome::found(vec![judged(system, context)]));
+    }
+    if !system.finalizers().iter().any(|finalizer| finalizer == FINALIZER_SYSTEM) {
+        return Ok(Outcome::gone());
+    }
+    let (namespace, name) = (system.namespace().unwrap_or_default(), system.name_any());
+    let names_it = |claim: &Claim| claim.is_open() && claim.system == name && claim.subject.namespace == namespace;
+    let held = context.ledger.read(|state| state.claims().filter(|claim| names_it(claim)).count());
+    if held > 0 {
+        let about = parameters([("count", held.to_string())]);
+        let (ready, no) = (ConditionType::Ready, ConditionStatus::False);
+        let found = finding(ready, no, Reason::Deleting, "SystemHoldsResources", &about);
+        return Ok(Outcome { again: SOON, ..Outcome::found(vec![found]) });
+    }
+    context.writer.remove_finalizer(&system.home(context.client.clone()), system, FINALIZER_SYSTEM).await?;
+    Ok(Outcome::gone())
 }
 
 fn judged(system: &InformationSystem, context: &Context) -> Finding {

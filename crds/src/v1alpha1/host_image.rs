@@ -65,8 +65,8 @@ pub enum ImageSource {
 pub struct HttpSource {
     /// [immutable] Address, `https://...` or `http://...`, at most 1024 characters.
     #[schemars(length(max = 1024))]
-    #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != ''")
-        .message("镜像地址须为 http:// 或 https:// 网址 (url must be an http:// or https:// address)"))]
+    #[x_kube(validation = Rule::new("isURL(self) && url(self).getScheme() in ['http', 'https'] && url(self).getHost() != '' && !self.matches('^[^/]*//[^/]*@')")
+        .message("镜像地址须为 http:// 或 https:// 网址，不能含用户名或口令 (url must be an http:// or https:// address without user or password)"))]
     pub url: String,
 }
 

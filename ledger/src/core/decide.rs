@@ -152,12 +152,14 @@ fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Re
                 .with("unit", limit.meter.unit())
                 .with_some("dimensions", (limit.dimensions.specificity() > 0).then_some(&limit.dimensions))
                 .with("available", available)
-                .with("requested", requested)
-                .with("missing", requested - available);
+                .with("requested", requested);
             return Some(if level == 0 {
-                refusal.with("limit", limit.limit).with("used", amount.used).with("held", amount.held)
+                // Counted from the limit, not from what is available: an account over its limit lacks more.
+                let missing = amount.total().saturating_add(requested).saturating_sub(limit.limit);
+                let own = refusal.with("limit", limit.limit).with("used", amount.used).with("held", amount.held);
+                own.with("missing", missing)
             } else {
-                refusal.with("account", &account.id)
+                refusal.with("account", &account.id).with("missing", requested - available)
             });
         }
     }

@@ -74,6 +74,10 @@ async fn order(
     }
     match tokio::time::timeout(PATIENCE, ready).await {
         Ok(Ok(at)) => Ok((at, at.duration_since(started))),
-        Ok(Err(_)) | Err(_) => Err(BenchError::NeverReady { host, seconds: PATIENCE.as_secs() }),
+        Ok(Err(_)) | Err(_) => {
+            let found = town.world.hosts(department).await?.get_opt(&host).await?;
+            let seen = format!("{:?}", found.map(|found| found.status));
+            Err(BenchError::NeverReady { host, seconds: PATIENCE.as_secs(), seen })
+        }
     }
 }

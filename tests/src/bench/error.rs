@@ -64,12 +64,14 @@ pub enum BenchError {
         text: String,
     },
     /// A host did not become ready.
-    #[error("host {host} was not ready within {seconds} s")]
+    #[error("host {host} was not ready within {seconds} s; last seen: {seen}")]
     NeverReady {
         /// The host.
         host: String,
         /// How long it was given.
         seconds: u64,
+        /// Its status then.
+        seen: String,
     },
     /// Nothing was measured.
     #[error("nothing was measured: {0}")]

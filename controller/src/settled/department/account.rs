@@ -40,9 +40,10 @@ pub fn read(department: &Department, others: &[Department], zones: &[String]) ->
         let about = parameters([("field", "spec.zones"), ("name", zone)]);
         return Err(Unusable::new(Reason::UnknownReference, "ZoneIsMissing", about));
     }
-    let holds_code = |other: &&Department| other.spec.code == spec.code && other.name_any() != name;
+    // Of two with one code the older keeps it: a slip in a new department must not stop one that works.
+    let age = |department: &Department| (department.metadata.creation_timestamp.clone(), department.name_any());
+    let holds_code = |other: &&Department| other.spec.code == spec.code && age(other) < age(department);
     if let Some(other) = others.iter().find(holds_code) {
-        // Of two with one code, the older keeps it; both see why.
         let about = parameters([("field", "spec.code"), ("code", spec.code.as_str()), ("other", &other.name_any())]);
         return Err(Unusable::misconfigured("CodeTaken", about));
     }

@@ -1,23 +1,29 @@
 //! What a department gets in Kubernetes: two namespaces, its people's rights, and a wall that lets nothing through.
 
+use std::fmt::Debug;
+
 use jiyun_crds::{
     names::{LABEL_DEPARTMENT, LABEL_MANAGED_BY, MANAGED_BY, department_namespace, engine_namespace},
     v1alpha1::Department,
 };
-use k8s_openapi::api::{core::v1::Namespace, networking::v1::NetworkPolicy, rbac::v1::RoleBinding};
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::{
+    core::v1::{Namespace, ResourceQuota},
+    networking::v1::NetworkPolicy,
+    rbac::v1::RoleBinding,
+};
+use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::APPLIED;
-use crate::{context::Context, engines::applied, error::ReconcileError, write::WriteError};
+use crate::{context::Context, error::ReconcileError};
 
 /// All children of one department, ready for server-side apply.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Children {
-    home: String,
     namespaces: Vec<Value>,
     role_bindings: Vec<Value>,
     walls: Vec<Value>,
+    bounds: Vec<Value>,
 }
 
 impl Children {
@@ -30,8 +36,8 @@ impl Children {
         Self {
             namespaces: vec![namespace(&home, &name, "restricted"), namespace(&engines, &name, "privileged")],
             role_bindings: roles.map(|(role, groups)| role_binding(&home, &name, role, groups)).into(),
-            walls: vec![wall(&home, &name), wall(&engines, &name)],
-            home,
+            walls: vec![wall(&home, &name), wall(&engines, &name), import_gate(&engines, &name)],
+            bounds: vec![bound(&home, &name)],
         }
     }
 
@@ -41,7 +47,7 @@ impl Children {
     /// When they cannot be read.
     pub async fn belong_to(&self, department: &str, context: &Context) -> Result<bool, ReconcileError> {
         let api = Api::<Namespace>::all(context.client.clone());
-        for namespace in [&self.home, &engine_namespace(department)] {
+        for namespace in self.namespaces.iter().map(name_of) {
             let found = api.get_opt(namespace).await.map_err(|source| ReconcileError::read(namespace, source))?;
             if found.is_some_and(|found| !is_of(&found, department)) {
                 return Ok(false);
@@ -50,57 +56,75 @@ impl Children {
         Ok(true)
     }
 
-    /// Applies what changed since the last time. The mark on the namespace is set last, so that an interruption is
-    /// made good by the next run.
+    /// Makes all children what they should be. Each is read and compared, so a wall taken down or a right given by
+    /// hand is put right, and nothing is written where nothing differs.
     ///
     /// # Errors
     /// When a request fails.
     pub async fn apply(&self, context: &Context) -> Result<(), ReconcileError> {
-        let namespaces = Api::<Namespace>::all(context.client.clone());
-        let Some(home) = self.namespaces.first() else { return Ok(()) };
-        let marked = self.marked(home);
-        let found = namespaces.get_opt(&self.home).await.map_err(|source| ReconcileError::read(&self.home, source))?;
-        if found.is_some_and(|found| applied::is_applied(&found.metadata, &marked)) {
-            return Ok(());
+        // Destructured without `..`: a new kind of child must be applied before this compiles.
+        let Self { namespaces, role_bindings, walls, bounds } = self;
+        for object in namespaces {
+            ensure(&Api::<Namespace>::all(context.client.clone()), object, context).await?;
         }
-        for object in &self.namespaces {
-            context.writer.apply(&namespaces, name_of(object), object).await?;
+        for object in role_bindings {
+            ensure_in::<RoleBinding>(object, context).await?;
         }
-        for object in &self.role_bindings {
-            apply_in::<RoleBinding>(context, object).await?;
+        for object in walls {
+            ensure_in::<NetworkPolicy>(object, context).await?;
         }
-        for object in &self.walls {
-            apply_in::<NetworkPolicy>(context, object).await?;
+        for object in bounds {
+            ensure_in::<ResourceQuota>(object, context).await?;
         }
-        context.writer.apply(&namespaces, &self.home, &marked).await?;
         Ok(())
-    }
-
-    /// The home namespace with the fingerprint of all children.
-    fn marked(&self, home: &Value) -> Value {
-        let all = json!({
-            "metadata": {}, "namespaces": self.namespaces, "roleBindings": self.role_bindings, "walls": self.walls,
-        });
-        let fingerprint = applied::stamped(all);
-        let mut marked = home.clone();
-        if let Some(metadata) = marked.get_mut("metadata").and_then(Value::as_object_mut) {
-            let mark = fingerprint.pointer("/metadata/annotations").and_then(|all| all.get(APPLIED)).cloned();
-            metadata.insert("annotations".to_owned(), json!({(APPLIED): mark}));
-        }
-        marked
     }
 }
 
-async fn apply_in<K>(context: &Context, object: &Value) -> Result<(), WriteError>
+async fn ensure_in<K>(object: &Value, context: &Context) -> Result<(), ReconcileError>
 where
-    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize,
 {
     let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
-    let api = Api::<K>::namespaced(context.client.clone(), namespace);
-    context.writer.apply(&api, name_of(object), object).await.map(drop)
+    ensure(&Api::<K>::namespaced(context.client.clone(), namespace), object, context).await
+}
+
+async fn ensure<K>(api: &Api<K>, object: &Value, context: &Context) -> Result<(), ReconcileError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize,
+{
+    let name = name_of(object);
+    let found = api.get_opt(name).await.map_err(|source| ReconcileError::read(name, source))?;
+    let stands = match found {
+        Some(found) => contains(&serde_json::to_value(&found)?, object),
+        None => false,
+    };
+    if !stands {
+        context.writer.apply(api, name, object).await?;
+    }
+    Ok(())
+}
+
+/// Whether everything `desired` says is so in `actual`, which may say more (defaults, status). Lists must be equal in
+/// length: a subject added to a binding is a difference. An empty list may be absent: the API server drops it.
+fn contains(actual: &Value, desired: &Value) -> bool {
+    match (actual, desired) {
+        (Value::Object(actual), Value::Object(desired)) => desired.iter().all(|(key, wanted)| {
+            ["apiVersion", "kind"].contains(&key.as_str())
+                || actual.get(key).map_or_else(|| is_empty(wanted), |found| contains(found, wanted))
+        }),
+        (Value::Array(actual), Value::Array(desired)) => {
+            actual.len() == desired.len() && actual.iter().zip(desired).all(|(found, wanted)| contains(found, wanted))
+        }
+        _ => actual == desired,
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
 }
 
 /// Whether a namespace is this department's.
@@ -148,6 +172,36 @@ fn wall(namespace: &str, department: &str) -> Value {
     })
 }
 
+/// Engines import images by pods in the engine namespace, where nobody but engines makes any; what they fetch is named
+/// by the catalogue, not by departments. Without this gate the wall would keep every disk empty.
+fn import_gate(namespace: &str, department: &str) -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "jiyun-image-import", "namespace": namespace, "labels": labels(department)},
+        "spec": {
+            // CDI labels its importer pods so (`pkg/controller/import-controller.go`).
+            "podSelector": {"matchLabels": {"cdi.kubevirt.io": "importer"}},
+            "policyTypes": ["Egress"],
+            "egress": [{}],
+        },
+    })
+}
+
+/// How many objects a department may write: a bound on the memory of everything that watches them, far above any
+/// department's needs. What it may use is decided by the ledger.
+fn bound(namespace: &str, department: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "jiyun-objects", "namespace": namespace, "labels": labels(department)},
+        "spec": {"hard": {
+            "count/cloudhosts.jiyun.io": "5k",
+            "count/informationsystems.jiyun.io": "500",
+        }},
+    })
+}
+
 fn labels(department: &str) -> Value {
     json!({(LABEL_DEPARTMENT): department, (LABEL_MANAGED_BY): MANAGED_BY})
 }
@@ -178,20 +232,26 @@ mod tests {
     fn both_namespaces_are_walled_in() {
         let children = Children::of(&department(&[]));
         let walled: Vec<_> = children.walls.iter().map(|wall| wall["metadata"]["namespace"].clone()).collect();
-        assert_eq!(walled, ["dept-finance", "engine-finance"]);
-        assert!(children.walls.iter().all(|wall| wall["spec"]["policyTypes"] == json!(["Ingress", "Egress"])));
+        assert_eq!(walled, ["dept-finance", "engine-finance", "engine-finance"]);
+        assert!(children.walls[..2].iter().all(|wall| wall["spec"]["policyTypes"] == json!(["Ingress", "Egress"])));
     }
 
     #[test]
-    fn a_changed_group_changes_the_mark_and_nothing_else_does() {
-        let mark = |department: &Department| {
-            let children = Children::of(department);
-            children.marked(&children.namespaces[0])["metadata"]["annotations"].clone()
-        };
-        let before = department(&["a"]);
-        let mut renamed = before.clone();
-        renamed.spec.display_name = "财政与国资局".into();
-        assert_eq!(mark(&before), mark(&renamed));
-        assert_ne!(mark(&before), mark(&department(&["b"])));
+    fn a_subject_added_by_hand_is_a_difference_and_a_default_is_none() {
+        let desired = json!({"kind": "RoleBinding", "subjects": [{"kind": "Group", "name": "a"}], "labels": {}});
+        let as_read = json!({"subjects": [{"kind": "Group", "name": "a", "apiGroup": "rbac"}], "metadata": {}});
+        assert!(contains(&as_read, &desired));
+        let with_another = json!({"subjects": [{"kind": "Group", "name": "a"}, {"kind": "Group", "name": "b"}]});
+        assert!(!contains(&with_another, &desired));
+        assert!(!contains(&json!({}), &desired));
+        assert!(contains(&json!({}), &json!({"subjects": []})), "the API server drops an empty list");
+    }
+
+    #[test]
+    fn importers_get_out_and_nothing_else_does() {
+        let children = Children::of(&department(&[]));
+        let gate = &children.walls[2];
+        assert_eq!(gate["metadata"]["namespace"], "engine-finance");
+        assert_eq!(gate["spec"]["podSelector"]["matchLabels"], json!({"cdi.kubevirt.io": "importer"}));
     }
 }

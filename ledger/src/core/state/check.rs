@@ -94,11 +94,10 @@ impl State {
             Some(is) if is.id != book.id => {
                 Err(CommandError::SameValidFrom { book: book.id.clone(), other: is.id.clone() })
             }
-            Some(_) => Ok(()),
             None if self.book_at(book.valid_from).is_some() && self.used_between(book.valid_from, at) => {
                 Err(CommandError::Repricing { book: book.id.clone(), valid_from: book.valid_from })
             }
-            None => Ok(()),
+            Some(_) | None => Ok(()),
         }
     }
 
