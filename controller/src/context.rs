@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiyun_ledger::Ledger;
 use kube::Client;
+use tokio::sync::watch;
 
 use crate::{catalogue::Catalogue, metrics::Metrics, site::Sites, write::Writer};
 
@@ -22,4 +23,32 @@ pub struct Context {
     pub sites: Arc<Sites>,
     /// Figures.
     pub metrics: Metrics,
+    /// Open once everything others refer to was listed.
+    pub catalogue_listed: Gate,
+}
+
+impl Context {
+    /// Whether nothing may be granted, billed, released or destroyed until an operator has looked.
+    pub fn quarantined(&self) -> bool {
+        self.ledger.read(|state| state.quarantine().is_some())
+    }
+}
+
+/// Opens when all kinds it names were listed once. Until then a missing object may only be one not read yet.
+#[derive(Clone, Debug)]
+pub struct Gate(Vec<watch::Receiver<bool>>);
+
+impl Gate {
+    /// For these kinds.
+    pub fn new(kinds: impl IntoIterator<Item = watch::Receiver<bool>>) -> Self {
+        Self(kinds.into_iter().collect())
+    }
+
+    /// Waits until it is open.
+    pub async fn open(&self) {
+        for kind in &self.0 {
+            // An error means that the watch is gone, and then its controller is ending and the process with it.
+            let _ = kind.clone().wait_for(|listed| *listed).await;
+        }
+    }
 }

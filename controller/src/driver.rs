@@ -1,6 +1,9 @@
 //! What all controllers share around a reconciliation: time, outcome, delay after failures, one log line a failure.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{Stream, StreamExt};
 use kube::{
@@ -11,6 +14,7 @@ use kube::{
         watcher,
     },
 };
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use crate::{
@@ -19,6 +23,10 @@ use crate::{
     retry::Backoff,
     watch::{Guarded, Watched},
 };
+
+/// Reads have no deadline of their own; a connection that died unseen would keep its object waiting for ever. Ending a
+/// reconciliation anywhere is safe: it must survive a crash between any two steps.
+const DEADLINE: Duration = Duration::from_mins(2);
 
 /// One controller's companion.
 pub struct Driver<K: Watched> {
@@ -44,7 +52,7 @@ impl<K: Watched> Driver<K> {
         reconciliation: impl Future<Output = Result<Action, ReconcileError>>,
     ) -> Result<Action, ReconcileError> {
         let started = Instant::now();
-        let outcome = reconciliation.await;
+        let outcome = timeout(DEADLINE, reconciliation).await.unwrap_or(Err(ReconcileError::Timeout));
         let word = if outcome.is_ok() { "ok" } else { "error" };
         self.context.metrics.reconciled(&self.kind, word, started.elapsed());
         if outcome.is_ok() {

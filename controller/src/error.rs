@@ -27,6 +27,9 @@ pub enum ReconcileError {
     /// A value could not be encoded.
     #[error("a value could not be written as JSON")]
     Encode(#[from] serde_json::Error),
+    /// It took too long.
+    #[error("it did not end in time; it is begun anew")]
+    Timeout,
     /// Something is in the way on the engines.
     #[error("the engines are not free yet")]
     Obstacle(#[from] Obstacle),

@@ -20,11 +20,11 @@ use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, ConditionType, Reason, condition};
 use jiyun_ledger::{Claim, ClaimStage, Decision, Meter, RefusalCode};
 use kube::{Api, ResourceExt, runtime::controller::Action};
-use tracing::info;
+use tracing::{info, warn};
 
 use self::{
     approved::Approved,
-    plan::{Desired, Observed, Step},
+    plan::{Desired, Observed, Step, Why},
     rejection::Rejection,
     report::{Engines, Standing},
     valid::Valid,
@@ -35,10 +35,10 @@ use crate::{
     engines::{
         cdi,
         kubevirt::{self, InstanceView, MachineState, MachineView},
+        view::{EngineKind, View},
     },
     error::ReconcileError,
     site::SiteEngines,
-    write::WriteError,
 };
 
 pub use ending::dismantle;
@@ -60,7 +60,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     }
     let found = found::dereference(host, &context.catalogue);
     let valid = valid::validate(host, &found);
-    let held = open_claim(host, context);
+    let held = open_claim(host, context).filter(|claim| claim.stage() != ClaimStage::Ending);
     let standing = match (valid, held) {
         (Ok(valid), None) => ask(host, &valid, context).await?,
         (Ok(valid), Some(claim)) => serve(host, Arc::clone(&claim), changed(&claim, &valid), context).await?,
@@ -153,7 +153,7 @@ async fn serve(
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
     let engines = drive(host, &claim, context).await?;
-    if engines.settled() && claim.stage() == ClaimStage::Reserved {
+    if engines.settled() && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
         // The department pays from the moment it can use the machine, and not a second earlier.
         context.ledger.billable(claim.id).await?;
     }
@@ -177,12 +177,23 @@ async fn drive(host: &CloudHost, claim: &Claim, context: &Context) -> Result<Eng
         machine: site.machine(&order.namespace, &order.name),
     };
     let mut problem = None;
-    for step in plan::plan(&desired, &observed)? {
+    let steps = plan::plan(&desired, &observed).unwrap_or_else(|obstacle| {
+        // Somebody else's machine, or ours on its way out, is not this host's: it is not shown as running, nor billed.
+        warn!(host.namespace = host.namespace(), host.name = host.name_any(), %obstacle, "engines are not free");
+        problem = Some(obstacle.to_string());
+        observed = Observed::default();
+        Vec::new()
+    });
+    for step in steps {
         match take(step, &desired, &order.namespace, &mut observed, site, context).await {
             Ok(()) => {}
+            Err(ReconcileError::Obstacle(obstacle)) => {
+                problem = Some(obstacle.to_string());
+                break;
+            }
             // The engine's own admission said no: its owner should read why, and asking again at once is no use.
-            Err(error) if matches!(error.status(), Some(400 | 403 | 404 | 422)) => {
-                tracing::warn!(
+            Err(ReconcileError::Write(error)) if matches!(error.status(), Some(400 | 403 | 404 | 422)) => {
+                warn!(
                     host.namespace = host.namespace(),
                     host.name = host.name_any(),
                     error = crate::error::chain(&error),
@@ -192,7 +203,7 @@ async fn drive(host: &CloudHost, claim: &Claim, context: &Context) -> Result<Eng
                 problem = Some(format!("{step} {}", error.status().unwrap_or_default()));
                 break;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
     let machine = observed.machine.as_ref().map(|machine| kubevirt::state(&machine.status));
@@ -211,16 +222,36 @@ async fn take(
     observed: &mut Observed,
     site: &SiteEngines,
     context: &Context,
-) -> Result<(), WriteError> {
+) -> Result<(), ReconcileError> {
     match step {
-        Step::ApplyDisk(_) => {
+        Step::ApplyDisk(why) => {
             let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
+            not_somebody_elses(&api, name_of(&desired.disk), why, desired).await?;
             observed.disk = Some(context.writer.apply(&api, name_of(&desired.disk), &desired.disk).await?);
         }
-        Step::ApplyMachine(_) => {
+        Step::ApplyMachine(why) => {
             let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
+            not_somebody_elses(&api, name_of(&desired.machine), why, desired).await?;
             observed.machine = Some(context.writer.apply(&api, name_of(&desired.machine), &desired.machine).await?);
         }
+    }
+    Ok(())
+}
+
+/// What is missing in our cache may exist without our labels, made by hand or by another tool: apply would take it over.
+async fn not_somebody_elses<E: EngineKind>(
+    api: &Api<View<E>>,
+    name: &str,
+    why: Why,
+    desired: &Desired,
+) -> Result<(), ReconcileError> {
+    if why != Why::Missing {
+        return Ok(());
+    }
+    let found =
+        api.get_opt(name).await.map_err(|source| ReconcileError::read(format!("{} {name}", E::KIND), source))?;
+    if let Some(found) = found {
+        plan::ours(&found.metadata, &desired.host_uid, E::KIND)?;
     }
     Ok(())
 }

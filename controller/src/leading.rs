@@ -17,7 +17,7 @@ use tracing::{error, info};
 use crate::{
     args::Run,
     catalogue::{Catalogue, readable},
-    context::Context,
+    context::{Context, Gate},
     engines::{cdi::DiskView, kubevirt::MachineView},
     error::ReconcileError,
     host, lineage,
@@ -84,17 +84,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         storage_pools: storage_pools.store.clone(),
         sites: sites.store.clone(),
     };
-    let engines = SiteEngines { client: client.clone(), machines: machines.store, disks: disks.store };
-    let context = Context {
-        client: client.clone(),
-        writer: writer.clone(),
-        ledger: ledger.clone(),
-        catalogue: catalogue.clone(),
-        sites: Arc::new(Sites::new(engines)),
-        metrics: metrics.clone(),
-    };
-
-    let listed = [
+    let catalogue_listed = Gate::new([
         departments.listed.clone(),
         systems.listed.clone(),
         zones.listed.clone(),
@@ -103,7 +93,19 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         compute_pools.listed.clone(),
         storage_pools.listed.clone(),
         sites.listed.clone(),
-    ];
+    ]);
+    let engines_listed = Gate::new([machines.listed.clone(), disks.listed.clone()]);
+    let engines = SiteEngines { client: client.clone(), machines: machines.store, disks: disks.store };
+    let context = Context {
+        client: client.clone(),
+        writer: writer.clone(),
+        ledger: ledger.clone(),
+        catalogue: catalogue.clone(),
+        sites: Arc::new(Sites::new(engines)),
+        metrics: metrics.clone(),
+        catalogue_listed: catalogue_listed.clone(),
+    };
+
     // Zones and sites are named by others: when one changes, those are looked at again.
     let zones = telling(zones, changes.clone());
     let sites = telling(sites, changes.clone());
@@ -130,12 +132,20 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     ));
     tasks.spawn(show_state(ledger.clone(), metrics.clone(), stop.clone()));
 
-    if stop.run_until_cancelled(all_listed(listed)).await.is_some() {
+    if stop.run_until_cancelled(catalogue_listed.open()).await.is_some() {
         book_what_is_there(&context).await;
         info!("catalogue, accounts and pools are known; cloud hosts follow");
         let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
-        tasks.spawn(orphans::sweep(hosts.store.clone(), context.clone(), stop.clone()));
-        tasks.spawn(host::run(hosts, machines.stream, disks.stream, args.concurrency, context, stop.clone()));
+        tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), context.clone(), stop.clone()));
+        tasks.spawn(host::run(
+            hosts,
+            machines.stream,
+            disks.stream,
+            engines_listed,
+            args.concurrency,
+            context,
+            stop.clone(),
+        ));
     }
     while let Some(ended) = tasks.join_next().await {
         // A controller that ends before it was told to has failed: stop the others and let the process be restarted.
@@ -175,14 +185,6 @@ async fn check_lineage(
         ledger.quarantine(reason).await?;
     }
     Ok(())
-}
-
-/// Waits until every kind that hosts name was listed once.
-async fn all_listed(kinds: impl IntoIterator<Item = watch::Receiver<bool>>) {
-    for mut listed in kinds {
-        // An error means that the watch is gone, and then its controller is ending and the process with it.
-        let _ = listed.wait_for(|listed| *listed).await;
-    }
 }
 
 /// Books the pools and accounts that exist before the first host is decided, so that a restart does not refuse what a

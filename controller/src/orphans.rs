@@ -6,8 +6,9 @@
 use std::{collections::HashSet, time::Duration};
 
 use jiyun_crds::v1alpha1::CloudHost;
-use jiyun_ledger::{Claim, ClaimId};
-use kube::{Api, runtime::reflector::Store};
+use jiyun_ledger::{Claim, ClaimId, ClaimStage};
+use kube::{Api, core::Status, runtime::reflector::Store};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -46,18 +47,33 @@ pub fn judge(missing: Vec<ClaimId>, open: usize) -> Verdict {
 }
 
 /// Looks for orphans until `stop`.
-pub async fn sweep(hosts: Store<Guarded<CloudHost>>, context: Context, stop: CancellationToken) {
+pub async fn sweep(
+    hosts: Store<Guarded<CloudHost>>,
+    mut listed: watch::Receiver<bool>,
+    context: Context,
+    stop: CancellationToken,
+) {
+    // A store that was not listed yet is not an empty one.
+    if !matches!(stop.run_until_cancelled(listed.wait_for(|listed| *listed)).await, Some(Ok(_))) {
+        return;
+    }
     let mut suspected = HashSet::new();
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        if context.quarantined() {
+            continue;
+        }
         let (missing, open) = without_object(&hosts, &context);
-        let confirmed = missing.iter().copied().filter(|claim| suspected.contains(claim)).collect();
+        let confirmed: Vec<_> = missing.iter().copied().filter(|claim| suspected.contains(claim)).collect();
         suspected = missing.into_iter().collect();
-        match judge(confirmed, open) {
+        // What was ended already is finished, however much of it there is; only sudden losses are counted.
+        let (ending, lost): (Vec<_>, Vec<_>) = confirmed.into_iter().partition(|claim| is_ending(*claim, &context));
+        for claim in ending {
+            finish(claim, &context).await;
+        }
+        match judge(lost, open) {
             Verdict::Release(claims) => {
                 for claim in claims {
-                    if let Err(problem) = release(claim, &context).await {
-                        warn!(%claim, error = chain(&problem), "a claim without an object was not released yet");
-                    }
+                    finish(claim, &context).await;
                 }
             }
             Verdict::Quarantine { missing, open } => {
@@ -68,6 +84,16 @@ pub async fn sweep(hosts: Store<Guarded<CloudHost>>, context: Context, stop: Can
                 }
             }
         }
+    }
+}
+
+fn is_ending(claim: ClaimId, context: &Context) -> bool {
+    context.ledger.read(|state| state.claim(claim).is_some_and(|claim| claim.stage() == ClaimStage::Ending))
+}
+
+async fn finish(claim: ClaimId, context: &Context) {
+    if let Err(problem) = release(claim, context).await {
+        warn!(%claim, error = chain(&problem), "a claim without an object was not released yet");
     }
 }
 
@@ -96,9 +122,13 @@ async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
     let Some(claim) = claim.filter(Claim::is_open) else { return Ok(()) };
     let (namespace, name) = (&claim.subject.namespace, &claim.subject.name);
     let api = Api::<Guarded<CloudHost>>::namespaced(context.client.clone(), namespace);
-    let found = api.get_opt(name).await.map_err(|source| ReconcileError::read(format!("CloudHost {name}"), source))?;
-    if found.and_then(|host| uid(&host)).is_some_and(|uid| uid == claim.subject.uid) {
-        return Ok(());
+    match api.get(name).await {
+        Ok(host) if uid(&host).is_some_and(|uid| uid == claim.subject.uid) => return Ok(()),
+        // Another object of the name, or the API server's own word that there is none of this kind and name. A missing
+        // definition answers 404 as well, but says nothing about the object.
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if names_object(&status, name) => {}
+        Err(source) => return Err(ReconcileError::read(format!("CloudHost {name}"), source)),
     }
     context.ledger.end(id).await?;
     if dismantle(&claim, context).await?.is_none() {
@@ -106,6 +136,11 @@ async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
         warn!(claim = %id, host.namespace = namespace, host.name = name, "released: its object had vanished");
     }
     Ok(())
+}
+
+/// Whether an answer says that exactly this object does not exist.
+fn names_object(status: &Status, name: &str) -> bool {
+    status.reason == "NotFound" && status.details.as_ref().is_some_and(|details| details.name == name)
 }
 
 #[cfg(test)]

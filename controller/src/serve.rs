@@ -74,7 +74,9 @@ pub async fn run(args: &Run) -> Result<(), ServeError> {
     stop_on_signal(stop.clone())?;
     let metrics = Metrics::new()?;
     let readiness = Readiness::default();
-    let health = tokio::spawn(health::serve(args.listen, metrics.clone(), readiness.clone(), stop.child_token()));
+    // Health is served until everything else has ended: a drain is not the time to look dead.
+    let drained = CancellationToken::new();
+    let health = tokio::spawn(health::serve(args.listen, metrics.clone(), readiness.clone(), drained.clone()));
 
     let client = kubernetes(args).await?;
     let etcd = ledger_config(&args.ledger)?.connect().await?;
@@ -85,12 +87,12 @@ pub async fn run(args: &Run) -> Result<(), ServeError> {
         outcome = lead(args, client, etcd, metrics, &stop) => outcome,
         served = health => match served {
             Ok(Err(source)) => Err(ServeError::Listen(source)),
-            // The health server ends with the token, and so does everything else.
             Ok(Ok(())) | Err(_) => Ok(()),
         },
     };
     readiness.set(false);
     stop.cancel();
+    drained.cancel();
     outcome
 }
 

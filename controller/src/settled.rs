@@ -103,6 +103,7 @@ pub async fn run<K: Settled>(
 
 async fn settle<K: Settled>(object: Arc<Guarded<K>>, driver: Arc<Driver<K>>) -> Result<Action, ReconcileError> {
     let Ok(readable) = &object.0 else { return Ok(Action::await_change()) };
+    driver.context.catalogue_listed.open().await;
     driver.counted(&object, settle_one(readable, &driver.context)).await
 }
 

@@ -9,11 +9,11 @@ use jiyun_crds::{
     names::{FINALIZER_CLAIM, LABEL_HOST_UID, engine_namespace, system_disk_name},
     v1alpha1::CloudHost,
 };
-use jiyun_ledger::{Claim, Meter};
+use jiyun_ledger::{Claim, ClaimId, Meter};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope, runtime::controller::Action};
 use serde::de::DeserializeOwned;
-use tracing::info;
+use tracing::{error, info};
 
 use super::{open_claim, report::Standing};
 use crate::{
@@ -37,20 +37,45 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     if !host.finalizers().iter().any(|finalizer| finalizer == FINALIZER_CLAIM) {
         return Ok(Action::await_change());
     }
-    if let Some(claim) = open_claim(host, context) {
-        if context.ledger.read(|state| state.quarantine().is_some()) {
-            return wait(host, claim, None, context).await;
+    let claim = open_claim(host, context);
+    if context.quarantined() {
+        return match claim {
+            Some(claim) => wait(host, claim, None, context).await,
+            // The book may have lost the claim: nothing is let go.
+            None => Ok(Action::requeue(SOON)),
+        };
+    }
+    match claim {
+        Some(claim) => {
+            context.ledger.end(claim.id).await?;
+            if let Some(remaining) = dismantle(&claim, context).await? {
+                return wait(host, claim, Some(remaining), context).await;
+            }
+            context.ledger.release(claim.id).await?;
+            info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "released");
         }
-        context.ledger.end(claim.id).await?;
-        if let Some(remaining) = dismantle(&claim, context).await? {
-            return wait(host, claim, Some(remaining), context).await;
+        None if !accounted_for(host, context) => {
+            error!(
+                host.namespace = host.namespace(),
+                host.name = host.name_any(),
+                claim = host.status.as_ref().and_then(|status| status.claim_id.as_deref()),
+                "the ledger does not know the claim of this host; it is kept until somebody has looked"
+            );
+            return Ok(Action::requeue(SOON));
         }
-        context.ledger.release(claim.id).await?;
-        info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "released");
+        None => {}
     }
     let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
     context.writer.remove_finalizer(&api, host, FINALIZER_CLAIM).await?;
     Ok(Action::await_change())
+}
+
+/// Whether a host without an open claim may go: it never had one, or the ledger says that it was released.
+fn accounted_for(host: &CloudHost, context: &Context) -> bool {
+    let Some(claimed) = host.status.as_ref().and_then(|status| status.claim_id.as_deref()) else { return true };
+    let Ok(id) = claimed.parse::<ClaimId>() else { return false };
+    let uid = host.metadata.uid.as_deref().unwrap_or_default();
+    context.ledger.read(|state| state.claim(id).is_some_and(|claim| !claim.is_open() && claim.subject.uid == uid))
 }
 
 async fn wait(
@@ -110,10 +135,14 @@ where
 {
     let api = Api::<K>::namespaced(client.clone(), namespace);
     let Some(object) = read(&api, name).await? else { return Ok(None) };
-    if !made_for(&object, uid) {
+    // Only what carries this host's own label is destroyed; a namesake made by somebody else is not even waited for.
+    if label(&object) != Some(uid) {
         return Ok(None);
     }
     if object.meta().deletion_timestamp.is_none() {
+        if context.quarantined() {
+            return Ok(Some(described::<K>(name)));
+        }
         context.writer.delete(&api, &object).await?;
         if read(&api, name).await?.is_none() {
             return Ok(None);
@@ -144,10 +173,14 @@ where
     api.get_opt(name).await.map_err(|source| ReconcileError::read(described::<K>(name), source))
 }
 
-/// An object labelled for another host is not ours to wait for or to delete; one without the label was made by an
-/// engine for ours (an instance, a volume claim), and its name is proof enough.
+/// An object labelled for another host is not ours to wait for; one without the label was made by an engine for ours (an
+/// instance, a volume claim), and is waited for.
 fn made_for(object: &impl Resource, uid: &str) -> bool {
-    object.meta().labels.as_ref().and_then(|labels| labels.get(LABEL_HOST_UID)).is_none_or(|labelled| labelled == uid)
+    label(object).is_none_or(|labelled| labelled == uid)
+}
+
+fn label(object: &impl Resource) -> Option<&str> {
+    object.meta().labels.as_ref()?.get(LABEL_HOST_UID).map(String::as_str)
 }
 
 fn described<K: Resource<DynamicType = ()>>(name: &str) -> String {

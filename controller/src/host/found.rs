@@ -5,6 +5,8 @@ use jiyun_crds::{
     v1alpha1::{CloudHost, Department, HostClass, HostImage, InformationSystem, NetworkZone},
 };
 
+use kube::Resource;
+
 use crate::catalogue::{Catalogue, lookup};
 
 /// What a host names, as far as it exists.
@@ -22,6 +24,11 @@ pub struct Found {
     pub zone: Option<NetworkZone>,
 }
 
+/// What is being deleted takes nothing new.
+fn stays(object: &impl Resource) -> bool {
+    object.meta().deletion_timestamp.is_none()
+}
+
 /// Looks up what `host` names.
 pub fn dereference(host: &CloudHost, catalogue: &Catalogue) -> Found {
     let namespace = host.metadata.namespace.as_deref();
@@ -29,8 +36,9 @@ pub fn dereference(host: &CloudHost, catalogue: &Catalogue) -> Found {
     Found {
         department: namespace
             .and_then(department_of_namespace)
-            .and_then(|department| lookup(&catalogue.departments, None, department)),
-        system: lookup(&catalogue.systems, namespace, &spec.system_ref.name),
+            .and_then(|department| lookup(&catalogue.departments, None, department))
+            .filter(stays),
+        system: lookup(&catalogue.systems, namespace, &spec.system_ref.name).filter(stays),
         class: lookup(&catalogue.classes, None, &spec.class_ref.name),
         image: lookup(&catalogue.images, None, &spec.image_ref.name),
         zone: lookup(&catalogue.zones, None, &spec.zone_ref.name),

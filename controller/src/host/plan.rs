@@ -83,12 +83,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
     let mut steps = Vec::new();
     match &observed.disk {
         None => steps.push(Step::ApplyDisk(Why::Missing)),
-        Some(disk) => {
-            ours(&disk.metadata, &desired.host_uid, "DataVolume")?;
-            if !applied::is_applied(&disk.metadata, &desired.disk) {
-                steps.push(Step::ApplyDisk(Why::Changed));
-            }
-        }
+        // A disk that exists is not touched again: its engine refuses changes, and a pool's new storage class is for new
+        // disks. Growth will be a step of its own.
+        Some(disk) => ours(&disk.metadata, &desired.host_uid, "DataVolume")?,
     }
     match &observed.machine {
         None => steps.push(Step::ApplyMachine(Why::Missing)),
@@ -105,7 +102,10 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
 }
 
 /// Whether the object was made for the host with this UID and is not on its way out.
-fn ours(meta: &ObjectMeta, uid: &str, kind: &'static str) -> Result<(), Obstacle> {
+///
+/// # Errors
+/// [`Obstacle`] when it is not.
+pub fn ours(meta: &ObjectMeta, uid: &str, kind: &'static str) -> Result<(), Obstacle> {
     let labelled = meta.labels.as_ref().and_then(|labels| labels.get(jiyun_crds::names::LABEL_HOST_UID));
     if labelled.is_some_and(|labelled| labelled == uid) && meta.deletion_timestamp.is_none() {
         return Ok(());
@@ -160,6 +160,16 @@ mod tests {
         let mut observed = observed(&desired);
         observed.machine.as_mut().unwrap().spec.run_strategy = Some("Halted".into());
         assert_eq!(plan(&desired, &observed).unwrap(), [Step::ApplyMachine(Why::PowerDrifted)]);
+    }
+
+    #[test]
+    fn a_disk_that_exists_is_left_alone_whatever_its_pool_says_now() {
+        let before = desired(Power::On);
+        let after = Desired {
+            disk: applied::stamped(json!({"metadata": {"name": "web"}, "spec": {"size": 9}})),
+            ..before.clone()
+        };
+        assert_eq!(plan(&after, &observed(&before)).unwrap(), []);
     }
 
     #[test]

@@ -61,10 +61,11 @@ pub struct Engines {
 impl Engines {
     /// Whether the machine does what was asked.
     pub fn settled(&self) -> bool {
-        matches!(
-            (self.power, &self.machine),
-            (Power::On, Some(MachineState::Running)) | (Power::Off, Some(MachineState::Stopped))
-        )
+        self.disk == Some(DiskState::Filled)
+            && matches!(
+                (self.power, &self.machine),
+                (Power::On, Some(MachineState::Running)) | (Power::Off, Some(MachineState::Stopped))
+            )
     }
 }
 
@@ -82,11 +83,18 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
             status.refusal = Some(recorded(refusal));
             refused(refusal)
         }
-        Standing::Undecided(reason) => vec![
-            plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
-            plain(ConditionType::Admitted, ConditionStatus::Unknown, *reason),
-            plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
-        ],
+        Standing::Undecided(reason) => {
+            // What was told before is evidence of who held what; not knowing more is no reason to wipe it.
+            status.claim_id = before.claim_id;
+            status.pool_ref = before.pool_ref;
+            status.storage_pool_ref = before.storage_pool_ref;
+            status.addresses = before.addresses;
+            vec![
+                plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
+                plain(ConditionType::Admitted, ConditionStatus::Unknown, *reason),
+                plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
+            ]
+        }
         Standing::Admitted { claim, objection, engines } => {
             place(&mut status, claim);
             status.addresses.clone_from(&engines.addresses);
@@ -125,7 +133,14 @@ pub const PATIENCE_SECONDS: i64 = 3;
 
 fn is_young(host: &CloudHost, now: Timestamp) -> bool {
     let Some(created) = &host.metadata.creation_timestamp else { return false };
-    created.0.checked_add(PATIENCE_SECONDS.seconds()).is_ok_and(|until| now < until)
+    // A clock behind the API server's must not make a host young for ever.
+    let until = created.0.checked_add(PATIENCE_SECONDS.seconds());
+    created.0 <= whole_second_after(now) && until.is_ok_and(|until| now < until)
+}
+
+/// Creation times are whole seconds; a little skew between two clocks is no reason to write twice.
+fn whole_second_after(now: Timestamp) -> Timestamp {
+    now.checked_add(1.second()).unwrap_or(now)
 }
 
 fn rejected(rejection: &Rejection) -> Vec<Finding> {

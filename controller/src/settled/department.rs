@@ -10,11 +10,12 @@ use jiyun_crds::{
     names::{FINALIZER_ACCOUNT, department_namespace, engine_namespace},
     v1alpha1::{ConditionStatus, ConditionType, Department, Reason, condition::Finding},
 };
-use jiyun_ledger::AccountId;
+use jiyun_ledger::{Account, AccountId, AccountState};
 use jiyun_messages::{Parameters, parameters};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, ResourceExt};
+use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::json;
+use tracing::error;
 
 use self::{account::Unusable, children::Children};
 use super::{Outcome, Settled};
@@ -22,6 +23,7 @@ use crate::{
     catalogue::readable,
     conditions::{finding, plain},
     context::Context,
+    engines::{cdi::DiskView, kubevirt::MachineView},
     error::ReconcileError,
 };
 
@@ -75,31 +77,70 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     if !department.finalizers().iter().any(|finalizer| finalizer == FINALIZER_ACCOUNT) {
         return Ok(Outcome::gone());
     }
+    if context.quarantined() {
+        // The book that says how much is held may be the wrong one.
+        return Ok(waiting(Reason::Quarantined, "DeletionPaused", &Parameters::new()));
+    }
     let name = department.name_any();
     let id = AccountId::new(&name);
-    let (held, account) = context.ledger.read(|state| {
-        let held = state.claims_of(&id).filter(|claim| claim.is_open()).count();
-        (held, state.account(&id).map(|account| jiyun_ledger::Account::clone(account)))
+    let (account, units) = context.ledger.read(|state| {
+        let open = |child: &&AccountId| state.account(child).is_some_and(|account| account.state == AccountState::Open);
+        (state.account(&id).map(|account| Account::clone(account)), state.children(&id).filter(open).count())
     });
+    if units > 0 {
+        let about = parameters([("count", units.to_string())]);
+        return Ok(waiting(Reason::Deleting, "DepartmentHasUnits", &about));
+    }
+    // Closed first and counted afterwards: nothing can be granted in between.
+    if let Some(account) = account {
+        context.ledger.set_account(Account { state: AccountState::Closed, ..account }).await?;
+    }
+    let held = context.ledger.read(|state| state.claims_of(&id).filter(|claim| claim.is_open()).count());
     if held > 0 {
         let about = parameters([("count", held.to_string())]);
-        let finding =
-            finding(ConditionType::Ready, ConditionStatus::False, Reason::Deleting, "DepartmentHoldsResources", &about);
-        return Ok(Outcome { again: SOON, ..Outcome::found(vec![finding]) });
+        return Ok(waiting(Reason::Deleting, "DepartmentHoldsResources", &about));
     }
-    if let Some(account) = account {
-        let closed = jiyun_ledger::Account { state: jiyun_ledger::AccountState::Closed, ..account };
-        context.ledger.set_account(closed).await?;
+    if let Some(machine) = leftover(&engine_namespace(&name), context).await? {
+        // A machine without a claim is a disagreement of the two stores, never a department without resources.
+        error!(department = name, machine, "a department without claims has a machine; nothing of it is deleted");
+        let about = parameters([("what", machine)]);
+        return Ok(waiting(Reason::Deleting, "Deleting", &about));
     }
     let namespaces = Api::<Namespace>::all(context.client.clone());
+    let mut left = Vec::new();
     for namespace in [department_namespace(&name), engine_namespace(&name)] {
         let found = namespaces.get_opt(&namespace).await.map_err(|source| ReconcileError::read(&namespace, source))?;
         if let Some(found) = found.filter(|found| children::is_of(found, &name)) {
-            context.writer.delete(&namespaces, &found).await?;
+            if found.metadata.deletion_timestamp.is_none() {
+                context.writer.delete(&namespaces, &found).await?;
+            }
+            left.push(namespace);
         }
+    }
+    if !left.is_empty() {
+        let about = parameters([("what", left.join(", "))]);
+        return Ok(waiting(Reason::Deleting, "Deleting", &about));
     }
     context.writer.remove_finalizer(&Api::all(context.client.clone()), department, FINALIZER_ACCOUNT).await?;
     Ok(Outcome::gone())
+}
+
+/// A machine or disk in an engine namespace, if there is any.
+async fn leftover(namespace: &str, context: &Context) -> Result<Option<String>, ReconcileError> {
+    let one = ListParams::default().limit(1);
+    let machines = Api::<MachineView>::namespaced(context.client.clone(), namespace);
+    let machine = machines.list(&one).await.map_err(|source| ReconcileError::read("machines", source))?;
+    if let Some(found) = machine.items.first() {
+        return Ok(Some(format!("VirtualMachine {}", found.name_any())));
+    }
+    let disks = Api::<DiskView>::namespaced(context.client.clone(), namespace);
+    let disk = disks.list(&one).await.map_err(|source| ReconcileError::read("disks", source))?;
+    Ok(disk.items.first().map(|found| format!("DataVolume {}", found.name_any())))
+}
+
+/// Still there, for this reason; looked at again soon.
+fn waiting(reason: Reason, code: &str, about: &Parameters) -> Outcome {
+    Outcome { again: SOON, ..Outcome::found(vec![said(reason, code, about)]) }
 }
 
 fn not_ready(Unusable { reason, code, about }: Unusable) -> Outcome {

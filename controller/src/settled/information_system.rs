@@ -37,6 +37,11 @@ async fn settle(system: &InformationSystem, context: &Context) -> Result<Outcome
     if !system.finalizers().iter().any(|finalizer| finalizer == FINALIZER_SYSTEM) {
         return Ok(Outcome::gone());
     }
+    if context.quarantined() {
+        let (ready, no) = (ConditionType::Ready, ConditionStatus::False);
+        let found = finding(ready, no, Reason::Quarantined, "DeletionPaused", &parameters::<&str, &str>([]));
+        return Ok(Outcome { again: SOON, ..Outcome::found(vec![found]) });
+    }
     let (namespace, name) = (system.namespace().unwrap_or_default(), system.name_any());
     let names_it = |claim: &Claim| claim.is_open() && claim.system == name && claim.subject.namespace == namespace;
     let held = context.ledger.read(|state| state.claims().filter(|claim| names_it(claim)).count());

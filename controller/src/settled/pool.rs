@@ -53,6 +53,10 @@ pub async fn settle<K: Settled>(
     if !object.finalizers().iter().any(|finalizer| finalizer == FINALIZER_POOL) {
         return Ok(Outcome::gone());
     }
+    if context.quarantined() {
+        let found = said(Reason::Quarantined, "DeletionPaused", &Parameters::new());
+        return Ok(Outcome { again: SOON, ..Outcome::found(vec![found]) });
+    }
     let id = PoolId::new(object.name_any());
     if let Some(pool) = context.ledger.read(|state| state.pool(&id).cloned()) {
         context.ledger.set_pool(Pool { state: PoolState::Closed, ..pool }).await?;
@@ -100,9 +104,12 @@ fn placed(pool: Pool, context: &Context) -> Result<Pool, Unusable> {
         code: "UnknownReference",
         about: parameters([("field", field), ("kind", kind), ("name", name)]),
     };
-    if lookup(&context.catalogue.sites, None, &pool.site).is_none() {
+    let Some(site) = lookup(&context.catalogue.sites, None, &pool.site) else {
         return Err(missing("spec.siteRef.name", "Site", &pool.site));
-    }
+    };
+    // Claims at a site whose engines are not served would wait for ever.
+    let served = context.sites.engines(&site).is_some();
+    let pool = Pool { state: if served { PoolState::Open } else { PoolState::Closed }, ..pool };
     match pool.zones.iter().find(|zone| lookup(&context.catalogue.zones, None, zone).is_none()) {
         Some(zone) => Err(missing("spec.zones", "NetworkZone", zone)),
         None => Ok(pool),

@@ -75,7 +75,7 @@ pub struct CloudHostSpec {
     #[x_kube(
         validation = rules::immutable("SSH 公钥", "sshAuthorizedKeys"),
         validation = Rule::new(
-            "self.all(k, k.matches('^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/=]+( [ !#-\\[\\]-~]*)?$'))"
+            "self.all(k, k.matches('^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/=]+( [] !#-[^-~]*)?$'))"
         ).message("SSH 公钥格式不正确，应为 ssh-ed25519 AAAA... 这样的一行 (each sshAuthorizedKeys entry must be one line such as ssh-ed25519 AAAA...)"),
         validation = Rule::new("self.join(' ').size() <= 1800").message(
             "SSH 公钥合计不能超过 1800 个字符，RSA 4096 位约可放两个 (sshAuthorizedKeys may hold 1800 characters in all, about two RSA keys of 4096 bits)"

@@ -241,11 +241,17 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
         }
         Command::SetPrices(book) => {
             let there = state.books().any(|is| **is == *book);
-            state.check_book(book, at)?;
+            state.check_book(book)?;
+            if !there {
+                state.check_repricing(book, at)?;
+            }
             Ok((!there).then(|| Event::PricesSet { book: book.clone() }))
         }
         Command::Billable(claim) => match state.known_claim(*claim)?.stage() {
-            ClaimStage::Reserved => Ok(Some(Event::ClaimBillable { claim: *claim })),
+            ClaimStage::Reserved => {
+                free_to_act(state)?;
+                Ok(Some(Event::ClaimBillable { claim: *claim }))
+            }
             ClaimStage::Billable => Ok(None),
             ClaimStage::Ending => Err(CommandError::Ending { claim: *claim }),
             ClaimStage::Released => Err(CommandError::Released { claim: *claim }),

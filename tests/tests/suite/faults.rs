@@ -77,7 +77,9 @@ async fn a_killed_api_loses_nothing_and_a_stopped_controller_hands_over_at_once(
     let standby = world.lab.spawn_controller(options).await?;
     standby.wait_until_healthy("/readyz", PATIENCE).await?;
     let exit = world.controller.stop().await;
-    assert_eq!(exit, jiyun_lab::Exit::Code(0), "{}", world.controller.tail(20));
+    let log = world.controller.tail(20);
+    assert_eq!(exit, jiyun_lab::Exit::Code(0), "{log}");
+    assert!(log.contains("leadership handed over"), "{log}");
     bureau.caller.post(&bureau.hosts_path(), &Order::new("web-2", "portal").body(), 30).await?;
     bureau.wait_ready("web-2").await?;
     world.lab.stop().await?;
@@ -127,7 +129,10 @@ async fn a_ledger_restored_alone_is_quarantined_and_nothing_is_touched() -> Resu
         .await?;
     world.lab.kubectl(&["delete", "chost", "web-1", "-n", "dept-finance", "--wait=false"]).await?;
     bureau.wait_for_host("web-1", "marked for deletion", |host| host.metadata.deletion_timestamp.is_some()).await?;
-    // web-2 is looked at again while web-1 waits: its machine is still there.
+    // Neither a host nor its department is let go, though the book that lost its last entries may know of neither.
+    world.lab.kubectl(&["delete", "department", "finance", "--wait=false"]).await?;
+    world.lab.kubectl(&["wait", "department", "finance", "--for=condition=Ready=False", "--timeout=60s"]).await?;
+    bureau.wait_for_host("web-1", "kept", |host| host.metadata.finalizers.is_some()).await?;
     let machine = world.lab.kubectl(&["get", "vm", "web-1", "-n", "engine-finance", "-o", "name"]).await?;
     assert_eq!(machine.trim(), "virtualmachine.kubevirt.io/web-1");
     world.lab.stop().await?;

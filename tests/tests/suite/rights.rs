@@ -2,7 +2,10 @@
 
 use http::StatusCode;
 use jiyun_crds::names::{ANNOTATION_REQUESTED_BY, FINALIZER_CLAIM};
-use jiyun_tests::{Order, World, WorldError, world::Quota};
+use jiyun_tests::{
+    Order, World, WorldError,
+    world::{PATIENCE, Quota},
+};
 use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::json;
 
@@ -105,5 +108,67 @@ async fn the_apis_own_account_can_do_nothing() -> Result<(), WorldError> {
         assert!(line.contains("[get list watch]"), "{line}");
     }
     assert!(!listed.contains("secrets") && !listed.contains("pods"), "{listed}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wall_taken_down_and_a_right_given_by_hand_are_put_right() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    let (home, engine) = (format!("dept-{}", bureau.name), format!("engine-{}", bureau.name));
+    let lab = &world.lab;
+    lab.kubectl(&["delete", "netpol", "jiyun-default-deny", "-n", &engine]).await?;
+    let stranger = r#"[{"op": "add", "path": "/subjects/-",
+                        "value": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "strangers"}}]"#;
+    lab.kubectl(&["patch", "rolebinding", "jiyun-department-operator", "-n", &home, "--type=json", "-p", stranger])
+        .await?;
+    // Any change of the department brings the look forward that comes by itself every minute.
+    let renamed = json!({"spec": {"displayName": "改名的单位"}}).to_string();
+    lab.kubectl(&["patch", "department", &bureau.name, "--type=merge", "-p", &renamed]).await?;
+    jiyun_lab::wait_for("wall and rights to be as declared", PATIENCE, || async {
+        let told = |error: jiyun_lab::LabError| error.to_string();
+        lab.kubectl(&["get", "netpol", "jiyun-default-deny", "-n", &engine]).await.map_err(told)?;
+        let subjects =
+            ["get", "rolebinding", "jiyun-department-operator", "-n", &home, "-o", "jsonpath={.subjects[*].name}"];
+        let names = lab.kubectl(&subjects).await.map_err(told)?;
+        if names.contains("strangers") { Err(names) } else { Ok(()) }
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_would_destroy_or_hide_too_much_is_refused() -> Result<(), WorldError> {
+    let lab = &World::shared().await?.lab;
+    for (arguments, says) in [
+        (["delete", "crd", "cloudhosts.jiyun.io"], "jiyun.io/allow-deletion"),
+        (["delete", "pricelist", "list-2026"], "cannot be deleted"),
+    ] {
+        let error = lab.kubectl(&arguments).await.unwrap_err().to_string();
+        assert!(error.contains(says), "{arguments:?}: {error}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_protection_level_is_the_operators_to_change() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    let home = format!("dept-{}", bureau.name);
+    let change = ["patch", "isys", "portal", "-n", &home, "--type=merge", "-p", r#"{"spec": {"protectionLevel": 3}}"#];
+    let (who, group) = (format!("--as={}-operator", bureau.name), format!("--as-group={}-operators", bureau.name));
+    let refused = world.lab.kubectl(&[&change[..], &[&who, &group]].concat()).await.unwrap_err();
+    assert!(refused.to_string().contains("changed by the platform operators"), "{refused}");
+    world.lab.kubectl(&[&change[..], &["--as=operator", "--as-group=jiyun:operators"]].concat()).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_object_cannot_be_used_to_fill_the_platforms_memory() -> Result<(), WorldError> {
+    let bureau = World::shared().await?.department(Quota::AMPLE).await?;
+    let mut object = Order::new("fat", "portal").object(&bureau.name);
+    object["metadata"]["annotations"] = json!({"note": "x".repeat(20_000)});
+    let error = bureau.world.lab.apply_text(&object.to_string()).await.unwrap_err();
+    assert!(format!("{error:?}").contains("16384"), "{error:?}");
     Ok(())
 }

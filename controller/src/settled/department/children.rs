@@ -6,11 +6,7 @@ use jiyun_crds::{
     names::{LABEL_DEPARTMENT, LABEL_MANAGED_BY, MANAGED_BY, department_namespace, engine_namespace},
     v1alpha1::Department,
 };
-use k8s_openapi::api::{
-    core::v1::{Namespace, ResourceQuota},
-    networking::v1::NetworkPolicy,
-    rbac::v1::RoleBinding,
-};
+use k8s_openapi::api::{core::v1::Namespace, networking::v1::NetworkPolicy, rbac::v1::RoleBinding};
 use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -23,7 +19,6 @@ pub struct Children {
     namespaces: Vec<Value>,
     role_bindings: Vec<Value>,
     walls: Vec<Value>,
-    bounds: Vec<Value>,
 }
 
 impl Children {
@@ -34,10 +29,10 @@ impl Children {
         let access = &department.spec.access;
         let roles = [("reader", &access.readers), ("operator", &access.operators), ("approver", &access.approvers)];
         Self {
-            namespaces: vec![namespace(&home, &name, "restricted"), namespace(&engines, &name, "privileged")],
+            // The engines' first: as soon as people can order, there is a place for what they order.
+            namespaces: vec![namespace(&engines, &name, "privileged"), namespace(&home, &name, "restricted")],
             role_bindings: roles.map(|(role, groups)| role_binding(&home, &name, role, groups)).into(),
             walls: vec![wall(&home, &name), wall(&engines, &name), import_gate(&engines, &name)],
-            bounds: vec![bound(&home, &name)],
         }
     }
 
@@ -49,7 +44,8 @@ impl Children {
         let api = Api::<Namespace>::all(context.client.clone());
         for namespace in self.namespaces.iter().map(name_of) {
             let found = api.get_opt(namespace).await.map_err(|source| ReconcileError::read(namespace, source))?;
-            if found.is_some_and(|found| !is_of(&found, department)) {
+            // One that is on its way out is not ours any more: what is put into it vanishes with it.
+            if found.is_some_and(|found| !is_of(&found, department) || found.metadata.deletion_timestamp.is_some()) {
                 return Ok(false);
             }
         }
@@ -63,7 +59,7 @@ impl Children {
     /// When a request fails.
     pub async fn apply(&self, context: &Context) -> Result<(), ReconcileError> {
         // Destructured without `..`: a new kind of child must be applied before this compiles.
-        let Self { namespaces, role_bindings, walls, bounds } = self;
+        let Self { namespaces, role_bindings, walls } = self;
         for object in namespaces {
             ensure(&Api::<Namespace>::all(context.client.clone()), object, context).await?;
         }
@@ -72,9 +68,6 @@ impl Children {
         }
         for object in walls {
             ensure_in::<NetworkPolicy>(object, context).await?;
-        }
-        for object in bounds {
-            ensure_in::<ResourceQuota>(object, context).await?;
         }
         Ok(())
     }
@@ -185,20 +178,6 @@ fn import_gate(namespace: &str, department: &str) -> Value {
             "policyTypes": ["Egress"],
             "egress": [{}],
         },
-    })
-}
-
-/// How many objects a department may write: a bound on the memory of everything that watches them, far above any
-/// department's needs. What it may use is decided by the ledger.
-fn bound(namespace: &str, department: &str) -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "jiyun-objects", "namespace": namespace, "labels": labels(department)},
-        "spec": {"hard": {
-            "count/cloudhosts.jiyun.io": "5k",
-            "count/informationsystems.jiyun.io": "500",
-        }},
     })
 }
 

@@ -90,7 +90,7 @@ impl State {
                 self.pools.insert(pool.id.clone(), Arc::new(record));
             }
             Event::PricesSet { book } => {
-                self.check_book(book, at)?;
+                self.check_book(book)?;
                 self.books.insert(book.valid_from, Arc::new(book.clone()));
             }
             Event::ClaimGranted { claim } => self.grant(claim)?,

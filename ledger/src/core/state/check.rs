@@ -83,9 +83,8 @@ impl State {
         Err(CommandError::ImmutablePool { pool: id(), field })
     }
 
-    /// Whether a book may be added at this moment. A book of the past may fill a time without prices, but not replace
-    /// prices that somebody has used something under: a statement once read would change.
-    pub(in super::super) fn check_book(&self, book: &PriceBook, at: Timestamp) -> Result<(), CommandError> {
+    /// Whether a book fits the books that are there.
+    pub(in super::super) fn check_book(&self, book: &PriceBook) -> Result<(), CommandError> {
         book.validate()?;
         if self.books().any(|is| is.id == book.id && **is != *book) {
             return Err(CommandError::ImmutableBook { book: book.id.clone() });
@@ -94,11 +93,18 @@ impl State {
             Some(is) if is.id != book.id => {
                 Err(CommandError::SameValidFrom { book: book.id.clone(), other: is.id.clone() })
             }
-            None if self.book_at(book.valid_from).is_some() && self.used_between(book.valid_from, at) => {
-                Err(CommandError::Repricing { book: book.id.clone(), valid_from: book.valid_from })
-            }
-            Some(_) | None => Ok(()),
+            _ => Ok(()),
         }
+    }
+
+    /// Whether a book may be added at this moment. A book of the past may fill a time without prices, but not replace
+    /// prices that somebody has used something under: a statement once read would change. A rule for new wishes, not for
+    /// entries: what was recorded under other rules must still be read.
+    pub(in super::super) fn check_repricing(&self, book: &PriceBook, at: Timestamp) -> Result<(), CommandError> {
+        if self.book_at(book.valid_from).is_some() && self.used_between(book.valid_from, at) {
+            return Err(CommandError::Repricing { book: book.id.clone(), valid_from: book.valid_from });
+        }
+        Ok(())
     }
 
     /// Whether any department paid for anything in `from..to`.
