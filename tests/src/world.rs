@@ -91,7 +91,7 @@ pub struct World {
     pub controller: Guest,
     /// The API's process.
     pub api: Guest,
-    http: reqwest::Client,
+    authority: Vec<u8>,
     base: String,
     taken: AtomicU32,
 }
@@ -124,12 +124,12 @@ impl World {
         };
         let controller = lab.spawn_controller(controller).await?;
         let api = lab.spawn_api(ApiOptions { environment, ..ApiOptions::default() })?;
-        let http = http_client(&std::fs::read(lab.authority())?)?;
+        let authority = std::fs::read(lab.authority())?;
         let base = api.url().ok_or(WorldError::NoAddress)?;
         for guest in [&controller, &api] {
             guest.wait_until_healthy("/readyz", PATIENCE).await?;
         }
-        Ok(Self { lab, controller, api, http, base, taken: AtomicU32::new(0) })
+        Ok(Self { lab, controller, api, authority, base, taken: AtomicU32::new(0) })
     }
 
     /// The world all tests of a program share.
@@ -211,12 +211,15 @@ impl World {
     /// When the lab has no such person.
     pub fn caller(&self, person: &str) -> Result<Caller, WorldError> {
         let token = self.lab.person(person)?.token.clone();
-        Ok(Caller::new(self.http.clone(), &self.base, Some(token)))
+        Ok(Caller::new(http_client(&self.authority)?, &self.base, Some(token)))
     }
 
     /// Somebody without a token.
-    pub fn stranger(&self) -> Caller {
-        Caller::new(self.http.clone(), &self.base, None)
+    ///
+    /// # Errors
+    /// When there is no client.
+    pub fn stranger(&self) -> Result<Caller, WorldError> {
+        Ok(Caller::new(http_client(&self.authority)?, &self.base, None))
     }
 
     /// Reads the controller's metrics.
@@ -224,7 +227,12 @@ impl World {
     /// # Errors
     /// When it cannot be reached.
     pub async fn controller_metrics(&self) -> Result<String, WorldError> {
-        Ok(self.http.get(format!("{}/metrics", self.controller.metrics_url())).send().await?.text().await?)
+        Ok(http_client(&self.authority)?
+            .get(format!("{}/metrics", self.controller.metrics_url()))
+            .send()
+            .await?
+            .text()
+            .await?)
     }
 
     /// Hosts of a department's namespace.
@@ -241,7 +249,8 @@ impl World {
     }
 }
 
-/// A client that trusts the lab's authority and nothing else.
+/// A client that trusts the lab's authority and nothing else. A new one for each caller: its connections end with the
+/// runtime that opened them, and every test has its own.
 fn http_client(authority: &[u8]) -> Result<reqwest::Client, reqwest::Error> {
     // Installing it twice is refused and does no harm.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -180,7 +180,15 @@ pub(super) mod tests {
     use super::*;
 
     /// A line of the log as the API server writes it, without what is not read.
-    pub fn line(second: u32, who: (&str, &str), verb: &str, uri: &str, object: Value, body: Value) -> String {
+    pub fn line(
+        second: u32,
+        who: (&str, &str),
+        verb: &str,
+        uri: &str,
+        object: impl Into<Value>,
+        body: impl Into<Value>,
+    ) -> String {
+        let (object, body): (Value, Value) = (object.into(), body.into());
         let (user, agent) = who;
         let code = if verb == "create" { 201 } else { 200 };
         json!({

@@ -72,12 +72,10 @@ async fn order(
     if !answer.status.is_success() {
         return Err(BenchError::Refused { host, status: answer.status.as_u16(), text: answer.text });
     }
-    match tokio::time::timeout(PATIENCE, ready).await {
-        Ok(Ok(at)) => Ok((at, at.duration_since(started))),
-        Ok(Err(_)) | Err(_) => {
-            let found = town.world.hosts(department).await?.get_opt(&host).await?;
-            let seen = format!("{:?}", found.map(|found| found.status));
-            Err(BenchError::NeverReady { host, seconds: PATIENCE.as_secs(), seen })
-        }
+    if let Ok(Ok(at)) = tokio::time::timeout(PATIENCE, ready).await {
+        return Ok((at, at.duration_since(started)));
     }
+    let found = town.world.hosts(department).await?.get_opt(&host).await?;
+    let seen = format!("{:?}", found.map(|found| found.status));
+    Err(BenchError::NeverReady { host, seconds: PATIENCE.as_secs(), seen })
 }

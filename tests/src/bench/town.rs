@@ -21,7 +21,7 @@ const FILES: [&str; 5] = ["00-zones.yaml", "10-site.yaml", "30-classes.yaml", "4
 const POOLS: &str = "
 apiVersion: jiyun.io/v1alpha1
 kind: ComputePool
-metadata: {name: bench}
+metadata: {name: bench-compute}
 spec:
   siteRef: {name: hengshan-main}
   zones: [extranet-public]
@@ -33,7 +33,7 @@ spec:
 ---
 apiVersion: jiyun.io/v1alpha1
 kind: StoragePool
-metadata: {name: bench}
+metadata: {name: bench-storage}
 spec:
   siteRef: {name: hengshan-main}
   zones: [extranet-public]

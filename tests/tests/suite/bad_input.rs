@@ -79,10 +79,10 @@ async fn without_a_token_or_with_a_foreign_one_nobody_gets_in() -> Result<(), Wo
     let bureau = world.department(Quota::AMPLE).await?;
     let path = bureau.hosts_path();
     let body = Order::new("web", "portal").body();
-    let missing = world.stranger().post(&path, &body, 0).await?;
+    let missing = world.stranger()?.post(&path, &body, 0).await?;
     assert_eq!(missing.status, StatusCode::UNAUTHORIZED, "{missing:?}");
     assert!(missing.header("www-authenticate").starts_with("Bearer"));
-    let foreign = world.stranger().with_token(Some("not-a-token-of-this-city".into())).post(&path, &body, 0).await?;
+    let foreign = world.stranger()?.with_token(Some("not-a-token-of-this-city".into())).post(&path, &body, 0).await?;
     assert_eq!(foreign.status, StatusCode::UNAUTHORIZED, "{foreign:?}");
     no_hosts(&bureau).await
 }
