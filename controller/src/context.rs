@@ -25,6 +25,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.
     pub catalogue_listed: Gate,
+    /// Open once the engines' machines and disks were listed.
+    pub engines_listed: Gate,
 }
 
 impl Context {
@@ -44,11 +46,17 @@ impl Gate {
         Self(kinds.into_iter().collect())
     }
 
-    /// Waits until it is open.
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.0.iter().all(|listed| *listed.borrow())
+    }
+
+    /// Waits until it is open; for ever, if a watch ends before that (its controller is ending, and the process with it).
     pub async fn open(&self) {
         for kind in &self.0 {
-            // An error means that the watch is gone, and then its controller is ending and the process with it.
-            let _ = kind.clone().wait_for(|listed| *listed).await;
+            if kind.clone().wait_for(|listed| *listed).await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 }

@@ -47,6 +47,9 @@ pub use run::run;
 /// When a wish that names something missing, or was not decided, is looked at again.
 const UNSETTLED: Duration = Duration::from_secs(20);
 
+/// When to look again while machines and disks were not listed yet.
+const NOT_LISTED: Duration = Duration::from_millis(100);
+
 /// When a host at work is looked at again whatever happened.
 const SETTLED: Duration = Duration::from_mins(10);
 
@@ -61,6 +64,10 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     let found = found::dereference(host, &context.catalogue);
     let valid = valid::validate(host, &found);
     let held = open_claim(host, context).filter(|claim| claim.stage() != ClaimStage::Ending);
+    if held.is_some() && !context.engines_listed.is_open() {
+        // A machine not listed yet would be taken for missing and applied again. Decisions and endings need no list.
+        return Ok(Action::requeue(NOT_LISTED));
+    }
     let standing = match (valid, held) {
         (Ok(valid), None) => ask(host, &valid, context).await?,
         (Ok(valid), Some(claim)) => serve(host, Arc::clone(&claim), changed(&claim, &valid), context).await?,

@@ -1,6 +1,6 @@
 //! What a leader does: open the book, make sure both stores belong together, then start every controller in order.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
 use jiyun_crds::v1alpha1::{
@@ -12,7 +12,7 @@ use kube::{Api, Client, runtime::watcher};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     args::Run,
@@ -104,6 +104,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         sites: Arc::new(Sites::new(engines)),
         metrics: metrics.clone(),
         catalogue_listed: catalogue_listed.clone(),
+        engines_listed,
     };
 
     // Zones and sites are named by others: when one changes, those are looked at again.
@@ -137,24 +138,37 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         info!("catalogue, accounts and pools are known; cloud hosts follow");
         let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
         tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), context.clone(), stop.clone()));
-        tasks.spawn(host::run(
-            hosts,
-            machines.stream,
-            disks.stream,
-            engines_listed,
-            args.concurrency,
-            context,
-            stop.clone(),
-        ));
+        tasks.spawn(host::run(hosts, machines.stream, disks.stream, args.concurrency, context, stop.clone()));
     }
-    while let Some(ended) = tasks.join_next().await {
-        // A controller that ends before it was told to has failed: stop the others and let the process be restarted.
-        if !stop.is_cancelled() {
-            error!(panicked = ended.is_err(), "a controller ended by itself; stopping");
-            stop.cancel();
-        }
-    }
+    finish(tasks, stop).await;
     Ok(())
+}
+
+/// How long reconciliations under way may take once they are told to stop; what is left is begun anew by the next leader.
+/// Shorter than the chart's grace period, with room to shut the book and hand over.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Waits until every controller has ended: after `stop`, not longer than [`DRAIN`]. A controller whose kind was never
+/// listed would not end by itself (kube waits for its store).
+async fn finish(mut tasks: JoinSet<()>, stop: &CancellationToken) {
+    let drained = async {
+        while let Some(ended) = tasks.join_next().await {
+            // A controller that ends before it was told to has failed: stop the others, the process is restarted.
+            if !stop.is_cancelled() {
+                error!(panicked = ended.is_err(), "a controller ended by itself; stopping");
+                stop.cancel();
+            }
+        }
+    };
+    let too_long = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        () = drained => {}
+        () = too_long => warn!(seconds = DRAIN.as_secs(), "not everything under way ended in time; it is left to the next leader"),
+    }
+    tasks.shutdown().await;
 }
 
 /// Passes a kind on and tells `changes` of each object.

@@ -1,6 +1,6 @@
 //! The life of the process: health, election, leading, and a clean end on SIGTERM or when leadership is lost.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use jiyun_ledger::{
     Campaign, ElectionError, Ledger, OpenError, OpenOptions, StoreError,
@@ -23,6 +23,9 @@ use crate::{
     lineage,
     metrics::Metrics,
 };
+
+/// How long Kubernetes may take to answer at the start: a leader that waits longer keeps others from leading.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why the process ends.
 #[derive(Debug, Error)]
@@ -60,6 +63,9 @@ pub enum ServeError {
     /// Kubernetes cannot be read at the start.
     #[error("kubernetes cannot be read")]
     Kubernetes(#[from] ReconcileError),
+    /// Kubernetes does not answer.
+    #[error("kubernetes did not answer within {} s", PATIENCE.as_secs())]
+    Silent,
     /// Another replica leads now, or the ledger cannot be reached: this process must start anew.
     #[error("leadership ended; the process starts anew as a standby")]
     LeadershipLost,
@@ -109,11 +115,19 @@ async fn lead(
         Err(error) => return Err(error.into()),
     };
     metrics.set_leader(true);
-    let peer = lineage::peer(&client).await?;
-    let options = OpenOptions::new(leading::new_lineage(), peer.lineage.clone());
-    let store = EtcdStore::new(etcd, DEFAULT_PREFIX);
     let lost = leadership.lost();
-    let (ledger, report) = Ledger::open(store, leadership.fence(), lost.clone(), options).await?;
+    let opening = async {
+        let peer = tokio::time::timeout(PATIENCE, lineage::peer(&client)).await.map_err(|_| ServeError::Silent)??;
+        let options = OpenOptions::new(leading::new_lineage(), peer.lineage.clone());
+        let store = EtcdStore::new(etcd, DEFAULT_PREFIX);
+        let (ledger, report) = Ledger::open(store, leadership.fence(), lost.clone(), options).await?;
+        Ok::<_, ServeError>((ledger, report, peer))
+    };
+    let Some(opened) = Box::pin(stop.run_until_cancelled(opening)).await else {
+        leadership.resign().await;
+        return Ok(());
+    };
+    let (ledger, report, peer) = opened?;
     info!(lineage = %report.lineage, revision = report.head_seq, fresh = report.fresh, "leading");
 
     let working = stop.child_token();

@@ -46,6 +46,9 @@ const CONCURRENCY: u16 = 8;
 /// Nothing is written where nothing changed.
 const AGAIN: Duration = Duration::from_mins(1);
 
+/// When to look again while something that is referred to was not listed yet.
+const NOT_LISTED: Duration = Duration::from_millis(100);
+
 /// A kind without engine objects.
 pub trait Settled: Watched {
     /// Where this object is written.
@@ -103,7 +106,9 @@ pub async fn run<K: Settled>(
 
 async fn settle<K: Settled>(object: Arc<Guarded<K>>, driver: Arc<Driver<K>>) -> Result<Action, ReconcileError> {
     let Ok(readable) = &object.0 else { return Ok(Action::await_change()) };
-    driver.context.catalogue_listed.open().await;
+    if !driver.context.catalogue_listed.is_open() {
+        return Ok(Action::requeue(NOT_LISTED));
+    }
     driver.counted(&object, settle_one(readable, &driver.context)).await
 }
 

@@ -74,6 +74,11 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
     let before = host.status.clone().unwrap_or_default();
     let generation = host.metadata.generation;
     let mut status = CloudHostStatus { observed_generation: generation, spec_digest: digest, ..Default::default() };
+    // What was told before is evidence of who held what: a ledger that lost a claim is no reason to wipe it. It goes with
+    // the object, after the claim was released.
+    status.claim_id = before.claim_id;
+    status.pool_ref = before.pool_ref;
+    status.storage_pool_ref = before.storage_pool_ref;
     let findings = match standing {
         Standing::Rejected(rejection) => {
             status.refusal = Some(objected(rejection));
@@ -84,10 +89,6 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
             refused(refusal)
         }
         Standing::Undecided(reason) => {
-            // What was told before is evidence of who held what; not knowing more is no reason to wipe it.
-            status.claim_id = before.claim_id;
-            status.pool_ref = before.pool_ref;
-            status.storage_pool_ref = before.storage_pool_ref;
             status.addresses = before.addresses;
             vec![
                 plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),

@@ -21,7 +21,7 @@ use kube::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    context::{Context, Gate},
+    context::Context,
     driver::{Driver, drain, failed},
     engines::{cdi::DiskView, kubevirt::MachineView},
     error::ReconcileError,
@@ -33,7 +33,6 @@ pub async fn run(
     hosts: Kind<CloudHost, impl Stream<Item = Result<Guarded<CloudHost>, watcher::Error>> + Send + 'static>,
     machines: impl Stream<Item = Result<Guarded<MachineView>, watcher::Error>> + Send + 'static,
     disks: impl Stream<Item = Result<Guarded<DiskView>, watcher::Error>> + Send + 'static,
-    engines_listed: Gate,
     concurrency: u16,
     context: Context,
     stop: CancellationToken,
@@ -47,18 +46,7 @@ pub async fn run(
         .watches_stream(machines, |machine| host_of(&machine))
         .watches_stream(disks, |disk| host_of(&disk))
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(
-            move |host, driver| {
-                let engines_listed = engines_listed.clone();
-                async move {
-                    // A machine not listed yet would be taken for missing and applied again.
-                    engines_listed.open().await;
-                    reconcile(host, driver).await
-                }
-            },
-            failed,
-            Driver::new(context),
-        );
+        .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;
 }
 

@@ -3,7 +3,7 @@
 mod account;
 mod children;
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
 use futures::future::BoxFuture;
 use jiyun_crds::{
@@ -13,7 +13,8 @@ use jiyun_crds::{
 use jiyun_ledger::{Account, AccountId, AccountState};
 use jiyun_messages::{Parameters, parameters};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, ResourceExt, api::ListParams};
+use kube::{Api, Resource, ResourceExt, api::ListParams, core::NamespaceResourceScope};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use tracing::error;
 
@@ -68,6 +69,8 @@ async fn open(department: &Department, context: &Context) -> Result<Outcome, Rec
     children.apply(context).await?;
     let mut outcome = Outcome::found(vec![plain(ConditionType::Ready, ConditionStatus::True, Reason::Valid)]);
     outcome.status = json!({"namespace": namespace});
+    // Each look reads all children; walls are looked after, not watched.
+    outcome.again = Duration::from_mins(5);
     Ok(outcome)
 }
 
@@ -100,17 +103,20 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
         let about = parameters([("count", held.to_string())]);
         return Ok(waiting(Reason::Deleting, "DepartmentHoldsResources", &about));
     }
-    if let Some(machine) = leftover(&engine_namespace(&name), context).await? {
-        // A machine without a claim is a disagreement of the two stores, never a department without resources.
-        error!(department = name, machine, "a department without claims has a machine; nothing of it is deleted");
-        let about = parameters([("what", machine)]);
-        return Ok(waiting(Reason::Deleting, "Deleting", &about));
-    }
     let namespaces = Api::<Namespace>::all(context.client.clone());
     let mut left = Vec::new();
-    for namespace in [department_namespace(&name), engine_namespace(&name)] {
+    for namespace in [engine_namespace(&name), department_namespace(&name)] {
         let found = namespaces.get_opt(&namespace).await.map_err(|source| ReconcileError::read(&namespace, source))?;
         if let Some(found) = found.filter(|found| children::is_of(found, &name)) {
+            if let Some(machine) = leftover(&namespace, context).await? {
+                // A machine without a claim is a disagreement of the two stores, never a department without resources.
+                error!(
+                    department = name,
+                    machine, "a department without claims has a machine; nothing of it is deleted"
+                );
+                let about = parameters([("what", machine)]);
+                return Ok(waiting(Reason::Deleting, "Deleting", &about));
+            }
             if found.metadata.deletion_timestamp.is_none() {
                 context.writer.delete(&namespaces, &found).await?;
             }
@@ -125,17 +131,25 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     Ok(Outcome::gone())
 }
 
-/// A machine or disk in an engine namespace, if there is any.
+/// A machine or disk in a namespace, if there is any.
 async fn leftover(namespace: &str, context: &Context) -> Result<Option<String>, ReconcileError> {
-    let one = ListParams::default().limit(1);
-    let machines = Api::<MachineView>::namespaced(context.client.clone(), namespace);
-    let machine = machines.list(&one).await.map_err(|source| ReconcileError::read("machines", source))?;
-    if let Some(found) = machine.items.first() {
-        return Ok(Some(format!("VirtualMachine {}", found.name_any())));
+    match first::<MachineView>(namespace, context).await? {
+        Some(machine) => Ok(Some(machine)),
+        None => first::<DiskView>(namespace, context).await,
     }
-    let disks = Api::<DiskView>::namespaced(context.client.clone(), namespace);
-    let disk = disks.list(&one).await.map_err(|source| ReconcileError::read("disks", source))?;
-    Ok(disk.items.first().map(|found| format!("DataVolume {}", found.name_any())))
+}
+
+/// The first object of a kind in a namespace; none where the kind is not installed.
+async fn first<K>(namespace: &str, context: &Context) -> Result<Option<String>, ReconcileError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let api = Api::<K>::namespaced(context.client.clone(), namespace);
+    match api.list(&ListParams::default().limit(1)).await {
+        Ok(list) => Ok(list.items.first().map(|found| format!("{} {}", K::kind(&()), found.name_any()))),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(source) => Err(ReconcileError::read(K::plural(&()), source)),
+    }
 }
 
 /// Still there, for this reason; looked at again soon.

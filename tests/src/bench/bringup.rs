@@ -171,7 +171,8 @@ fn notes(hosts: usize, at_best: usize, ours: &[Ours], replays: &[Replayed]) -> V
     let milliseconds = |percent| percentile(&latencies, percent).unwrap_or_default() * 1000.0;
     let spread =
         |rates: Vec<f64>| range(&rates).map_or_else(String::new, |(low, high)| format!("{low:.1} to {high:.1}"));
-    let ratios = ours.iter().zip(replays).map(|(ours, replay)| ours.brought_up.rate / replay.rate).collect();
+    let ratios: Vec<f64> = ours.iter().zip(replays).map(|(ours, replay)| ours.brought_up.rate / replay.rate).collect();
+    let ratios: Vec<String> = ratios.iter().map(|ratio| format!("{ratio:.2}")).collect();
     let requests: usize = ours.iter().map(|run| run.plan.requests()).sum();
     let refused: usize = ours.iter().map(|run| run.refused).sum();
     let gets = median(&ours.iter().map(|run| run.gets).collect::<Vec<_>>()).unwrap_or_default();
@@ -188,7 +189,7 @@ fn notes(hosts: usize, at_best: usize, ours: &[Ours], replays: &[Replayed]) -> V
         format!(
             "replay: {} hosts/s; ratio run by run: {}",
             spread(replays.iter().map(|run| run.rate).collect()),
-            spread(ratios)
+            ratios.join(", ")
         ),
         format!("replay until the simulators had caught up too: {} hosts/s", spread(with_engines)),
         format!("from order to ready: median {:.0} ms, 99 % within {:.0} ms", milliseconds(50), milliseconds(99)),

@@ -85,15 +85,17 @@ mod tests {
     const BEFORE: &str = r#"# TYPE apiserver_request_total counter
 apiserver_request_total{code="201",component="apiserver",dry_run="",group="jiyun.io",resource="cloudhosts",scope="resource",subresource="",verb="POST",version="v1alpha1"} 3
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="jiyun.io",resource="cloudhosts",scope="cluster",subresource="",verb="LIST",version="v1alpha1"} 9
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="jiyun.io",resource="cloudhosts",scope="resource",subresource="",verb="GET",version="v1alpha1"} 4
+apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="",scope="",subresource="/readyz",verb="GET",version=""} 5
 apiserver_request_total{code="200",component="apiserver",dry_run="",group="jiyun.io",resource="cloudhosts",scope="resource",subresource="status",verb="APPLY",version="v1alpha1"} 2
 apiserver_request_duration_seconds_count{verb="POST"} 7
 "#;
 
     #[test]
-    fn only_changing_requests_count_and_an_apply_is_one() {
+    fn changing_requests_count_and_an_apply_is_one_and_reads_of_objects_are_counted_apart() {
         let read = Requests::parse(BEFORE).unwrap();
         let changing = BTreeMap::from([("cloudhosts".into(), 3), ("cloudhosts/status".into(), 2)]);
-        assert_eq!(read, Requests { changing, gets: 0 });
+        assert_eq!(read, Requests { changing, gets: 4 });
     }
 
     #[test]

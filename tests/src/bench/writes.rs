@@ -56,7 +56,7 @@ pub async fn measure(options: &Options) -> Result<Figure, BenchError> {
             listed.join(", ")
         ),
         format!("of these failed: {}", ours.iter().filter(|write| !write.succeeded()).count()),
-        format!("written beside by simulators and Kubernetes: {:.2} a host", each(counted.others)),
+        format!("written meanwhile by simulators and Kubernetes: {:.2} a host", each(writes.len() - ours.len())),
     ];
     notes.extend(counted.contradiction());
     let comparison = Comparison {

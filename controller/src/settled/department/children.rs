@@ -161,7 +161,8 @@ fn wall(namespace: &str, department: &str) -> Value {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {"name": "jiyun-default-deny", "namespace": namespace, "labels": labels(department)},
-        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+        // The empty lists are ours as well: an exception added by hand is a difference.
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": []},
     })
 }
 
