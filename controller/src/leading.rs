@@ -140,7 +140,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), context.clone(), stop.clone()));
         tasks.spawn(host::run(hosts, machines.stream, disks.stream, args.concurrency, context, stop.clone()));
     }
-    finish(tasks, stop).await;
+    finish(tasks, stop, &catalogue_listed).await;
     Ok(())
 }
 
@@ -150,7 +150,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 
 /// Waits until every controller has ended: after `stop`, not longer than [`DRAIN`]. A controller whose kind was never
 /// listed would not end by itself (kube waits for its store).
-async fn finish(mut tasks: JoinSet<()>, stop: &CancellationToken) {
+async fn finish(mut tasks: JoinSet<()>, stop: &CancellationToken, listed: &Gate) {
     let drained = async {
         while let Some(ended) = tasks.join_next().await {
             // A controller that ends before it was told to has failed: stop the others, the process is restarted.
@@ -162,11 +162,12 @@ async fn finish(mut tasks: JoinSet<()>, stop: &CancellationToken) {
     };
     let too_long = async {
         stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
+        // Nothing was begun before everything was listed: there is nothing to wait for.
+        tokio::time::sleep(if listed.is_open() { DRAIN } else { Duration::ZERO }).await;
     };
     tokio::select! {
         () = drained => {}
-        () = too_long => warn!(seconds = DRAIN.as_secs(), "not everything under way ended in time; it is left to the next leader"),
+        () = too_long => warn!("not everything under way ended in time; it is left to the next leader"),
     }
     tasks.shutdown().await;
 }

@@ -188,13 +188,13 @@ async fn a_controller_that_cannot_list_a_kind_still_stops_when_told() -> Result<
     world.lab.kubectl(&["annotate", "crd", "hostimages.jiyun.io", "jiyun.io/allow-deletion=yes"]).await?;
     world.lab.kubectl(&["delete", "crd", "hostimages.jiyun.io"]).await?;
     world.controller.restart().await?;
-    wait_for("the controller to lead", PATIENCE, || async {
+    wait_for("the controller to lead", PATIENCE * 2, || async {
         let text = world.controller_metrics().await.map_err(|error| error.to_string())?;
         if text.contains("jiyun_leader 1") { Ok(()) } else { Err(text) }
     })
     .await?;
     // Within the chart's grace period; SIGKILL after it would show as a signal.
-    let exit = world.controller.process().stop(PATIENCE).await;
+    let exit = world.controller.process().stop(PATIENCE * 2).await;
     assert_eq!(exit, jiyun_lab::Exit::Code(0), "{}", world.controller.tail(20));
     world.lab.stop().await?;
     Ok(())
