@@ -33,7 +33,7 @@ use crate::{
     catalogue::lookup,
     context::Context,
     engines::{
-        cdi,
+        applied, cdi,
         kubevirt::{self, InstanceView, MachineState, MachineView},
         view::{EngineKind, View},
     },
@@ -233,34 +233,40 @@ async fn take(
     match step {
         Step::ApplyDisk(why) => {
             let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
-            not_somebody_elses(&api, name_of(&desired.disk), why, desired).await?;
-            observed.disk = Some(context.writer.apply(&api, name_of(&desired.disk), &desired.disk).await?);
+            observed.disk = Some(match there(&api, &desired.disk, why, desired).await? {
+                Some(disk) => disk,
+                None => context.writer.apply(&api, name_of(&desired.disk), &desired.disk).await?,
+            });
         }
         Step::ApplyMachine(why) => {
             let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
-            not_somebody_elses(&api, name_of(&desired.machine), why, desired).await?;
-            observed.machine = Some(context.writer.apply(&api, name_of(&desired.machine), &desired.machine).await?);
+            observed.machine = Some(match there(&api, &desired.machine, why, desired).await? {
+                Some(machine) => machine,
+                None => context.writer.apply(&api, name_of(&desired.machine), &desired.machine).await?,
+            });
         }
     }
     Ok(())
 }
 
-/// What is missing in our cache may exist without our labels, made by hand or by another tool: apply would take it over.
-async fn not_somebody_elses<E: EngineKind>(
+/// What is missing in our cache may be there: made by hand or by another tool (apply would take it over: refused), or by
+/// ourselves a moment ago, before the watch told (applying it again would only cost a write).
+async fn there<E: EngineKind>(
     api: &Api<View<E>>,
-    name: &str,
+    object: &serde_json::Value,
     why: Why,
     desired: &Desired,
-) -> Result<(), ReconcileError> {
+) -> Result<Option<View<E>>, ReconcileError> {
     if why != Why::Missing {
-        return Ok(());
+        return Ok(None);
     }
+    let name = name_of(object);
     let found =
         api.get_opt(name).await.map_err(|source| ReconcileError::read(format!("{} {name}", E::KIND), source))?;
-    if let Some(found) = found {
+    if let Some(found) = &found {
         plan::ours(&found.metadata, &desired.host_uid, E::KIND)?;
     }
-    Ok(())
+    Ok(found.filter(|found| applied::is_applied(&found.metadata, object)))
 }
 
 fn name_of(object: &serde_json::Value) -> &str {
