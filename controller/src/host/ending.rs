@@ -9,15 +9,14 @@ use jiyun_crds::{
     names::{FINALIZER_CLAIM, LABEL_HOST_UID, engine_namespace, system_disk_name},
     v1alpha1::CloudHost,
 };
-use jiyun_ledger::{Claim, ClaimId, Meter};
+use jiyun_ledger::{Claim, ClaimId};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope, runtime::controller::Action};
 use serde::de::DeserializeOwned;
 use tracing::{error, info};
 
-use super::{open_claim, report::Standing};
+use super::{open_claim, report::Standing, whereabouts};
 use crate::{
-    catalogue::lookup,
     context::Context,
     engines::{
         cdi::DiskView,
@@ -94,7 +93,7 @@ async fn wait(
 /// # Errors
 /// When a request fails. An answer that cannot be had is never taken for "gone".
 pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String>, ReconcileError> {
-    let Some(site) = site_of(claim, context) else {
+    let Some((site, _)) = whereabouts(claim, context) else {
         return Ok(Some("Site".to_owned()));
     };
     let namespace = engine_namespace(claim.account.as_str());
@@ -113,13 +112,6 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
     }
     // Capacity is free when the volume claim is gone, not when its import object is.
     present::<PersistentVolumeClaim>(client, &namespace, &disk, uid).await
-}
-
-fn site_of<'a>(claim: &Claim, context: &'a Context) -> Option<&'a crate::site::SiteEngines> {
-    let catalogue = &context.catalogue;
-    let pool = lookup(&catalogue.storage_pools, None, claim.pool_of(Meter::BlockStorage)?.as_str())?;
-    let site = lookup(&catalogue.sites, None, &pool.spec.site_ref.name)?;
-    context.sites.engines(&site)
 }
 
 /// Deletes the object if it is there; says so while it is.
