@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use jiyun_crds::v1alpha1::CloudHost;
 use jiyun_ledger::Ledger;
 use kube::Client;
 use tokio::sync::watch;
 
-use crate::{catalogue::Catalogue, metrics::Metrics, site::Sites, write::Writer};
+use crate::{catalogue::Catalogue, metrics::Metrics, site::Sites, unseen::Unseen, write::Writer};
 
 /// Shared by all reconcilers; cheap to clone.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct Context {
     pub catalogue: Catalogue,
     /// Where engines are.
     pub sites: Arc<Sites>,
+    /// Hosts reported on a moment ago.
+    pub unseen_hosts: Unseen<CloudHost>,
     /// Figures.
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.

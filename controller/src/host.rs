@@ -17,9 +17,9 @@ mod valid;
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, ConditionType, Reason, condition};
+use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, Reason};
 use jiyun_ledger::{Claim, ClaimStage, Decision, Meter, RefusalCode};
-use kube::{Api, ResourceExt, runtime::controller::Action};
+use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
 use tracing::{info, warn};
 
 use self::{
@@ -33,8 +33,9 @@ use crate::{
     catalogue::lookup,
     context::Context,
     engines::{
-        applied, cdi,
-        kubevirt::{self, InstanceView, MachineState, MachineView},
+        applied,
+        cdi::{self, DiskState},
+        kubevirt::{self, MachineState, MachineView},
         view::{EngineKind, View},
     },
     error::ReconcileError,
@@ -42,7 +43,7 @@ use crate::{
 };
 
 pub use ending::dismantle;
-pub use run::run;
+pub use run::{Triggers, run};
 
 /// When a wish that names something missing, or was not decided, is looked at again.
 const UNSETTLED: Duration = Duration::from_secs(20);
@@ -58,6 +59,7 @@ const SETTLED: Duration = Duration::from_mins(10);
 /// # Errors
 /// What did not work; the host is tried again.
 pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, ReconcileError> {
+    let host = &*context.unseen_hosts.freshest(host);
     if host.metadata.deletion_timestamp.is_some() {
         return ending::reconcile(host, context).await;
     }
@@ -214,11 +216,12 @@ async fn drive(host: &CloudHost, claim: &Claim, context: &Context) -> Result<Eng
         }
     }
     let machine = observed.machine.as_ref().map(|machine| kubevirt::state(&machine.status));
-    let addresses = match &machine {
-        Some(MachineState::Running) => addresses(host, &order.namespace, &order.name, site).await?,
-        _ => Vec::new(),
-    };
-    let disk = observed.disk.as_ref().map(|disk| cdi::state(&disk.status));
+    let running = matches!(machine, Some(MachineState::Running));
+    let instance = running.then(|| site.instance(&order.namespace, &order.name)).flatten();
+    let addresses = instance.map(|instance| kubevirt::addresses(&instance.status)).unwrap_or_default();
+    // No machine runs without its disk: the watch of disks may only be slower to tell than that of machines.
+    let filled = |disk: &cdi::DiskView| if running { DiskState::Filled } else { cdi::state(&disk.status) };
+    let disk = observed.disk.as_ref().map(filled);
     Ok(Engines { disk, machine, power: order.power, addresses, problem })
 }
 
@@ -233,24 +236,29 @@ async fn take(
     match step {
         Step::ApplyDisk(why) => {
             let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
-            observed.disk = Some(match there(&api, &desired.disk, why, desired).await? {
+            let disk = match there(&api, &desired.disk, why, desired).await? {
                 Some(disk) => disk,
                 None => context.writer.apply(&api, name_of(&desired.disk), &desired.disk).await?,
-            });
+            };
+            site.unseen_disks.wrote(disk.clone());
+            observed.disk = Some(disk);
         }
         Step::ApplyMachine(why) => {
             let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
-            observed.machine = Some(match there(&api, &desired.machine, why, desired).await? {
+            let machine = match there(&api, &desired.machine, why, desired).await? {
                 Some(machine) => machine,
                 None => context.writer.apply(&api, name_of(&desired.machine), &desired.machine).await?,
-            });
+            };
+            site.unseen_machines.wrote(machine.clone());
+            observed.machine = Some(machine);
         }
     }
     Ok(())
 }
 
 /// What is missing in our cache may be there: made by hand or by another tool (apply would take it over: refused), or by
-/// ourselves a moment ago, before the watch told (applying it again would only cost a write).
+/// ourselves before a crash (applying it again would only cost a write). Read from the API server's memory, which costs
+/// its store nothing: what appeared in the last milliseconds appears after any reading.
 async fn there<E: EngineKind>(
     api: &Api<View<E>>,
     object: &serde_json::Value,
@@ -261,8 +269,10 @@ async fn there<E: EngineKind>(
         return Ok(None);
     }
     let name = name_of(object);
-    let found =
-        api.get_opt(name).await.map_err(|source| ReconcileError::read(format!("{} {name}", E::KIND), source))?;
+    let found = match api.get_with(name, &GetParams::any()).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => None,
+        outcome => Some(outcome.map_err(|source| ReconcileError::read(format!("{} {name}", E::KIND), source))?),
+    };
     if let Some(found) = &found {
         plan::ours(&found.metadata, &desired.host_uid, E::KIND)?;
     }
@@ -276,7 +286,7 @@ fn name_of(object: &serde_json::Value) -> &str {
 /// The site a claim lies at and the storage class of its disk.
 fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngines, String)> {
     let catalogue = &context.catalogue;
-    let pool = lookup(&catalogue.storage_pools, None, claim.pool_of(Meter::BlockStorage)?.as_str())?;
+    let pool = lookup(&catalogue.storage_pools, None, claim.pool_of(Meter::BlockStorage)?.name())?;
     let site = lookup(&catalogue.sites, None, &pool.spec.site_ref.name)?;
     Some((context.sites.engines(&site)?, pool.spec.storage_class_name))
 }
@@ -288,26 +298,6 @@ fn unreachable_site(host: &CloudHost) -> Engines {
     };
     let problem = Some(Reason::SiteUnreachable.as_str().to_owned());
     Engines { disk: None, machine: None, power, addresses: Vec::new(), problem }
-}
-
-/// Addresses of a running machine: those reported before, or asked of the engine once.
-async fn addresses(
-    host: &CloudHost,
-    namespace: &str,
-    name: &str,
-    site: &SiteEngines,
-) -> Result<Vec<String>, ReconcileError> {
-    let known = host
-        .status
-        .as_ref()
-        .filter(|status| !status.addresses.is_empty() && condition::is_true(&status.conditions, ConditionType::Ready));
-    if let Some(known) = known {
-        return Ok(known.addresses.clone());
-    }
-    let api = Api::<InstanceView>::namespaced(site.client.clone(), namespace);
-    let instance =
-        api.get_opt(name).await.map_err(|source| ReconcileError::read(format!("instance {name}"), source))?;
-    Ok(instance.map(|instance| kubevirt::addresses(&instance.status)).unwrap_or_default())
 }
 
 /// Writes the status where it is worth it, and says when to look again.
@@ -331,6 +321,7 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
 
 async fn write_status(host: &CloudHost, status: &CloudHostStatus, context: &Context) -> Result<(), ReconcileError> {
     let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
-    context.writer.apply_status(&api, &host.name_any(), &serde_json::to_value(status)?).await?;
+    let written = context.writer.apply_status(&api, &host.name_any(), &serde_json::to_value(status)?).await?;
+    context.unseen_hosts.wrote(written);
     Ok(())
 }

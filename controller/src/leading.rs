@@ -18,12 +18,16 @@ use crate::{
     args::Run,
     catalogue::{Catalogue, readable},
     context::{Context, Gate},
-    engines::{cdi::DiskView, kubevirt::MachineView},
+    engines::{
+        cdi::DiskView,
+        kubevirt::{InstanceView, MachineView},
+    },
     error::ReconcileError,
     host, lineage,
     metrics::Metrics,
     orphans, settled,
     site::{SiteEngines, Sites},
+    unseen::Unseen,
     watch::{Guarded, Kind, Watched, watched, watched_everywhere},
     write::Writer,
 };
@@ -72,6 +76,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         ))
     };
     let machines = watched::<MachineView>(Api::all(client.clone()), engines_only(), &metrics);
+    let instances = watched::<InstanceView>(Api::all(client.clone()), engines_only(), &metrics);
     let disks = watched::<DiskView>(Api::all(client.clone()), engines_only(), &metrics);
 
     let catalogue = Catalogue {
@@ -94,14 +99,24 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         storage_pools.listed.clone(),
         sites.listed.clone(),
     ]);
-    let engines_listed = Gate::new([machines.listed.clone(), disks.listed.clone()]);
-    let engines = SiteEngines { client: client.clone(), machines: machines.store, disks: disks.store };
+    let engines_listed = Gate::new([machines.listed.clone(), instances.listed.clone(), disks.listed.clone()]);
+    let engines = SiteEngines {
+        client: client.clone(),
+        machines: machines.store,
+        instances: instances.store,
+        disks: disks.store,
+        unseen_machines: Unseen::default(),
+        unseen_disks: Unseen::default(),
+    };
+    let machines = engines.unseen_machines.watching(machines.stream);
+    let disks = engines.unseen_disks.watching(disks.stream);
     let context = Context {
         client: client.clone(),
         writer: writer.clone(),
         ledger: ledger.clone(),
         catalogue: catalogue.clone(),
         sites: Arc::new(Sites::new(engines)),
+        unseen_hosts: Unseen::default(),
         metrics: metrics.clone(),
         catalogue_listed: catalogue_listed.clone(),
         engines_listed,
@@ -138,7 +153,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         info!("catalogue, accounts and pools are known; cloud hosts follow");
         let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
         tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), context.clone(), stop.clone()));
-        tasks.spawn(host::run(hosts, machines.stream, disks.stream, args.concurrency, context, stop.clone()));
+        let triggers = host::Triggers { machines, instances: instances.stream, disks };
+        tasks.spawn(host::run(hosts, triggers, args.concurrency, context, stop.clone()));
     }
     finish(tasks, stop, &catalogue_listed).await;
     Ok(())

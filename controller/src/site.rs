@@ -9,10 +9,11 @@ use kube::{
 use crate::{
     engines::{
         cdi::{DataVolume, DiskView},
-        kubevirt::{MachineView, VirtualMachine},
+        kubevirt::{InstanceView, MachineView, VirtualMachine, VirtualMachineInstance},
         view::View,
     },
-    watch::Guarded,
+    unseen::Unseen,
+    watch::{Guarded, Watched},
 };
 
 /// A site's engines: where to write, and what is there.
@@ -22,22 +23,36 @@ pub struct SiteEngines {
     pub client: Client,
     /// Its machines.
     pub machines: Store<Guarded<View<VirtualMachine>>>,
+    /// Its machines as they run.
+    pub instances: Store<Guarded<View<VirtualMachineInstance>>>,
     /// Its disks.
     pub disks: Store<Guarded<View<DataVolume>>>,
+    /// Machines applied a moment ago.
+    pub unseen_machines: Unseen<MachineView>,
+    /// Disks applied a moment ago.
+    pub unseen_disks: Unseen<DiskView>,
 }
 
 impl SiteEngines {
     /// The machine of this name.
     pub fn machine(&self, namespace: &str, name: &str) -> Option<MachineView> {
-        let reference = ObjectRef::<Guarded<MachineView>>::new(name).within(namespace);
-        self.machines.get(&reference).and_then(|view| view.0.as_ref().ok().cloned())
+        self.unseen_machines.or_written(namespace, name, named(&self.machines, namespace, name))
     }
 
     /// The disk of this name.
     pub fn disk(&self, namespace: &str, name: &str) -> Option<DiskView> {
-        let reference = ObjectRef::<Guarded<DiskView>>::new(name).within(namespace);
-        self.disks.get(&reference).and_then(|view| view.0.as_ref().ok().cloned())
+        self.unseen_disks.or_written(namespace, name, named(&self.disks, namespace, name))
     }
+
+    /// The machine of this name as it runs.
+    pub fn instance(&self, namespace: &str, name: &str) -> Option<InstanceView> {
+        named(&self.instances, namespace, name)
+    }
+}
+
+fn named<K: Watched>(store: &Store<Guarded<K>>, namespace: &str, name: &str) -> Option<K> {
+    let reference = ObjectRef::<Guarded<K>>::new(name).within(namespace);
+    store.get(&reference).and_then(|view| view.0.as_ref().ok().cloned())
 }
 
 /// All sites.

@@ -89,6 +89,19 @@ impl Caller {
         self.ask(verb.get(name, &GetParams::default())?).await
     }
 
+    /// Whether there is one object, as the API server remembers it: costs its store nothing. What it does not remember
+    /// is asked of the store, so that an object made a moment ago is never missed.
+    pub async fn find<K>(&self, namespace: Option<&str>, name: &str) -> Result<K, KubernetesError>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let verb = Verb::new(K::url_path(&(), namespace));
+        match self.ask(verb.get(name, &GetParams::any())?).await {
+            Err(KubernetesError::NotFound(_)) => self.get(namespace, name).await,
+            outcome => outcome,
+        }
+    }
+
     /// A page of a list.
     pub async fn list<K>(&self, namespace: Option<&str>, page: &ListParams) -> Result<ObjectList<K>, KubernetesError>
     where

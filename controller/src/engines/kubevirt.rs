@@ -116,9 +116,13 @@ pub fn state(status: &MachineStatus) -> MachineState {
     }
 }
 
+/// The most addresses told of a machine: what the status of a host holds.
+const ADDRESSES: usize = 16;
+
 /// Addresses of a running instance, in the order of its interfaces.
 pub fn addresses(status: &InstanceStatus) -> Vec<String> {
-    status.interfaces.iter().flatten().filter_map(|interface| interface.ip_address.clone()).collect()
+    let all = status.interfaces.iter().flatten().filter_map(|interface| interface.ip_address.clone());
+    all.take(ADDRESSES).collect()
 }
 
 /// The run strategy that declares `power`.

@@ -202,7 +202,7 @@ fn in_parts(code: String, parameters: &Parameters) -> HostRefusal {
 }
 
 fn place(status: &mut CloudHostStatus, claim: &Claim) {
-    let pool = |meter| claim.pool_of(meter).map(|pool| LocalRef::new(pool.as_str()));
+    let pool = |meter| claim.pool_of(meter).map(|pool| LocalRef::new(pool.name()));
     status.claim_id = Some(claim.id.to_string());
     status.pool_ref = pool(Meter::Vcpu);
     status.storage_pool_ref = pool(Meter::BlockStorage);

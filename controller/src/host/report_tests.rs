@@ -1,7 +1,7 @@
 //! Conditions follow from decisions; what is not worth a write is not written.
 
 use jiyun_crds::v1alpha1::condition::{find, is_true};
-use jiyun_ledger::{ClaimId, Dimensions, Line, PlacementReport, PoolId, Subject};
+use jiyun_ledger::{ClaimId, Dimensions, Line, PlacementReport, PoolId, PoolKind, Subject};
 use serde_json::json;
 
 use super::*;
@@ -38,7 +38,7 @@ fn claim() -> Arc<Claim> {
         item: "c4m8".into(),
         lines: vec![Line {
             meter: Meter::Vcpu,
-            pool: PoolId::new("x86"),
+            pool: PoolId::of(PoolKind::Compute, "x86"),
             dimensions: Dimensions::default(),
             quantity: 4,
         }],

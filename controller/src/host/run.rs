@@ -1,6 +1,9 @@
 //! Wires hosts to their triggers: their own changes, and those of their machines and disks.
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use futures::Stream;
 use jiyun_crds::{
@@ -23,31 +26,59 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     context::Context,
     driver::{Driver, drain, failed},
-    engines::{cdi::DiskView, kubevirt::MachineView},
+    engines::{
+        cdi::DiskView,
+        kubevirt::{InstanceView, MachineView, addresses},
+    },
     error::ReconcileError,
     watch::{Guarded, Kind},
 };
 
+/// Engine objects whose changes bring their host on.
+#[derive(Debug)]
+pub struct Triggers<M, I, D> {
+    /// Machines.
+    pub machines: M,
+    /// Machines as they run; looked at for their addresses alone.
+    pub instances: I,
+    /// Disks.
+    pub disks: D,
+}
+
 /// Reconciles hosts until `stop`, at most `concurrency` at a time and never one host twice at once.
 pub async fn run(
     hosts: Kind<CloudHost, impl Stream<Item = Result<Guarded<CloudHost>, watcher::Error>> + Send + 'static>,
-    machines: impl Stream<Item = Result<Guarded<MachineView>, watcher::Error>> + Send + 'static,
-    disks: impl Stream<Item = Result<Guarded<DiskView>, watcher::Error>> + Send + 'static,
+    triggers: Triggers<
+        impl Stream<Item = Result<Guarded<MachineView>, watcher::Error>> + Send + 'static,
+        impl Stream<Item = Result<Guarded<InstanceView>, watcher::Error>> + Send + 'static,
+        impl Stream<Item = Result<Guarded<DiskView>, watcher::Error>> + Send + 'static,
+    >,
     concurrency: u16,
     context: Context,
     stop: CancellationToken,
 ) {
     // Our own status writes change neither generation nor finalizers, so they do not call us again.
-    let wishes = hosts
-        .stream
+    let wishes = context
+        .unseen_hosts
+        .watching(hosts.stream)
         .predicate_filter(predicates::generation.combine(predicates::finalizers), PredicateConfig::default());
+    // An instance changes many times on its way; its host has to tell only where it is reached.
+    let addressed = triggers.instances.predicate_filter(reached_at, PredicateConfig::default());
     let outcomes = Controller::for_stream(wishes, hosts.store)
         .with_config(Config::default().concurrency(concurrency))
-        .watches_stream(machines, |machine| host_of(&machine))
-        .watches_stream(disks, |disk| host_of(&disk))
+        .watches_stream(triggers.machines, |machine| host_of(&machine))
+        .watches_stream(addressed, |instance| host_of(&instance))
+        .watches_stream(triggers.disks, |disk| host_of(&disk))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;
+}
+
+/// A fingerprint of an instance's addresses.
+fn reached_at(instance: &Guarded<InstanceView>) -> Option<u64> {
+    let mut hash = DefaultHasher::new();
+    addresses(&instance.0.as_ref().ok()?.status).hash(&mut hash);
+    Some(hash.finish())
 }
 
 /// The host an engine object was made for, by its labels and namespace.

@@ -17,7 +17,7 @@ impl Settled for ComputePool {
     super::reported!(cluster);
 
     fn settle<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
-        Box::pin(settle(self, read(self), context))
+        Box::pin(settle(self, PoolKind::Compute, read(self), context))
     }
 }
 
@@ -27,7 +27,7 @@ fn read(pool: &ComputePool) -> Result<Pool, Unusable> {
         quantity.mebibytes().map_err(|problem| Unusable::quantity(field, quantity.as_str(), &problem))
     };
     Ok(Pool {
-        id: PoolId::new(pool.name_any()),
+        id: PoolId::of(PoolKind::Compute, &pool.name_any()),
         kind: PoolKind::Compute,
         site: spec.site_ref.name.clone(),
         zones: spec.zones.iter().cloned().collect(),

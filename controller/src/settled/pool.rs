@@ -6,7 +6,7 @@ use jiyun_crds::{
     names::FINALIZER_POOL,
     v1alpha1::{ConditionStatus, ConditionType, Reason, condition::Finding},
 };
-use jiyun_ledger::{Claim, Pool, PoolId, PoolState};
+use jiyun_ledger::{Claim, Pool, PoolId, PoolKind, PoolState};
 use jiyun_messages::{Parameters, parameters};
 use kube::ResourceExt;
 
@@ -44,6 +44,7 @@ const SOON: Duration = Duration::from_secs(5);
 /// When the ledger or Kubernetes cannot be asked. What the ledger has against the pool becomes a condition.
 pub async fn settle<K: Settled>(
     object: &K,
+    kind: PoolKind,
     read: Result<Pool, Unusable>,
     context: &Context,
 ) -> Result<Outcome, ReconcileError> {
@@ -57,7 +58,7 @@ pub async fn settle<K: Settled>(
         let found = said(Reason::Quarantined, "DeletionPaused", &Parameters::new());
         return Ok(Outcome { again: SOON, ..Outcome::found(vec![found]) });
     }
-    let id = PoolId::new(object.name_any());
+    let id = PoolId::of(kind, &object.name_any());
     if let Some(pool) = context.ledger.read(|state| state.pool(&id).cloned()) {
         context.ledger.set_pool(Pool { state: PoolState::Closed, ..pool }).await?;
     }

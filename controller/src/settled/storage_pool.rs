@@ -17,7 +17,7 @@ impl Settled for StoragePool {
     super::reported!(cluster);
 
     fn settle<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
-        Box::pin(settle(self, read(self), context))
+        Box::pin(settle(self, PoolKind::Storage, read(self), context))
     }
 }
 
@@ -27,7 +27,7 @@ fn read(pool: &StoragePool) -> Result<Pool, Unusable> {
         quantity.mebibytes().map_err(|problem| Unusable::quantity(field, quantity.as_str(), &problem))
     };
     Ok(Pool {
-        id: PoolId::new(pool.name_any()),
+        id: PoolId::of(PoolKind::Storage, &pool.name_any()),
         kind: PoolKind::Storage,
         site: spec.site_ref.name.clone(),
         zones: spec.zones.iter().cloned().collect(),

@@ -6,20 +6,31 @@ use serde::{Deserialize, Serialize};
 
 use super::meter::Meter;
 
-/// The name of a pool.
+/// The name of a pool in the book: its kind and its object's name, as in `compute/hygon`. Two objects of different kinds
+/// may have the same name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PoolId(pub String);
 
 impl PoolId {
-    /// The pool named `name`.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+    /// The pool of `kind` whose object is called `name`.
+    pub fn of(kind: PoolKind, name: &str) -> Self {
+        Self(format!("{}/{name}", kind.word()))
     }
 
-    /// The name as text.
+    /// The pool with this name in the book.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The name in the book.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The object's own name.
+    pub fn name(&self) -> &str {
+        self.0.split_once('/').map_or(self.as_str(), |(_, name)| name)
     }
 }
 
@@ -45,6 +56,14 @@ pub enum PoolKind {
 }
 
 impl PoolKind {
+    /// The kind as the first part of a [`PoolId`].
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Compute => "compute",
+            Self::Storage => "storage",
+        }
+    }
+
     /// Whether pools of this kind give out `meter`.
     pub const fn gives(self, meter: Meter) -> bool {
         match meter {

@@ -82,7 +82,7 @@ async fn look_up<K>(caller: &Caller, namespace: Option<&str>, name: &str) -> Res
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Debug,
 {
-    caller.get::<K>(namespace, name).await.map(drop)
+    caller.find::<K>(namespace, name).await.map(drop)
 }
 
 fn unknown(field: &str, kind: &str, name: &str) -> Fault {
