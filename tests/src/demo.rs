@@ -65,7 +65,7 @@ impl From<LabError> for DemoError {
 pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result<(), DemoError> {
     tokio::pin!(stop);
     let stage = Stage::default();
-    stage.title("Jiyun 集云: one account book for a city's cloud", "a real control plane starts on this machine");
+    stage.title("Jiyun 集云: one account book for a city's cloud", "a lab starts, with a real control plane");
     let lab = tokio::select! {
         lab = start(&stage, options.profile) => lab?,
         () = &mut stop => return Ok(()),
@@ -86,13 +86,19 @@ pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result
         afterwards::describe(&stage, &world, &options)?;
         tokio::select! {
             failure = world.lab.failed() => stage.note(&format!("a component of the lab ended: {failure}")),
-            () = &mut stop => stage.note("stopping: the lab and everything in it is removed"),
+            () = &mut stop => stage.note("stopping: the lab's processes and files are removed"),
         }
     }
     // The guests go before the lab they use.
     let World { lab, controller, api, .. } = world;
     drop((controller, api));
+    let stays = lab.uses_given_cluster();
     lab.stop().await?;
+    if stays {
+        stage.note(
+            "what was installed and applied stays on the cluster; docs/lab.md has the commands that uninstall it",
+        );
+    }
     told
 }
 
@@ -100,6 +106,9 @@ async fn start(stage: &Stage, profile: Profile) -> Result<Lab, LabError> {
     let options = LabOptions::default().profile(profile).pace(PACE).departments(DEPARTMENTS);
     let started = std::time::Instant::now();
     let lab = Lab::start_with_progress(options, &|step| stage.note(step)).await?;
+    if lab.uses_given_cluster() {
+        stage.note(&format!("on the existing cluster at {}; its engines: {}", lab.url(), lab.engines()));
+    }
     stage.note(&format!("ready after {:.1} s", started.elapsed().min(Duration::from_secs(9999)).as_secs_f32()));
     Ok(lab)
 }

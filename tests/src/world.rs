@@ -189,7 +189,7 @@ impl World {
         Ok(Bureau { world: self, name: name.to_owned(), caller })
     }
 
-    /// Waits until a department is ready for its people.
+    /// Waits until a department is ready for its people, and they for it.
     ///
     /// # Errors
     /// When it is not in time.
@@ -202,7 +202,7 @@ impl World {
             if condition::is_true(&conditions, ConditionType::Ready) { Ok(()) } else { Err(format!("{conditions:?}")) }
         })
         .await?;
-        Ok(())
+        Ok(self.lab.people_ready(name).await?)
     }
 
     /// A person of the lab as caller of the API.

@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use jiyun_lab::{FolderError, Lab, LabError, Profile};
 
 /// A real Kubernetes control plane and the ledger's etcd on this machine, with simulated nodes. No cluster, no containers,
-/// no root.
+/// no root. With `up --cluster`, an existing cluster instead of that control plane.
 #[derive(Debug, Parser)]
 #[command(name = "jiyun-lab", version)]
 pub struct Arguments {

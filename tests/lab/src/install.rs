@@ -13,7 +13,7 @@ use crate::profile::Profile;
 use crate::programs::{self, ProgramError};
 use crate::wait::NotInTime;
 
-pub(crate) use apply::Installer;
+pub(crate) use apply::{Installer, MANAGER};
 pub(crate) use charts::NAMESPACE;
 pub(crate) use manifest::{parse, read};
 
@@ -114,8 +114,8 @@ impl Supplies {
         Ok(Self { definitions, helm })
     }
 
-    /// Reads all manifests. Blocks.
-    pub(crate) fn read(&self, profile: Profile) -> Result<Manifests, InstallError> {
+    /// Reads all manifests; `groups` is whether the platform's groups are bound to its roles. Blocks.
+    pub(crate) fn read(&self, profile: Profile, groups: bool) -> Result<Manifests, InstallError> {
         let mut definitions = Vec::new();
         for folder in &self.definitions {
             definitions.extend(read(folder)?);
@@ -124,7 +124,7 @@ impl Supplies {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             object["kind"] == "CustomResourceDefinition" && profile.uses(name)
         });
-        let charts = self.helm.as_deref().map(charts::render).transpose()?.unwrap_or_default();
+        let charts = self.helm.as_deref().map(|helm| charts::render(helm, groups)).transpose()?.unwrap_or_default();
         Ok(Manifests { definitions, charts })
     }
 }

@@ -6,13 +6,15 @@ mod threads;
 mod users;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
-use crate::apiserver::{ApiServer, PrepareError};
+use crate::apiserver::PrepareError;
+use crate::cluster::given::ClusterError;
+use crate::cluster::{Cluster, Engines};
 use crate::etcd::{self, Etcd, EtcdError, LedgerUser, TlsFiles};
 use crate::folder::{Folder, FolderError};
 use crate::install::{self, InstallError, Installer};
@@ -20,16 +22,17 @@ use crate::kubeconfig::{self, ClientError};
 use crate::options::LabOptions;
 use crate::people::Person;
 use crate::pki::{Authority, PkiError};
-use crate::ports::{NoFreePort, Port};
+use crate::ports::NoFreePort;
 use crate::process::{Failure, Process, SpawnError, Supervisor};
 use crate::profile::{Profile, ProfileError};
-use crate::programs::{ControlPlanePrograms, ProgramError};
+use crate::programs::{LabPrograms, ProgramError};
 use crate::simulate::Faults;
 use crate::wait::NotInTime;
 
 use threads::Threads;
 
 pub use guest::{ApiOptions, ControllerOptions, Guest, Identity};
+pub(crate) use users::issue_token;
 
 /// A lab could not be started or used.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +67,9 @@ pub enum LabError {
     /// A client could not be made.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// An existing cluster cannot be used.
+    #[error(transparent)]
+    Cluster(Box<ClusterError>),
     /// Definitions, charts or manifests could not be installed.
     #[error(transparent)]
     Install(#[from] InstallError),
@@ -115,26 +121,32 @@ impl From<ProfileError> for LabError {
     }
 }
 
-/// A running lab. Dropping it kills its processes and removes its folder; [`Lab::stop`] does so in order.
+impl From<ClusterError> for LabError {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(Box::new(error))
+    }
+}
+
+/// A running lab. Dropping it kills its processes and removes its folder; [`Lab::stop`] does so in order
+/// and also removes its people from a given cluster, which after a drop wait for the next lab there.
 #[derive(Debug)]
 pub struct Lab {
     site: Arc<Site>,
 }
 
-/// Everything that makes up one control plane.
+/// Everything that makes up one lab.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) folder: Folder,
     pub(crate) options: LabOptions,
-    pub(crate) programs: ControlPlanePrograms,
+    pub(crate) programs: LabPrograms,
     pub(crate) authority: Authority,
-    pub(crate) apiserver: ApiServer,
-    pub(crate) manager_port: Port,
-    pub(crate) etcd: Etcd,
+    pub(crate) cluster: Cluster,
+    pub(crate) engines: Engines,
     pub(crate) ledger: Etcd,
     pub(crate) ledger_users: [(LedgerUser, TlsFiles); 3],
-    pub(crate) people: Vec<Person>,
-    pub(crate) admin_kubeconfig: String,
+    /// Of a given cluster they are known when it has issued their tokens.
+    pub(crate) people: OnceLock<Arc<[Person]>>,
     pub(crate) supervisor: Supervisor,
     pub(crate) faults: Arc<Faults>,
     threads: Threads,
@@ -159,10 +171,16 @@ impl Lab {
         Box::pin(boot::start(options, progress)).await
     }
 
-    /// Builds all programs a lab of this profile needs, where they are not in the cache. Blocks; the first build takes
-    /// minutes and shows its progress on standard error.
+    /// Builds all programs a lab of this profile with a Kubernetes of its own needs, where they are not in the cache.
+    /// Blocks; the first build takes minutes and shows its progress on standard error.
     pub fn build(profile: Profile) -> Result<(), LabError> {
-        boot::supplies(profile, true, true).map(drop)
+        boot::build(profile)
+    }
+
+    /// Finds or builds what a lab with these options needs, and asks an existing cluster whether it can be used. Changes
+    /// nothing there.
+    pub async fn provide(options: &LabOptions) -> Result<(), LabError> {
+        Box::pin(boot::provide(options, &|_| {})).await.map(drop)
     }
 
     /// The one lab all tests of a program share, with default options; it ends with the program.
@@ -183,12 +201,29 @@ impl Lab {
 
     /// The API server's URL.
     pub fn url(&self) -> String {
-        self.site.apiserver.port.https()
+        self.site.cluster.url()
     }
 
-    /// The certificate file of the authority that signed all certificates of the lab.
+    /// Whether an existing cluster serves Kubernetes to the lab.
+    pub fn uses_given_cluster(&self) -> bool {
+        matches!(self.site.cluster, Cluster::Given(_))
+    }
+
+    /// Who moves the machines.
+    pub fn engines(&self) -> Engines {
+        self.site.engines
+    }
+
+    /// The certificate file of the authority that signed all certificates of the lab: of the ledger's etcd, of Jiyun's
+    /// API, and of an API server of the lab's own.
     pub fn authority(&self) -> &Path {
         self.site.authority.certificate()
+    }
+
+    /// The certificate file of the authority that signed the API server's certificate: the lab's own, or that of a given
+    /// cluster.
+    pub fn kubernetes_authority(&self) -> &Path {
+        self.site.cluster.authority()
     }
 
     /// Kubeconfig file of the administrator.
@@ -199,13 +234,14 @@ impl Lab {
     /// A fresh client with the administrator's rights. It belongs to the caller's runtime: clone it, don't share it
     /// between tests.
     pub async fn client(&self) -> Result<kube::Client, LabError> {
-        Ok(kubeconfig::client(&self.site.admin_kubeconfig).await?)
+        Ok(kubeconfig::client(self.site.cluster.admin_kubeconfig()).await?)
     }
 
     /// A fresh client with a bearer token.
     pub async fn client_as(&self, token: &str) -> Result<kube::Client, LabError> {
         let credentials = kubeconfig::Credentials::Token(token);
-        Ok(kubeconfig::client(&kubeconfig::render(&self.url(), self.authority(), "user", credentials)).await?)
+        let text = kubeconfig::render(&self.url(), self.kubernetes_authority(), "user", credentials);
+        Ok(kubeconfig::client(&text).await?)
     }
 
     /// The endpoint of the ledger's etcd.
@@ -231,9 +267,14 @@ impl Lab {
         &self.site.faults
     }
 
-    /// A name no other call on this lab returns: `<prefix>-<number>`.
+    /// A name no other call on this lab returns: `<prefix>-<number>`; in a given cluster, which may hold what an earlier
+    /// lab put there, `<prefix>-<the lab's own letters>-<number>`.
     pub fn unique_name(&self, prefix: &str) -> String {
-        format!("{prefix}-{}", self.site.counter.fetch_add(1, Ordering::Relaxed))
+        let number = self.site.counter.fetch_add(1, Ordering::Relaxed);
+        match self.site.cluster.tag() {
+            None => format!("{prefix}-{number}"),
+            Some(tag) => format!("{prefix}-{tag}-{number}"),
+        }
     }
 
     /// Creates a namespace with a name of its own.
@@ -282,16 +323,15 @@ impl Lab {
         &self.site.programs.kubectl
     }
 
-    /// A component's process: `etcd`, `etcd-ledger`, `kube-apiserver`, `kube-controller-manager`, or a guest's name.
+    /// A component's process: `etcd`, `etcd-ledger`, `kube-apiserver`, `kube-controller-manager`, or a guest's name. Of a
+    /// given cluster there is none but `etcd-ledger`.
     pub fn process(&self, name: &str) -> Option<Process> {
         self.site.supervisor.find(name)
     }
 
     /// The ports of its own components.
     pub fn ports(&self) -> Vec<u16> {
-        let site = &self.site;
-        let etcds = [&site.etcd, &site.ledger].into_iter().flat_map(Etcd::ports);
-        etcds.chain([site.apiserver.port.number(), site.manager_port.number()]).collect()
+        self.site.ledger.ports().into_iter().chain(self.site.cluster.ports()).collect()
     }
 
     /// All processes that run now.
@@ -315,24 +355,37 @@ impl Lab {
     }
 
     /// Stops as [`Lab::stop`] does but leaves the folder, for whoever looks for the cause of a failure.
-    pub async fn stop_and_keep(self) {
+    pub async fn stop_and_keep(self) -> Result<(), LabError> {
         self.site.keep.store(true, Ordering::Relaxed);
-        self.site.stop().await;
+        self.site.stop().await
     }
 
-    /// Stops guests, API server and etcds in this order, and removes the folder.
+    /// Stops guests, API server and etcds in this order, and removes the folder. From a given cluster it removes what is
+    /// the lab's alone: its people, their bindings and its Lease. What was installed or applied there stays.
     pub async fn stop(self) -> Result<(), LabError> {
-        self.site.stop().await;
         // Dropping the last handle removes the folder.
-        Ok(())
+        self.site.stop().await
     }
 }
 
 impl Site {
     /// Simulators first: an API server waits ten seconds for watches that are still open.
-    async fn stop(&self) {
+    async fn stop(&self) -> Result<(), LabError> {
         self.threads.end();
         self.supervisor.stop_all().await;
+        self.leave().await
+    }
+
+    /// Leaves a given cluster.
+    async fn leave(&self) -> Result<(), LabError> {
+        match &self.cluster {
+            Cluster::Own(_) => Ok(()),
+            Cluster::Given(given) => Ok(given.leave().await?),
+        }
+    }
+
+    pub(crate) fn people(&self) -> &[Person] {
+        self.people.get().map_or(&[], |people| people)
     }
 
     pub(crate) fn ledger_tls(&self, user: LedgerUser) -> TlsFiles {

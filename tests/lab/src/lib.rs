@@ -1,5 +1,5 @@
 //! The lab: a real Kubernetes control plane and the ledger's etcd on one machine, with simulated nodes, for tests, demo
-//! and benchmarks. No cluster, no containers, no root.
+//! and benchmarks. No cluster, no containers, no root. Told so, it uses an existing cluster instead.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), jiyun_lab::LabError> {
@@ -12,6 +12,7 @@
 //! ```
 
 mod apiserver;
+mod cluster;
 mod controller_manager;
 mod etcd;
 mod folder;
@@ -26,10 +27,13 @@ mod ports;
 mod process;
 mod profile;
 pub mod programs;
+mod random;
 pub mod simulate;
 mod wait;
 
 pub use apiserver::PrepareError;
+pub use cluster::Engines;
+pub use cluster::given::ClusterError;
 pub use etcd::{EtcdError, LedgerUser, TlsFiles};
 pub use folder::{FolderError, holder, lives, remove_dead};
 pub use install::InstallError;

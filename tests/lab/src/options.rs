@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cluster::Choice;
 use crate::profile::Profile;
 use crate::simulate::Pace;
 
 /// Options of a lab. The default is what tests want: profile `scale`, instant simulators, a folder under `target/lab`
-/// which is removed with the lab.
+/// which is removed with the lab, a Kubernetes of its own unless `JIYUN_LAB_CLUSTER` names another.
 #[derive(Debug, Clone)]
 pub struct LabOptions {
     pub(crate) parent: PathBuf,
     pub(crate) name: String,
+    pub(crate) cluster: Choice,
     pub(crate) profile: Profile,
     pub(crate) pace: Pace,
     pub(crate) departments: Vec<String>,
@@ -26,6 +28,7 @@ impl Default for LabOptions {
         Self {
             parent: crate::paths::target_folder().join("lab"),
             name: unique_name(),
+            cluster: Choice::Environment,
             profile: Profile::Scale,
             pace: Pace::INSTANT,
             departments: Vec::new(),
@@ -39,9 +42,32 @@ impl Default for LabOptions {
 }
 
 impl LabOptions {
-    /// Nothing but etcd and Kubernetes: no engines' definitions, no charts, no simulators.
+    /// Nothing but etcd and Kubernetes: no engines' definitions, no charts, no simulators. The Kubernetes is the lab's
+    /// own, whatever the environment says.
     pub fn bare() -> Self {
-        Self { engines: false, charts: false, ..Self::default() }
+        Self { engines: false, charts: false, cluster: Choice::Own, ..Self::default() }
+    }
+
+    /// Uses an existing cluster, as the user of this kubeconfig's current context, instead of a Kubernetes of the lab's
+    /// own. The lab installs into it, and leaves it only what was applied: see `docs/lab.md`.
+    #[must_use]
+    pub fn cluster(mut self, kubeconfig: impl Into<PathBuf>) -> Self {
+        self.cluster = Choice::Given { kubeconfig: kubeconfig.into(), context: None };
+        self
+    }
+
+    /// As [`LabOptions::cluster`], in this context of the kubeconfig.
+    #[must_use]
+    pub fn cluster_context(mut self, kubeconfig: impl Into<PathBuf>, context: impl Into<String>) -> Self {
+        self.cluster = Choice::Given { kubeconfig: kubeconfig.into(), context: Some(context.into()) };
+        self
+    }
+
+    /// Uses a Kubernetes of the lab's own, whatever the environment says: for what can only be asked of that one.
+    #[must_use]
+    pub fn own_cluster(mut self) -> Self {
+        self.cluster = Choice::Own;
+        self
     }
 
     /// The lab's folder is `parent/name`.
@@ -75,7 +101,8 @@ impl LabOptions {
     }
 
     /// One more user with these groups; its token is [`crate::Lab::person`]'s. Tokens are read at the start of the API
-    /// server, so people cannot be added later.
+    /// server, so people cannot be added later. In a given cluster the name is that of a ServiceAccount, and of the
+    /// groups only those of the platform and of departments (`<department>-operators` and so on) mean anything.
     #[must_use]
     pub fn person<S: Into<String>>(mut self, name: impl Into<String>, groups: impl IntoIterator<Item = S>) -> Self {
         self.people.push((name.into(), groups.into_iter().map(Into::into).collect()));
@@ -83,7 +110,7 @@ impl LabOptions {
     }
 
     /// Writes the API server's audit log to this file: level `Request`, changing requests only. A relative path is below
-    /// the lab's folder and ends with it.
+    /// the lab's folder and ends with it. A given cluster is not asked for one: the start is refused.
     #[must_use]
     pub fn audit(mut self, path: impl Into<PathBuf>) -> Self {
         self.audit = Some(path.into());

@@ -1,15 +1,19 @@
-//! The people of a lab: users whose bearer tokens the API server knows from its start (`--token-auth-file`), so that
-//! they can be used with kubectl and forwarded by the REST API alike.
+//! The people of a lab, whose bearer tokens can be used with kubectl and forwarded by the REST API alike. An API server
+//! of the lab's own knows the tokens from its start (`--token-auth-file`); in a given cluster each person is a
+//! `ServiceAccount`, see `cluster/given/people.rs`.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
+
+use crate::random;
 
 /// A user with a bearer token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// The user's name as RBAC and the audit log see it.
+    /// The name by which the lab knows the person.
     pub name: String,
-    /// The user's groups.
+    /// The user's name as RBAC and the audit log see it: the same, but in a given cluster that of a ServiceAccount.
+    pub user: String,
+    /// The user's groups; in a given cluster the groups whose roles the person is bound to.
     pub groups: Vec<String>,
     /// The bearer token.
     pub token: String,
@@ -22,34 +26,30 @@ pub const PLATFORM: [(&str, &str); 3] =
 /// A department's people: (ending of the name, ending of the group).
 pub const DEPARTMENT: [(&str, &str); 3] = [("operator", "operators"), ("reader", "readers"), ("approver", "approvers")];
 
-/// The platform's people, three for each department, and those named in addition.
-pub fn people(departments: &[String], others: &[(String, Vec<String>)]) -> io::Result<Vec<Person>> {
+/// The names and groups of the platform's people, of three for each department, and of those named in addition.
+pub fn named(departments: &[String], others: &[(String, Vec<String>)]) -> Vec<(String, Vec<String>)> {
     let platform = PLATFORM.iter().map(|(name, group)| ((*name).to_owned(), vec![(*group).to_owned()]));
     let department = departments.iter().flat_map(|department| {
         DEPARTMENT
             .iter()
             .map(move |(name, group)| (format!("{department}-{name}"), vec![format!("{department}-{group}")]))
     });
-    platform
-        .chain(department)
-        .chain(others.iter().cloned())
-        .map(|(name, groups)| Ok(Person { token: token()?, name, groups }))
-        .collect()
+    platform.chain(department).chain(others.iter().cloned()).collect()
+}
+
+/// The people of an API server that is told their tokens.
+pub fn people(departments: &[String], others: &[(String, Vec<String>)]) -> io::Result<Vec<Person>> {
+    let person =
+        |(name, groups): (String, _)| Ok(Person { token: random::hexadecimal()?, user: name.clone(), name, groups });
+    named(departments, others).into_iter().map(person).collect()
 }
 
 /// The API server's token file: `token,user,uid,"group1,group2"` per line.
 pub fn token_file(people: &[Person]) -> String {
     let line = |person: &Person| {
-        format!("{},{},uid-{},\"{}\"\n", person.token, person.name, person.name, person.groups.join(","))
+        format!("{},{},uid-{},\"{}\"\n", person.token, person.user, person.name, person.groups.join(","))
     };
     people.iter().map(line).collect()
-}
-
-/// 128 random bits in hexadecimal: a token that needs no escaping anywhere.
-fn token() -> io::Result<String> {
-    let mut bytes = [0_u8; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(hex::encode(bytes))
 }
 
 #[cfg(test)]

@@ -89,28 +89,39 @@ pub(crate) fn keep<E: From<BuildError>>(
     build::once(&cache_folder(), &entry.join(name), make)
 }
 
-/// The control plane's programs.
+/// The programs every lab runs, whoever runs its Kubernetes.
 #[derive(Debug, Clone)]
-pub struct ControlPlanePrograms {
+pub struct LabPrograms {
     /// The key-value store.
     pub etcd: PathBuf,
+    /// The command-line client.
+    pub kubectl: PathBuf,
+}
+
+impl LabPrograms {
+    /// Finds or builds them. Blocks; the first build takes minutes.
+    pub fn provide() -> Result<Self, ProgramError> {
+        let [etcd, _, _, kubectl] = CONTROL_PLANE;
+        Ok(Self { etcd: program("controlplane", etcd)?, kubectl: program("controlplane", kubectl)? })
+    }
+}
+
+/// The programs of a Kubernetes of the lab's own, beside its etcd.
+#[derive(Debug, Clone)]
+pub struct ControlPlanePrograms {
     /// The API server.
     pub apiserver: PathBuf,
     /// The controllers of Kubernetes itself.
     pub controller_manager: PathBuf,
-    /// The command-line client.
-    pub kubectl: PathBuf,
 }
 
 impl ControlPlanePrograms {
     /// Finds or builds them. Blocks; the first build takes minutes.
     pub fn provide() -> Result<Self, ProgramError> {
-        let [etcd, apiserver, controller_manager, kubectl] = CONTROL_PLANE;
+        let [_, apiserver, controller_manager, _] = CONTROL_PLANE;
         Ok(Self {
-            etcd: program("controlplane", etcd)?,
             apiserver: program("controlplane", apiserver)?,
             controller_manager: program("controlplane", controller_manager)?,
-            kubectl: program("controlplane", kubectl)?,
         })
     }
 }

@@ -59,7 +59,8 @@ impl Player {
     /// When there is no token or no TLS.
     pub async fn new(town: &Town, wire: Wire) -> Result<Self, BenchError> {
         let lab = &town.world.lab;
-        let authority = std::fs::read(lab.authority()).map_err(BenchError::file(lab.authority()))?;
+        let authority =
+            std::fs::read(lab.kubernetes_authority()).map_err(BenchError::file(lab.kubernetes_authority()))?;
         let client = || {
             let builder = reqwest::Client::builder()
                 .tls_certs_only([reqwest::Certificate::from_pem(&authority)?])

@@ -67,7 +67,8 @@ impl Town {
     pub async fn start(what: &str, audited: bool) -> Result<Self, BenchError> {
         say(&format!("{what}: a new lab"));
         let names: Vec<String> = (0..DEPARTMENTS).map(|number| format!("bench-{number}")).collect();
-        let mut lab = LabOptions::default().departments(names.iter().cloned());
+        // A figure is about this machine, whatever cluster the environment names.
+        let mut lab = LabOptions::default().own_cluster().departments(names.iter().cloned());
         if audited {
             lab = lab.audit(AUDIT);
         }

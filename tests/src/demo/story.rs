@@ -63,7 +63,7 @@ async fn order(stage: &Stage, world: &World, clerk: &Caller, profile: Profile) -
     stage.expect(answer.status.is_success(), "the order was granted")?;
     stage.expect(answer.header("location") == HOST, "the answer names the host's address")?;
 
-    stage.note("the image is imported and the machine started (nodes are simulated; everything above them is not)");
+    stage.note(&format!("the image is imported and the machine started (engines: {})", world.lab.engines()));
     let hosts = world.hosts("finance").await?;
     wait_for("tax-portal to be ready", PATIENCE * 2, || async {
         let host = hosts.get("tax-portal").await.map_err(|error| error.to_string())?;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::foreground::STOPPING;
 use super::state::State;
 use super::{CliError, Which, tried};
 
@@ -16,16 +17,24 @@ const ORDERED: Duration = Duration::from_mins(1);
 /// After SIGKILL of the supervisor the kernel kills its children.
 const KILLED: Duration = Duration::from_secs(10);
 
+/// What a lab does not take from a cluster that was there before it.
+const STAYS: &str = "on the cluster stays what was installed and applied: definitions, charts, departments and what is in \
+                     them; docs/lab.md, `An existing cluster`, has the commands that uninstall it";
+
 /// Stops a lab.
 pub fn run(which: &Which) -> Result<ExitCode, CliError> {
     let folder = tried("find the lab's folder", which.folder())?;
-    let ports = State::read(&folder)?.map(|state| state.ports).unwrap_or_default();
+    let state = State::read(&folder)?;
+    let given = state.as_ref().is_some_and(|state| state.given_cluster);
+    let ports = state.map(|state| state.ports).unwrap_or_default();
     let holder = jiyun_lab::holder(&folder);
+    let mut killed = false;
     if let Some(supervisor) = holder {
         terminate(supervisor);
         if !wait(ORDERED, || !jiyun_lab::lives(&folder)) {
             eprintln!("jiyun-lab: the lab does not stop; killing it");
             signal(supervisor, Signal::KILL);
+            killed = true;
             wait(KILLED, || !jiyun_lab::lives(&folder));
         }
     }
@@ -41,20 +50,44 @@ pub fn run(which: &Which) -> Result<ExitCode, CliError> {
     let known = folder.exists();
     jiyun_lab::remove_dead(&folder)?;
     let output = tried("find the lab's folder", which.output())?;
+    let trouble = last_words(&output);
     match fs::remove_file(&output) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return tried(format!("remove {}", output.display()), Err(error));
         }
         _ => {}
     }
-    if holder.is_some() {
+    if holder.is_some() && given {
+        println!("lab `{}` is stopped; nothing of it is left on this machine", which.name);
+        on_the_cluster(killed, &trouble);
+    } else if holder.is_some() {
         println!("lab `{}` is stopped; nothing of it is left", which.name);
+    } else if known && given {
+        println!("lab `{}` was dead; its folder is removed", which.name);
+        println!("its people may still be on the cluster; the next lab there removes them");
+        println!("{STAYS}");
     } else if known {
         println!("lab `{}` was dead; its folder is removed", which.name);
     } else {
         println!("no lab named `{}` runs in {}", which.name, which.dir.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is and what is not left on an existing cluster.
+fn on_the_cluster(killed: bool, trouble: &str) {
+    if killed || !trouble.is_empty() {
+        println!("its people may still be on the cluster; the next lab there removes them. {trouble}");
+    } else {
+        println!("its people and their roles are gone from the cluster as well");
+    }
+    println!("{STAYS}");
+}
+
+/// What the lab said after it began to stop: nothing, if all went well.
+fn last_words(output: &Path) -> String {
+    let text = fs::read_to_string(output).unwrap_or_default();
+    text.rsplit_once(STOPPING).map(|(_, after)| after.trim().to_owned()).unwrap_or_default()
 }
 
 /// Asks a lab to stop.

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use jiyun_lab::simulate::Pace;
-use jiyun_lab::{Lab, LabOptions};
+use jiyun_lab::Lab;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::state::{Phase, State};
 use super::up::Options;
 use super::{CliError, Which, tried};
+
+/// What is said before a lab stops; what is said after it is about the stop.
+pub const STOPPING: &str = "jiyun-lab: stopping";
 
 /// Runs a lab.
 pub fn run(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
@@ -22,15 +24,7 @@ async fn hold(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
         interrupt: tried("listen to signals", signal(SignalKind::interrupt()))?,
         terminate: tried("listen to signals", signal(SignalKind::terminate()))?,
     };
-    let mut wanted = LabOptions::default()
-        .folder(&which.dir, &which.name)
-        .profile(options.profile)
-        .pace(Pace::percent(options.pace))
-        .departments(options.departments.clone())
-        .charts(!options.without_charts);
-    if let Some(audit) = &options.audit {
-        wanted = wanted.audit(tried("find the audit log", std::path::absolute(audit))?);
-    }
+    let wanted = options.lab(which)?;
     let tell = |step: &str| {
         eprintln!("jiyun-lab: {step}");
         note(&State::starting(options.profile, step), &folder);
@@ -47,11 +41,11 @@ async fn hold(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
         failure = lab.failed() => {
             eprintln!("jiyun-lab: {failure}");
             note(&State { phase: Phase::Failed, step: failure.to_string(), ..state }, &folder);
-            lab.stop_and_keep().await;
+            lab.stop_and_keep().await?;
             Ok(ExitCode::FAILURE)
         }
         () = stop.asked() => {
-            eprintln!("jiyun-lab: stopping");
+            eprintln!("{STOPPING}");
             lab.stop().await?;
             Ok(ExitCode::SUCCESS)
         }

@@ -33,6 +33,12 @@ pub struct State {
     pub step: String,
     /// The profile's name.
     pub profile: String,
+    /// Whether an existing cluster serves Kubernetes.
+    #[serde(default)]
+    pub given_cluster: bool,
+    /// Who moves the machines, in words.
+    #[serde(default)]
+    pub engines: String,
     /// The API server's URL; empty until ready, as what follows.
     pub url: String,
     /// The administrator's kubeconfig.
@@ -56,6 +62,8 @@ impl State {
             phase: Phase::Starting,
             step: step.to_owned(),
             profile: format!("{profile:?}").to_lowercase(),
+            given_cluster: false,
+            engines: String::new(),
             url: String::new(),
             kubeconfig: PathBuf::new(),
             kubectl: PathBuf::new(),
@@ -71,6 +79,8 @@ impl State {
         let person = |person: &Person| (person.name.clone(), person.token.clone());
         Self {
             phase: Phase::Ready,
+            given_cluster: lab.uses_given_cluster(),
+            engines: lab.engines().to_string(),
             url: lab.url(),
             kubeconfig: lab.kubeconfig(),
             kubectl: lab.kubectl_program().to_owned(),
@@ -110,7 +120,8 @@ impl State {
         let which = which.flags();
         format!(
             "lab `{name}` (profile {}) is ready after {}.{} s
-  API server  {}
+  API server  {}{}
+  engines     {}
   kubeconfig  {kubeconfig}
   ledger      {}
   tokens (and <user>.kubeconfig beside the kubeconfig above)
@@ -122,6 +133,8 @@ impl State {
             self.ready_after_ms / 1000,
             self.ready_after_ms % 1000 / 100,
             self.url,
+            if self.given_cluster { " (an existing cluster)" } else { "" },
+            self.engines,
             self.ledger,
             kubeconfig = self.kubeconfig.display(),
         )

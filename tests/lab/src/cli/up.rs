@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use jiyun_lab::{Lab, Profile};
+use jiyun_lab::simulate::Pace;
+use jiyun_lab::{Lab, LabOptions, Profile};
 
 use super::state::{Phase, State};
 use super::{CliError, Which, tried};
@@ -26,6 +27,13 @@ pub struct Options {
     /// Write the API server's audit log of changing requests to this file.
     #[arg(long, value_name = "FILE")]
     pub audit: Option<PathBuf>,
+    /// Use the existing cluster of this kubeconfig, instead of a Kubernetes of the lab's own; else the environment
+    /// variable `JIYUN_LAB_CLUSTER` may name one. `KUBECONFIG` is never looked at.
+    #[arg(long, value_name = "KUBECONFIG")]
+    pub cluster: Option<PathBuf>,
+    /// The context in that kubeconfig; its current one if left out.
+    #[arg(long, value_name = "NAME", requires = "cluster")]
+    pub context: Option<String>,
     /// Leave out Jiyun's own charts.
     #[arg(long)]
     pub without_charts: bool,
@@ -35,6 +43,24 @@ pub struct Options {
 }
 
 impl Options {
+    /// The lab they ask for.
+    pub fn lab(&self, which: &Which) -> Result<LabOptions, CliError> {
+        let mut wanted = LabOptions::default()
+            .folder(&which.dir, &which.name)
+            .profile(self.profile)
+            .pace(Pace::percent(self.pace))
+            .departments(self.departments.clone())
+            .charts(!self.without_charts);
+        if let Some(audit) = &self.audit {
+            wanted = wanted.audit(tried("find the audit log", std::path::absolute(audit))?);
+        }
+        Ok(match (&self.cluster, &self.context) {
+            (None, _) => wanted,
+            (Some(kubeconfig), None) => wanted.cluster(kubeconfig),
+            (Some(kubeconfig), Some(context)) => wanted.cluster_context(kubeconfig, context),
+        })
+    }
+
     fn arguments(&self) -> Vec<String> {
         let profile = format!("{:?}", self.profile).to_lowercase();
         let mut arguments = vec!["up".into(), "--foreground".into(), format!("--profile={profile}")];
@@ -43,6 +69,8 @@ impl Options {
             arguments.push(format!("--departments={}", self.departments.join(",")));
         }
         arguments.extend(self.audit.iter().map(|file| format!("--audit={}", file.display())));
+        arguments.extend(self.cluster.iter().map(|file| format!("--cluster={}", file.display())));
+        arguments.extend(self.context.iter().map(|name| format!("--context={name}")));
         if self.without_charts {
             arguments.push("--without-charts".into());
         }
@@ -60,7 +88,7 @@ pub fn run(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     // Here rather than in the background, so that a person sees how far it is.
-    Lab::build(options.profile)?;
+    super::runtime()?.block_on(Lab::provide(&options.lab(which)?))?;
     let log = tried("find the lab's folder", which.output())?;
     let supervisor = detach(which, options, &log)?;
     let state = super::runtime()?.block_on(wait(&folder, supervisor, &log))?;

@@ -14,7 +14,7 @@ use super::InstallError;
 use crate::wait::wait_for;
 
 /// Field manager of what the lab installs.
-const MANAGER: &str = "jiyun-lab";
+pub(crate) const MANAGER: &str = "jiyun-lab";
 /// Objects applied at the same time.
 const CONCURRENCY: usize = 8;
 /// A definition is served within a second; a busy machine takes longer.

@@ -27,8 +27,9 @@ pub(super) fn exist() -> bool {
     !folders().is_empty()
 }
 
-/// The objects of the charts, in the order the charts are installed. Blocks.
-pub(super) fn render(helm: &Path) -> Result<Vec<Vec<Value>>, InstallError> {
+/// The objects of the charts, in the order the charts are installed, then the lab's people's roles, where they are known
+/// by their groups. Blocks.
+pub(super) fn render(helm: &Path, groups: bool) -> Result<Vec<Vec<Value>>, InstallError> {
     let mut charts = vec![vec![json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})]];
     for chart in folders() {
         let name = chart.file_name().unwrap_or_default().to_string_lossy();
@@ -39,6 +40,8 @@ pub(super) fn render(helm: &Path) -> Result<Vec<Vec<Value>>, InstallError> {
         }
         charts.push(manifest::parse(&chart, &super::output_blocking(helm, &arguments)?)?);
     }
-    charts.push(manifest::parse(Path::new("people.yaml"), PEOPLE)?);
+    if groups {
+        charts.push(manifest::parse(Path::new("people.yaml"), PEOPLE)?);
+    }
     Ok(charts)
 }

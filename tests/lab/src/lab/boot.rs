@@ -1,43 +1,58 @@
 //! How a lab comes up: etcds and API server at once, the rest as soon as what it needs answers.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use kube::Client;
+use tokio::task::JoinHandle;
 
 use super::{Lab, LabError, Site, Threads};
-use crate::apiserver::ApiServer;
-use crate::controller_manager;
+use crate::cluster::given::{Access, Given, Intent, Survey, survey};
+use crate::cluster::own::ControlPlane;
+use crate::cluster::{Cluster, Engines};
 use crate::etcd::{self, Etcd, LedgerUser, TlsFiles};
 use crate::folder::Folder;
-use crate::install::{Installer, Supplies};
-use crate::kubeconfig::{self, Credentials};
+use crate::install::{Installer, Manifests, Supplies};
+use crate::kubeconfig;
 use crate::options::LabOptions;
-use crate::people;
+use crate::people::{self, Person};
 use crate::pki::Authority;
 use crate::ports::Port;
 use crate::process::Supervisor;
 use crate::profile::Profile;
-use crate::programs::ControlPlanePrograms;
+use crate::programs::{ControlPlanePrograms, LabPrograms};
 use crate::simulate::Faults;
-use crate::wait::wait_for;
 
 /// Ports are reserved among labs, but another program may bind one between its release and the server's start.
 const ATTEMPTS: usize = 3;
 
-/// A loaded machine with cold caches needs some fifteen seconds; more means that something is wrong.
-const READY: Duration = Duration::from_secs(90);
-
 type Report<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
+/// Where Kubernetes comes from, before anything of the lab exists.
+#[derive(Debug, Clone)]
+enum Ground {
+    /// From these programs.
+    Own(ControlPlanePrograms),
+    /// From there; these definitions are not the lab's to change.
+    Given(Access, BTreeSet<String>),
+}
+
+/// What a lab is made of, found or built before it starts.
+#[derive(Debug, Clone)]
+pub(super) struct Provisions {
+    ground: Ground,
+    engines: Engines,
+    programs: LabPrograms,
+    supplies: Supplies,
+}
+
 pub(super) async fn start(options: LabOptions, progress: Report<'_>) -> Result<Lab, LabError> {
-    progress("programs");
-    let (profile, engines, charts) = (options.profile, options.engines, options.charts);
-    let (programs, supplies) = blocking(move || supplies(profile, engines, charts)).await?;
+    let provisions = provide(&options, progress).await?;
     let mut attempt = 1;
     loop {
-        let attempted = attempt_start(options.clone(), programs.clone(), supplies.clone(), progress);
+        let attempted = attempt_start(options.clone(), provisions.clone(), progress);
         match Box::pin(attempted).await {
             Err(LabError::Failed(failure)) if attempt < ATTEMPTS && failure.tail.contains("address already in use") => {
                 tracing::warn!(component = %failure.name, attempt, "a port was taken by another program; starting again");
@@ -48,65 +63,116 @@ pub(super) async fn start(options: LabOptions, progress: Report<'_>) -> Result<L
     }
 }
 
-/// Finds or builds everything a lab is made of. Blocks.
-pub(super) fn supplies(
-    profile: Profile,
-    engines: bool,
-    charts: bool,
-) -> Result<(ControlPlanePrograms, Supplies), LabError> {
-    if engines {
-        profile.provide_programs()?;
-    }
-    Ok((ControlPlanePrograms::provide()?, Supplies::provide(engines, charts)?))
+/// Finds or builds everything for a lab with a Kubernetes of its own. Blocks.
+pub(super) fn build(profile: Profile) -> Result<(), LabError> {
+    ControlPlanePrograms::provide()?;
+    supplies(profile, Engines::of(profile), true).map(drop)
 }
 
-async fn attempt_start(
-    options: LabOptions,
-    programs: ControlPlanePrograms,
-    supplies: Supplies,
-    progress: Report<'_>,
-) -> Result<Lab, LabError> {
-    // Megabytes of YAML: read while the servers start.
-    let profile = options.profile;
-    let manifests = tokio::spawn(blocking(move || Ok(supplies.read(profile)?)));
-    let site = Arc::new(prepare(options, programs)?);
-    progress("etcd and API server");
-    for etcd in [&site.etcd, &site.ledger] {
-        etcd.hand_over();
-        site.supervisor.start(&etcd.launch(&site.programs.etcd, &site.folder))?;
-    }
-    site.apiserver.port.hand_over();
-    site.supervisor.start(&site.apiserver.launch(&site.programs.apiserver, &site.folder, &site.etcd))?;
+/// Finds or builds everything a lab is made of. An existing cluster is asked first: what it has need not be built.
+pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Result<Provisions, LabError> {
+    let (profile, charts) = (options.profile, options.charts);
+    let Some((kubeconfig, context)) = options.cluster.given() else {
+        progress("programs");
+        let engines = if options.engines { Engines::of(profile) } else { Engines::None };
+        return blocking(move || {
+            let (programs, supplies) = supplies(profile, engines, charts)?;
+            Ok(Provisions { ground: Ground::Own(ControlPlanePrograms::provide()?), engines, programs, supplies })
+        })
+        .await;
+    };
+    progress(&format!("the existing cluster of {}", kubeconfig.display()));
+    let access = Access::read(&kubeconfig, context.as_deref())?;
+    let client = kubeconfig::client(&access.kubeconfig).await?;
+    let intent = Intent { engines: options.engines.then_some(profile), charts, audit: options.audit.is_some() };
+    let Survey { engines, foreign } = survey(&client, &access.url, intent).await?;
+    progress("programs");
+    let (programs, supplies) = blocking(move || supplies(profile, engines, charts)).await?;
+    Ok(Provisions { ground: Ground::Given(access, foreign), engines, programs, supplies })
+}
 
+/// Blocks.
+fn supplies(profile: Profile, engines: Engines, charts: bool) -> Result<(LabPrograms, Supplies), LabError> {
+    if engines.are_the_labs() {
+        profile.provide_programs()?;
+    }
+    Ok((LabPrograms::provide()?, Supplies::provide(engines.are_the_labs(), charts)?))
+}
+
+async fn attempt_start(options: LabOptions, provisions: Provisions, progress: Report<'_>) -> Result<Lab, LabError> {
+    // Megabytes of YAML: read while the servers start.
+    let (profile, supplies) = (options.profile, provisions.supplies.clone());
+    // In somebody's cluster the groups' names may be somebody's too; there the lab's people are bound by name.
+    let own = matches!(provisions.ground, Ground::Own(_));
+    let manifests = tokio::spawn(blocking(move || Ok(supplies.read(profile, own)?)));
+    let foreign = match &provisions.ground {
+        Ground::Own(_) => BTreeSet::new(),
+        Ground::Given(_, foreign) => foreign.clone(),
+    };
+    let lab = Lab { site: Arc::new(prepare(options, provisions)?) };
+    match Box::pin(bring_up(&lab, manifests, &foreign, progress)).await {
+        Ok(()) => Ok(lab),
+        Err(error) => {
+            if let Err(left) = lab.site.leave().await {
+                tracing::warn!(error = %left, "the existing cluster was not left as it was found");
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn bring_up(
+    lab: &Lab,
+    manifests: JoinHandle<Result<Manifests, LabError>>,
+    foreign: &BTreeSet<String>,
+    progress: Report<'_>,
+) -> Result<(), LabError> {
+    let site = &lab.site;
+    start_servers(site, progress)?;
     let mut ledger = site.ledger_ready().await?;
     etcd::enable_authentication(&mut ledger, &site.ledger.endpoint()).await?;
 
-    let client = kubeconfig::client(&site.admin_kubeconfig).await?;
-    wait_until_ready(&site, &client).await?;
-    start_controller_manager(&site)?;
-
-    let lab = Lab { site };
+    let client = lab.client().await?;
+    match &site.cluster {
+        Cluster::Own(own) => {
+            or_failure(site, own.ready(&client)).await?;
+            own.start_controller_manager(&site.folder, &site.supervisor)?;
+        }
+        Cluster::Given(given) => {
+            progress("the claim on the cluster, and its people");
+            or_failure(site, Box::pin(move_in(site, given, &client))).await?;
+        }
+    }
     for person in lab.people() {
         lab.write_kubeconfig(&person.name, &person.token)?;
     }
-    let manifests = joined(manifests.await)?;
+
+    let mut manifests = joined(manifests.await)?;
+    manifests.definitions.retain(|definition| {
+        let name = definition["metadata"]["name"].as_str().unwrap_or_default();
+        !foreign.contains(name)
+    });
     let installer = Installer::new(client.clone());
     if !manifests.definitions.is_empty() {
         progress("definitions of the engines");
-        or_failure(&lab.site, installer.apply(manifests.definitions)).await?;
+        or_failure(site, installer.apply(manifests.definitions)).await?;
     }
     if !manifests.charts.is_empty() {
         progress("charts");
     }
     for chart in manifests.charts {
-        or_failure(&lab.site, installer.apply(chart)).await?;
+        or_failure(site, installer.apply(chart)).await?;
     }
-    if lab.site.options.engines {
-        progress("engines");
-        start_engines(&lab).await?;
+    if site.engines != Engines::None {
+        progress(&format!("engines: {}", site.engines));
     }
-    wait_for_default_account(&lab.site, &client).await?;
-    Ok(lab)
+    if site.engines.are_the_labs() {
+        start_engines(site).await?;
+    }
+    match &site.cluster {
+        Cluster::Own(own) => or_failure(site, own.controllers_work(&client)).await,
+        Cluster::Given(_) => Ok(()),
+    }
 }
 
 /// Runs work that blocks on a thread of its own.
@@ -120,33 +186,33 @@ fn joined<T>(outcome: Result<Result<T, LabError>, tokio::task::JoinError>) -> Re
     outcome.map_err(|error| LabError::System { action: "finish a task", source: std::io::Error::other(error) })?
 }
 
-fn prepare(options: LabOptions, programs: ControlPlanePrograms) -> Result<Site, LabError> {
+fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError> {
     let started = Instant::now();
+    let Provisions { ground, engines, programs, .. } = provisions;
     let folder = Folder::create(&options.parent, &options.name)?;
     let authority = Authority::create(&folder.path().join("pki"))?;
-    let people = people::people(&options.departments, &options.people)
-        .map_err(|source| LabError::System { action: "read random numbers", source })?;
-    let tokens = people::token_file(&people);
-    let audit = options.audit.as_ref().map(|log| folder.path().join(log));
-    let apiserver = ApiServer::prepare(&folder, &authority, Port::reserve()?, &tokens, audit.as_deref())?;
-    let admin = authority.client("admin", "lab-admin", Some("system:masters"))?;
-    let (url, ca) = (apiserver.port.https(), authority.certificate());
-    let admin_kubeconfig = kubeconfig::render(&url, ca, "lab-admin", Credentials::Certificate(&admin));
-    folder.write_etc("admin.kubeconfig", &admin_kubeconfig)?;
-    let manager = authority.client("controller-manager", "system:kube-controller-manager", None)?;
-    let manager = kubeconfig::render(&url, ca, "controller-manager", Credentials::Certificate(&manager));
-    folder.write_etc("controller-manager.kubeconfig", &manager)?;
+    let people = OnceLock::new();
+    let cluster = match ground {
+        Ground::Own(programs) => {
+            let known: Arc<[Person]> = people::people(&options.departments, &options.people)
+                .map_err(|source| LabError::System { action: "read random numbers", source })?
+                .into();
+            let tokens = people::token_file(people.get_or_init(|| known));
+            let audit = options.audit.as_ref().map(|log| folder.path().join(log));
+            Cluster::Own(Box::new(ControlPlane::prepare(programs, &folder, &authority, &tokens, audit.as_deref())?))
+        }
+        Ground::Given(access, _) => Cluster::Given(Box::new(Given::prepare(access, &folder)?)),
+    };
+    folder.write_etc("admin.kubeconfig", cluster.admin_kubeconfig())?;
     let user = |user: LedgerUser| {
         let client = authority.client(&format!("ledger-{}", user.name()), user.name(), None)?;
-        Ok::<_, LabError>((user, TlsFiles { authority: ca.to_owned(), client }))
+        Ok::<_, LabError>((user, TlsFiles { authority: authority.certificate().to_owned(), client }))
     };
     let [root, controller, api] = LedgerUser::ALL;
     let ledger_users = [user(root)?, user(controller)?, user(api)?];
     let threads = Threads::start().map_err(|source| LabError::System { action: "start the lab's threads", source })?;
     Ok(Site {
-        etcd: Etcd::prepare("etcd", &authority, Port::reserve()?, Port::reserve()?)?,
         ledger: Etcd::prepare("etcd-ledger", &authority, Port::reserve()?, Port::reserve()?)?,
-        manager_port: Port::reserve()?,
         faults: Arc::new(Faults::default()),
         supervisor: Supervisor::default(),
         threads,
@@ -156,41 +222,45 @@ fn prepare(options: LabOptions, programs: ControlPlanePrograms) -> Result<Site, 
         options,
         programs,
         authority,
-        apiserver,
+        cluster,
+        engines,
         ledger_users,
         people,
-        admin_kubeconfig,
         started,
     })
 }
 
-async fn wait_until_ready(site: &Site, client: &Client) -> Result<(), LabError> {
-    let what = format!("the API server at {} to be ready", site.apiserver.port.https());
-    let ready = wait_for(what, READY, || async {
-        let request = http_get("/readyz").map_err(|error| error.to_string())?;
-        client.request_text(request).await.map(drop).map_err(|error| error.to_string())
+fn start_servers(site: &Site, progress: Report<'_>) -> Result<(), LabError> {
+    match &site.cluster {
+        Cluster::Own(own) => {
+            progress("etcd and API server");
+            own.start(&site.programs.etcd, &site.folder, &site.supervisor)?;
+        }
+        Cluster::Given(_) => progress("the ledger's etcd"),
+    }
+    site.ledger.hand_over();
+    site.supervisor.start(&site.ledger.launch(&site.programs.etcd, &site.folder))?;
+    Ok(())
+}
+
+/// Claims a given cluster, makes the people there, and keeps both for as long as the lab lives.
+async fn move_in(site: &Arc<Site>, given: &Given, client: &Client) -> Result<(), LabError> {
+    given.claim(client).await?;
+    let named = people::named(&site.options.departments, &site.options.people);
+    let people: Arc<[Person]> = given.people(client, named).await?.into();
+    let people = Arc::clone(site.people.get_or_init(|| people));
+    // The task must not keep the site: it ends when its last handle goes.
+    let weak = Arc::downgrade(site);
+    let keeper = given.keeper();
+    site.threads.spawn(async move {
+        match keeper.keep(people).await {
+            Ok(()) => tracing::error!("another lab has taken the existing cluster; this lab's simulators end"),
+            Err(error) => tracing::error!(%error, "the existing cluster cannot be kept; this lab's simulators end"),
+        }
+        if let Some(site) = weak.upgrade() {
+            site.threads.end();
+        }
     });
-    site.or_failure(ready).await
-}
-
-fn http_get(path: &str) -> Result<http::Request<Vec<u8>>, http::Error> {
-    http::Request::get(path).body(Vec::new())
-}
-
-fn start_controller_manager(site: &Site) -> Result<(), LabError> {
-    let port = &site.manager_port;
-    port.hand_over();
-    let files = controller_manager::Files {
-        kubeconfig: &site.folder.etc("controller-manager.kubeconfig"),
-        token_private: &site.apiserver.token_private,
-        authority: site.authority.certificate(),
-    };
-    site.supervisor.start(&controller_manager::launch(
-        &site.programs.controller_manager,
-        &site.folder,
-        port,
-        &files,
-    ))?;
     Ok(())
 }
 
@@ -206,23 +276,14 @@ async fn or_failure<T, E: Into<LabError>>(
 }
 
 /// Simulators and their client live on the lab's own threads.
-async fn start_engines(lab: &Lab) -> Result<(), LabError> {
-    let site = Arc::clone(&lab.site);
-    let started = lab.site.threads.spawn(async move {
-        let client = kubeconfig::client(&site.admin_kubeconfig).await?;
-        Ok::<_, LabError>(site.options.profile.start(Arc::clone(&site), client).await?)
+async fn start_engines(site: &Arc<Site>) -> Result<(), LabError> {
+    let kept = Arc::clone(site);
+    let started = site.threads.spawn(async move {
+        let client = kubeconfig::client(kept.cluster.admin_kubeconfig()).await?;
+        Ok::<_, LabError>(kept.options.profile.start(Arc::clone(&kept), client).await?)
     });
     match started {
         Some(started) => joined(started.await),
         None => Ok(()),
     }
-}
-
-/// The last sign of life of the controller manager: without it no pod, and no controller that is a ServiceAccount, works.
-async fn wait_for_default_account(site: &Site, client: &Client) -> Result<(), LabError> {
-    let accounts = kube::Api::<k8s_openapi::api::core::v1::ServiceAccount>::namespaced(client.clone(), "default");
-    let ready = wait_for("the ServiceAccount default/default", READY, || async {
-        accounts.get("default").await.map(drop).map_err(|error| error.to_string())
-    });
-    site.or_failure(ready).await
 }

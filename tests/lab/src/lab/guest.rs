@@ -102,7 +102,8 @@ impl Lab {
         let program = product_program("jiyun-api")?;
         let (service, metrics) = (Port::reserve()?, Port::reserve()?);
         let server = self.site.authority.server(&options.name, &LOOPBACK)?;
-        let mut arguments = vec![format!("--kubernetes-url={}", self.url()), flag("kubernetes-ca", self.authority())];
+        let mut arguments =
+            vec![format!("--kubernetes-url={}", self.url()), flag("kubernetes-ca", self.kubernetes_authority())];
         arguments.extend(self.ledger_flags(LedgerUser::Api));
         arguments.extend([
             format!("--listen={}", service.address()),

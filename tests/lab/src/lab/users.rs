@@ -8,6 +8,7 @@ use kube::Api;
 use kube::api::PostParams;
 
 use super::{Lab, LabError};
+use crate::cluster::Cluster;
 use crate::kubeconfig::{self, Credentials};
 use crate::people::Person;
 
@@ -17,7 +18,7 @@ const TOKEN_SECONDS: i64 = 24 * 3600;
 impl Lab {
     /// All people of the lab.
     pub fn people(&self) -> &[Person] {
-        &self.site.people
+        self.site.people()
     }
 
     /// A person by name: `operator`, `finance`, `auditor`, `<department>-operator`, `<department>-reader`,
@@ -30,23 +31,36 @@ impl Lab {
     /// A fresh bearer token of a ServiceAccount (`TokenRequest`, valid for a day).
     pub async fn user_token(&self, namespace: &str, service_account: &str) -> Result<String, LabError> {
         let accounts = Api::<ServiceAccount>::namespaced(self.client().await?, namespace);
-        let request = TokenRequest {
-            spec: Some(TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() }),
-            ..TokenRequest::default()
-        };
         let refused = |source| LabError::Refused {
             action: format!("issue a token for the ServiceAccount {namespace}/{service_account}"),
             source,
         };
-        let answer =
-            accounts.create_token_request(service_account, &PostParams::default(), &request).await.map_err(refused)?;
-        let token = answer.status.and_then(|status| status.token);
+        let token = issue_token(&accounts, service_account).await.map_err(refused)?;
         token.ok_or_else(|| LabError::NoToken(format!("{namespace}/{service_account}")))
     }
 
     /// Writes a kubeconfig for a bearer token and returns its path.
     pub fn write_kubeconfig(&self, user: &str, token: &str) -> Result<PathBuf, LabError> {
-        let text = kubeconfig::render(&self.url(), self.authority(), user, Credentials::Token(token));
+        let text = kubeconfig::render(&self.url(), self.kubernetes_authority(), user, Credentials::Token(token));
         Ok(self.site.folder.write_etc(&format!("{}.kubeconfig", user.replace(['/', ':'], "-")), &text)?)
     }
+
+    /// Waits until a department's people have the roles their groups get. In a Kubernetes of the lab's own they have them
+    /// when the department is ready; in a given cluster the lab binds them itself, once the namespace is there.
+    pub async fn people_ready(&self, department: &str) -> Result<(), LabError> {
+        match &self.site.cluster {
+            Cluster::Own(_) => Ok(()),
+            Cluster::Given(given) => Ok(given.people_ready(self.people(), department).await?),
+        }
+    }
+}
+
+/// Asks for a token of a `ServiceAccount`.
+pub(crate) async fn issue_token(accounts: &Api<ServiceAccount>, name: &str) -> Result<Option<String>, kube::Error> {
+    let request = TokenRequest {
+        spec: Some(TokenRequestSpec { expiration_seconds: Some(TOKEN_SECONDS), ..TokenRequestSpec::default() }),
+        ..TokenRequest::default()
+    };
+    let answer = accounts.create_token_request(name, &PostParams::default(), &request).await?;
+    Ok(answer.status.and_then(|status| status.token))
 }

@@ -85,7 +85,7 @@ pub(super) fn account(site: &Site, name: &str) -> Result<KeyFiles, PkiError> {
 
 /// A kubeconfig for the lab's API server.
 pub(super) fn kubeconfig(site: &Site, user: &str, credentials: Credentials<'_>) -> String {
-    kubeconfig::render(&site.apiserver.port.https(), site.authority.certificate(), user, credentials)
+    kubeconfig::render(&site.cluster.url(), site.cluster.authority(), user, credentials)
 }
 
 /// Starts virt-api and virt-controller.

@@ -1,0 +1,44 @@
+//! Who moves the machines of a lab.
+
+use std::fmt;
+
+use crate::profile::Profile;
+
+/// The engines of a lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engines {
+    /// There are none.
+    None,
+    /// The lab's simulators move the engines' objects.
+    Simulated,
+    /// KubeVirt's own control plane runs as processes of the lab; nodes are simulated.
+    KubeVirt,
+    /// Those of the given cluster: the lab installs and simulates nothing.
+    TheClusters,
+}
+
+impl Engines {
+    /// Those of a profile in a Kubernetes of the lab's own.
+    pub(crate) fn of(profile: Profile) -> Self {
+        match profile {
+            Profile::Scale => Self::Simulated,
+            Profile::Real => Self::KubeVirt,
+        }
+    }
+
+    /// Whether the lab installs and runs them.
+    pub(crate) fn are_the_labs(self) -> bool {
+        matches!(self, Self::Simulated | Self::KubeVirt)
+    }
+}
+
+impl fmt::Display for Engines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Simulated => "simulated",
+            Self::KubeVirt => "KubeVirt's own control plane, simulated nodes",
+            Self::TheClusters => "the cluster's own",
+        })
+    }
+}
