@@ -10,6 +10,7 @@ mod suite {
     mod deletion;
     mod docs;
     mod faults;
+    mod given_cluster;
     mod rights;
     mod story;
 }

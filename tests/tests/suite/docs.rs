@@ -1,6 +1,6 @@
 //! The documents: every command in them is run, every path and link in them leads somewhere, every table is complete.
 
-mod blocks;
+pub(super) mod blocks;
 
 use std::{path::Path, process::Output, time::Duration};
 

@@ -2,9 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+/// How the commands begin that take Jiyun from a cluster.
+pub const UNINSTALL: &str = "( set -euo pipefail # what labs left";
+
 /// Commands no test can run, by the first line of their block, with the reason. A block of `make` targets needs no entry.
-pub const NOT_RUN: [(&str, &str); 4] = [
+pub const NOT_RUN: [(&str, &str); 6] = [
     ("export KUBECONFIG=", "the test itself sets what `make demo` prints"),
+    ("jiyun-lab up --cluster", "needs a cluster; tests/lab/tests/given.rs gives these arguments with one of its own"),
+    (UNINSTALL, "given_cluster.rs runs it, where nothing is lost"),
     ("etcdctl user add root --no-password", "the lab has no etcdctl; it makes the same calls (tests/lab/src/etcd.rs)"),
     (
         "kubectl create namespace jiyun-system",
