@@ -24,6 +24,8 @@ const MAX_REQUESTS: usize = 128;
 /// How long to wait before asking a store again that did not answer; doubles up to the longest.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long to sleep at most before looking at the clock again for holds that end.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 pub(crate) struct Writer<S> {
     pub(crate) store: S,
@@ -41,6 +43,7 @@ impl<S: Store> Writer<S> {
     /// Runs until stopped or fenced. Whatever is still in the queue then is answered `Closed` or `Fenced`.
     pub(crate) async fn run(mut self) {
         let end = loop {
+            let hold_end = hold_end(self.published.snapshot(), self.clock.clone());
             let first = tokio::select! {
                 biased;
                 () = self.lost.cancelled() => break LedgerError::Fenced,
@@ -49,9 +52,12 @@ impl<S: Store> Writer<S> {
                     self.inbox.close();
                     continue;
                 }
-                message = self.inbox.recv() => message,
+                message = self.inbox.recv() => match message {
+                Some(message) => Some(message),
+                None => break LedgerError::Closed,
+            },
+                () = hold_end => None,
             };
-            let Some(first) = first else { break LedgerError::Closed };
             if let Err(error) = self.turn(first).await {
                 break error;
             }
@@ -63,11 +69,11 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    /// One batch. An error ends the writer.
-    async fn turn(&mut self, first: Message) -> Result<(), LedgerError> {
+    /// One batch, or only the end of holds whose time has come. An error ends the writer.
+    async fn turn(&mut self, first: Option<Message>) -> Result<(), LedgerError> {
         let committed = self.published.snapshot();
         let mut batch = Batch::new(&committed, now(&self.clock, committed.at()));
-        batch.take(first);
+        first.into_iter().for_each(|first| batch.take(first));
         while batch.len() < MAX_REQUESTS && batch.has_room() {
             match self.inbox.try_recv() {
                 Ok(message) => batch.take(message),
@@ -104,6 +110,16 @@ impl<S: Store> Writer<S> {
             }
         }
     }
+}
+
+/// Waits until the next hold ends; for ever if there is none. In quarantine none ends.
+async fn hold_end(state: Arc<State>, clock: Clock) {
+    let end = state.next_hold_end().filter(|_| state.quarantine().is_none());
+    drop(state);
+    let Some(end) = end else { return std::future::pending().await };
+    let left = Duration::try_from(end.duration_since(clock())).unwrap_or_default();
+    // The book counts in whole seconds, and a clock may be set back while this waits.
+    tokio::time::sleep(left.clamp(SHORTEST_WAIT, LONGEST_SLEEP)).await;
 }
 
 /// Whole seconds, and never before the entry ahead.

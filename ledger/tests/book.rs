@@ -7,8 +7,20 @@ mod city;
 #[path = "book/decisions.rs"]
 mod decisions;
 #[cfg(test)]
+#[path = "book/floors.rs"]
+mod floors;
+#[cfg(test)]
 #[path = "book/following.rs"]
 mod following;
+#[cfg(test)]
+#[path = "book/handing_over.rs"]
+mod handing_over;
+#[cfg(test)]
+#[path = "book/holds.rs"]
+mod holds;
+#[cfg(test)]
+#[path = "book/line.rs"]
+mod line;
 #[cfg(test)]
 #[path = "book/lives.rs"]
 mod lives;

@@ -30,13 +30,20 @@ impl std::fmt::Display for AccountId {
     }
 }
 
+impl Account {
+    /// Its floors above zero; none once it is closed.
+    pub fn floors(&self) -> impl Iterator<Item = &Limit> {
+        self.limits.iter().filter(|limit| limit.guaranteed > 0 && self.state == AccountState::Open)
+    }
+}
+
 impl From<&str> for AccountId {
     fn from(name: &str) -> Self {
         Self(name.to_owned())
     }
 }
 
-/// A ceiling (上限) on what an account and all accounts below it hold and use of one meter.
+/// What an account and all accounts below it may have of one meter: at most so much, and so much for certain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limit {
@@ -45,8 +52,40 @@ pub struct Limit {
     /// Which lines count against it; nothing named counts all.
     #[serde(default)]
     pub dimensions: Dimensions,
-    /// The ceiling, in the meter's unit.
-    pub limit: u64,
+    /// The ceiling (上限), in the meter's unit; none where only the floor is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The floor (保底), in the meter's unit: kept free for this account whatever others ask for. Not above the ceiling,
+    /// and together with those beside it not above the floor of the account above.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub guaranteed: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]
+const fn is_zero(quantity: &u64) -> bool {
+    *quantity == 0
+}
+
+/// How an account's claims are placed among the pools that fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+pub enum Spread {
+    /// Best fit: the pool that is left fullest (紧凑).
+    #[default]
+    Pack,
+    /// The pool that is left emptiest (分散).
+    Spread,
+}
+
+/// What an account prefers among the pools that fit. Preference never refuses anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Preference {
+    /// Pools with domestic processors come first (国产优先).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub domestic_first: bool,
+    /// Among those, which.
+    #[serde(default)]
+    pub spread: Spread,
 }
 
 /// Whether an account takes new claims.
@@ -72,9 +111,12 @@ pub struct Account {
     pub parent: Option<AccountId>,
     /// The fiscal unit (预算单位) a statement is addressed to.
     pub billing_account: String,
-    /// Ceilings; every one that matches a line applies.
+    /// Ceilings and floors. Every ceiling that matches a line applies; floors of one meter do not overlap.
     #[serde(default)]
     pub limits: Vec<Limit>,
+    /// What it prefers among pools that fit.
+    #[serde(default)]
+    pub preference: Preference,
     /// Whether it takes new claims.
     #[serde(default)]
     pub state: AccountState,

@@ -14,13 +14,18 @@ pub struct BalanceRow {
     pub meter: Meter,
     /// Which kind; nothing named is all of it.
     pub dimensions: Dimensions,
-    /// The ceiling; none if it is not limited here.
+    /// The floor (保底): kept free for it whatever others ask for; 0 if none.
+    pub guaranteed: u64,
+    /// The ceiling (上限); none if it is not limited here.
     pub limit: Option<u64>,
     /// Handed over, or ending.
     pub used: u64,
-    /// Reserved, not yet handed over.
+    /// Set aside, not yet handed over.
     pub held: u64,
-    /// What is left of the limit; 0 if over it, none if not limited here. An account above may leave less.
+    /// Held and used beyond the floor (借用).
+    pub borrowed: u64,
+    /// What is left of the limit, less what is kept free for floors of units below; 0 if over it, none if not limited
+    /// here. An account above may leave less.
     pub available: Option<u64>,
 }
 
@@ -46,21 +51,24 @@ pub struct Balance {
 /// The balance of `account`; none if it is not in the book.
 pub fn balance(state: &State, account: &AccountId) -> Option<Balance> {
     let limits = &state.account(account)?.limits;
-    let row = |meter, dimensions: &Dimensions, limit: Option<u64>| {
+    let row = |meter, dimensions: &Dimensions, limit: Option<u64>, guaranteed: u64| {
         let amount = state.tree_total(account, meter, dimensions);
         BalanceRow {
             meter,
             dimensions: dimensions.clone(),
+            guaranteed,
             limit,
             used: amount.used,
             held: amount.held,
-            available: limit.map(|limit| limit.saturating_sub(amount.total())),
+            borrowed: amount.total().saturating_sub(guaranteed),
+            available: limit.map(|limit| limit.saturating_sub(state.occupied(account, meter, dimensions))),
         }
     };
-    let mut rows: Vec<_> = limits.iter().map(|limit| row(limit.meter, &limit.dimensions, Some(limit.limit))).collect();
+    let mut rows: Vec<_> =
+        limits.iter().map(|limit| row(limit.meter, &limit.dimensions, limit.limit, limit.guaranteed)).collect();
     let limited: BTreeSet<Meter> = limits.iter().map(|limit| limit.meter).collect();
     let in_use: BTreeSet<Meter> = state.tree_use(account).into_iter().map(|counter| counter.meter).collect();
-    rows.extend(in_use.difference(&limited).map(|meter| row(*meter, &Dimensions::default(), None)));
+    rows.extend(in_use.difference(&limited).map(|meter| row(*meter, &Dimensions::default(), None, 0)));
     rows.sort_by(|a, b| (a.meter, &a.dimensions).cmp(&(b.meter, &b.dimensions)));
     Some(Balance { account: account.clone(), revision: state.seq(), rows })
 }

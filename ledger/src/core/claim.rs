@@ -64,7 +64,24 @@ pub struct Line {
     pub quantity: u64,
 }
 
-/// What a claim held before an amendment.
+impl Line {
+    /// Its facts, the pool among them: what limits and floors select by.
+    pub fn fact(&self) -> Dimensions {
+        Dimensions { pool: Some(self.pool.clone()), ..self.dimensions.clone() }
+    }
+}
+
+/// Who bears a claim: the account that holds it and the system it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holder {
+    /// The account.
+    pub account: AccountId,
+    /// The information system.
+    pub system: String,
+}
+
+/// What a claim was before a change of what or whose it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LineVersion {
@@ -74,11 +91,35 @@ pub struct LineVersion {
     pub item: String,
     /// The lines as they were.
     pub lines: Vec<Line>,
+    /// What was set aside on top of them by a hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Line>,
+    /// Who held it, if this version ended by handing it to somebody else; else whoever held the next version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
+}
+
+/// Capacity set aside until a deadline, for a change that is not decided yet (预占).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// From this moment on it counts for nothing.
+    pub until: Timestamp,
+    /// What the claim will be called.
+    pub item: String,
+    /// What it will hold.
+    pub lines: Vec<Line>,
+    /// Digest of the spec it is for.
+    pub spec_digest: String,
+    /// The spec it is for.
+    pub approved_spec: serde_json::Value,
 }
 
 /// Where a claim stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 pub enum ClaimStage {
+    /// Held: set aside until a deadline, not decided yet; the platform pays.
+    Held,
     /// Held: admitted, not yet handed over; the platform pays.
     Reserved,
     /// Used: handed over; the department pays.
@@ -99,12 +140,22 @@ pub struct Claim {
     pub account: AccountId,
     /// The information system (信息系统) it belongs to.
     pub system: String,
+    /// The namespace its engine objects lie in, where that is not its account's: it was handed over, and machines do not
+    /// move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_namespace: Option<String>,
     /// The object it is for.
     pub subject: Subject,
     /// What the statement calls it, e.g. the host class.
     pub item: String,
-    /// What it holds now (or held last), ordered by meter.
+    /// What it holds now (or held last), ordered by meter. Empty while only a hold stands.
     pub lines: Vec<Line>,
+    /// What an open hold sets aside on top of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Line>,
+    /// The open hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// Digest of the metered spec that was decided.
     pub spec_digest: String,
     /// The spec that was decided: what controllers act on.
@@ -132,6 +183,7 @@ impl Claim {
             (Some(_), _, _) => ClaimStage::Released,
             (None, Some(_), _) => ClaimStage::Ending,
             (None, None, Some(_)) => ClaimStage::Billable,
+            (None, None, None) if self.lines.is_empty() => ClaimStage::Held,
             (None, None, None) => ClaimStage::Reserved,
         }
     }
@@ -144,5 +196,22 @@ impl Claim {
     /// The pool its lines of `meter` lie in, if it holds any.
     pub fn pool_of(&self, meter: Meter) -> Option<&PoolId> {
         self.lines.iter().find(|line| line.meter == meter).map(|line| &line.pool)
+    }
+
+    /// Everything it takes from its pools now: lines and what is held on top.
+    pub fn taken(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().chain(&self.held)
+    }
+
+    /// Who bears it now.
+    pub fn holder(&self) -> Holder {
+        Holder { account: self.account.clone(), system: self.system.clone() }
+    }
+
+    /// Everyone who ever held it, in order.
+    pub fn holders(&self) -> Vec<Holder> {
+        let mut holders: Vec<_> = self.history.iter().filter_map(|version| version.holder.clone()).collect();
+        holders.push(self.holder());
+        holders
     }
 }

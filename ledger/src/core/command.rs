@@ -4,12 +4,14 @@ use jiff::Timestamp;
 
 use super::{
     account::{Account, AccountId},
-    claim::{ClaimId, ClaimStage},
-    event::{Event, Lineage},
+    claim::{ClaimId, ClaimStage, Subject},
+    dimensions::Dimensions,
+    event::{Event, HoldEnd, Lineage},
     meter::Meter,
     pool::{Pool, PoolId},
     price::{PriceBook, PriceError},
     state::State,
+    waiting::Unqueued,
 };
 
 /// A wish to record something.
@@ -21,6 +23,14 @@ pub enum Command {
     SetPool(Pool),
     /// Add a price book.
     SetPrices(PriceBook),
+    /// Grant what is held: the digest must be the one the hold was made for.
+    Confirm(ClaimId, String),
+    /// Give up what is held.
+    Withdraw(ClaimId),
+    /// Wait no more: the object with this UID is gone or asks for something else.
+    Unqueue(String),
+    /// Give a claim to another account, system and object; nothing moves.
+    Transfer(Box<Transfer>),
     /// Hand a claim over: billing starts.
     Billable(ClaimId),
     /// Decide a claim's end, before anything is destroyed: billing stops.
@@ -40,6 +50,21 @@ pub enum Command {
         /// What was reviewed and done.
         note: String,
     },
+}
+
+/// Who a claim is to belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Which claim.
+    pub claim: ClaimId,
+    /// The account.
+    pub account: AccountId,
+    /// The system.
+    pub system: String,
+    /// The object.
+    pub subject: Subject,
+    /// Where its engine objects lie and stay.
+    pub engine_namespace: String,
 }
 
 /// Why something may not be recorded. Nothing was changed.
@@ -64,6 +89,72 @@ pub enum CommandError {
     TooDeep {
         /// The account.
         account: AccountId,
+    },
+    /// A floor above the ceiling of the same line.
+    #[error("account {account}: {guaranteed} {meter} cannot be guaranteed under a limit of {limit}")]
+    FloorAboveLimit {
+        /// The account.
+        account: AccountId,
+        /// The meter.
+        meter: Meter,
+        /// The floor.
+        guaranteed: u64,
+        /// The ceiling.
+        limit: u64,
+    },
+    /// Two floors of one meter that a line could count against both.
+    #[error(
+        "account {account}: two floors of {meter} overlap ({first}; {second}); tell them apart by one more dimension"
+    )]
+    FloorsOverlap {
+        /// The account.
+        account: AccountId,
+        /// The meter.
+        meter: Meter,
+        /// One selector.
+        first: Box<Dimensions>,
+        /// The other.
+        second: Box<Dimensions>,
+    },
+    /// Floors below an account above its own.
+    #[error(
+        "account {account}: {promised} {meter} ({dimensions}) are guaranteed to the accounts below it and only {own} to itself"
+    )]
+    FloorNotCovered {
+        /// The account above.
+        account: AccountId,
+        /// The meter.
+        meter: Meter,
+        /// Which kind.
+        dimensions: Box<Dimensions>,
+        /// The floors below, together.
+        promised: u64,
+        /// Its own floor.
+        own: u64,
+    },
+    /// No hold is open.
+    #[error("{claim} holds nothing that waits for a decision; the deadline may have passed: ask again")]
+    NoHold {
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// The hold is for another spec.
+    #[error("{claim} is held for another spec than the one decided; ask again")]
+    OtherDigest {
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// A claim that is no more than a hold.
+    #[error("{claim} is only held; confirm it first")]
+    OnlyHeld {
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// A ticket given twice, or of a request that does not wait.
+    #[error("request {ticket} does not stand in the line as recorded")]
+    Ticket {
+        /// The ticket.
+        ticket: u64,
     },
     /// A protection level outside 1..=4.
     #[error("pool {pool}: protection level {level} is not within 1..=4")]
@@ -253,10 +344,27 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
                 Ok(Some(Event::ClaimBillable { claim: *claim }))
             }
             ClaimStage::Billable => Ok(None),
+            ClaimStage::Held => Err(CommandError::OnlyHeld { claim: *claim }),
             ClaimStage::Ending => Err(CommandError::Ending { claim: *claim }),
             ClaimStage::Released => Err(CommandError::Released { claim: *claim }),
         },
+        Command::Confirm(claim, digest) => confirm(state, *claim, digest),
+        Command::Withdraw(claim) => {
+            let open = state.known_claim(*claim)?.hold.is_some();
+            if open {
+                free_to_act(state)?;
+            }
+            Ok(open.then_some(Event::HoldEnded { claim: *claim, why: HoldEnd::Withdrawn }))
+        }
+        Command::Unqueue(uid) => Ok(state
+            .waiting_of(uid)
+            .map(|waiting| Event::RequestUnqueued { ticket: waiting.ticket, why: Unqueued::Withdrawn })),
+        Command::Transfer(transfer) => hand_to(state, transfer),
         Command::End(claim) => match state.known_claim(*claim)?.stage() {
+            ClaimStage::Held => {
+                free_to_act(state)?;
+                Ok(Some(Event::HoldEnded { claim: *claim, why: HoldEnd::Withdrawn }))
+            }
             ClaimStage::Reserved | ClaimStage::Billable => {
                 free_to_act(state)?;
                 Ok(Some(Event::ClaimEnding { claim: *claim }))
@@ -264,7 +372,9 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
             ClaimStage::Ending | ClaimStage::Released => Ok(None),
         },
         Command::Release(claim) => match state.known_claim(*claim)?.stage() {
-            ClaimStage::Reserved | ClaimStage::Billable => Err(CommandError::NotEnding { claim: *claim }),
+            ClaimStage::Held | ClaimStage::Reserved | ClaimStage::Billable => {
+                Err(CommandError::NotEnding { claim: *claim })
+            }
             ClaimStage::Ending => {
                 free_to_act(state)?;
                 Ok(Some(Event::ClaimReleased { claim: *claim }))
@@ -290,6 +400,48 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
             Ok(state.quarantine().is_some().then(event))
         }
     }
+}
+
+/// Grants what is held. Confirming twice is harmless: the second finds the claim granted for that very digest.
+fn confirm(state: &State, id: ClaimId, digest: &str) -> Result<Option<Event>, CommandError> {
+    let claim = state.known_claim(id)?;
+    match &claim.hold {
+        Some(hold) if hold.spec_digest == digest => {
+            free_to_act(state)?;
+            Ok(Some(Event::HoldConfirmed { claim: id }))
+        }
+        Some(_) => Err(CommandError::OtherDigest { claim: id }),
+        None if claim.is_open() && claim.spec_digest == digest => Ok(None),
+        None => Err(CommandError::NoHold { claim: id }),
+    }
+}
+
+/// Hands a claim to somebody else. Room is not asked for: what changes hands was granted. Limits of the new holder may
+/// be exceeded by it, which then shows as over limit and refuses growth.
+fn hand_to(state: &State, transfer: &Transfer) -> Result<Option<Event>, CommandError> {
+    let Transfer { claim: id, account, system, subject, engine_namespace } = transfer;
+    let claim = state.known_claim(*id)?;
+    if claim.account == *account && claim.system == *system && claim.subject == *subject {
+        return Ok(None);
+    }
+    free_to_act(state)?;
+    match claim.stage() {
+        ClaimStage::Released => return Err(CommandError::Released { claim: *id }),
+        ClaimStage::Ending => return Err(CommandError::Ending { claim: *id }),
+        ClaimStage::Held => return Err(CommandError::OnlyHeld { claim: *id }),
+        ClaimStage::Reserved | ClaimStage::Billable => {}
+    }
+    if state.account(account).is_none() {
+        return Err(CommandError::UnknownAccount { account: account.clone() });
+    }
+    state.check_subject_free(&subject.uid, *id)?;
+    Ok(Some(Event::ClaimTransferred {
+        claim: *id,
+        account: account.clone(),
+        system: system.clone(),
+        subject: Box::new(subject.clone()),
+        engine_namespace: engine_namespace.clone(),
+    }))
 }
 
 /// In quarantine an operator may accept another store or an earlier mark; otherwise neither is taken.

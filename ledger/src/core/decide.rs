@@ -1,19 +1,22 @@
 //! May this claim be had? From a state and a request to what to record, or why not.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{
-    account::{Account, AccountState, Limit},
-    claim::{Claim, ClaimStage, Line},
+    account::{Account, AccountState},
+    claim::{Claim, ClaimId, ClaimStage, Hold, Line},
     dimensions::Dimensions,
     event::Event,
+    floor::{Change, beyond_floors, eaten},
     meter::Meter,
     placement::{PlacementReport, place},
+    pool::PoolId,
     refusal::{Refusal, RefusalCode},
     request::{ClaimRequest, RequestError},
     state::State,
+    waiting::{Ticket, Unqueued, ahead_of, could_ever_lie, position},
 };
 
 /// What was decided, after it was recorded.
@@ -28,7 +31,7 @@ pub enum Decision {
         /// Whether the book held it before, for the same digest: nothing was recorded.
         existing: bool,
     },
-    /// Nothing was recorded.
+    /// Nothing was granted.
     Refused(Refusal),
 }
 
@@ -37,35 +40,63 @@ pub enum Decision {
 pub enum Plan {
     /// Nothing: the claim stands for the same digest.
     Keep(Arc<Claim>),
-    /// A grant or an amendment.
-    Record(Event, PlacementReport),
-    /// Nothing: it may not be had.
-    Refuse(Refusal),
+    /// A grant, an amendment or a hold, and what comes with it.
+    Record {
+        /// Which claim it is about.
+        claim: ClaimId,
+        /// What to record, in order.
+        events: Vec<Event>,
+        /// How it is placed.
+        report: PlacementReport,
+    },
+    /// It may not be had, or not now.
+    Refuse {
+        /// Why.
+        refusal: Refusal,
+        /// A place in the line, taken or left; mostly nothing.
+        events: Vec<Event>,
+    },
 }
 
 /// Decides `request` at the moment `at`, in this order: the pools' filter chain and preference, then every limit from
-/// the account to the root. The first constraint that binds is named. What shrinks or stays is not asked for again.
+/// the account to the root, then floors of others. The first constraint that binds is named. What shrinks or stays is
+/// not asked for again.
 pub fn decide(state: &State, request: &ClaimRequest, at: Timestamp) -> Result<Plan, RequestError> {
     request.validate()?;
+    if let Some(until) = request.hold_until.filter(|until| *until <= at) {
+        let subject = request.name();
+        return Err(RequestError::PastDeadline { subject, until, now: at });
+    }
     let old = state.claim_of_subject(&request.subject.uid);
     if let Some(claim) = old {
         check_amendable(claim, request)?;
-        if claim.spec_digest == request.spec_digest {
+        if stands(claim, request) {
             return Ok(Plan::Keep(Arc::clone(claim)));
         }
     }
-    match weigh(state, request, old.map(Arc::as_ref)) {
-        Ok((lines, report)) => Ok(Plan::Record(event(state, request, old.map(Arc::as_ref), lines, at), report)),
-        Err(refusal) => Ok(Plan::Refuse(*refusal)),
+    let old = old.map(Arc::as_ref);
+    Ok(match weigh(state, request, old) {
+        Ok((lines, report)) => granted(state, request, old, lines, report, at),
+        Err(refusal) => refused(state, request, *refusal),
+    })
+}
+
+/// Whether the book holds already what is asked for.
+fn stands(claim: &Claim, request: &ClaimRequest) -> bool {
+    let is_granted = claim.stage() != ClaimStage::Held && claim.spec_digest == request.spec_digest;
+    match (&claim.hold, request.hold_until) {
+        (None, _) => is_granted,
+        (Some(hold), Some(until)) => hold.spec_digest == request.spec_digest && hold.until == until,
+        (Some(_), None) => false,
     }
 }
 
 fn check_amendable(claim: &Claim, request: &ClaimRequest) -> Result<(), RequestError> {
-    let subject = || format!("{}/{}", request.subject.namespace, request.subject.name);
+    let subject = || request.name();
     if claim.stage() == ClaimStage::Ending {
         return Err(RequestError::Ending { subject: subject(), claim: claim.id });
     }
-    let zone = claim.lines.iter().find_map(|line| line.dimensions.zone.as_deref()).unwrap_or(&request.zone);
+    let zone = claim.taken().find_map(|line| line.dimensions.zone.as_deref()).unwrap_or(&request.zone);
     let fields = [
         ("account", claim.account.as_str(), request.account.as_str()),
         ("system", &claim.system, &request.system),
@@ -95,40 +126,19 @@ fn weigh(
     let path = state
         .path(&request.account)
         .map_err(|_| Box::new(refuse(RefusalCode::UnknownAccount).with("account", &request.account)))?;
-    let (lines, report) = place(state, request, old).map_err(Box::new)?;
-    let change = Change::between(old.map(|claim| claim.lines.as_slice()).unwrap_or_default(), &lines);
-    let bound = closed(&path, &change).or_else(|| exceeded(state, &path, &change));
+    let (lines, report) = place(state, request, &path, old).map_err(Box::new)?;
+    let change = change(old, &lines);
+    let bound = closed(&path, &change)
+        .or_else(|| exceeded(state, &path, &change))
+        .or_else(|| kept_for_others(state, request, &path, &change));
     match bound {
         Some(refusal) => Err(Box::new(Refusal { report, ..refusal })),
         None => Ok((lines, report)),
     }
 }
 
-/// How much more (or less) of each meter and kind.
-struct Change(BTreeMap<(Meter, Dimensions), i128>);
-
-impl Change {
-    fn between(old: &[Line], new: &[Line]) -> Self {
-        let mut sums: BTreeMap<(Meter, Dimensions), i128> = BTreeMap::new();
-        for (lines, sign) in [(old, -1), (new, 1)] {
-            for line in lines {
-                *sums.entry((line.meter, line.dimensions.clone())).or_default() += sign * i128::from(line.quantity);
-            }
-        }
-        Self(sums)
-    }
-
-    fn grows(&self) -> bool {
-        self.0.values().any(|more| *more > 0)
-    }
-
-    /// The growth that counts against `limit`; none if it stays or shrinks.
-    fn growth(&self, limit: &Limit) -> Option<u64> {
-        let counted =
-            self.0.iter().filter(|((meter, fact), _)| *meter == limit.meter && limit.dimensions.matches(fact));
-        let sum: i128 = counted.map(|(_, more)| more).sum();
-        (sum > 0).then(|| u64::try_from(sum).unwrap_or(u64::MAX))
-    }
+fn change(old: Option<&Claim>, lines: &[Line]) -> Change {
+    Change::between(old.into_iter().flat_map(Claim::taken), lines.iter())
 }
 
 fn closed(path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
@@ -136,14 +146,17 @@ fn closed(path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
     Some(Refusal::new(RefusalCode::AccountClosed, PlacementReport::default()).with("account", &closed.id))
 }
 
-/// The first limit from leaf to root that the growth would exceed. Of an account above the asker's only its name and
-/// what is left are told: its limit as well would tell what its other members use together.
+/// The first limit from leaf to root that the growth would exceed. What a floor on the way keeps free for the asker is
+/// not asked of the accounts above: it is theirs already. Of an account above the asker's only its name and what is
+/// left are told: its limit as well would tell what its other members use together.
 fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
+    let mut change = change.clone();
     for (level, account) in path.iter().enumerate() {
         for limit in &account.limits {
-            let Some(requested) = change.growth(limit) else { continue };
-            let amount = state.tree_total(&account.id, limit.meter, &limit.dimensions);
-            let available = limit.limit.saturating_sub(amount.total());
+            let Some(ceiling) = limit.limit else { continue };
+            let requested = u64::try_from(change.sum(limit.meter, &limit.dimensions)).unwrap_or(0);
+            let occupied = state.occupied(&account.id, limit.meter, &limit.dimensions);
+            let available = ceiling.saturating_sub(occupied);
             if requested <= available {
                 continue;
             }
@@ -152,45 +165,182 @@ fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Re
                 .with("unit", limit.meter.unit())
                 .with_some("dimensions", (limit.dimensions.specificity() > 0).then_some(&limit.dimensions))
                 .with("available", available)
-                .with("requested", requested);
+                .with("requested", requested)
+                .with_some("nextRelease", next_release(state, path, limit.meter, &limit.dimensions))
+                .with("raisedBy", raised_by(path, level));
             return Some(if level == 0 {
                 // Counted from the limit, not from what is available: an account over its limit lacks more.
-                let missing = amount.total().saturating_add(requested).saturating_sub(limit.limit);
-                let own = refusal.with("limit", limit.limit).with("used", amount.used).with("held", amount.held);
+                let missing = occupied.saturating_add(requested).saturating_sub(ceiling);
+                let amount = state.tree_total(&account.id, limit.meter, &limit.dimensions);
+                let own = refusal.with("limit", ceiling).with("used", amount.used).with("held", amount.held);
                 own.with("missing", missing)
             } else {
                 refusal.with("account", &account.id).with("missing", requested - available)
             });
         }
+        change = beyond_floors(state, account, &change);
     }
     None
 }
 
-fn event(state: &State, request: &ClaimRequest, old: Option<&Claim>, lines: Vec<Line>, at: Timestamp) -> Event {
-    match old {
-        Some(claim) => Event::ClaimAmended {
+/// Who can raise the limit that bound: the account above it hands out its share; a root's is the platform's.
+fn raised_by(path: &[&Arc<Account>], level: usize) -> String {
+    path.get(level + 1).map_or_else(|| "platform".to_owned(), |above| above.id.to_string())
+}
+
+/// When the first hold of the asker's own account ends that sets aside some of what is short.
+fn next_release(state: &State, path: &[&Arc<Account>], meter: Meter, selector: &Dimensions) -> Option<Timestamp> {
+    let own = path.first()?;
+    let counts = |line: &Line| line.meter == meter && selector.matches(&line.fact());
+    let holds = state.claims_of(&own.id).filter(|claim| claim.is_open() && claim.account == own.id);
+    holds.filter(|claim| claim.held.iter().any(counts)).filter_map(|claim| Some(claim.hold.as_ref()?.until)).min()
+}
+
+/// Whether the growth would eat what pools keep free for floors of others. Placement has looked at each pool alone; here
+/// all parts are looked at together.
+fn kept_for_others(state: &State, request: &ClaimRequest, path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
+    let meter = eaten(state, path, change)?;
+    let refusal = Refusal::new(RefusalCode::PoolExhausted, PlacementReport::default());
+    let requested = u64::try_from(change.sum(meter, &Dimensions::default())).unwrap_or(0);
+    Some(
+        refusal
+            .with("zone", &request.zone)
+            .with("protectionLevel", request.protection_level)
+            .with("poolKind", meter.pool_kind())
+            .with("meter", meter)
+            .with("unit", meter.unit())
+            .with("requested", requested),
+    )
+}
+
+fn granted(
+    state: &State,
+    request: &ClaimRequest,
+    old: Option<&Claim>,
+    lines: Vec<Line>,
+    report: PlacementReport,
+    at: Timestamp,
+) -> Plan {
+    let change = change(old, &lines);
+    let claim = old.map_or(state.next_claim(), |claim| claim.id);
+    let mut events = vec![match old {
+        Some(claim) => amended(claim, request, lines),
+        None => first(state, request, lines, at),
+    }];
+    if let Some(waiting) = state.waiting_of(&request.subject.uid) {
+        events.push(Event::RequestUnqueued { ticket: waiting.ticket, why: Unqueued::Granted });
+    }
+    let tickets = overtaken(state, request, change.growing_pools());
+    if !tickets.is_empty() {
+        events.push(Event::RequestsOvertaken { tickets });
+    }
+    Plan::Record { claim, events, report }
+}
+
+/// Requests that came earlier, wait for one of these pools, and are passed.
+fn overtaken<'a>(state: &State, request: &ClaimRequest, pools: impl Iterator<Item = &'a PoolId>) -> Vec<Ticket> {
+    let pools = pools.filter_map(|pool| state.pool(pool));
+    let mut tickets: Vec<_> = pools
+        .flat_map(|pool| ahead_of(state, &request.subject.uid, pool).map(|waiting| waiting.ticket).collect::<Vec<_>>())
+        .collect();
+    tickets.sort();
+    tickets.dedup();
+    tickets
+}
+
+fn hold_of(request: &ClaimRequest, lines: &[Line]) -> Option<Hold> {
+    Some(Hold {
+        until: request.hold_until?,
+        item: request.item.clone(),
+        lines: lines.to_vec(),
+        spec_digest: request.spec_digest.clone(),
+        approved_spec: request.approved_spec.clone(),
+    })
+}
+
+fn amended(claim: &Claim, request: &ClaimRequest, lines: Vec<Line>) -> Event {
+    match hold_of(request, &lines) {
+        Some(hold) => {
+            let held = beyond(&lines, &claim.lines);
+            Event::HoldPlaced { claim: claim.id, hold: Box::new(hold), held }
+        }
+        None => Event::ClaimAmended {
             claim: claim.id,
             item: request.item.clone(),
             lines,
             spec_digest: request.spec_digest.clone(),
             approved_spec: request.approved_spec.clone(),
         },
-        None => Event::ClaimGranted {
-            claim: Box::new(Claim {
-                id: state.next_claim(),
-                account: request.account.clone(),
-                system: request.system.clone(),
-                subject: request.subject.clone(),
-                item: request.item.clone(),
-                lines,
-                spec_digest: request.spec_digest.clone(),
-                approved_spec: request.approved_spec.clone(),
-                reserved_at: at,
-                billable_from: None,
-                billable_until: None,
-                released_at: None,
-                history: Vec::new(),
-            }),
-        },
+    }
+}
+
+/// What `lines` have beyond `present`, line by line.
+fn beyond(lines: &[Line], present: &[Line]) -> Vec<Line> {
+    let same = |line: &Line, other: &Line| {
+        (line.meter, &line.pool, &line.dimensions) == (other.meter, &other.pool, &other.dimensions)
+    };
+    let more = lines.iter().map(|line| {
+        let has: u64 = present.iter().filter(|other| same(line, other)).map(|other| other.quantity).sum();
+        Line { quantity: line.quantity.saturating_sub(has), ..line.clone() }
+    });
+    more.filter(|line| line.quantity > 0).collect()
+}
+
+fn first(state: &State, request: &ClaimRequest, lines: Vec<Line>, at: Timestamp) -> Event {
+    let hold = hold_of(request, &lines);
+    let (lines, held) = if hold.is_some() { (Vec::new(), lines) } else { (lines, Vec::new()) };
+    Event::ClaimGranted {
+        claim: Box::new(Claim {
+            id: state.next_claim(),
+            account: request.account.clone(),
+            system: request.system.clone(),
+            engine_namespace: None,
+            subject: request.subject.clone(),
+            item: request.item.clone(),
+            lines,
+            held,
+            hold,
+            spec_digest: request.spec_digest.clone(),
+            approved_spec: request.approved_spec.clone(),
+            reserved_at: at,
+            billable_from: None,
+            billable_until: None,
+            released_at: None,
+            history: Vec::new(),
+        }),
+    }
+}
+
+/// A refusal for want of room becomes a place in the line, where that was asked for and room can ever come. A place is
+/// lost when something else is asked for, or when the request is decided against for a reason of the asker's own.
+fn refused(state: &State, request: &ClaimRequest, refusal: Refusal) -> Plan {
+    let waiting = state.waiting_of(&request.subject.uid);
+    let leave = |why| waiting.map(|waiting| Event::RequestUnqueued { ticket: waiting.ticket, why });
+    let may_wait = request.wait && request.hold_until.is_none() && could_ever_lie(state, request);
+    match refusal.code {
+        RefusalCode::PoolExhausted if may_wait => {
+            let stays = waiting.filter(|waiting| waiting.request == *request);
+            let mut events = Vec::new();
+            let ahead = match stays {
+                Some(waiting) => position(state, waiting.ticket, &waiting.request),
+                None => {
+                    let ticket = state.next_ticket();
+                    events.extend(leave(Unqueued::Withdrawn));
+                    events.push(Event::RequestQueued { ticket, request: Box::new(request.clone()) });
+                    position(state, ticket, request)
+                }
+            };
+            let code = RefusalCode::WaitingForCapacity;
+            Plan::Refuse { refusal: Refusal { code, ..refusal }.with("ahead", ahead), events }
+        }
+        // The book is only being checked, or the pool may be on its way back.
+        RefusalCode::Quarantined | RefusalCode::NoMatchingPool => Plan::Refuse { refusal, events: Vec::new() },
+        RefusalCode::PoolExhausted
+        | RefusalCode::WaitingForCapacity
+        | RefusalCode::ExceedsLimit
+        | RefusalCode::UnknownAccount
+        | RefusalCode::AccountClosed => {
+            Plan::Refuse { refusal, events: leave(Unqueued::Refused).into_iter().collect() }
+        }
     }
 }

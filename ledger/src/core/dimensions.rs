@@ -1,11 +1,16 @@
-//! The facts a quantity is told apart by: architecture, storage tier, network zone.
+//! The facts a quantity is told apart by: pool, architecture, storage tier, network zone.
 
 use serde::{Deserialize, Serialize};
+
+use super::pool::PoolId;
 
 /// As a fact of a line: what it is. As a selector of a limit or rate: what it must be; an absent field matches anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dimensions {
+    /// The pool. In the facts of a line it is left out: the line names its pool itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolId>,
     /// Processor architecture as Kubernetes spells it (`amd64`, `arm64`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
@@ -23,6 +28,11 @@ impl Dimensions {
         self.fields().iter().zip(fact.fields()).all(|(want, is)| want.is_none() || *want == is)
     }
 
+    /// Whether everything that `other` matches is matched by these too.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.matches(other)
+    }
+
     /// How many fields this selector names; the selector naming more is the more specific.
     pub fn specificity(&self) -> usize {
         self.fields().iter().flatten().count()
@@ -33,8 +43,13 @@ impl Dimensions {
         self.fields().iter().zip(other.fields()).all(|(a, b)| a.is_none() || b.is_none() || *a == b)
     }
 
-    fn fields(&self) -> [Option<&str>; 3] {
-        [self.architecture.as_deref(), self.tier.as_deref(), self.zone.as_deref()]
+    fn fields(&self) -> [Option<&str>; 4] {
+        [
+            self.pool.as_ref().map(PoolId::as_str),
+            self.architecture.as_deref(),
+            self.tier.as_deref(),
+            self.zone.as_deref(),
+        ]
     }
 }
 
@@ -42,7 +57,7 @@ impl std::fmt::Display for Dimensions {
     /// `architecture=amd64,zone=internet`, or `any` when nothing is named.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut first = true;
-        for (name, value) in ["architecture", "tier", "zone"].into_iter().zip(self.fields()) {
+        for (name, value) in ["pool", "architecture", "tier", "zone"].into_iter().zip(self.fields()) {
             if let Some(value) = value {
                 write!(f, "{}{name}={value}", if first { "" } else { "," })?;
                 first = false;

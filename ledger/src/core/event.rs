@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    account::Account,
-    claim::{Claim, ClaimId, Line},
+    account::{Account, AccountId},
+    claim::{Claim, ClaimId, Hold, Line, Subject},
     pool::Pool,
     price::PriceBook,
+    request::ClaimRequest,
+    waiting::{Ticket, Unqueued},
 };
 
 /// The identity of a store, made once when it is created; a restored or replaced store is told apart by it.
@@ -72,6 +74,59 @@ pub enum Event {
         /// The spec decided now.
         approved_spec: serde_json::Value,
     },
+    /// Capacity for a change of a claim was set aside until a deadline, in place of an earlier hold.
+    HoldPlaced {
+        /// Which.
+        claim: ClaimId,
+        /// What for, and until when.
+        hold: Box<Hold>,
+        /// What it sets aside on top of the claim's lines.
+        held: Vec<Line>,
+    },
+    /// What was held is granted.
+    HoldConfirmed {
+        /// Which.
+        claim: ClaimId,
+    },
+    /// What was held is free again. A claim that was nothing but a hold is released with it.
+    HoldEnded {
+        /// Which.
+        claim: ClaimId,
+        /// Why.
+        why: HoldEnd,
+    },
+    /// A request waits for room in the pools.
+    RequestQueued {
+        /// Its place: lower numbers came first.
+        ticket: Ticket,
+        /// What is asked for.
+        request: Box<ClaimRequest>,
+    },
+    /// Requests that waited were passed by a later one.
+    RequestsOvertaken {
+        /// Which.
+        tickets: Vec<Ticket>,
+    },
+    /// A request waits no more.
+    RequestUnqueued {
+        /// Which.
+        ticket: Ticket,
+        /// Why.
+        why: Unqueued,
+    },
+    /// A claim belongs to another account or system from now on; nothing moved.
+    ClaimTransferred {
+        /// Which.
+        claim: ClaimId,
+        /// The account from now on.
+        account: AccountId,
+        /// The system from now on.
+        system: String,
+        /// The object from now on.
+        subject: Box<Subject>,
+        /// Where its engine objects lie: they stay.
+        engine_namespace: String,
+    },
     /// A claim was handed over: billing starts.
     ClaimBillable {
         /// Which.
@@ -113,6 +168,15 @@ pub enum Event {
         /// What was reviewed and done.
         note: String,
     },
+}
+
+/// Why a hold ended without a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
+pub enum HoldEnd {
+    /// Its deadline passed.
+    Expired,
+    /// Whoever asked gave it up, or it was refused.
+    Withdrawn,
 }
 
 /// The most bytes an entry may take in the store. etcd refuses requests above 1.5 MiB

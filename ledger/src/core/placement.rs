@@ -1,16 +1,21 @@
 //! Where a request may lie: a chain of named filters over the pools, then a preference, with the reason for each pool.
 //!
-//! All placements of a request are placed at one site. Preference is best fit (what leaves least behind), then name.
+//! All placements of a request are placed at one site. Preference is the account's: domestic pools first where it says so,
+//! then best fit (what leaves least behind) or spread (what leaves most), then name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
 use self::{
     ask::{Ask, asks},
-    packing::Packing,
+    packing::{Packing, Situation},
 };
 use super::{
+    account::Account,
     claim::{Claim, Line},
     dimensions::Dimensions,
     pool::{Pool, PoolId, PoolKind},
@@ -54,6 +59,10 @@ pub enum Filter {
     Site,
     /// It has no room.
     Capacity,
+    /// What room it has is kept for floors of others.
+    Floor,
+    /// What room it has is kept for a request that waits longer.
+    Queue,
 }
 
 /// What became of one pool.
@@ -99,7 +108,7 @@ type Test = fn(&Ask<'_>, &Pool) -> bool;
 const CHAIN: [(Filter, Test); 6] = [
     (Filter::Bound, |ask, pool| ask.bound.as_ref().is_none_or(|bound| *bound == pool.id)),
     (Filter::Zone, |ask, pool| pool.zones.contains(ask.zone)),
-    (Filter::ProtectionLevel, |ask, pool| pool.max_protection_level >= ask.protection_level),
+    (Filter::ProtectionLevel, |ask, pool| pool.carries(ask.protection_level)),
     (Filter::Architecture, |ask, pool| ask.architecture.is_none_or(|want| pool.architecture.as_deref() == Some(want))),
     (Filter::Tier, |ask, pool| ask.tier.is_none_or(|want| pool.tier.as_deref() == Some(want))),
     (Filter::Open, |_, pool| pool.state == super::pool::PoolState::Open),
@@ -109,6 +118,7 @@ const CHAIN: [(Filter, Test); 6] = [
 pub(super) fn place(
     state: &State,
     request: &ClaimRequest,
+    path: &[&Arc<Account>],
     old: Option<&Claim>,
 ) -> Result<(Vec<Line>, PlacementReport), Refusal> {
     let asks = asks(state, request, old);
@@ -120,8 +130,10 @@ pub(super) fn place(
         screened.iter().all(|pools| pools.iter().any(|(pool, refused)| refused.is_none() && pool.site == site))
     };
     let fitting: Vec<&str> = sites.into_iter().filter(|site| fits(site)).collect();
-    let packings: Vec<Packing<'_>> =
-        fitting.iter().map(|site| Packing::at(state, &asks, &screened, site, old)).collect();
+    let packings: Vec<Packing<'_>> = fitting
+        .iter()
+        .map(|site| Packing::at(&Situation { state, request, path, old }, &asks, &screened, site))
+        .collect();
     let best = packings.iter().filter(|packing| packing.short.is_none()).min_by_key(|packing| packing.preference());
     let report = report(&asks, &screened, &fitting, &packings, best);
 
@@ -147,6 +159,7 @@ fn lines(asks: &[Ask<'_>], packing: &Packing<'_>, zone: &str) -> Vec<Line> {
     let mut sums: BTreeMap<(super::meter::Meter, PoolId, Dimensions), u64> = BTreeMap::new();
     for (ask, pool) in asks.iter().zip(&packing.chosen) {
         let dimensions = Dimensions {
+            pool: None,
             architecture: pool.architecture.clone(),
             tier: pool.tier.clone(),
             zone: Some(zone.to_owned()),
@@ -166,12 +179,11 @@ fn report(
     best: Option<&Packing<'_>>,
 ) -> PlacementReport {
     let verdict = |index: usize, pool: &Pool, refused: Option<Filter>| {
-        let full = || packings.iter().any(|packing| packing.full.contains(&(index, &pool.id)));
+        let full = || packings.iter().find_map(|packing| packing.full.get(&(index, &pool.id)).copied());
         let refused_by = match refused {
             Some(filter) => Some(filter),
             None if !fitting.contains(&pool.site.as_str()) => Some(Filter::Site),
-            None if full() => Some(Filter::Capacity),
-            None => None,
+            None => full(),
         };
         PoolVerdict { pool: pool.id.clone(), refused_by }
     };

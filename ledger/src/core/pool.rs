@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::meter::Meter;
+use super::{dimensions::Dimensions, meter::Meter};
 
 /// The name of a pool in the book: its kind and its object's name, as in `compute/hygon`. Two objects of different kinds
 /// may have the same name.
@@ -51,8 +51,12 @@ impl From<&str> for PoolId {
 pub enum PoolKind {
     /// Hosts with their processors and memory.
     Compute,
-    /// Volumes.
+    /// Volumes, file systems, buckets, backups.
     Storage,
+    /// Capacity kept at a peer site for recovery.
+    Recovery,
+    /// Public bandwidth and addresses.
+    Network,
 }
 
 impl PoolKind {
@@ -61,15 +65,14 @@ impl PoolKind {
         match self {
             Self::Compute => "compute",
             Self::Storage => "storage",
+            Self::Recovery => "recovery",
+            Self::Network => "network",
         }
     }
 
     /// Whether pools of this kind give out `meter`.
-    pub const fn gives(self, meter: Meter) -> bool {
-        match meter {
-            Meter::Hosts | Meter::Vcpu | Meter::Memory => matches!(self, Self::Compute),
-            Meter::BlockStorage => matches!(self, Self::Storage),
-        }
+    pub fn gives(self, meter: Meter) -> bool {
+        meter.pool_kind() == self
     }
 }
 
@@ -79,6 +82,8 @@ pub enum PoolState {
     /// Claims are placed here.
     #[default]
     Open,
+    /// Maintenance (维护): no growth here; what it holds is to be moved away.
+    Draining,
     /// No growth here; what it holds stays.
     Closed,
 }
@@ -103,6 +108,9 @@ pub struct Pool {
     pub tier: Option<String>,
     /// Who runs it.
     pub provider: String,
+    /// Whether its processors are domestic products (国产化).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub domestic: bool,
     /// The highest protection level (等保) it may carry, 1..=4.
     pub max_protection_level: u8,
     /// Physical capacity per meter, in the meter's unit.
@@ -118,7 +126,25 @@ pub struct Pool {
     pub state: PoolState,
 }
 
+/// The protection level (等保) whose systems are kept in pools of their own.
+pub const SEPARATE_LEVEL: u8 = 4;
+
 impl Pool {
+    /// Whether a system of protection level `level` may lie here: never in a pool below its level, and those of level 4
+    /// only among themselves.
+    pub const fn carries(&self, level: u8) -> bool {
+        self.max_protection_level >= level && (self.max_protection_level == SEPARATE_LEVEL) == (level == SEPARATE_LEVEL)
+    }
+
+    /// Whether lines in this pool can match `selector`.
+    pub fn can_match(&self, selector: &Dimensions) -> bool {
+        let is = |want: &Option<String>, is: &Option<String>| want.is_none() || want == is;
+        selector.pool.as_ref().is_none_or(|pool| *pool == self.id)
+            && is(&selector.architecture, &self.architecture)
+            && is(&selector.tier, &self.tier)
+            && selector.zone.as_ref().is_none_or(|zone| self.zones.contains(zone))
+    }
+
     /// Capacity with over-commit, reserve included; none where the pool does not bound this meter.
     pub fn gross(&self, meter: Meter) -> Option<u64> {
         let percent = u128::from(self.overcommit_percent.get(&meter).copied().unwrap_or(100));

@@ -17,17 +17,38 @@ pub enum PriceUnit {
     GiBMonth,
     /// One host for one whole calendar month.
     HostMonth,
+    /// One card for one whole calendar month.
+    GpuMonth,
+    /// One database instance for one whole calendar month.
+    InstanceMonth,
+    /// One Mbit/s for one whole calendar month.
+    MbpsMonth,
+    /// One address for one whole calendar month.
+    AddressMonth,
 }
 
 impl PriceUnit {
     /// How many of `meter`'s units make one of this; none if they do not go together.
     pub const fn size(self, meter: Meter) -> Option<u64> {
-        match (self, meter) {
-            (Self::CoreMonth, Meter::Vcpu) | (Self::HostMonth, Meter::Hosts) => Some(1),
-            (Self::GiBMonth, Meter::Memory | Meter::BlockStorage) => Some(1024),
-            (Self::CoreMonth, Meter::Hosts | Meter::Memory | Meter::BlockStorage)
-            | (Self::HostMonth, Meter::Vcpu | Meter::Memory | Meter::BlockStorage)
-            | (Self::GiBMonth, Meter::Hosts | Meter::Vcpu) => None,
+        let (unit, size) = Self::of(meter);
+        if self as u8 == unit as u8 { Some(size) } else { None }
+    }
+
+    /// The unit a meter is sold by, and how many of the meter's units make one.
+    pub const fn of(meter: Meter) -> (Self, u64) {
+        match meter {
+            Meter::Hosts => (Self::HostMonth, 1),
+            Meter::Vcpu => (Self::CoreMonth, 1),
+            Meter::Gpus => (Self::GpuMonth, 1),
+            Meter::Memory
+            | Meter::BlockStorage
+            | Meter::FileStorage
+            | Meter::ObjectStorage
+            | Meter::BackupStorage
+            | Meter::ProtectedCapacity => (Self::GiBMonth, 1024),
+            Meter::DatabaseInstances => (Self::InstanceMonth, 1),
+            Meter::Bandwidth => (Self::MbpsMonth, 1),
+            Meter::PublicIps => (Self::AddressMonth, 1),
         }
     }
 }

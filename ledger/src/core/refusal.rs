@@ -28,6 +28,8 @@ pub enum RefusalCode {
     ExceedsLimit,
     /// Pools fit in kind, but none has room.
     PoolExhausted,
+    /// Pools fit in kind, but none has room yet: the request stands in line.
+    WaitingForCapacity,
     /// No pool fits in kind.
     NoMatchingPool,
     /// The account is not in the book.
@@ -44,6 +46,7 @@ impl RefusalCode {
         match self {
             Self::ExceedsLimit => "exceeds-limit",
             Self::PoolExhausted => "pool-exhausted",
+            Self::WaitingForCapacity => "waiting-for-capacity",
             Self::NoMatchingPool => "no-matching-pool",
             Self::UnknownAccount => "unknown-account",
             Self::Quarantined => "quarantined",
@@ -52,14 +55,15 @@ impl RefusalCode {
     }
 }
 
-/// A request was decided against; nothing was recorded.
+/// A request was decided against, or waits; nothing was granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
     /// What bound first.
     pub code: RefusalCode,
     /// The numbers of whoever asked, and no one else's. Keys: `account`, `meter`, `unit`, `dimensions`, `limit`,
-    /// `used`, `held`, `available`, `requested`, `missing`, `zone`, `protectionLevel`, `architecture`, `tier`.
+    /// `used`, `held`, `available`, `requested`, `missing`, `nextRelease`, `raisedBy`, `ahead`, `zone`,
+    /// `protectionLevel`, `poolKind`, `architecture`, `tier`.
     pub parameters: BTreeMap<String, String>,
     /// Which filter refused which pool: for operators, never for whoever asked.
     pub report: PlacementReport,

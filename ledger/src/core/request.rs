@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -52,6 +53,12 @@ pub struct ClaimRequest {
     pub spec_digest: String,
     /// The spec controllers will act on once granted.
     pub approved_spec: serde_json::Value,
+    /// Only hold it until this moment instead of granting it: the decision is somebody else's and still to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_until: Option<Timestamp>,
+    /// Wait in line where the pools that fit have no room.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wait: bool,
 }
 
 /// A request that cannot be decided because it makes no sense: a fault of the caller, not a refusal.
@@ -111,6 +118,16 @@ pub enum RequestError {
         /// What was asked.
         asked: String,
     },
+    /// A hold whose deadline is not in the future.
+    #[error("request for {subject}: it would be held until {until}, which is not after {now}; choose a later deadline")]
+    PastDeadline {
+        /// Name of the subject.
+        subject: String,
+        /// The deadline.
+        until: Timestamp,
+        /// The moment of asking.
+        now: Timestamp,
+    },
     /// The claim's end is decided; nothing grows on it.
     #[error("request for {subject}: {claim} is ending; ask again once it is released")]
     Ending {
@@ -122,9 +139,14 @@ pub enum RequestError {
 }
 
 impl ClaimRequest {
+    /// Namespace and name of the object it is for.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.subject.namespace, self.subject.name)
+    }
+
     /// Checks what can be checked without the book.
     pub fn validate(&self) -> Result<(), RequestError> {
-        let subject = || format!("{}/{}", self.subject.namespace, self.subject.name);
+        let subject = || self.name();
         if self.subject.uid.is_empty() {
             return Err(RequestError::NoUid { subject: subject() });
         }

@@ -18,13 +18,16 @@ use super::{
     event::Lineage,
     pool::{Pool, PoolId},
     price::PriceBook,
+    waiting::{Ticket, Waiting},
 };
 
 mod apply;
 mod check;
 mod claims;
 pub mod counters;
+mod floors;
 mod index;
+mod line;
 pub mod stock;
 
 pub use apply::ApplyError;
@@ -64,6 +67,8 @@ pub struct State {
     pools: OrdMap<PoolId, Arc<PoolRecord>>,
     books: OrdMap<Timestamp, Arc<PriceBook>>,
     claims: OrdMap<ClaimId, Arc<Claim>>,
+    last_ticket: u64,
+    waiting: OrdMap<Ticket, Arc<Waiting>>,
     index: Index,
 }
 
@@ -151,6 +156,31 @@ impl State {
     /// The open claim of the object with this UID.
     pub fn claim_of_subject(&self, uid: &str) -> Option<&Arc<Claim>> {
         self.index.by_subject.get(uid).and_then(|id| self.claims.get(id))
+    }
+
+    /// Requests that wait for room, first come first.
+    pub fn waiting(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting.values().map(Arc::as_ref)
+    }
+
+    /// The request of the object with this UID that waits.
+    pub fn waiting_of(&self, uid: &str) -> Option<&Waiting> {
+        self.index.waiting_by_subject.get(uid).and_then(|ticket| self.waiting.get(ticket)).map(Arc::as_ref)
+    }
+
+    /// The place the next request in line will have.
+    pub(super) const fn next_ticket(&self) -> Ticket {
+        Ticket(self.last_ticket + 1)
+    }
+
+    /// Claims whose hold ends at `at` or before, the first to end first.
+    pub fn holds_ended_by(&self, at: Timestamp) -> impl Iterator<Item = ClaimId> {
+        self.index.holds.iter().take_while(move |(until, _)| *until <= at).map(|(_, claim)| *claim)
+    }
+
+    /// When the next hold ends.
+    pub fn next_hold_end(&self) -> Option<Timestamp> {
+        self.index.holds.get_min().map(|(until, _)| *until)
     }
 
     /// What an account itself holds and uses, by meter and dimensions.

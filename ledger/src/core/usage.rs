@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     account::AccountId,
-    claim::{Claim, ClaimId, Line},
+    claim::{Claim, ClaimId, Holder, Line},
     dimensions::Dimensions,
     meter::Meter,
     month::Period,
@@ -81,27 +81,35 @@ pub fn usage(state: &State, period: Period, filter: &UsageFilter) -> Vec<UsageRo
 }
 
 fn claim_rows(claim: &Claim, period: Period, filter: &UsageFilter, rows: &mut Vec<UsageRow>) {
-    let mut runs: BTreeMap<(Meter, &PoolId, &Dimensions), Vec<UsageRow>> = BTreeMap::new();
-    for (payer, span) in spans(claim, period).into_iter().filter(|(payer, _)| filter.payer.is_none_or(|p| p == *payer))
-    {
-        for (item, lines, version) in versions(claim, period.to) {
-            let Some(part) = span.clip(version.from, version.to) else { continue };
-            for line in lines {
-                let run = runs.entry((line.meter, &line.pool, &line.dimensions)).or_default();
-                extend(run, row(claim, item, line, part, payer));
+    // What a hold sets aside runs beside the claim's own lines of the same kind, and has rows of its own.
+    let mut runs: BTreeMap<(Meter, &PoolId, &Dimensions, bool), Vec<UsageRow>> = BTreeMap::new();
+    let versions = versions(claim, period.to);
+    for (payer, span) in spans(claim, period) {
+        for version in &versions {
+            let Some(part) = span.clip(version.period.from, version.period.to) else { continue };
+            if filter.account.as_ref().is_some_and(|account| *account != version.holder.account) {
+                continue;
+            }
+            let own = version.lines.iter().map(|line| (line, payer, false));
+            let held = version.held.iter().map(|line| (line, Payer::Platform, true));
+            for (line, payer, held) in own.chain(held) {
+                if filter.payer.is_none_or(|wanted| wanted == payer) {
+                    let run = runs.entry((line.meter, &line.pool, &line.dimensions, held)).or_default();
+                    extend(run, row(claim, version, line, part, payer));
+                }
             }
         }
     }
     rows.extend(runs.into_values().flatten());
 }
 
-fn row(claim: &Claim, item: &str, line: &Line, part: Period, payer: Payer) -> UsageRow {
+fn row(claim: &Claim, version: &Version<'_>, line: &Line, part: Period, payer: Payer) -> UsageRow {
     UsageRow {
         claim: claim.id,
-        account: claim.account.clone(),
-        system: claim.system.clone(),
+        account: version.holder.account.clone(),
+        system: version.holder.system.clone(),
         resource: claim.subject.name.clone(),
-        item: item.to_owned(),
+        item: version.item.to_owned(),
         meter: line.meter,
         pool: line.pool.clone(),
         dimensions: line.dimensions.clone(),
@@ -119,7 +127,8 @@ fn extend(run: &mut Vec<UsageRow>, next: UsageRow) {
         Some(last)
             if last.to == next.from
                 && (last.quantity, last.payer) == (next.quantity, next.payer)
-                && last.item == next.item =>
+                && last.item == next.item
+                && (&last.account, &last.system) == (&next.account, &next.system) =>
         {
             last.to = next.to;
             last.unit_seconds = last.unit_seconds.saturating_add(next.unit_seconds);
@@ -141,13 +150,40 @@ fn spans(claim: &Claim, period: Period) -> Vec<(Payer, Period)> {
     parts.into_iter().filter_map(|(payer, from, to)| Some((payer, period.clip(from, to)?))).collect()
 }
 
-/// What a claim held, version by version, up to `end`.
-fn versions(claim: &Claim, end: Timestamp) -> impl Iterator<Item = (&str, &[Line], Period)> {
-    let past = claim.history.iter().map(|version| (version.item.as_str(), version.lines.as_slice(), version.until));
-    let all = past.chain(std::iter::once((claim.item.as_str(), claim.lines.as_slice(), end)));
-    all.scan(claim.reserved_at, |from, (item, lines, until)| {
-        let version = Period { from: *from, to: until };
-        *from = until;
-        Some((item, lines, version))
-    })
+/// What a claim was for a time.
+struct Version<'a> {
+    holder: Holder,
+    item: &'a str,
+    lines: &'a [Line],
+    held: &'a [Line],
+    period: Period,
+}
+
+/// What a claim was, version by version, up to `end`.
+fn versions(claim: &Claim, end: Timestamp) -> Vec<Version<'_>> {
+    let mut holder = claim.holder();
+    let now = Version {
+        holder: holder.clone(),
+        item: &claim.item,
+        lines: &claim.lines,
+        held: &claim.held,
+        period: Period { from: claim.history.last().map_or(claim.reserved_at, |last| last.until), to: end },
+    };
+    let mut versions = vec![now];
+    // Backwards: a version belonged to whoever held the next, unless it ended by handing it over.
+    for (index, version) in claim.history.iter().enumerate().rev() {
+        if let Some(handed_over_by) = &version.holder {
+            holder = handed_over_by.clone();
+        }
+        let before = index.checked_sub(1).and_then(|before| claim.history.get(before));
+        versions.push(Version {
+            holder: holder.clone(),
+            item: &version.item,
+            lines: &version.lines,
+            held: &version.held,
+            period: Period { from: before.map_or(claim.reserved_at, |before| before.until), to: version.until },
+        });
+    }
+    versions.reverse();
+    versions
 }

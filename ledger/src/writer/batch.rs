@@ -10,7 +10,7 @@ use crate::{
         claim::ClaimId,
         command,
         decide::{Decision, Plan, decide},
-        event::{Entry, Event, MAX_ENTRY_BYTES},
+        event::{Entry, Event, HoldEnd, MAX_ENTRY_BYTES},
         placement::PlacementReport,
         request::ClaimRequest,
         state::State,
@@ -18,8 +18,10 @@ use crate::{
     handle::{Commit, LedgerError, Message, Reply},
 };
 
-/// The most bytes of one event. An entry stays below [`MAX_ENTRY_BYTES`] if it takes no more once it has less room.
+/// The most bytes of what one request records. An entry stays below [`MAX_ENTRY_BYTES`] if it takes no more once it has less room.
 const MAX_EVENT_BYTES: usize = 256 * 1024;
+/// The most holds ended in one entry; more wait for the next, which follows at once.
+const MOST_SWEPT: usize = 512;
 /// What an entry needs besides its events.
 const FRAME_BYTES: usize = 1024;
 
@@ -31,7 +33,7 @@ enum Pending {
 
 /// A decision whose claim is read from the state the entry leads to.
 enum Outcome {
-    Done(Decision),
+    Done(Box<Decision>),
     Claimed(ClaimId, PlacementReport),
 }
 
@@ -46,7 +48,30 @@ pub(super) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     pub(super) fn new(committed: &'a State, at: Timestamp) -> Self {
-        Self { committed, working: committed.clone(), at, events: Vec::new(), bytes: FRAME_BYTES, pending: Vec::new() }
+        let mut batch = Self {
+            committed,
+            working: committed.clone(),
+            at,
+            events: Vec::new(),
+            bytes: FRAME_BYTES,
+            pending: Vec::new(),
+        };
+        batch.sweep();
+        batch
+    }
+
+    /// Ends the holds whose deadline has passed, before anything is decided: what they set aside is free. Not in
+    /// quarantine, when nothing is.
+    fn sweep(&mut self) {
+        if self.committed.quarantine().is_some() {
+            return;
+        }
+        let ended: Vec<ClaimId> = self.committed.holds_ended_by(self.at).take(MOST_SWEPT).collect();
+        for claim in ended {
+            if let Err(error) = self.push(Event::HoldEnded { claim, why: HoldEnd::Expired }) {
+                tracing::error!(%claim, %error, "a hold whose deadline passed cannot be ended");
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -81,33 +106,40 @@ impl<'a> Batch<'a> {
     fn decide(&mut self, request: &ClaimRequest) -> Result<Outcome, LedgerError> {
         match decide(&self.working, request, self.at)? {
             Plan::Keep(claim) => {
-                Ok(Outcome::Done(Decision::Granted { claim, report: PlacementReport::default(), existing: true }))
+                let report = PlacementReport::default();
+                Ok(Outcome::Done(Box::new(Decision::Granted { claim, report, existing: true })))
             }
-            Plan::Refuse(refusal) => Ok(Outcome::Done(Decision::Refused(refusal))),
-            Plan::Record(event, report) => {
-                let claim = match &event {
-                    Event::ClaimGranted { claim } => Some(claim.id),
-                    Event::ClaimAmended { claim, .. } => Some(*claim),
-                    _ => None,
-                };
-                self.push(event)?;
-                claim.map(|claim| Outcome::Claimed(claim, report)).ok_or(LedgerError::Unknown)
+            Plan::Refuse { refusal, events } => {
+                self.push_all(events)?;
+                Ok(Outcome::Done(Box::new(Decision::Refused(refusal))))
+            }
+            Plan::Record { claim, events, report } => {
+                self.push_all(events)?;
+                Ok(Outcome::Claimed(claim, report))
             }
         }
     }
 
     fn push(&mut self, event: Event) -> Result<(), LedgerError> {
-        let bytes = serde_json::to_vec(&event).map_or(usize::MAX, |json| json.len() + 1);
+        self.push_all(vec![event])
+    }
+
+    /// All of them or none.
+    fn push_all(&mut self, events: Vec<Event>) -> Result<(), LedgerError> {
+        let size = |event: &Event| serde_json::to_vec(event).map_or(usize::MAX, |json| json.len() + 1);
+        let bytes = events.iter().map(size).fold(0, usize::saturating_add);
         if bytes > MAX_EVENT_BYTES {
             return Err(LedgerError::TooLarge { bytes, limit: MAX_EVENT_BYTES });
         }
-        if let Err(error) = self.working.apply_event(self.at, &event) {
-            tracing::error!(%error, "an event that was planned cannot be applied");
-            self.working = again(self.committed, self.at, &self.events)?;
-            return Err(error.into());
+        for event in &events {
+            if let Err(error) = self.working.apply_event(self.at, event) {
+                tracing::error!(%error, "an event that was planned cannot be applied");
+                self.working = again(self.committed, self.at, &self.events)?;
+                return Err(error.into());
+            }
         }
         self.bytes += bytes;
-        self.events.push(event);
+        self.events.extend(events);
         Ok(())
     }
 
@@ -135,7 +167,7 @@ impl<'a> Batch<'a> {
             // A caller who went away needs no answer.
             match pending {
                 Pending::Decision(reply, outcome) => drop(reply.send(outcome.and_then(|outcome| match outcome {
-                    Outcome::Done(decision) => Ok(decision),
+                    Outcome::Done(decision) => Ok(*decision),
                     Outcome::Claimed(id, report) => {
                         let claim = working.claim(id).map(Arc::clone).ok_or(LedgerError::Unknown)?;
                         Ok(Decision::Granted { claim, report, existing: false })

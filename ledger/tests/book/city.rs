@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiyun_ledger::{
-    Account, AccountState, ClaimId, ClaimRequest, Command, CommandError, Decision, Dimensions, Entry, Event, Limit,
-    Lineage, Meter, Placement, PlacementReport, Plan, Pool, PoolKind, PoolState, Refusal, RequestError, State, Subject,
+    Account, AccountState, ClaimId, ClaimRequest, Command, CommandError, Decision, Dimensions, Entry, Event, HoldEnd,
+    Limit, Lineage, Meter, Placement, PlacementReport, Plan, Pool, PoolKind, PoolState, Preference, Refusal,
+    RequestError, State, Subject,
     core::{command::plan, decide::decide},
 };
 
@@ -20,12 +21,25 @@ pub fn account(name: &str, parent: Option<&str>, limits: &[(Meter, u64)]) -> Acc
         parent: parent.map(Into::into),
         billing_account: format!("F-{name}"),
         limits: limits.iter().map(|(meter, limit)| limit_of(*meter, Dimensions::default(), *limit)).collect(),
+        preference: Preference::default(),
         state: AccountState::Open,
     }
 }
 
+/// `account` with a floor on top of what it has.
+pub fn guaranteed(mut account: Account, meter: Meter, floor: u64) -> Account {
+    let same = |limit: &&mut Limit| limit.meter == meter && limit.dimensions == Dimensions::default();
+    match account.limits.iter_mut().find(same) {
+        Some(limit) => limit.guaranteed = floor,
+        None => {
+            account.limits.push(Limit { meter, dimensions: Dimensions::default(), limit: None, guaranteed: floor });
+        }
+    }
+    account
+}
+
 pub fn limit_of(meter: Meter, dimensions: Dimensions, limit: u64) -> Limit {
-    Limit { meter, dimensions, limit }
+    Limit { meter, dimensions, limit: Some(limit), guaranteed: 0 }
 }
 
 pub fn compute(name: &str, site: &str, vcpu: u64, memory: u64) -> Pool {
@@ -37,6 +51,7 @@ pub fn compute(name: &str, site: &str, vcpu: u64, memory: u64) -> Pool {
         architecture: Some("amd64".to_owned()),
         tier: None,
         provider: "Hygon C86".to_owned(),
+        domestic: true,
         max_protection_level: 3,
         capacity: [(Meter::Vcpu, vcpu), (Meter::Memory, memory)].into(),
         overcommit_percent: BTreeMap::new(),
@@ -77,6 +92,8 @@ pub fn host(account: &str, uid: &str, vcpu: u64, memory: u64) -> ClaimRequest {
         }],
         spec_digest: format!("{vcpu}-{memory}"),
         approved_spec: serde_json::json!({ "vcpu": vcpu, "memory": memory }),
+        hold_until: None,
+        wait: false,
     }
 }
 
@@ -106,13 +123,29 @@ impl Book {
     }
 
     fn write(&mut self, event: Event) {
-        let entry = Entry { seq: self.state.seq() + 1, at: self.now, epoch: 1, events: vec![event] };
+        self.write_all(vec![event]);
+    }
+
+    fn write_all(&mut self, events: Vec<Event>) {
+        if events.is_empty() {
+            return;
+        }
+        let entry = Entry { seq: self.state.seq() + 1, at: self.now, epoch: 1, events };
         self.state.apply(&entry).unwrap();
         self.entries.push(entry);
     }
 
+    /// Ends the holds whose time has come, as the writer does before it decides anything.
+    pub fn sweep(&mut self) {
+        if self.state.quarantine().is_none() {
+            let ended: Vec<ClaimId> = self.state.holds_ended_by(self.now).collect();
+            self.write_all(ended.into_iter().map(|claim| Event::HoldEnded { claim, why: HoldEnd::Expired }).collect());
+        }
+    }
+
     /// Records a command; whether it changed anything.
     pub fn record(&mut self, command: &Command) -> Result<bool, CommandError> {
+        self.sweep();
         let event = plan(&self.state, command, self.now)?;
         let changed = event.is_some();
         if let Some(event) = event {
@@ -126,11 +159,15 @@ impl Book {
     }
 
     pub fn decide(&mut self, request: &ClaimRequest) -> Result<Decision, RequestError> {
+        self.sweep();
         Ok(match decide(&self.state, request, self.now)? {
             Plan::Keep(claim) => Decision::Granted { claim, report: PlacementReport::default(), existing: true },
-            Plan::Refuse(refusal) => Decision::Refused(refusal),
-            Plan::Record(event, report) => {
-                self.write(event);
+            Plan::Refuse { refusal, events } => {
+                self.write_all(events);
+                Decision::Refused(refusal)
+            }
+            Plan::Record { events, report, .. } => {
+                self.write_all(events);
                 let claim = self.state.claim_of_subject(&request.subject.uid).unwrap().clone();
                 Decision::Granted { claim, report, existing: false }
             }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use jiyun_ledger::{
     Account, AccountId, AccountState, Claim, ClaimId, ClaimRequest, Command, Decision, Dimensions, Entry, Event,
-    FiscalMonth, Limit, Meter, Period, PoolId, PriceBook, PriceUnit, Rate, RefusalCode, State, statement, tie, usage,
+    FiscalMonth, Limit, Meter, Period, PoolId, PriceBook, PriceUnit, Rate, RefusalCode, State, Transfer, statement,
+    tie, usage,
 };
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
-use crate::city::{Book, account, at, compute, host, storage, with_disk};
+use crate::city::{Book, account, at, compute, guaranteed, host, storage, with_disk};
 
 const ACCOUNTS: [&str; 6] = ["city", "county", "bureau", "office", "court", "tax"];
 const POOLS: usize = 4;
@@ -28,6 +29,12 @@ enum Step {
     Resize { pool: usize, capacity: u64, overcommit: u32, reserve: u64 },
     Quarantine,
     Lift,
+    Floor { account: usize, vcpu: u64 },
+    Hold { account: usize, object: usize, vcpu: u64, disk: u64, seconds: u32 },
+    Confirm { object: usize },
+    Withdraw(usize),
+    Wait4Room { account: usize, object: usize, vcpu: u64 },
+    Transfer { index: usize, account: usize },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -46,6 +53,15 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..POOLS, 0..80_u64, 100..=300_u32, 0..20_u64).prop_map(|(pool, capacity, overcommit, reserve)| {
             Step::Resize { pool, capacity, overcommit, reserve }
         }),
+        3 => (0..6_usize, 0..25_u64).prop_map(|(account, vcpu)| Step::Floor { account, vcpu }),
+        4 => (0..6_usize, 0..12_usize, 1..14_u64, 0..6_u64, 1..90_000_u32).prop_map(
+            |(account, object, vcpu, disk, seconds)| Step::Hold { account, object, vcpu, disk, seconds }
+        ),
+        2 => (0..12_usize).prop_map(|object| Step::Confirm { object }),
+        1 => (0..30_usize).prop_map(Step::Withdraw),
+        4 => (0..6_usize, 0..12_usize, 1..40_u64)
+            .prop_map(|(account, object, vcpu)| Step::Wait4Room { account, object, vcpu }),
+        1 => (0..30_usize, 0..6_usize).prop_map(|(index, account)| Step::Transfer { index, account }),
         1 => Just(Step::Quarantine),
         2 => Just(Step::Lift),
     ]
@@ -88,7 +104,10 @@ fn ask(account: usize, object: usize, vcpu: u64, memory: u64, disk: u64) -> Clai
 /// Recounts from the claims alone.
 fn recount<'a>(claims: impl Iterator<Item = &'a Claim>, keep: impl Fn(&Claim, &jiyun_ledger::Line) -> bool) -> u64 {
     let open = claims.filter(|claim| claim.released_at.is_none());
-    open.flat_map(|claim| claim.lines.iter().filter(|line| keep(claim, line)).map(|line| line.quantity)).sum()
+    open.flat_map(|claim| {
+        claim.lines.iter().chain(&claim.held).filter(|line| keep(claim, line)).map(|line| line.quantity)
+    })
+    .sum()
 }
 
 fn in_pool(state: &State, pool: &PoolId, meter: Meter) -> u64 {
@@ -129,6 +148,36 @@ fn wanted(request: &ClaimRequest, limit: &Limit) -> u64 {
     request.placements.iter().map(of).sum()
 }
 
+/// What an account's tree would take if every floor in it were used up: its use, and where a floor is higher, that.
+fn demand(state: &State, account: &Account, meter: Meter) -> u64 {
+    let own =
+        recount(state.claims().map(AsRef::as_ref), |claim, line| claim.account == account.id && line.meter == meter);
+    let units = state.accounts().filter(|unit| unit.parent.as_ref() == Some(&account.id));
+    let used = own + units.map(|unit| demand(state, unit, meter)).sum::<u64>();
+    used.max(floor(account, meter))
+}
+
+/// The history's floors name no dimensions.
+fn floor(account: &Account, meter: Meter) -> u64 {
+    let open = account.state == AccountState::Open;
+    account.limits.iter().filter(|limit| open && limit.meter == meter).map(|limit| limit.guaranteed).sum()
+}
+
+/// How much the pools lack to serve what of every floor is not used yet.
+fn shortage(state: &State, meter: Meter) -> i128 {
+    let open = state.pools().filter(|record| record.pool.state == jiyun_ledger::PoolState::Open);
+    let free = |record: &std::sync::Arc<jiyun_ledger::core::state::PoolRecord>| {
+        Some(record.pool.usable(meter)?.saturating_sub(in_pool(state, &record.pool.id, meter)))
+    };
+    let free: i128 = open.filter_map(free).map(i128::from).sum();
+    let roots = state.accounts().filter(|account| account.parent.is_none());
+    let any = |id: &AccountId| {
+        in_tree(state, id, &Limit { meter, dimensions: Dimensions::default(), limit: None, guaranteed: 0 })
+    };
+    let kept: i128 = roots.map(|root| i128::from(demand(state, root, meter) - any(&root.id))).sum();
+    (kept - free).max(0)
+}
+
 /// Checks a decision against the state before and after it.
 fn check_decision(before: &State, after: &State, request: &ClaimRequest, decision: &Decision) {
     match decision {
@@ -146,28 +195,56 @@ fn check_decision(before: &State, after: &State, request: &ClaimRequest, decisio
             }
             for account in after.accounts().filter(|above| lies_below(after, &claim.account, &above.id)) {
                 for limit in &account.limits {
+                    let Some(ceiling) = limit.limit else { continue };
                     let (was, is) = (in_tree(before, &account.id, limit), in_tree(after, &account.id, limit));
-                    assert!(is <= limit.limit || is <= was, "{} is over its limit {limit:?}: {is}", account.id);
+                    // Growth within a floor below is granted whatever the accounts above have given away meanwhile.
+                    let promised = |state: &State| match limit.dimensions.specificity() {
+                        0 => demand(state, state.account(&account.id).unwrap(), limit.meter),
+                        _ => in_tree(state, &account.id, limit),
+                    };
+                    let kept = promised(after) <= promised(before);
+                    assert!(is <= ceiling || is <= was || kept, "{} is over its limit {limit:?}: {is}", account.id);
                 }
             }
+            let (was, is) = (shortage(before, Meter::Vcpu), shortage(after, Meter::Vcpu));
+            assert!(is <= was, "floors were eaten: {was} short before, {is} after");
         }
         Decision::Refused(refusal) => {
-            assert_eq!(before.canonical().unwrap(), after.canonical().unwrap());
+            let placed =
+                refusal.code == RefusalCode::WaitingForCapacity || before.waiting().count() > after.waiting().count();
+            let unchanged = before.claims().eq(after.claims()) && before.accounts().eq(after.accounts());
+            assert!(unchanged && (placed || before.canonical().unwrap() == after.canonical().unwrap()));
             if refusal.code == RefusalCode::ExceedsLimit {
                 // No false refusal: some limit on the path would indeed be passed.
                 let had = |limit: &Limit| {
                     let old = before.claim_of_subject(&request.subject.uid);
                     recount(old.into_iter().map(AsRef::as_ref), |_, line| counts(limit, line.meter, &line.dimensions))
                 };
+                let kept = |account: &Account, limit: &Limit| match limit.dimensions.specificity() {
+                    0 => demand(before, account, limit.meter) - in_tree(before, &account.id, limit),
+                    _ => 0,
+                };
                 let passed =
                     before.accounts().filter(|above| lies_below(before, &request.account, &above.id)).any(|account| {
                         account.limits.iter().any(|limit| {
-                            in_tree(before, &account.id, limit) - had(limit) + wanted(request, limit) > limit.limit
+                            limit.limit.is_some_and(|ceiling| {
+                                in_tree(before, &account.id, limit) + kept(account, limit) - had(limit)
+                                    + wanted(request, limit)
+                                    > ceiling
+                            })
                         })
                     });
                 assert!(passed, "refused without cause: {:?}", refusal.parameters);
             }
         }
+    }
+}
+
+fn decided(book: &mut Book, request: &ClaimRequest) {
+    book.sweep();
+    let before = book.state.clone();
+    if let Ok(decision) = book.decide(request) {
+        check_decision(&before, &book.state, request, &decision);
     }
 }
 
@@ -178,10 +255,7 @@ fn take(book: &mut Book, step: &Step) {
         Step::Wait(seconds) => book.now += SignedDuration::from_secs(i64::from(*seconds)),
         Step::Ask { account, object, vcpu, memory, disk } => {
             let request = ask(*account, *object, *vcpu, *memory, *disk);
-            let before = book.state.clone();
-            if let Ok(decision) = book.decide(&request) {
-                check_decision(&before, &book.state, &request, &decision);
-            }
+            decided(book, &request);
         }
         Step::HandOver(index) => drop(book.record(&Command::Billable(claim(book, *index)))),
         Step::End(index) => drop(book.record(&Command::End(claim(book, *index)))),
@@ -192,11 +266,20 @@ fn take(book: &mut Book, step: &Step) {
             let any = Dimensions::default;
             let limits =
                 [(Meter::Vcpu, any(), vcpu), (Meter::Memory, any(), memory), (Meter::BlockStorage, tier, extreme)];
+            let guaranteed = floor(&changed, Meter::Vcpu);
             changed.limits = limits
                 .into_iter()
-                .filter_map(|(meter, dimensions, limit)| Some(Limit { meter, dimensions, limit: (*limit)? }))
+                .filter_map(|(meter, dimensions, limit)| {
+                    let guaranteed = if meter == Meter::Vcpu { guaranteed } else { 0 };
+                    (limit.is_some() || guaranteed > 0).then_some(Limit {
+                        meter,
+                        dimensions,
+                        limit: *limit,
+                        guaranteed,
+                    })
+                })
                 .collect();
-            book.set(&Command::SetAccount(changed));
+            drop(book.record(&Command::SetAccount(changed)));
         }
         Step::Move { account: index, parent } => {
             let mut moved = Account::clone(book.state.account(&ACCOUNTS[*index].into()).unwrap());
@@ -206,10 +289,43 @@ fn take(book: &mut Book, step: &Step) {
         Step::Close { account: index, closed } => {
             let mut changed = Account::clone(book.state.account(&ACCOUNTS[*index].into()).unwrap());
             changed.state = if *closed { AccountState::Closed } else { AccountState::Open };
-            book.set(&Command::SetAccount(changed));
+            drop(book.record(&Command::SetAccount(changed)));
         }
         Step::Resize { pool: index, capacity, overcommit, reserve } => {
             book.pool(pool(*index, *capacity, *overcommit, *reserve));
+        }
+        Step::Floor { account: index, vcpu } => {
+            let changed = Account::clone(book.state.account(&ACCOUNTS[*index].into()).unwrap());
+            drop(book.record(&Command::SetAccount(guaranteed(changed, Meter::Vcpu, *vcpu))));
+        }
+        Step::Hold { account, object, vcpu, disk, seconds } => {
+            let mut request = ask(*account, *object, *vcpu, 1, *disk);
+            request.hold_until = Some(book.now + SignedDuration::from_secs(i64::from(*seconds)));
+            decided(book, &request);
+        }
+        Step::Confirm { object } => {
+            let held = book.state.claim_of_subject(&format!("o{object}")).cloned();
+            if let Some(digest) = held.as_ref().and_then(|claim| Some(claim.hold.as_ref()?.spec_digest.clone())) {
+                drop(book.record(&Command::Confirm(held.unwrap().id, digest)));
+            }
+        }
+        Step::Withdraw(index) => drop(book.record(&Command::Withdraw(claim(book, *index)))),
+        Step::Wait4Room { account, object, vcpu } => {
+            let mut request = ask(*account, *object, *vcpu, 1, 0);
+            request.wait = true;
+            decided(book, &request);
+        }
+        Step::Transfer { index, account } => {
+            let id = claim(book, *index);
+            let Some(subject) = book.state.claim(id).map(|claim| claim.subject.clone()) else { return };
+            let transfer = Transfer {
+                claim: id,
+                account: ACCOUNTS[*account].into(),
+                system: "handed-over".to_owned(),
+                subject,
+                engine_namespace: "engine-before".to_owned(),
+            };
+            drop(book.record(&Command::Transfer(Box::new(transfer))));
         }
         Step::Quarantine => book.set(&Command::Quarantine("test".to_owned())),
         Step::Lift => book.set(&Command::Lift { by: "test".to_owned(), note: String::new() }),
@@ -328,7 +444,15 @@ proptest! {
             for request in requests {
                 book.grant(request);
             }
-            ACCOUNTS.map(|name| (book.state.own_use(&name.into()), book.state.tree_use(&name.into())))
+            // Which pool of several that fit depends on the order; how much does not.
+            let whole = |rows: Vec<jiyun_ledger::core::state::CounterRow>| {
+                let mut sums: BTreeMap<(Meter, Dimensions), u64> = BTreeMap::new();
+                for row in rows {
+                    *sums.entry((row.meter, Dimensions { pool: None, ..row.dimensions })).or_default() += row.amount.total();
+                }
+                sums
+            };
+            ACCOUNTS.map(|name| (whole(book.state.own_use(&name.into())), whole(book.state.tree_use(&name.into()))))
         };
         prop_assert_eq!(sums(&requests), sums(&shuffled));
     }

@@ -14,11 +14,7 @@ fn dec(text: &str) -> Decimal {
 }
 
 fn rate(meter: Meter, architecture: Option<&str>, price: &str) -> Rate {
-    let unit = match meter {
-        Meter::Vcpu => PriceUnit::CoreMonth,
-        Meter::Memory | Meter::BlockStorage => PriceUnit::GiBMonth,
-        Meter::Hosts => PriceUnit::HostMonth,
-    };
+    let unit = PriceUnit::of(meter).0;
     let dimensions = Dimensions { architecture: architecture.map(str::to_owned), ..Dimensions::default() };
     Rate { meter, dimensions, unit, price: dec(price) }
 }

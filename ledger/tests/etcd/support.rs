@@ -54,6 +54,7 @@ pub fn account(name: &str) -> Account {
         parent: None,
         billing_account: String::new(),
         limits: Vec::new(),
+        preference: jiyun_ledger::Preference::default(),
         state: AccountState::Open,
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn asks<'a>(state: &State, request: &'a ClaimRequest, old: Option<&Cl
 /// The pool `claim` holds this part in.
 fn lies_in(state: &State, claim: &Claim, placement: &Placement) -> Option<PoolId> {
     let fits = |want: &Option<String>, is: &Option<String>| want.is_none() || want == is;
-    let mut lines = claim.lines.iter().filter(|line| {
+    let mut lines = claim.taken().filter(|line| {
         state.pool(&line.pool).is_some_and(|pool| pool.kind == placement.pool_kind)
             && fits(&placement.architecture, &line.dimensions.architecture)
             && fits(&placement.tier, &line.dimensions.tier)
@@ -82,8 +82,8 @@ fn growth(ask: &Ask<'_>, old: Option<&Claim>) -> BTreeMap<Meter, u64> {
     more.filter(|(_, more)| *more > 0).collect()
 }
 
-/// What the claim holds of `meter` in `pool`.
+/// What the claim takes of `meter` from `pool`.
 pub(super) fn held(claim: Option<&Claim>, pool: &PoolId, meter: Meter) -> u64 {
-    let lines = claim.into_iter().flat_map(|claim| &claim.lines);
+    let lines = claim.into_iter().flat_map(Claim::taken);
     lines.filter(|line| line.meter == meter && line.pool == *pool).map(|line| line.quantity).sum()
 }

@@ -1,20 +1,35 @@
 //! One way to lay all parts of a request into the pools of one site.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     super::{
+        account::{Account, Preference, Spread},
         claim::Claim,
+        dimensions::Dimensions,
+        floor::{Change, eaten},
         meter::Meter,
         pool::{Pool, PoolId},
+        request::ClaimRequest,
         state::State,
+        waiting::ahead_of,
     },
-    Screened,
+    Filter, Screened,
     ask::{Ask, held},
 };
 
 /// Parts per million: fits are compared in integers.
 const MILLION: u128 = 1_000_000;
+
+/// What a placement is made in view of.
+pub(super) struct Situation<'a> {
+    pub(super) state: &'a State,
+    pub(super) request: &'a ClaimRequest,
+    /// The asker's account and those above it.
+    pub(super) path: &'a [&'a Arc<Account>],
+    /// The claim that is amended.
+    pub(super) old: Option<&'a Claim>,
+}
 
 /// What came of trying one site. Parts are laid one after the other, each into the pool it fits best; a later part
 /// sees what the earlier ones took.
@@ -23,40 +38,39 @@ pub(super) struct Packing<'a> {
     pub(super) chosen: Vec<&'a Pool>,
     /// The first part without room, and the meter it lacks.
     pub(super) short: Option<(usize, Meter)>,
-    /// Pools that had no room, by part.
-    pub(super) full: Vec<(usize, &'a PoolId)>,
-    /// What each choice leaves behind.
-    left: Vec<u128>,
+    /// Pools that had no room, by part, and why.
+    pub(super) full: BTreeMap<(usize, &'a PoolId), Filter>,
+    /// How each choice ranks.
+    ranks: Vec<Rank>,
 }
 
+/// Smaller is better: foreign processors where domestic ones come first, then what is left behind.
+type Rank = (bool, u128);
+
 impl<'a> Packing<'a> {
-    pub(super) fn at(
-        state: &State,
-        asks: &[Ask<'_>],
-        screened: &[Screened<'a>],
-        site: &str,
-        old: Option<&Claim>,
-    ) -> Self {
-        let mut packing = Self { chosen: Vec::new(), short: None, full: Vec::new(), left: Vec::new() };
+    pub(super) fn at(situation: &Situation<'_>, asks: &[Ask<'_>], screened: &[Screened<'a>], site: &str) -> Self {
+        let mut packing = Self { chosen: Vec::new(), short: None, full: BTreeMap::new(), ranks: Vec::new() };
+        let preference = situation.path.first().map(|account| account.preference).unwrap_or_default();
         let mut taken: BTreeMap<(&PoolId, Meter), u64> = BTreeMap::new();
         for (index, (ask, pools)) in asks.iter().zip(screened).enumerate() {
             let here = pools.iter().filter(|(pool, refused)| refused.is_none() && pool.site == site);
-            let mut best: Option<(u128, &Pool)> = None;
+            let mut best: Option<(Rank, &Pool)> = None;
             let mut lacking = None;
             for (pool, _) in here {
-                match left_behind(state, ask, pool, &taken, old) {
+                match room(situation, ask, pool, &taken) {
                     Ok(left) => {
-                        if best.is_none_or(|other| (left, &pool.id) < (other.0, &other.1.id)) {
-                            best = Some((left, pool));
+                        let rank = rank(preference, pool, &left);
+                        if best.is_none_or(|other| (rank, &pool.id) < (other.0, &other.1.id)) {
+                            best = Some((rank, pool));
                         }
                     }
-                    Err(meter) => {
-                        packing.full.push((index, &pool.id));
+                    Err((meter, filter)) => {
+                        packing.full.insert((index, &pool.id), filter);
                         lacking = lacking.or(Some(meter));
                     }
                 }
             }
-            let Some((left, pool)) = best else {
+            let Some((rank, pool)) = best else {
                 packing.short = lacking.map(|meter| (index, meter));
                 break;
             };
@@ -64,37 +78,68 @@ impl<'a> Packing<'a> {
                 *taken.entry((&pool.id, meter)).or_default() += quantity;
             }
             packing.chosen.push(pool);
-            packing.left.push(left);
+            packing.ranks.push(rank);
         }
         packing
     }
 
     /// Smaller is better.
-    pub(super) fn preference(&self) -> (u128, Vec<&PoolId>) {
-        (self.left.iter().sum(), self.chosen.iter().map(|pool| &pool.id).collect())
+    pub(super) fn preference(&self) -> (usize, u128, Vec<&PoolId>) {
+        (
+            self.ranks.iter().filter(|(foreign, _)| *foreign).count(),
+            self.ranks.iter().map(|(_, left)| left).sum(),
+            self.chosen.iter().map(|pool| &pool.id).collect(),
+        )
     }
 }
 
-/// What would be left of the pool, in parts per million of each meter asked for, or the first meter without room.
-fn left_behind(
-    state: &State,
+fn rank(preference: Preference, pool: &Pool, left: &[u128]) -> Rank {
+    let sum = left.iter().sum();
+    let left = match preference.spread {
+        Spread::Pack => sum,
+        // Of each meter at most a million parts are left.
+        Spread::Spread => (MILLION * left.len() as u128).saturating_sub(sum),
+    };
+    (preference.domestic_first && !pool.domestic, left)
+}
+
+/// What would be left of each meter asked for, in parts per million of the pool, or the first meter without room.
+fn room(
+    situation: &Situation<'_>,
     ask: &Ask<'_>,
     pool: &Pool,
     taken: &BTreeMap<(&PoolId, Meter), u64>,
-    old: Option<&Claim>,
-) -> Result<u128, Meter> {
-    let mut left = 0;
+) -> Result<Vec<u128>, (Meter, Filter)> {
+    let Situation { state, request, path, old } = situation;
+    let mut left = Vec::new();
     for (&meter, &quantity) in &ask.quantities {
-        let Some(usable) = pool.usable(meter) else { continue };
-        let had = held(old, &pool.id, meter);
-        let others = state.pool_use(&pool.id, meter).saturating_sub(had);
+        let had = held(*old, &pool.id, meter);
         let ours = taken.get(&(&pool.id, meter)).copied().unwrap_or(0).saturating_add(quantity);
-        let after = others.saturating_add(ours);
-        // A claim may keep what it has in a pool that has shrunk below its use.
-        if after > usable && ours > had {
-            return Err(meter);
+        let growth = ours.saturating_sub(had);
+        if let Some(usable) = pool.usable(meter) {
+            let others = state.pool_use(&pool.id, meter).saturating_sub(had);
+            let after = others.saturating_add(ours);
+            // A claim may keep what it has in a pool that has shrunk below its use.
+            if after > usable && growth > 0 {
+                return Err((meter, Filter::Capacity));
+            }
+            left.push(u128::from(usable.saturating_sub(after)) * MILLION / u128::from(usable.max(1)));
         }
-        left += u128::from(usable.saturating_sub(after)) * MILLION / u128::from(usable.max(1));
+        if growth == 0 {
+            continue;
+        }
+        if ahead_of(state, &request.subject.uid, pool).any(|waiting| waiting.is_next()) {
+            return Err((meter, Filter::Queue));
+        }
+        let fact = Dimensions {
+            pool: Some(pool.id.clone()),
+            architecture: pool.architecture.clone(),
+            tier: pool.tier.clone(),
+            zone: Some(request.zone.clone()),
+        };
+        if eaten(state, path, &Change::of(meter, fact, growth)).is_some() {
+            return Err((meter, Filter::Floor));
+        }
     }
     Ok(left)
 }

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use super::{
     super::{
         account::Account,
+        claim::Holder,
         command::CommandError,
         event::{Entry, Event},
     },
     PeerMark, PoolRecord, Quarantine, State,
     counters::OutOfRange,
+    floors::{self, Amounts},
 };
 
 /// An entry that does not follow from the entries before it. The state it was applied to must be thrown away.
@@ -97,6 +99,16 @@ impl State {
             Event::ClaimAmended { claim, item, lines, spec_digest, approved_spec } => {
                 self.amend(*claim, at, item, lines, spec_digest, approved_spec)?;
             }
+            Event::HoldPlaced { claim, hold, held } => self.place_hold(*claim, at, hold, held)?,
+            Event::HoldConfirmed { claim } => self.confirm_hold(*claim, at)?,
+            Event::HoldEnded { claim, .. } => self.end_hold(*claim, at)?,
+            Event::RequestQueued { ticket, request } => self.queue(*ticket, at, request)?,
+            Event::RequestsOvertaken { tickets } => self.overtake(tickets)?,
+            Event::RequestUnqueued { ticket, .. } => self.unqueue(*ticket)?,
+            Event::ClaimTransferred { claim, account, system, subject, engine_namespace } => {
+                let to = Holder { account: account.clone(), system: system.clone() };
+                self.transfer(*claim, at, to, subject, engine_namespace)?;
+            }
             Event::ClaimBillable { claim } => self.hand_over(*claim, at)?,
             Event::ClaimEnding { claim } => self.end(*claim, at)?,
             Event::ClaimReleased { claim } => self.release(*claim, at)?,
@@ -120,10 +132,14 @@ impl State {
             None => Vec::new(),
         };
         let new = self.ancestry_ids(account.parent.as_ref())?;
+        let kept = self.kept_by(&account.id);
         self.index
             .hang(account, previous.as_deref(), &old, &new)
             .map_err(|OutOfRange| CommandError::AccountCounter { account: account.id.clone() })?;
+        self.keep_along(&old, floors::difference(&kept, &Amounts::new()));
         self.accounts.insert(account.id.clone(), Arc::new(account.clone()));
+        let kept = self.keep_anew(&account.id);
+        self.keep_along(&new, floors::difference(&Amounts::new(), &kept));
         Ok(())
     }
 }

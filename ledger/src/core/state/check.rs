@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     super::{
-        account::{Account, AccountId, MAX_DEPTH},
+        account::{Account, AccountId, Limit, MAX_DEPTH},
         claim::{Claim, ClaimId},
         command::CommandError,
         meter::MAX_QUANTITY,
@@ -54,7 +54,38 @@ impl State {
         if above.len() + self.height(&account.id, MAX_DEPTH) > MAX_DEPTH {
             return Err(CommandError::TooDeep { account: account.id.clone() });
         }
-        Ok(())
+        self.check_floors(account)
+    }
+
+    /// Floors lie below ceilings, do not overlap, and fit into the floors above and around those below.
+    fn check_floors(&self, account: &Account) -> Result<(), CommandError> {
+        for limit in &account.limits {
+            let (meter, guaranteed) = (limit.meter, limit.guaranteed);
+            if let Some(ceiling) = limit.limit.filter(|ceiling| guaranteed > *ceiling) {
+                let account = account.id.clone();
+                return Err(CommandError::FloorAboveLimit { account, meter, guaranteed, limit: ceiling });
+            }
+        }
+        let floors: Vec<&Limit> = account.floors().collect();
+        for (index, one) in floors.iter().enumerate() {
+            let overlaps = |other: &&&Limit| other.meter == one.meter && other.dimensions.compatible(&one.dimensions);
+            if let Some(other) = floors.iter().skip(index + 1).find(overlaps) {
+                return Err(CommandError::FloorsOverlap {
+                    account: account.id.clone(),
+                    meter: one.meter,
+                    first: Box::new(one.dimensions.clone()),
+                    second: Box::new(other.dimensions.clone()),
+                });
+            }
+        }
+        let units: Vec<&Account> =
+            self.children(&account.id).filter_map(|unit| self.account(unit)).map(Arc::as_ref).collect();
+        covers(account, &units)?;
+        let Some(parent) = account.parent.as_ref().and_then(|parent| self.account(parent)) else { return Ok(()) };
+        let beside = self.children(&parent.id).filter(|unit| **unit != account.id);
+        let mut siblings: Vec<&Account> = beside.filter_map(|unit| self.account(unit)).map(Arc::as_ref).collect();
+        siblings.push(account);
+        covers(parent, &siblings)
     }
 
     pub(in super::super) fn check_pool(&self, pool: &Pool) -> Result<(), CommandError> {
@@ -115,7 +146,28 @@ impl State {
         })
     }
 
+    /// One claim, open or released.
     pub(in super::super) fn known_claim(&self, id: ClaimId) -> Result<&Arc<Claim>, CommandError> {
         self.claims.get(&id).ok_or(CommandError::UnknownClaim { claim: id })
     }
+}
+
+/// Whether the floors of `units` fit into those of the account above them, kind by kind.
+fn covers(above: &Account, units: &[&Account]) -> Result<(), CommandError> {
+    for floor in units.iter().flat_map(|unit| unit.floors()) {
+        let same = |other: &&Limit| other.meter == floor.meter && other.dimensions == floor.dimensions;
+        let below = units.iter().flat_map(|unit| unit.floors()).filter(same).map(|floor| floor.guaranteed);
+        let promised = below.fold(0, u64::saturating_add);
+        let own = above.floors().find(same).map_or(0, |floor| floor.guaranteed);
+        if promised > own {
+            return Err(CommandError::FloorNotCovered {
+                account: above.id.clone(),
+                meter: floor.meter,
+                dimensions: Box::new(floor.dimensions.clone()),
+                promised,
+                own,
+            });
+        }
+    }
+    Ok(())
 }

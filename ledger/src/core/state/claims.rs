@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use super::{
     super::{
-        claim::{Claim, ClaimId, ClaimStage, Line, LineVersion},
+        claim::{Claim, ClaimId, ClaimStage, Hold, Holder, Line, LineVersion, Subject},
         command::CommandError,
     },
     State,
     counters::OutOfRange,
+    floors::Delta,
 };
 
 impl State {
@@ -20,6 +21,7 @@ impl State {
         }
         self.check_subject_free(&claim.subject.uid, claim.id)?;
         self.check_lines(claim.id, &claim.lines)?;
+        self.check_lines(claim.id, &claim.held)?;
         self.count(claim, true)?;
         self.index.enter(claim);
         self.last_claim = claim.id.0;
@@ -38,19 +40,101 @@ impl State {
     ) -> Result<(), CommandError> {
         self.check_lines(id, lines)?;
         self.change(id, |claim| {
-            if claim.lines != lines || claim.item != item {
-                let lines = std::mem::replace(&mut claim.lines, lines.to_vec());
-                let item = std::mem::replace(&mut claim.item, item.to_owned());
-                claim.history.push(LineVersion { until: at, item, lines });
-            }
+            turn(claim, at, item, lines.to_vec(), Vec::new());
+            claim.hold = None;
             spec_digest.clone_into(&mut claim.spec_digest);
             claim.approved_spec = approved_spec.clone();
         })
     }
 
+    pub(super) fn place_hold(
+        &mut self,
+        id: ClaimId,
+        at: Timestamp,
+        hold: &Hold,
+        held: &[Line],
+    ) -> Result<(), CommandError> {
+        self.check_lines(id, held)?;
+        match self.known_claim(id)?.stage() {
+            ClaimStage::Ending => return Err(CommandError::Ending { claim: id }),
+            ClaimStage::Released => return Err(CommandError::Released { claim: id }),
+            ClaimStage::Held | ClaimStage::Reserved | ClaimStage::Billable => {}
+        }
+        self.change(id, |claim| {
+            let (item, lines) = (claim.item.clone(), claim.lines.clone());
+            turn(claim, at, &item, lines, held.to_vec());
+            claim.hold = Some(hold.clone());
+        })
+    }
+
+    pub(super) fn confirm_hold(&mut self, id: ClaimId, at: Timestamp) -> Result<(), CommandError> {
+        let hold = self.known_claim(id)?.hold.clone().ok_or(CommandError::NoHold { claim: id })?;
+        self.check_lines(id, &hold.lines)?;
+        self.change(id, |claim| {
+            turn(claim, at, &hold.item, hold.lines, Vec::new());
+            claim.hold = None;
+            claim.spec_digest = hold.spec_digest;
+            claim.approved_spec = hold.approved_spec;
+        })
+    }
+
+    pub(super) fn end_hold(&mut self, id: ClaimId, at: Timestamp) -> Result<(), CommandError> {
+        let claim = self.known_claim(id)?;
+        if claim.hold.is_none() {
+            return Err(CommandError::NoHold { claim: id });
+        }
+        let (uid, nothing_else) = (claim.subject.uid.clone(), claim.stage() == ClaimStage::Held);
+        self.change(id, |claim| {
+            if nothing_else {
+                // Kept as it was, for the account of time: what was held, and until when.
+                claim.released_at = Some(at);
+            } else {
+                let (item, lines) = (claim.item.clone(), claim.lines.clone());
+                turn(claim, at, &item, lines, Vec::new());
+            }
+            claim.hold = None;
+        })?;
+        if nothing_else {
+            self.index.by_subject.remove(&uid);
+        }
+        Ok(())
+    }
+
+    pub(super) fn transfer(
+        &mut self,
+        id: ClaimId,
+        at: Timestamp,
+        to: Holder,
+        subject: &Subject,
+        engine_namespace: &str,
+    ) -> Result<(), CommandError> {
+        self.check_subject_free(&subject.uid, id)?;
+        self.ancestry_ids(Some(&to.account))?;
+        let old = self.known_claim(id)?.subject.uid.clone();
+        let account = to.account.clone();
+        self.change(id, |claim| {
+            claim.history.push(LineVersion {
+                until: at,
+                item: claim.item.clone(),
+                lines: claim.lines.clone(),
+                held: claim.held.clone(),
+                holder: Some(claim.holder()),
+            });
+            claim.account = to.account;
+            claim.system = to.system;
+            claim.subject = subject.clone();
+            claim.engine_namespace = Some(engine_namespace.to_owned());
+        })?;
+        self.index.by_subject.remove(&old);
+        self.index.by_subject.insert(subject.uid.clone(), id);
+        self.index.by_account.entry(account).or_default().insert(id);
+        Ok(())
+    }
+
     pub(super) fn hand_over(&mut self, id: ClaimId, at: Timestamp) -> Result<(), CommandError> {
         match self.known_claim(id)?.stage() {
             ClaimStage::Reserved => self.change(id, |claim| claim.billable_from = Some(at)),
+            ClaimStage::Held => Err(CommandError::OnlyHeld { claim: id }),
             ClaimStage::Billable => Err(CommandError::Billable { claim: id }),
             ClaimStage::Ending => Err(CommandError::Ending { claim: id }),
             ClaimStage::Released => Err(CommandError::Released { claim: id }),
@@ -59,7 +143,14 @@ impl State {
 
     pub(super) fn end(&mut self, id: ClaimId, at: Timestamp) -> Result<(), CommandError> {
         match self.known_claim(id)?.stage() {
-            ClaimStage::Reserved | ClaimStage::Billable => self.change(id, |claim| claim.billable_until = Some(at)),
+            ClaimStage::Reserved | ClaimStage::Billable => self.change(id, |claim| {
+                // What was held for more is of no use to a claim that ends.
+                let (item, lines) = (claim.item.clone(), claim.lines.clone());
+                turn(claim, at, &item, lines, Vec::new());
+                claim.hold = None;
+                claim.billable_until = Some(at);
+            }),
+            ClaimStage::Held => Err(CommandError::OnlyHeld { claim: id }),
             ClaimStage::Ending => Err(CommandError::Ending { claim: id }),
             ClaimStage::Released => Err(CommandError::Released { claim: id }),
         }
@@ -93,10 +184,13 @@ impl State {
         let before = Arc::clone(claim);
         let mut after = Claim::clone(&before);
         edit(&mut after);
-        if before.lines != after.lines || before.stage() != after.stage() {
+        let counts = |claim: &Claim| (claim.stage(), claim.account.clone());
+        if before.lines != after.lines || before.held != after.held || counts(&before) != counts(&after) {
             self.count(&before, false)?;
             self.count(&after, true)?;
         }
+        self.index.note_hold(&before, false);
+        self.index.note_hold(&after, true);
         self.claims.insert(id, Arc::new(after));
         Ok(())
     }
@@ -117,6 +211,23 @@ impl State {
 
     fn count(&mut self, claim: &Claim, add: bool) -> Result<(), CommandError> {
         let path = self.ancestry_ids(Some(&claim.account))?;
-        self.index.count(claim, &path, add).map_err(|OutOfRange| CommandError::Counter { claim: claim.id })
+        self.index.count(claim, &path, add).map_err(|OutOfRange| CommandError::Counter { claim: claim.id })?;
+        self.keep_along(&path, Delta::new());
+        Ok(())
     }
+}
+
+/// Turns a claim to other lines from `at` on, with what it was kept as a version, where anything differs.
+fn turn(claim: &mut Claim, at: Timestamp, item: &str, lines: Vec<Line>, held: Vec<Line>) {
+    if claim.lines == lines && claim.held == held && claim.item == item {
+        return;
+    }
+    let version = LineVersion {
+        until: at,
+        item: std::mem::replace(&mut claim.item, item.to_owned()),
+        lines: std::mem::replace(&mut claim.lines, lines),
+        held: std::mem::replace(&mut claim.held, held),
+        holder: None,
+    };
+    claim.history.push(version);
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imbl::{OrdMap, OrdSet};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
@@ -12,9 +13,11 @@ use super::{
         command::CommandError,
         meter::Meter,
         pool::PoolId,
+        waiting::Ticket,
     },
     State,
     counters::{Amount, Counters, OutOfRange},
+    floors::{Amounts, Kept},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -31,6 +34,15 @@ pub(super) struct Index {
     pub(super) tree: OrdMap<AccountId, Counters>,
     /// What claims take from a pool.
     pub(super) pools: OrdMap<PoolId, BTreeMap<Meter, u64>>,
+    /// What is kept free for floors, by account.
+    pub(super) kept: OrdMap<AccountId, Kept>,
+    /// The same in all accounts together.
+    #[serde(serialize_with = "rows")]
+    pub(super) kept_in_all: Amounts,
+    /// Claims with an open hold, by its end.
+    pub(super) holds: OrdSet<(Timestamp, ClaimId)>,
+    /// Requests that wait, by the UID of their object.
+    pub(super) waiting_by_subject: OrdMap<String, Ticket>,
 }
 
 /// A counter that is not what the claims add up to.
@@ -42,24 +54,35 @@ pub struct Discrepancy {
     pub detail: String,
 }
 
-/// What `lines` count as at `stage`; a released claim counts nothing.
-pub(super) fn counted(lines: &[Line], stage: ClaimStage) -> Result<Counters, OutOfRange> {
+/// What a claim counts as; a released one counts nothing, and what is held on top is held at any stage.
+pub(super) fn counted(claim: &Claim) -> Result<Counters, OutOfRange> {
     let mut counters = Counters::default();
-    for line in lines {
+    let stage = claim.stage();
+    if stage == ClaimStage::Released {
+        return Ok(counters);
+    }
+    for line in &claim.lines {
         let amount = match stage {
-            ClaimStage::Reserved => Amount { held: line.quantity, used: 0 },
+            ClaimStage::Held | ClaimStage::Reserved => Amount { held: line.quantity, used: 0 },
             ClaimStage::Billable | ClaimStage::Ending => Amount { held: 0, used: line.quantity },
             ClaimStage::Released => Amount::default(),
         };
-        counters.add_one(line.meter, &line.dimensions, amount)?;
+        counters.add_one(line.meter, &line.fact(), amount)?;
+    }
+    for line in &claim.held {
+        counters.add_one(line.meter, &line.fact(), Amount { held: line.quantity, used: 0 })?;
     }
     Ok(counters)
+}
+
+fn rows<S: serde::Serializer>(amounts: &Amounts, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(amounts)
 }
 
 impl Index {
     /// Counts a claim in (`add`) or out, for its account and `path` and in its pools.
     pub(super) fn count(&mut self, claim: &Claim, path: &[AccountId], add: bool) -> Result<(), OutOfRange> {
-        let counters = counted(&claim.lines, claim.stage())?;
+        let counters = counted(claim)?;
         if counters.is_empty() {
             return Ok(());
         }
@@ -67,7 +90,7 @@ impl Index {
         for account in path {
             shift(&mut self.tree, account, &counters, add)?;
         }
-        for line in &claim.lines {
+        for line in claim.taken() {
             self.count_in_pool(line, add)?;
         }
         Ok(())
@@ -86,11 +109,24 @@ impl Index {
         Ok(())
     }
 
-    /// Enters a claim under its account and, while open, under its object's UID.
+    /// Enters a claim under everyone who ever held it and, while open, under its object's UID.
     pub(super) fn enter(&mut self, claim: &Claim) {
-        self.by_account.entry(claim.account.clone()).or_default().insert(claim.id);
+        for holder in claim.holders() {
+            self.by_account.entry(holder.account).or_default().insert(claim.id);
+        }
         if claim.is_open() {
             self.by_subject.insert(claim.subject.uid.clone(), claim.id);
+        }
+        self.note_hold(claim, true);
+    }
+
+    /// Enters (`add`) or takes out the end of a claim's open hold.
+    pub(super) fn note_hold(&mut self, claim: &Claim, add: bool) {
+        let Some(hold) = claim.hold.as_ref().filter(|_| claim.is_open()) else { return };
+        if add {
+            self.holds.insert((hold.until, claim.id));
+        } else {
+            self.holds.remove(&(hold.until, claim.id));
         }
     }
 
@@ -130,6 +166,11 @@ impl Index {
             fresh.enter(claim);
             fresh.count(claim, &path, true).map_err(|OutOfRange| CommandError::Counter { claim: claim.id })?;
         }
+        let (kept, in_all) = state.keep_from_scratch(&fresh.tree);
+        fresh.kept = kept.into_iter().collect();
+        fresh.kept_in_all = in_all;
+        fresh.waiting_by_subject =
+            state.waiting().map(|waiting| (waiting.request.subject.uid.clone(), waiting.ticket)).collect();
         Ok(fresh)
     }
 
@@ -154,6 +195,18 @@ impl Index {
         differ("own", &self.own, &fresh.own, &mut found);
         differ("tree", &self.tree, &fresh.tree, &mut found);
         differ("pools", &self.pools, &fresh.pools, &mut found);
+        differ("kept", &self.kept, &fresh.kept, &mut found);
+        differ("waiting_by_subject", &self.waiting_by_subject, &fresh.waiting_by_subject, &mut found);
+        if self.kept_in_all != fresh.kept_in_all {
+            let detail = format!("kept {:?}, counted {:?}", self.kept_in_all, fresh.kept_in_all);
+            found.push(Discrepancy { what: "kept_in_all", detail });
+        }
+        if self.holds != fresh.holds {
+            found.push(Discrepancy {
+                what: "holds",
+                detail: format!("kept {:?}, counted {:?}", self.holds, fresh.holds),
+            });
+        }
         found
     }
 }

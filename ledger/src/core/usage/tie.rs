@@ -81,28 +81,28 @@ type Steps = BTreeMap<Timestamp, i128>;
 fn steps(state: &State) -> BTreeMap<(PoolId, Meter), Steps> {
     let mut all: BTreeMap<(PoolId, Meter), Steps> = BTreeMap::new();
     for claim in state.claims() {
-        for (at, lines, sign) in turns(claim) {
-            for line in lines {
-                let steps = all.entry((line.pool.clone(), line.meter)).or_default();
-                *steps.entry(at).or_default() += sign * i128::from(line.quantity);
-            }
+        for (at, line, sign) in turns(claim) {
+            let steps = all.entry((line.pool.clone(), line.meter)).or_default();
+            *steps.entry(at).or_default() += sign * i128::from(line.quantity);
         }
     }
     all
 }
 
 /// The moments a claim's lines came and went.
-fn turns(claim: &Claim) -> Vec<(Timestamp, &[super::Line], i128)> {
+fn turns(claim: &Claim) -> Vec<(Timestamp, &super::Line, i128)> {
     let mut turns = Vec::new();
     let mut from = claim.reserved_at;
     for version in &claim.history {
-        turns.push((from, version.lines.as_slice(), 1));
-        turns.push((version.until, version.lines.as_slice(), -1));
+        for line in version.lines.iter().chain(&version.held) {
+            turns.push((from, line, 1));
+            turns.push((version.until, line, -1));
+        }
         from = version.until;
     }
-    turns.push((from, claim.lines.as_slice(), 1));
-    if let Some(released) = claim.released_at {
-        turns.push((released, claim.lines.as_slice(), -1));
+    for line in claim.taken() {
+        turns.push((from, line, 1));
+        turns.extend(claim.released_at.map(|released| (released, line, -1)));
     }
     turns
 }

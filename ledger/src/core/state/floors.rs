@@ -1,0 +1,199 @@
+//! What is kept free for floors (保底) nobody uses yet.
+//!
+//! An account keeps free what its floor exceeds of its use and of what its own units keep free. So a unit's floor lies
+//! within that of the account above it, and is not kept twice.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use super::{
+    super::{
+        account::{Account, AccountId},
+        dimensions::Dimensions,
+        meter::Meter,
+    },
+    State,
+    counters::Counters,
+};
+
+/// A floor is told by what it is of.
+pub(super) type Key = (Meter, Dimensions);
+
+/// Kept free, in the meter's unit; zeros are not stored.
+pub(super) type Amounts = BTreeMap<Key, u64>;
+
+/// What is kept free for one account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// For the account beyond what its units keep.
+    own: Amounts,
+    /// For the account and all below it.
+    pub(super) tree: Amounts,
+}
+
+/// One sum of [`Kept`].
+#[derive(Serialize)]
+struct Row<'a> {
+    meter: Meter,
+    dimensions: &'a Dimensions,
+    own: u64,
+    tree: u64,
+}
+
+impl Serialize for Kept {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.tree.iter().map(|(key, tree)| self.row(key, *tree)))
+    }
+}
+
+/// Changes of amounts kept free.
+pub(super) type Delta = BTreeMap<Key, i128>;
+
+impl Kept {
+    fn row<'a>(&self, key: &'a Key, tree: u64) -> Row<'a> {
+        Row { meter: key.0, dimensions: &key.1, own: self.own.get(key).copied().unwrap_or(0), tree }
+    }
+
+    /// What the units below keep.
+    fn units(&self) -> Amounts {
+        let own = |key: &Key| self.own.get(key).copied().unwrap_or(0);
+        let units = self.tree.iter().map(|(key, tree)| (key.clone(), tree.saturating_sub(own(key))));
+        units.filter(|(_, units)| *units > 0).collect()
+    }
+
+    /// What `account` keeps when it uses `used` and its units keep `units`.
+    pub(super) fn of(account: &Account, used: Option<&Counters>, units: &Amounts) -> Self {
+        let mut own = Amounts::new();
+        for floor in account.floors() {
+            let key = (floor.meter, floor.dimensions.clone());
+            let taken = used.map_or(0, |used| used.sum(floor.meter, &floor.dimensions).total());
+            let below = units.get(&key).copied().unwrap_or(0);
+            let free = floor.guaranteed.saturating_sub(taken).saturating_sub(below);
+            if free > 0 {
+                own.insert(key, free);
+            }
+        }
+        let mut tree = units.clone();
+        add(&mut tree, &own);
+        Self { own, tree }
+    }
+
+    /// Kept free for the account's units, of what `selector` covers.
+    pub(super) fn of_units(&self, meter: Meter, selector: &Dimensions) -> u64 {
+        covered(&self.units(), meter, selector)
+    }
+}
+
+pub(super) fn add(to: &mut Amounts, more: &Amounts) {
+    for (key, amount) in more {
+        let sum = to.entry(key.clone()).or_default();
+        *sum = sum.saturating_add(*amount);
+    }
+}
+
+/// The sum of what `selector` covers.
+pub(super) fn covered(amounts: &Amounts, meter: Meter, selector: &Dimensions) -> u64 {
+    let within = amounts.iter().filter(|((of, floor), _)| *of == meter && selector.covers(floor));
+    within.map(|(_, amount)| *amount).fold(0, u64::saturating_add)
+}
+
+fn changed(amounts: &Amounts, by: &Delta) -> Amounts {
+    let mut sums: Delta = amounts.iter().map(|(key, amount)| (key.clone(), i128::from(*amount))).collect();
+    for (key, delta) in by {
+        *sums.entry(key.clone()).or_default() += delta;
+    }
+    sums.into_iter().filter_map(|(key, sum)| Some((key, u64::try_from(sum).ok().filter(|sum| *sum > 0)?))).collect()
+}
+
+/// From one amount to another.
+pub(super) fn difference(from: &Amounts, to: &Amounts) -> Delta {
+    let mut delta: Delta = to.iter().map(|(key, amount)| (key.clone(), i128::from(*amount))).collect();
+    for (key, amount) in from {
+        *delta.entry(key.clone()).or_default() -= i128::from(*amount);
+    }
+    delta.retain(|_, by| *by != 0);
+    delta
+}
+
+impl State {
+    /// Works out anew what one account keeps, its units keeping `by` more. Gives the change for the account above.
+    fn keep_for(&mut self, id: &AccountId, by: &Delta) -> Delta {
+        let old = self.index.kept.get(id);
+        let Some(account) = self.accounts.get(id) else { return Delta::new() };
+        if old.is_none() && by.is_empty() && account.floors().next().is_none() {
+            return Delta::new();
+        }
+        let old = old.cloned().unwrap_or_default();
+        let new = Kept::of(account, self.index.tree.get(id), &changed(&old.units(), by));
+        let delta = difference(&old.tree, &new.tree);
+        if new.tree.is_empty() {
+            self.index.kept.remove(id);
+        } else if new != old {
+            self.index.kept.insert(id.clone(), new);
+        }
+        delta
+    }
+
+    /// Works out anew what the accounts of `path`, leaf first, keep after their use changed; the units of the first keep
+    /// `by` more.
+    pub(super) fn keep_along(&mut self, path: &[AccountId], by: Delta) {
+        let delta = path.iter().fold(by, |by, id| self.keep_for(id, &by));
+        if !delta.is_empty() {
+            self.index.kept_in_all = changed(&self.index.kept_in_all, &delta);
+        }
+    }
+
+    /// What is kept free for `id` and all below it.
+    pub(super) fn kept_by(&self, id: &AccountId) -> Amounts {
+        self.index.kept.get(id).map(|kept| kept.tree.clone()).unwrap_or_default()
+    }
+
+    /// Forgets that `id` keeps anything, its units' part left as it is: before it is hung elsewhere.
+    pub(super) fn keep_anew(&mut self, id: &AccountId) -> Amounts {
+        self.keep_for(id, &Delta::new());
+        self.kept_by(id)
+    }
+
+    /// What counts against a limit of `account`: its tree's use and what is kept free for its units.
+    pub fn occupied(&self, account: &AccountId, meter: Meter, selector: &Dimensions) -> u64 {
+        let units = self.index.kept.get(account).map_or(0, |kept| kept.of_units(meter, selector));
+        self.tree_total(account, meter, selector).total().saturating_add(units)
+    }
+
+    /// Everything kept free in all accounts, by floor.
+    pub(in super::super) fn kept_in_all(&self) -> &BTreeMap<(Meter, Dimensions), u64> {
+        &self.index.kept_in_all
+    }
+
+    /// What is kept free, worked out from the accounts alone.
+    pub(super) fn keep_from_scratch(
+        &self,
+        tree: &imbl::OrdMap<AccountId, Counters>,
+    ) -> (Vec<(AccountId, Kept)>, Amounts) {
+        let mut kept = Vec::new();
+        let mut all = Amounts::new();
+        for root in self.accounts().filter(|account| account.parent.is_none()) {
+            add(&mut all, &self.keep_below(root, tree, &mut kept));
+        }
+        (kept, all)
+    }
+
+    fn keep_below(
+        &self,
+        account: &Account,
+        tree: &imbl::OrdMap<AccountId, Counters>,
+        kept: &mut Vec<(AccountId, Kept)>,
+    ) -> Amounts {
+        let mut units = Amounts::new();
+        for unit in self.children(&account.id).filter_map(|unit| self.account(unit)) {
+            add(&mut units, &self.keep_below(unit, tree, kept));
+        }
+        let own = Kept::of(account, tree.get(&account.id), &units);
+        let sum = own.tree.clone();
+        if !sum.is_empty() {
+            kept.push((account.id.clone(), own));
+        }
+        sum
+    }
+}

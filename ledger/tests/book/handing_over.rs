@@ -1,0 +1,59 @@
+//! Departments change: claims go to another account; nothing moves, and each pays for its own time.
+
+use jiyun_ledger::{Command, CommandError, Dimensions, Meter, Period, Subject, Transfer, UsageFilter, tie, usage};
+
+use crate::city::{Book, at, compute, host};
+
+fn book() -> Book {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.pool(compute("c1", "east", 100, 1_000_000)).account("tax", None, &[]).account("finance", None, &[]);
+    book
+}
+
+fn to_finance(book: &Book, uid: &str) -> Command {
+    let claim = book.state.claim_of_subject(uid).unwrap();
+    Command::Transfer(Box::new(Transfer {
+        claim: claim.id,
+        account: "finance".into(),
+        system: "revenue".to_owned(),
+        subject: Subject { namespace: "dept-finance".to_owned(), uid: format!("{uid}-anew"), ..claim.subject.clone() },
+        engine_namespace: "engine-tax".to_owned(),
+    }))
+}
+
+#[test]
+fn each_holder_pays_for_the_time_it_held_the_claim() {
+    let mut book = book();
+    let id = book.grant(&host("tax", "a", 4, 1024));
+    book.set(&Command::Billable(id));
+    book.until("2026-11-01T10:00:00Z");
+    let transfer = to_finance(&book, "a");
+    assert!(book.record(&transfer).unwrap());
+    let seconds = |book: &Book, name: &str| -> i128 {
+        let period = Period { from: at("2026-11-01T00:00:00Z"), to: at("2026-11-02T00:00:00Z") };
+        let filter = UsageFilter { account: Some(name.into()), payer: None };
+        let rows = usage(&book.state, period, &filter);
+        rows.iter().filter(|row| row.meter == Meter::Vcpu).map(|row| row.unit_seconds / 4 / 3600).sum()
+    };
+    assert_eq!((seconds(&book, "tax"), seconds(&book, "finance")), (10, 14));
+    let total =
+        |book: &Book, name: &str| book.state.tree_total(&name.into(), Meter::Vcpu, &Dimensions::default()).total();
+    assert_eq!((total(&book, "tax"), total(&book, "finance")), (0, 4));
+    let claim = book.state.claim_of_subject("a-anew").unwrap();
+    assert_eq!(claim.engine_namespace.as_deref(), Some("engine-tax"), "the machine stays where it is");
+    assert!(book.state.claim_of_subject("a").is_none());
+    assert_eq!(book.state.verify(), []);
+    let period = Period { from: at("2026-11-01T00:00:00Z"), to: at("2026-11-02T00:00:00Z") };
+    assert!(tie(&book.state, period).iter().all(jiyun_ledger::Tie::holds));
+}
+
+#[test]
+fn a_claim_that_ends_or_does_not_exist_is_not_handed_over() {
+    let mut book = book();
+    let id = book.grant(&host("tax", "a", 4, 1024));
+    let transfer = to_finance(&book, "a");
+    book.set(&Command::End(id));
+    assert!(matches!(book.record(&transfer), Err(CommandError::Ending { .. })));
+    book.set(&Command::Release(id));
+    assert!(matches!(book.record(&transfer), Err(CommandError::Released { .. })));
+}

@@ -1,0 +1,127 @@
+//! Holds: capacity set aside until a deadline, then granted or free again.
+
+use jiyun_ledger::{
+    ClaimStage, Command, CommandError, Decision, Meter, Payer, Period, RefusalCode, RequestError, UsageFilter, tie,
+    usage,
+};
+
+use crate::city::{Book, at, compute, host};
+
+fn book() -> Book {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.pool(compute("c1", "east", 10, 100_000)).account("tax", None, &[(Meter::Vcpu, 10)]);
+    book
+}
+
+fn held(account: &str, uid: &str, vcpu: u64, until: &str) -> jiyun_ledger::ClaimRequest {
+    jiyun_ledger::ClaimRequest { hold_until: Some(at(until)), ..host(account, uid, vcpu, 1024) }
+}
+
+#[test]
+fn what_is_held_is_not_there_for_others_until_its_deadline() {
+    let mut book = book();
+    let id = book.grant(&held("tax", "a", 8, "2026-11-02T00:00:00Z"));
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Held);
+    let refusal = book.refusal(&host("tax", "b", 4, 1024));
+    // The pool is asked before the limit.
+    assert_eq!(refusal.code, RefusalCode::PoolExhausted);
+    book.until("2026-11-01T23:59:59Z");
+    assert_eq!(book.refusal(&host("tax", "b", 4, 1024)).code, RefusalCode::PoolExhausted);
+    book.until("2026-11-02T00:00:00Z");
+    book.grant(&host("tax", "b", 4, 1024));
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Released);
+    assert!(matches!(book.record(&Command::Confirm(id, "8-1024".to_owned())), Err(CommandError::NoHold { .. })));
+}
+
+#[test]
+fn a_refusal_by_the_limit_says_when_the_askers_own_hold_ends() {
+    let mut book = book();
+    book.pool(compute("c2", "east", 100, 100_000));
+    book.grant(&held("tax", "a", 8, "2026-11-02T00:00:00Z"));
+    let refusal = book.refusal(&host("tax", "b", 4, 1024));
+    assert_eq!(refusal.code, RefusalCode::ExceedsLimit);
+    assert_eq!(refusal.parameters["nextRelease"], "2026-11-02T00:00:00Z");
+    assert_eq!(refusal.parameters["raisedBy"], "platform");
+}
+
+#[test]
+fn a_hold_is_confirmed_for_the_spec_it_was_made_for_and_no_other() {
+    let mut book = book();
+    let id = book.grant(&held("tax", "a", 8, "2026-11-02T00:00:00Z"));
+    let other = book.record(&Command::Confirm(id, "9-1024".to_owned())).unwrap_err();
+    assert!(matches!(other, CommandError::OtherDigest { .. }), "{other}");
+    assert!(matches!(book.record(&Command::Billable(id)), Err(CommandError::OnlyHeld { .. })));
+    assert!(book.record(&Command::Confirm(id, "8-1024".to_owned())).unwrap());
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Reserved);
+    assert!(!book.record(&Command::Confirm(id, "8-1024".to_owned())).unwrap(), "confirming again changes nothing");
+    book.set(&Command::Billable(id));
+    book.until("2026-11-03T00:00:00Z").sweep();
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Billable, "its deadline is no more");
+}
+
+#[test]
+fn asking_for_what_is_held_grants_it_and_asking_for_something_else_replaces_it() {
+    let mut book = book();
+    let id = book.grant(&held("tax", "a", 8, "2026-11-02T00:00:00Z"));
+    assert_eq!(book.grant(&host("tax", "a", 8, 1024)), id);
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Reserved);
+
+    let id = book.grant(&held("tax", "b", 2, "2026-11-02T00:00:00Z"));
+    assert_eq!(book.grant(&host("tax", "b", 1, 1024)), id);
+    let claim = book.state.claim(id).unwrap();
+    assert!(claim.hold.is_none() && claim.held.is_empty());
+    assert_eq!(book.state.pool_use(&"c1".into(), Meter::Vcpu), 9);
+}
+
+#[test]
+fn growth_is_held_on_top_of_what_runs_and_falls_away_alone() {
+    let mut book = book();
+    let id = book.grant(&host("tax", "a", 4, 1024));
+    book.set(&Command::Billable(id));
+    book.until("2026-11-01T01:00:00Z");
+    assert_eq!(book.grant(&held("tax", "a", 9, "2026-11-01T02:00:00Z")), id);
+    assert_eq!(book.state.pool_use(&"c1".into(), Meter::Vcpu), 9);
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Billable, "it goes on running and paying");
+    book.until("2026-11-01T02:00:00Z").sweep();
+    assert_eq!(book.state.pool_use(&"c1".into(), Meter::Vcpu), 4);
+    assert_eq!(book.state.verify(), []);
+
+    // The department pays its 4 throughout, the platform the 5 that were held for an hour.
+    let period = Period { from: at("2026-11-01T00:00:00Z"), to: at("2026-11-01T04:00:00Z") };
+    let paid = |payer| -> i128 {
+        let filter = UsageFilter { account: Some("tax".into()), payer: Some(payer) };
+        let rows = usage(&book.state, period, &filter);
+        rows.iter().filter(|row| row.meter == Meter::Vcpu).map(|row| row.unit_seconds).sum()
+    };
+    assert_eq!((paid(Payer::Department), paid(Payer::Platform)), (4 * 4 * 3600, 5 * 3600));
+    assert!(tie(&book.state, period).iter().all(jiyun_ledger::Tie::holds));
+}
+
+#[test]
+fn a_hold_needs_a_deadline_to_come_and_can_be_extended() {
+    let mut book = book();
+    let error = book.decide(&held("tax", "a", 8, "2026-11-01T00:00:00Z")).unwrap_err();
+    assert!(matches!(error, RequestError::PastDeadline { .. }), "{error}");
+    let id = book.grant(&held("tax", "a", 8, "2026-11-02T00:00:00Z"));
+    let seq = book.state.seq();
+    let Decision::Granted { existing, .. } = book.decide(&held("tax", "a", 8, "2026-11-02T00:00:00Z")).unwrap() else {
+        panic!("refused")
+    };
+    assert!(existing && book.state.seq() == seq, "the same hold is not placed twice");
+    assert_eq!(book.grant(&held("tax", "a", 8, "2026-11-05T00:00:00Z")), id);
+    book.until("2026-11-04T00:00:00Z").sweep();
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Held);
+}
+
+#[test]
+fn in_quarantine_no_hold_ends() {
+    let mut book = book();
+    let id = book.grant(&held("tax", "a", 8, "2026-11-02T00:00:00Z"));
+    book.set(&Command::Quarantine("store went back".to_owned()));
+    book.until("2026-11-03T00:00:00Z").sweep();
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Held);
+    assert!(matches!(book.record(&Command::Withdraw(id)), Err(CommandError::Quarantined { .. })));
+    book.set(&Command::Lift { by: "operator".to_owned(), note: "adopted".to_owned() });
+    book.sweep();
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Released);
+}

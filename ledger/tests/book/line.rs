@@ -1,0 +1,111 @@
+//! The line of requests that wait for room: first come, first served, passed a bounded number of times.
+
+use jiyun_ledger::{ClaimRequest, Command, Filter, MAX_OVERTAKINGS, Meter, RefusalCode, position};
+
+use crate::city::{Book, compute, host};
+
+fn waiting(account: &str, uid: &str, vcpu: u64) -> ClaimRequest {
+    ClaimRequest { wait: true, ..host(account, uid, vcpu, 1) }
+}
+
+/// A pool of 100 of which `used` are taken, by one host `big`.
+fn book(used: u64) -> Book {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.pool(compute("c1", "east", 100, 1_000_000)).account("tax", None, &[]).account("court", None, &[]);
+    book.grant(&host("tax", "big", used, 1));
+    book
+}
+
+fn free(book: &mut Book, uid: &str) {
+    let id = book.state.claim_of_subject(uid).unwrap().id;
+    book.set(&Command::End(id));
+    book.set(&Command::Release(id));
+}
+
+#[test]
+fn a_request_without_room_stands_in_line_and_is_told_how_many_are_ahead() {
+    let mut book = book(100);
+    let first = book.refusal(&waiting("tax", "a", 50));
+    assert_eq!((first.code, first.parameters["ahead"].as_str()), (RefusalCode::WaitingForCapacity, "0"));
+    let second = book.refusal(&waiting("court", "b", 10));
+    assert_eq!((second.code, second.parameters["ahead"].as_str()), (RefusalCode::WaitingForCapacity, "1"));
+    let seq = book.state.seq();
+    assert_eq!(book.refusal(&waiting("tax", "a", 50)).parameters["ahead"], "0");
+    assert_eq!(book.state.seq(), seq, "asking again changes nothing");
+    let told: Vec<_> = second.parameters.values().collect();
+    assert!(!told.iter().any(|value| value.contains("tax")), "nobody learns who is ahead: {told:?}");
+
+    free(&mut book, "big");
+    book.grant(&waiting("tax", "a", 50));
+    book.grant(&waiting("court", "b", 10));
+    assert_eq!(book.state.waiting().count(), 0);
+    assert_eq!(book.state.verify(), []);
+}
+
+#[test]
+fn small_requests_pass_a_large_one_a_bounded_number_of_times() {
+    let mut book = book(60);
+    assert_eq!(book.refusal(&waiting("tax", "large", 50)).code, RefusalCode::WaitingForCapacity);
+    for number in 0..MAX_OVERTAKINGS {
+        book.grant(&host("court", &format!("small-{number}"), 1, 1));
+    }
+    // 32 are free, and yet: what is free is kept for the one that waits.
+    let refusal = book.refusal(&host("court", "one-too-many", 1, 1));
+    assert_eq!(refusal.code, RefusalCode::PoolExhausted);
+    assert_eq!(refusal.report.placements[0].pools[0].refused_by, Some(Filter::Queue));
+    assert_eq!(book.refusal(&waiting("court", "polite", 1)).parameters["ahead"], "1");
+
+    free(&mut book, "big");
+    book.grant(&waiting("tax", "large", 50));
+    book.grant(&waiting("court", "polite", 1));
+    book.grant(&host("court", "one-too-many", 1, 1));
+}
+
+#[test]
+fn what_shrinks_passes_nobody() {
+    let mut book = book(60);
+    book.grant(&host("court", "a", 10, 1));
+    book.refusal(&waiting("tax", "large", 50));
+    for _ in 0..=MAX_OVERTAKINGS {
+        book.grant(&host("court", "b", 1, 1));
+        let id = book.state.claim_of_subject("b").unwrap().id;
+        book.set(&Command::End(id));
+        book.set(&Command::Release(id));
+        if book.state.waiting().next().unwrap().is_next() {
+            break;
+        }
+    }
+    book.grant(&host("court", "a", 5, 1));
+}
+
+#[test]
+fn what_no_pool_could_ever_hold_is_refused_and_blocks_nobody() {
+    let mut book = book(60);
+    assert_eq!(book.refusal(&waiting("tax", "huge", 101)).code, RefusalCode::PoolExhausted);
+    assert_eq!(book.state.waiting().count(), 0);
+    // A pool that shrinks afterwards is not kept for what no longer fits in it.
+    book.refusal(&waiting("tax", "large", 90));
+    book.pool(compute("c1", "east", 80, 1_000_000));
+    for number in 0..=MAX_OVERTAKINGS + 2 {
+        book.grant(&host("court", &format!("small-{number}"), 1, 1));
+    }
+}
+
+#[test]
+fn a_place_is_lost_by_asking_for_something_else_by_a_refusal_and_by_going_away() {
+    let mut book = book(100);
+    book.refusal(&waiting("tax", "a", 50));
+    book.refusal(&waiting("court", "b", 10));
+    let refusal = book.refusal(&waiting("tax", "a", 40));
+    assert_eq!(refusal.parameters["ahead"], "1", "an edit goes to the end");
+    let ticket = book.state.waiting_of("b").unwrap().ticket;
+    assert_eq!(position(&book.state, ticket, &waiting("court", "b", 10)), 0);
+
+    book.account("court", None, &[(Meter::Vcpu, 5)]);
+    free(&mut book, "big");
+    assert_eq!(book.refusal(&waiting("court", "b", 10)).code, RefusalCode::ExceedsLimit);
+    assert!(book.state.waiting_of("b").is_none());
+    assert!(book.record(&Command::Unqueue("a".to_owned())).unwrap());
+    assert!(!book.record(&Command::Unqueue("a".to_owned())).unwrap());
+    assert_eq!(book.state.waiting().count(), 0);
+}
