@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, Reason};
-use jiyun_ledger::{Claim, ClaimStage, Decision, Meter, RefusalCode};
+use jiyun_ledger::{Claim, ClaimStage, Command, Decision, Meter, RefusalCode};
 use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
 use tracing::{info, warn};
 
@@ -70,6 +70,9 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         // A machine not listed yet would be taken for missing and applied again. Decisions and endings need no list.
         return Ok(Action::requeue(NOT_LISTED));
     }
+    if valid.is_err() && held.is_none() {
+        leave_line(host, context).await?;
+    }
     let standing = match (valid, held) {
         (Ok(valid), None) => ask(host, &valid, context).await?,
         (Ok(valid), Some(claim)) => serve(host, Arc::clone(&claim), changed(&claim, &valid), context).await?,
@@ -83,6 +86,15 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
 fn open_claim(host: &CloudHost, context: &Context) -> Option<Arc<Claim>> {
     let uid = host.metadata.uid.as_deref()?;
     context.ledger.read(|state| state.claim_of_subject(uid).cloned()).filter(|claim| claim.is_open())
+}
+
+/// Gives up the place in line of a host that asks for nothing any more.
+async fn leave_line(host: &CloudHost, context: &Context) -> Result<(), ReconcileError> {
+    let uid = host.metadata.uid.as_deref().unwrap_or_default();
+    if context.ledger.read(|state| state.waiting_of(uid).is_some()) {
+        context.ledger.record(Command::Unqueue(uid.to_owned())).await?;
+    }
+    Ok(())
 }
 
 /// What a granted host is asked to change, which cannot be done yet: it stays as approved.
@@ -130,6 +142,7 @@ async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Stand
                 RefusalCode::UnknownAccount => Standing::Undecided(Reason::Undecided),
                 RefusalCode::ExceedsLimit
                 | RefusalCode::PoolExhausted
+                | RefusalCode::WaitingForCapacity
                 | RefusalCode::NoMatchingPool
                 | RefusalCode::AccountClosed => Standing::Refused(refusal),
             })
@@ -138,12 +151,12 @@ async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Stand
 }
 
 /// The refusal the status holds for this very wish. [`Reason::NoMatchingPool`] does not stand: a pool may be on its way
-/// in the same commit as the wish, and asking again costs nothing.
+/// in the same commit as the wish, and asking again costs nothing. Nor does a place in line: whoever has one asks again.
 fn standing_refusal(host: &CloudHost, digest: &str) -> Option<Standing> {
     let status = host.status.as_ref()?;
     let refusal = status.refusal.as_ref().filter(|_| status.spec_digest.as_deref() == Some(digest))?;
     let code: RefusalCode = refusal.code.parse().ok()?;
-    if code == RefusalCode::NoMatchingPool {
+    if matches!(code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity) {
         return None;
     }
     let parameters = refusal.parameters.iter().map(|each| (each.name.clone(), each.value.clone())).collect();
@@ -306,7 +319,11 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
     let status = report::status(host, Some(digest::of(&host.spec)), standing, now);
     let settled = match standing {
         Standing::Rejected(_) | Standing::Undecided(_) => UNSETTLED,
-        Standing::Refused(refusal) if refusal.code == RefusalCode::NoMatchingPool => UNSETTLED,
+        Standing::Refused(refusal)
+            if matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity) =>
+        {
+            UNSETTLED
+        }
         Standing::Admitted { engines, .. } if engines.problem.is_some() => UNSETTLED,
         Standing::Refused(_) | Standing::Admitted { .. } | Standing::Ending { .. } => SETTLED,
     };

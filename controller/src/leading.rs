@@ -27,6 +27,7 @@ use crate::{
     metrics::Metrics,
     orphans, settled,
     site::{SiteEngines, Sites},
+    totals,
     unseen::Unseen,
     watch::{Guarded, Kind, Watched, watched, watched_everywhere},
     write::Writer,
@@ -146,6 +147,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         writer,
         stop.clone(),
     ));
+    tasks.spawn(totals::keep(context.clone(), stop.clone()));
     tasks.spawn(show_state(ledger.clone(), metrics.clone(), stop.clone()));
 
     if stop.run_until_cancelled(catalogue_listed.open()).await.is_some() {

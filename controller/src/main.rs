@@ -18,6 +18,7 @@ mod serve;
 mod settled;
 mod site;
 mod telemetry;
+mod totals;
 mod unseen;
 mod watch;
 mod write;

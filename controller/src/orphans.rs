@@ -6,7 +6,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use jiyun_crds::v1alpha1::CloudHost;
-use jiyun_ledger::{Claim, ClaimId, ClaimStage};
+use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command};
 use kube::{Api, core::Status, runtime::reflector::Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -57,11 +57,12 @@ pub async fn sweep(
     if !matches!(stop.run_until_cancelled(listed.wait_for(|listed| *listed)).await, Some(Ok(_))) {
         return;
     }
-    let mut suspected = HashSet::new();
+    let (mut suspected, mut absent) = (HashSet::new(), HashSet::new());
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
         if context.quarantined() {
             continue;
         }
+        leave_lines(&hosts, &context, &mut absent).await;
         let (missing, open) = without_object(&hosts, &context);
         let confirmed: Vec<_> = missing.iter().copied().filter(|claim| suspected.contains(claim)).collect();
         suspected = missing.into_iter().collect();
@@ -85,6 +86,21 @@ pub async fn sweep(
             }
         }
     }
+}
+
+/// Takes out of the line whoever has no object any more, after two looks: what is kept for it is kept from others.
+async fn leave_lines(hosts: &Store<Guarded<CloudHost>>, context: &Context, absent: &mut HashSet<String>) {
+    let present: HashSet<String> = hosts.state().iter().filter_map(|host| uid(host)).collect();
+    let gone: HashSet<String> = context.ledger.read(|state| {
+        let uids = state.waiting().map(|waiting| waiting.request.subject.uid.clone());
+        uids.filter(|uid| !present.contains(uid)).collect()
+    });
+    for uid in gone.intersection(absent) {
+        if let Err(problem) = context.ledger.record(Command::Unqueue(uid.clone())).await {
+            warn!(uid, error = chain(&problem), "a request without an object still stands in line");
+        }
+    }
+    *absent = gone;
 }
 
 fn is_ending(claim: ClaimId, context: &Context) -> bool {

@@ -49,6 +49,9 @@ const AGAIN: Duration = Duration::from_mins(1);
 /// When to look again while something that is referred to was not listed yet.
 const NOT_LISTED: Duration = Duration::from_millis(100);
 
+/// The condition that [`crate::totals`] owns.
+const OVER_LIMIT: &str = "OverLimit";
+
 /// A kind without engine objects.
 pub trait Settled: Watched {
     /// Where this object is written.
@@ -118,8 +121,11 @@ async fn settle_one<K: Settled>(object: &K, context: &Context) -> Result<Action,
         return Ok(Action::await_change());
     }
     let generation = object.meta().generation;
-    let conditions = merged(object.conditions(), outcome.findings, generation, Timestamp::now());
-    if conditions != object.conditions() || object.observed_generation() != generation {
+    // What is over its limit is found out elsewhere, and written under another name.
+    let before: Vec<_> =
+        object.conditions().iter().filter(|condition| condition.type_ != OVER_LIMIT).cloned().collect();
+    let conditions = merged(&before, outcome.findings, generation, Timestamp::now());
+    if conditions != before || object.observed_generation() != generation {
         let mut status = json!({"conditions": conditions, "observedGeneration": generation});
         if let (Some(status), Some(further)) = (status.as_object_mut(), outcome.status.as_object()) {
             status.extend(further.clone());

@@ -92,10 +92,27 @@ impl Writer {
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
+        self.apply_status_as(FIELD_MANAGER, api, name, status).await
+    }
+
+    /// [`Writer::apply_status`] under another field manager: for a part of a status that is not written with the rest.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn apply_status_as<K>(
+        &self,
+        manager: &str,
+        api: &Api<K>,
+        name: &str,
+        status: &Value,
+    ) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
         let object = json!({
             "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "status": status,
         });
-        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let parameters = PatchParams::apply(manager).force();
         self.sent(
             "status",
             K::kind(&()).into_owned(),

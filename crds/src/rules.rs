@@ -112,33 +112,62 @@ pub fn people_groups() -> Rule {
 pub fn one_limit_a_selector() -> Rule {
     Rule::new(
         "self.all(a, self.exists_one(b, a.meter == b.meter \
+         && (has(a.pool) ? a.pool : '') == (has(b.pool) ? b.pool : '') \
          && (has(a.architecture) ? a.architecture : '') == (has(b.architecture) ? b.architecture : '') \
          && (has(a.tier) ? a.tier : '') == (has(b.tier) ? b.tier : '') \
          && (has(a.zone) ? a.zone : '') == (has(b.zone) ? b.zone : '')))",
     )
-    .message("配额中有重复的条目 (quota holds two limits for the same meter, architecture, tier and zone)")
+    .message("配额中有重复的条目 (quota holds two limits for the same meter, pool, architecture, tier and zone)")
 }
 
-/// A limit's range follows from its meter.
+/// A line of a quota says something.
+pub fn limit_or_floor() -> Rule {
+    Rule::new("has(self.limit) || has(self.guaranteed)").message("须填写上限或保底 (set limit, guaranteed, or both)")
+}
+
+/// What is guaranteed is allowed.
+pub fn floor_within_limit() -> Rule {
+    Rule::new(
+        "!has(self.limit) || !has(self.guaranteed) || !isQuantity(self.limit) || !isQuantity(self.guaranteed) \
+         || quantity(self.guaranteed).compareTo(quantity(self.limit)) <= 0",
+    )
+    .message("保底不能大于上限 (guaranteed must not be above limit)")
+}
+
+/// Meters counted in whole numbers, as a CEL list.
+const WHOLE: &str = "['Vcpu', 'Hosts', 'Gpus', 'DatabaseInstances', 'Bandwidth', 'PublicIps']";
+
+/// Meters of computing, as a CEL list.
+const COMPUTING: &str = "['Vcpu', 'Memory', 'Hosts', 'Gpus', 'DatabaseInstances']";
+
+/// Meters of storage, as a CEL list.
+const STORAGE: &str = "['BlockStorage', 'FileStorage', 'ObjectStorage', 'BackupStorage']";
+
+/// A limit's range, and that of a floor, follow from the meter.
 pub fn limit_within_range() -> Rule {
-    Rule::new(format!(
-        "self.meter in ['Vcpu', 'Hosts'] \
-         ? self.limit.matches('^(0|[1-9][0-9]{{0,6}})$') && int(self.limit) <= 1000000 \
-         : {}",
-        size_within("self.limit", "0", "1Ei")
-    ))
-    .message(
+    let within = |field: &str| {
+        format!(
+            "(!has(self.{field}) || (self.meter in {WHOLE} \
+             ? self.{field}.matches('^(0|[1-9][0-9]{{0,6}})$') && int(self.{field}) <= 1000000 \
+             : {}))",
+            size_within(&format!("self.{field}"), "0", "1Ei")
+        )
+    };
+    Rule::new(format!("{} && {}", within("limit"), within("guaranteed"))).message(
         "配额上限无效：核数和台数须为 0 至 1000000 的整数，容量须为整数加单位 Mi、Gi、Ti 或 Pi，不超过 1Ei \
-         (limit must be a whole number from 0 to 1000000 for Vcpu and Hosts, \
-         a whole number with Mi, Gi, Ti or Pi, at most 1Ei, for Memory and BlockStorage)",
+         (limit and guaranteed must be whole numbers from 0 to 1000000 for what is counted, such as Vcpu and Hosts, \
+         whole numbers with Mi, Gi, Ti or Pi, at most 1Ei, for memory and storage)",
     )
 }
 
 /// Architecture is a property of computing, tier of storage.
 pub fn dimensions_fit_meter() -> Rule {
-    Rule::new("self.meter == 'BlockStorage' ? !has(self.architecture) : !has(self.tier)").message(
-        "architecture 只用于核数、内存和台数，tier 只用于块存储 \
-         (architecture goes with Vcpu, Memory and Hosts only, tier with BlockStorage only)",
+    Rule::new(format!(
+        "(!has(self.architecture) || self.meter in {COMPUTING}) && (!has(self.tier) || self.meter in {STORAGE})"
+    ))
+    .message(
+        "architecture 只用于核数、内存和台数等计算类计量项，tier 只用于块存储等存储类计量项 \
+         (architecture goes with computing such as Vcpu, Memory and Hosts only, tier with storage such as BlockStorage only)",
     )
 }
 
@@ -172,9 +201,14 @@ pub fn one_price_a_selector() -> Rule {
 
 /// A meter is priced in its own unit.
 pub fn unit_fits_meter() -> Rule {
-    Rule::new("self.unit == (self.meter == 'Vcpu' ? 'CoreMonth' : self.meter == 'Hosts' ? 'HostMonth' : 'GiBMonth')")
-        .message(
-            "计价单位与计量项不符：核数按 CoreMonth，台数按 HostMonth，内存和块存储按 GiBMonth \
-             (unit must be CoreMonth for Vcpu, HostMonth for Hosts, GiBMonth for Memory and BlockStorage)",
-        )
+    Rule::new(
+        "self.unit == (self.meter == 'Vcpu' ? 'CoreMonth' : self.meter == 'Hosts' ? 'HostMonth' \
+         : self.meter == 'Gpus' ? 'GpuMonth' : self.meter == 'DatabaseInstances' ? 'InstanceMonth' \
+         : self.meter == 'Bandwidth' ? 'MbpsMonth' : self.meter == 'PublicIps' ? 'AddressMonth' : 'GiBMonth')",
+    )
+    .message(
+        "计价单位与计量项不符：核数按 CoreMonth，台数按 HostMonth，内存和存储按 GiBMonth \
+         (unit must be CoreMonth for Vcpu, HostMonth for Hosts, GpuMonth for Gpus, InstanceMonth for DatabaseInstances, \
+         MbpsMonth for Bandwidth, AddressMonth for PublicIps, GiBMonth for memory and storage)",
+    )
 }

@@ -9,9 +9,11 @@ pub mod fields;
 mod host_class;
 mod host_image;
 mod information_system;
+mod maintenance;
 mod meter;
 mod network_zone;
 mod price_list;
+mod quota_report;
 mod reference;
 mod site;
 mod status;
@@ -22,18 +24,25 @@ use kube::CustomResourceExt;
 
 pub use architecture::Architecture;
 pub use cloud_host::{CloudHost, CloudHostSpec, CloudHostStatus, HostRefusal, Power, RefusalParameter, SystemDisk};
-pub use compute_pool::{ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve};
+pub use compute_pool::{
+    ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve, HardwareOrigin, ProcessorOrigin,
+};
 pub use condition::{ConditionStatus, ConditionType, Reason};
-pub use department::{Department, DepartmentAccess, DepartmentSpec, DepartmentStatus, QuotaLimit};
+pub use department::{
+    Department, DepartmentAccess, DepartmentSpec, DepartmentStatus, OverLimit, PlacementPreference, PlacementStrategy,
+    ProcessorPreference, QuotaLimit,
+};
 pub use host_class::{HostClass, HostClassSpec, HostSeries};
 pub use host_image::{HostImage, HostImageSpec, HttpSource, ImageSource, RegistrySource};
 pub use information_system::{InformationSystem, InformationSystemSpec, SystemOwner};
+pub use maintenance::Maintenance;
 pub use meter::{Meter, PriceUnit};
 pub use network_zone::{NetworkZone, NetworkZoneSpec, ZoneKind};
 pub use price_list::{Currency, PriceItem, PriceList, PriceListSpec};
+pub use quota_report::{QuotaReport, QuotaReportRow, QuotaReportSpec, QuotaReportStatus};
 pub use reference::{LocalRef, SecretRef};
 pub use site::{Site, SiteAccess, SiteRole, SiteSpec};
-pub use status::PlainStatus;
+pub use status::{PlainStatus, PoolStatus, UsageSummary};
 pub use storage_pool::{StoragePool, StoragePoolSpec};
 
 pub use crate::date_time::DateTime;
@@ -56,6 +65,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         InformationSystem::crd(),
         NetworkZone::crd(),
         PriceList::crd(),
+        QuotaReport::crd(),
         Site::crd(),
         StoragePool::crd(),
     ];

@@ -115,8 +115,8 @@ mod city {
         let departments = of::<Department>("Department");
         let limits = |d: &Department| -> BTreeMap<(Meter, Option<String>), u64> {
             let read = |q: &QuotaLimit| match q.meter {
-                Meter::Vcpu | Meter::Hosts => q.limit.whole().unwrap(),
-                Meter::Memory | Meter::BlockStorage => q.limit.mebibytes().unwrap(),
+                meter if meter.is_size() => q.limit.as_ref().unwrap().mebibytes().unwrap(),
+                _ => q.limit.as_ref().unwrap().whole().unwrap(),
             };
             d.spec.quota.iter().map(|q| ((q.meter, q.tier.clone()), read(q))).collect()
         };

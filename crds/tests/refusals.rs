@@ -53,6 +53,7 @@ mod table {
                 "InformationSystem" => read::<InformationSystem>(object),
                 "NetworkZone" => read::<NetworkZone>(object),
                 "PriceList" => read::<PriceList>(object),
+                "QuotaReport" => read::<QuotaReport>(object),
                 "Site" => read::<Site>(object),
                 "StoragePool" => read::<StoragePool>(object),
                 other => panic!("{other} is not in the test"),

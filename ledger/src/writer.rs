@@ -73,7 +73,9 @@ impl<S: Store> Writer<S> {
     async fn turn(&mut self, first: Option<Message>) -> Result<(), LedgerError> {
         let committed = self.published.snapshot();
         let mut batch = Batch::new(&committed, now(&self.clock, committed.at()));
-        first.into_iter().for_each(|first| batch.take(first));
+        if let Some(first) = first {
+            batch.take(first);
+        }
         while batch.len() < MAX_REQUESTS && batch.has_room() {
             match self.inbox.try_recv() {
                 Ok(message) => batch.take(message),

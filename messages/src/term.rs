@@ -3,7 +3,8 @@
 use crate::{Language, Parameters};
 
 /// Parameters that count the meter named beside them (parameter `meter`), in the ledger's base unit.
-const AMOUNTS: [&str; 7] = ["limit", "used", "held", "requested", "missing", "available", "capacity"];
+const AMOUNTS: [&str; 9] =
+    ["limit", "used", "held", "requested", "missing", "available", "capacity", "promised", "own"];
 
 /// Parameters that name a meter.
 const METERS: [&str; 1] = ["meter"];
@@ -13,7 +14,13 @@ pub(crate) fn shown(name: &str, parameters: &Parameters, language: Language) -> 
     if name == "dimensions" {
         return Some(dimensions(parameters, language));
     }
+    if name == "nextRelease" {
+        return Some(next_release(parameters.get(name), language));
+    }
     let value = parameters.get(name)?;
+    if name == "raisedBy" {
+        return Some(raised_by(value, language));
+    }
     if METERS.contains(&name) {
         return Some(meter(value, language).to_owned());
     }
@@ -42,8 +49,30 @@ fn dimensions(parameters: &Parameters, language: Language) -> String {
     }
 }
 
+/// A sentence of its own, so that none is left where no hold ends; the moment in China's time, as people there read it.
+fn next_release(at: Option<&String>, language: Language) -> String {
+    let Some(at) = at else { return String::new() };
+    let local = at.parse::<jiff::Timestamp>().map(|at| jiff::tz::Offset::constant(8).to_datetime(at));
+    let shown = local.map_or_else(|_| at.clone(), |local| local.strftime("%Y-%m-%d %H:%M").to_string());
+    match language {
+        Language::Chinese => format!("本单位预占的资源将于 {shown}（北京时间）释放。"),
+        Language::English => format!("What your department has on hold is free again at {shown} (Beijing time). "),
+    }
+}
+
+/// Who can raise a limit: the platform, or the department above.
+fn raised_by(who: &str, language: Language) -> String {
+    match (who, language) {
+        ("platform", Language::Chinese) => "平台运营人员".to_owned(),
+        ("platform", Language::English) => "the platform operators".to_owned(),
+        (unit, Language::Chinese) => format!("上级单位 {unit} 或平台运营人员"),
+        (unit, Language::English) => format!("the parent unit {unit} or the platform operators"),
+    }
+}
+
 fn dimension(code: &str, language: Language) -> &str {
     match (code, language) {
+        ("pool", Language::Chinese) => "资源池",
         ("architecture", Language::Chinese) => "架构",
         ("tier", Language::Chinese) => "存储级别",
         ("tier", Language::English) => "storage tier",
@@ -62,6 +91,22 @@ fn meter(code: &str, language: Language) -> &str {
         ("Hosts", Language::English) => "cloud hosts",
         ("BlockStorage", Language::Chinese) => "块存储",
         ("BlockStorage", Language::English) => "block storage",
+        ("FileStorage", Language::Chinese) => "文件存储",
+        ("FileStorage", Language::English) => "file storage",
+        ("ObjectStorage", Language::Chinese) => "对象存储",
+        ("ObjectStorage", Language::English) => "object storage",
+        ("BackupStorage", Language::Chinese) => "备份存储",
+        ("BackupStorage", Language::English) => "backup storage",
+        ("Gpus", Language::Chinese) => "加速卡",
+        ("Gpus", Language::English) => "accelerators",
+        ("DatabaseInstances", Language::Chinese) => "数据库实例",
+        ("DatabaseInstances", Language::English) => "database instances",
+        ("ProtectedCapacity", Language::Chinese) => "容灾保护容量",
+        ("ProtectedCapacity", Language::English) => "protected capacity",
+        ("Bandwidth", Language::Chinese) => "公网带宽",
+        ("Bandwidth", Language::English) => "public bandwidth",
+        ("PublicIps", Language::Chinese) => "公网地址",
+        ("PublicIps", Language::English) => "public addresses",
         (other, _) => other,
     }
 }
@@ -69,14 +114,18 @@ fn meter(code: &str, language: Language) -> &str {
 /// Base units (MiB for memory and storage) as the largest unit that keeps the number whole.
 fn amount(value: &str, meter: &str, language: Language) -> String {
     match (meter, value.parse::<u64>(), language) {
-        ("Memory" | "BlockStorage", Ok(mebibytes), _) => mebibytes_shown(mebibytes),
+        (
+            "Memory" | "BlockStorage" | "FileStorage" | "ObjectStorage" | "BackupStorage" | "ProtectedCapacity",
+            Ok(mebibytes),
+            _,
+        ) => mebibytes_shown(mebibytes),
         ("Vcpu", Ok(_), Language::Chinese) => format!("{value} 核"),
         ("Hosts", Ok(_), Language::Chinese) => format!("{value} 台"),
         _ => value.to_owned(),
     }
 }
 
-fn mebibytes_shown(mebibytes: u64) -> String {
+pub(crate) fn mebibytes_shown(mebibytes: u64) -> String {
     const GIB: u64 = 1024;
     const TIB: u64 = 1024 * GIB;
     match mebibytes {

@@ -33,7 +33,8 @@ pub fn verdict(host: &CloudHost) -> Verdict<'_> {
     match (current(ConditionType::Accepted), current(ConditionType::Admitted)) {
         (_, Some(admitted)) if is(admitted, ConditionStatus::True) => Verdict::Granted,
         (Some(accepted), _) if is(accepted, ConditionStatus::False) => Verdict::Refused(accepted),
-        // "Undecided" and "quarantined" are no decisions: they are tried again without anybody's doing.
+        // "Undecided" and "quarantined" are no decisions: they are tried again without anybody's doing. Nor is a place in
+        // line, whose condition is neither true nor false.
         (_, Some(admitted))
             if is(admitted, ConditionStatus::False)
                 && admitted.reason != Reason::Undecided.as_str()

@@ -31,9 +31,12 @@ pub struct Quota {
 pub struct QuotaRow {
     /// What is counted.
     pub meter: Meter,
-    /// The unit of all figures of this row: `host`, `vCPU` or `MiB`.
+    /// The unit of all figures of this row: `host`, `vCPU`, `MiB`, ...
     #[schema(example = "vCPU")]
     pub unit: &'static str,
+    /// Only in this pool; absent: in any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// Only on this architecture; absent: on any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
@@ -43,13 +46,19 @@ pub struct QuotaRow {
     /// Only in this network zone; absent: in any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
-    /// The ceiling; absent where this department has none of its own.
+    /// The floor (保底): kept free for this department whatever others ask for; absent if none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guaranteed: Option<u64>,
+    /// The ceiling (上限); absent where this department has none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
     /// Handed over.
     pub used: u64,
-    /// Granted, not handed over yet.
+    /// Granted or on hold, not handed over yet.
     pub held: u64,
+    /// Used and held above the floor (借用); absent where there is no floor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub borrowed: Option<u64>,
     /// What is left of the limit; a unit above may leave less. Absent without a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<u64>,
@@ -76,6 +85,9 @@ impl From<BalanceRow> for QuotaRow {
             meter: row.meter.into(),
             unit: row.meter.unit(),
             over_limit: row.over_limit(),
+            guaranteed: (row.guaranteed > 0).then_some(row.guaranteed),
+            borrowed: (row.guaranteed > 0).then_some(row.borrowed),
+            pool: row.dimensions.pool.as_ref().map(|pool| pool.name().to_owned()),
             architecture: row.dimensions.architecture,
             tier: row.dimensions.tier,
             zone: row.dimensions.zone,

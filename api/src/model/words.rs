@@ -69,8 +69,24 @@ pub enum Meter {
     Vcpu,
     /// Memory (内存), in MiB.
     Memory,
+    /// Graphics or inference cards (加速卡), whole; unit `GPU`.
+    Gpus,
     /// Block storage (块存储), in MiB.
     BlockStorage,
+    /// File storage (文件存储), in MiB.
+    FileStorage,
+    /// Object storage (对象存储), in MiB.
+    ObjectStorage,
+    /// Backup storage (备份存储), in MiB.
+    BackupStorage,
+    /// Database instances (数据库实例), whole; unit `instance`.
+    DatabaseInstances,
+    /// Capacity protected for recovery (容灾保护容量), in MiB.
+    ProtectedCapacity,
+    /// Public bandwidth (公网带宽), in Mbit/s.
+    Bandwidth,
+    /// Public addresses (公网地址), whole; unit `address`.
+    PublicIps,
 }
 
 impl From<jiyun_ledger::Meter> for Meter {
@@ -79,7 +95,15 @@ impl From<jiyun_ledger::Meter> for Meter {
             jiyun_ledger::Meter::Hosts => Self::Hosts,
             jiyun_ledger::Meter::Vcpu => Self::Vcpu,
             jiyun_ledger::Meter::Memory => Self::Memory,
+            jiyun_ledger::Meter::Gpus => Self::Gpus,
             jiyun_ledger::Meter::BlockStorage => Self::BlockStorage,
+            jiyun_ledger::Meter::FileStorage => Self::FileStorage,
+            jiyun_ledger::Meter::ObjectStorage => Self::ObjectStorage,
+            jiyun_ledger::Meter::BackupStorage => Self::BackupStorage,
+            jiyun_ledger::Meter::DatabaseInstances => Self::DatabaseInstances,
+            jiyun_ledger::Meter::ProtectedCapacity => Self::ProtectedCapacity,
+            jiyun_ledger::Meter::Bandwidth => Self::Bandwidth,
+            jiyun_ledger::Meter::PublicIps => Self::PublicIps,
         }
     }
 }

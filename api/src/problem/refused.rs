@@ -44,7 +44,7 @@ fn field_of(code: &str, figures: &Parameters) -> Option<String> {
         return Some(field.clone());
     }
     match figures.get("meter").map(String::as_str) {
-        Some("Vcpu" | "Memory" | "Hosts") => Some("class".to_owned()),
+        Some("Vcpu" | "Memory" | "Hosts" | "Gpus") => Some("class".to_owned()),
         Some("BlockStorage") => Some("systemDisk.size".to_owned()),
         _ if code == Reason::NoMatchingPool.as_str() => Some("zone".to_owned()),
         _ => None,

@@ -101,6 +101,8 @@ impl Bookkeeper {
             }],
             spec_digest: "digest".to_owned(),
             approved_spec: serde_json::Value::Null,
+            hold_until: None,
+            wait: false,
         };
         match self.ledger.decide(request).await.unwrap() {
             Decision::Granted { claim, .. } => drop(self.ledger.billable(claim.id).await.unwrap()),
@@ -119,7 +121,8 @@ fn finance() -> Account {
         display_name: "市财政局".to_owned(),
         parent: None,
         billing_account: "+101".to_owned(),
-        limits: vec![Limit { meter: Meter::Vcpu, dimensions: Dimensions::default(), limit: 16 }],
+        limits: vec![Limit { meter: Meter::Vcpu, dimensions: Dimensions::default(), limit: Some(16), guaranteed: 0 }],
+        preference: jiyun_ledger::Preference::default(),
         state: AccountState::Open,
     }
 }
@@ -133,6 +136,7 @@ fn pool() -> Pool {
         architecture: Some("amd64".to_owned()),
         tier: None,
         provider: "provider".to_owned(),
+        domestic: false,
         max_protection_level: 3,
         capacity: [(Meter::Vcpu, 64), (Meter::Memory, 65_536)].into(),
         overcommit_percent: [].into(),

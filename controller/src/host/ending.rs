@@ -6,7 +6,7 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use jiyun_crds::{
-    names::{FINALIZER_CLAIM, LABEL_HOST_UID, engine_namespace, system_disk_name},
+    names::{FINALIZER_CLAIM, LABEL_HOST_UID, system_disk_name},
     v1alpha1::CloudHost,
 };
 use jiyun_ledger::{Claim, ClaimId};
@@ -15,7 +15,7 @@ use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope, runtime::co
 use serde::de::DeserializeOwned;
 use tracing::{error, info};
 
-use super::{open_claim, report::Standing, whereabouts};
+use super::{leave_line, open_claim, report::Standing, request::engine_namespace, whereabouts};
 use crate::{
     context::Context,
     engines::{
@@ -62,7 +62,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
             );
             return Ok(Action::requeue(SOON));
         }
-        None => {}
+        None => leave_line(host, context).await?,
     }
     let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
     context.writer.remove_finalizer(&api, host, FINALIZER_CLAIM).await?;
@@ -96,7 +96,7 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
     let Some((site, _)) = whereabouts(claim, context) else {
         return Ok(Some("Site".to_owned()));
     };
-    let namespace = engine_namespace(claim.account.as_str());
+    let namespace = engine_namespace(claim);
     let (name, uid) = (&claim.subject.name, &claim.subject.uid);
     let disk = system_disk_name(name);
     let client = &site.client;

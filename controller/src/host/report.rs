@@ -164,9 +164,14 @@ fn accepted(objection: Option<&Rejection>) -> Finding {
 fn refused(refusal: &Refusal) -> Vec<Finding> {
     let HostRefusal { code, .. } = recorded(refusal);
     let sentence = jiyun_messages::refusal_code(&code, &refusal.parameters);
+    // Whoever stands in line is not decided against.
+    let decided = match refusal.code {
+        RefusalCode::WaitingForCapacity => ConditionStatus::Unknown,
+        _ => ConditionStatus::False,
+    };
     vec![
         plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
-        finding(ConditionType::Admitted, ConditionStatus::False, reason(refusal.code), sentence, &refusal.parameters),
+        finding(ConditionType::Admitted, decided, reason(refusal.code), sentence, &refusal.parameters),
         plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
     ]
 }
@@ -176,6 +181,7 @@ pub fn reason(code: RefusalCode) -> Reason {
     match code {
         RefusalCode::ExceedsLimit => Reason::ExceedsLimit,
         RefusalCode::PoolExhausted => Reason::PoolExhausted,
+        RefusalCode::WaitingForCapacity => Reason::WaitingForCapacity,
         RefusalCode::NoMatchingPool => Reason::NoMatchingPool,
         RefusalCode::UnknownAccount => Reason::UnknownAccount,
         RefusalCode::Quarantined => Reason::Quarantined,

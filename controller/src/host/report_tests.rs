@@ -36,6 +36,9 @@ fn claim() -> Arc<Claim> {
             uid: "u1".into(),
         },
         item: "c4m8".into(),
+        engine_namespace: None,
+        held: vec![],
+        hold: None,
         lines: vec![Line {
             meter: Meter::Vcpu,
             pool: PoolId::of(PoolKind::Compute, "x86"),

@@ -44,6 +44,9 @@ pub fn claim_request(host: &CloudHost, valid: &Valid) -> Result<ClaimRequest, se
         placements: vec![compute, storage],
         spec_digest: valid.digest.clone(),
         approved_spec: serde_json::to_value(approved)?,
+        // Whoever orders a host wants it, if not today: a place in line costs nobody anything.
+        hold_until: None,
+        wait: true,
     })
 }
 
@@ -58,12 +61,17 @@ fn subject(host: &CloudHost) -> Subject {
     }
 }
 
+/// Where a claim's engine objects lie: with its department, or where they were when it was handed over.
+pub fn engine_namespace(claim: &Claim) -> String {
+    claim.engine_namespace.clone().unwrap_or_else(|| names::engine_namespace(claim.account.as_str()))
+}
+
 /// The machine of a granted claim: sizes from what was approved, power from the wish (a free field).
 pub fn machine_order(host: &CloudHost, claim: &Claim, approved: &Approved, storage_class: &str) -> MachineOrder {
     let department = claim.account.as_str();
     let name = &claim.subject.name;
     MachineOrder {
-        namespace: names::engine_namespace(department),
+        namespace: engine_namespace(claim),
         name: name.clone(),
         disk_name: names::system_disk_name(name),
         labels: labels(department, name, &claim.subject.uid),

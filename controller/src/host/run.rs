@@ -3,13 +3,15 @@
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
+    time::Duration,
 };
 
-use futures::Stream;
+use futures::{Stream, StreamExt, stream};
 use jiyun_crds::{
     names::{LABEL_CLOUDHOST, department_namespace, department_of_engine_namespace},
     v1alpha1::CloudHost,
 };
+use jiyun_ledger::Ledger;
 use kube::{
     Resource, ResourceExt,
     runtime::{
@@ -69,9 +71,30 @@ pub async fn run(
         .watches_stream(triggers.machines, |machine| host_of(&machine))
         .watches_stream(addressed, |instance| host_of(&instance))
         .watches_stream(triggers.disks, |disk| host_of(&disk))
+        .reconcile_on(in_line(context.ledger.clone()))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;
+}
+
+/// How often those who wait are asked at most: a release is worth a look, a hundred in a second are not worth a hundred.
+const LINE_EVERY: Duration = Duration::from_secs(1);
+
+/// The most looked at in one round: those behind have to wait for those before them anyhow.
+const FRONT: usize = 32;
+
+/// Those who stand first in line, whenever the book has changed: room may have come.
+fn in_line(ledger: Ledger) -> impl Stream<Item = ObjectRef<Guarded<CloudHost>>> + Send {
+    let rounds = stream::unfold((ledger.revisions(), ledger), |(mut revisions, ledger)| async {
+        tokio::time::sleep(LINE_EVERY).await;
+        revisions.changed().await.ok()?;
+        let front: Vec<_> = ledger.read(|state| {
+            let subjects = state.waiting().take(FRONT).map(|waiting| &waiting.request.subject);
+            subjects.map(|subject| ObjectRef::new(&subject.name).within(&subject.namespace)).collect()
+        });
+        Some((stream::iter(front), (revisions, ledger)))
+    });
+    rounds.flatten()
 }
 
 /// A fingerprint of an instance's addresses.

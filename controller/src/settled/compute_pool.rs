@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
-use jiyun_crds::v1alpha1::ComputePool;
-use jiyun_ledger::{Meter, Pool, PoolId, PoolKind, PoolState};
+use jiyun_crds::v1alpha1::{ComputePool, ProcessorOrigin};
+use jiyun_ledger::{Meter, Pool, PoolId, PoolKind};
 use kube::ResourceExt;
 
 use super::{
     Outcome, Settled,
-    pool::{Unusable, settle},
+    pool::{Unusable, settle, state},
 };
 use crate::{context::Context, error::ReconcileError};
 
@@ -26,6 +26,12 @@ fn read(pool: &ComputePool) -> Result<Pool, Unusable> {
     let mebibytes = |field: &str, quantity: &jiyun_crds::v1alpha1::Quantity| {
         quantity.mebibytes().map_err(|problem| Unusable::quantity(field, quantity.as_str(), &problem))
     };
+    // What was taken over from server rooms adds to what was bought.
+    let (mut vcpu, mut memory) = (spec.capacity.vcpu, mebibytes("spec.capacity.memory", &spec.capacity.memory)?);
+    for lot in &spec.taken_over {
+        vcpu = vcpu.saturating_add(lot.capacity.vcpu);
+        memory = memory.saturating_add(mebibytes("spec.takenOver[].capacity.memory", &lot.capacity.memory)?);
+    }
     Ok(Pool {
         id: PoolId::of(PoolKind::Compute, &pool.name_any()),
         kind: PoolKind::Compute,
@@ -35,15 +41,13 @@ fn read(pool: &ComputePool) -> Result<Pool, Unusable> {
         tier: None,
         provider: spec.provider.clone(),
         max_protection_level: spec.max_protection_level,
-        capacity: BTreeMap::from([
-            (Meter::Vcpu, spec.capacity.vcpu),
-            (Meter::Memory, mebibytes("spec.capacity.memory", &spec.capacity.memory)?),
-        ]),
+        domestic: spec.processor_origin == ProcessorOrigin::Domestic,
+        capacity: BTreeMap::from([(Meter::Vcpu, vcpu), (Meter::Memory, memory)]),
         overcommit_percent: BTreeMap::from([(Meter::Vcpu, spec.vcpu_overcommit_percent)]),
         reserve: BTreeMap::from([
             (Meter::Vcpu, spec.reserve.vcpu),
             (Meter::Memory, mebibytes("spec.reserve.memory", &spec.reserve.memory)?),
         ]),
-        state: PoolState::Open,
+        state: state(spec.maintenance),
     })
 }

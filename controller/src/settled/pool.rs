@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiyun_crds::{
     names::FINALIZER_POOL,
-    v1alpha1::{ConditionStatus, ConditionType, Reason, condition::Finding},
+    v1alpha1::{ConditionStatus, ConditionType, Maintenance, Reason, condition::Finding},
 };
 use jiyun_ledger::{Claim, Pool, PoolId, PoolKind, PoolState};
 use jiyun_messages::{Parameters, parameters};
@@ -31,6 +31,14 @@ impl Unusable {
     pub fn quantity(field: &str, value: &str, problem: &impl ToString) -> Self {
         let about = parameters([("field", field), ("value", value), ("problem", &problem.to_string())]);
         Self { reason: Reason::Misconfigured, code: "InvalidQuantity", about }
+    }
+}
+
+/// The state that operations asked for.
+pub fn state(maintenance: Maintenance) -> PoolState {
+    match maintenance {
+        Maintenance::None => PoolState::Open,
+        Maintenance::Drain => PoolState::Draining,
     }
 }
 
@@ -62,7 +70,7 @@ pub async fn settle<K: Settled>(
     if let Some(pool) = context.ledger.read(|state| state.pool(&id).cloned()) {
         context.ledger.set_pool(Pool { state: PoolState::Closed, ..pool }).await?;
     }
-    let lies_here = |claim: &Claim| claim.is_open() && claim.lines.iter().any(|line| line.pool == id);
+    let lies_here = |claim: &Claim| claim.is_open() && claim.taken().any(|line| line.pool == id);
     let held = context.ledger.read(|state| state.claims().filter(|claim| lies_here(claim)).count());
     if held > 0 {
         let about = parameters([("count", held.to_string())]);
@@ -110,7 +118,7 @@ fn placed(pool: Pool, context: &Context) -> Result<Pool, Unusable> {
     };
     // Claims at a site whose engines are not served would wait for ever.
     let served = context.sites.engines(&site).is_some();
-    let pool = Pool { state: if served { PoolState::Open } else { PoolState::Closed }, ..pool };
+    let pool = Pool { state: if served { pool.state } else { PoolState::Closed }, ..pool };
     match pool.zones.iter().find(|zone| lookup(&context.catalogue.zones, None, zone).is_none()) {
         Some(zone) => Err(missing("spec.zones", "NetworkZone", zone)),
         None => Ok(pool),

@@ -2,9 +2,7 @@
 
 use futures::future::BoxFuture;
 use jiff::{Timestamp, ToSpan};
-use jiyun_crds::v1alpha1::{
-    ConditionStatus, ConditionType, PriceList, PriceUnit as WrittenUnit, Reason, condition::Finding,
-};
+use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, PriceList, Reason, condition::Finding};
 use jiyun_ledger::{CommandError, Dimensions, Meter, PriceBook, PriceUnit, Rate};
 use jiyun_messages::{Parameters, parameters};
 use kube::ResourceExt;
@@ -82,15 +80,13 @@ fn read(list: &PriceList) -> Result<PriceBook, (&'static str, Parameters)> {
         rates.push(Rate {
             meter: meter(item.meter),
             dimensions: Dimensions {
+                pool: None,
                 architecture: item.architecture.map(|architecture| architecture.as_str().to_owned()),
                 tier: item.tier.clone(),
                 zone: None,
             },
-            unit: match item.unit {
-                WrittenUnit::CoreMonth => PriceUnit::CoreMonth,
-                WrittenUnit::GiBMonth => PriceUnit::GiBMonth,
-                WrittenUnit::HostMonth => PriceUnit::HostMonth,
-            },
+            // The kind's own rule lets a meter be priced in its own unit only.
+            unit: PriceUnit::of(meter(item.meter)).0,
             price,
         });
     }
@@ -107,5 +103,13 @@ pub fn meter(written: jiyun_crds::v1alpha1::Meter) -> Meter {
         jiyun_crds::v1alpha1::Meter::Memory => Meter::Memory,
         jiyun_crds::v1alpha1::Meter::Hosts => Meter::Hosts,
         jiyun_crds::v1alpha1::Meter::BlockStorage => Meter::BlockStorage,
+        jiyun_crds::v1alpha1::Meter::Gpus => Meter::Gpus,
+        jiyun_crds::v1alpha1::Meter::FileStorage => Meter::FileStorage,
+        jiyun_crds::v1alpha1::Meter::ObjectStorage => Meter::ObjectStorage,
+        jiyun_crds::v1alpha1::Meter::BackupStorage => Meter::BackupStorage,
+        jiyun_crds::v1alpha1::Meter::DatabaseInstances => Meter::DatabaseInstances,
+        jiyun_crds::v1alpha1::Meter::ProtectedCapacity => Meter::ProtectedCapacity,
+        jiyun_crds::v1alpha1::Meter::Bandwidth => Meter::Bandwidth,
+        jiyun_crds::v1alpha1::Meter::PublicIps => Meter::PublicIps,
     }
 }

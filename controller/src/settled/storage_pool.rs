@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
 use jiyun_crds::v1alpha1::StoragePool;
-use jiyun_ledger::{Meter, Pool, PoolId, PoolKind, PoolState};
+use jiyun_ledger::{Meter, Pool, PoolId, PoolKind};
 use kube::ResourceExt;
 
 use super::{
     Outcome, Settled,
-    pool::{Unusable, settle},
+    pool::{Unusable, settle, state},
 };
 use crate::{context::Context, error::ReconcileError};
 
@@ -35,9 +35,10 @@ fn read(pool: &StoragePool) -> Result<Pool, Unusable> {
         tier: Some(spec.tier.clone()),
         provider: spec.provider.clone(),
         max_protection_level: spec.max_protection_level,
+        domestic: false,
         capacity: BTreeMap::from([(Meter::BlockStorage, mebibytes("spec.capacity", &spec.capacity)?)]),
         overcommit_percent: BTreeMap::new(),
         reserve: BTreeMap::from([(Meter::BlockStorage, mebibytes("spec.reserve", &spec.reserve)?)]),
-        state: PoolState::Open,
+        state: state(spec.maintenance),
     })
 }

@@ -1,9 +1,11 @@
 //! Compute pool (计算资源池): machines of one architecture at one site, and how much of them may be given out.
 
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, LocalRef, PlainStatus};
+use super::{Architecture, LocalRef, Maintenance, PoolStatus};
+use crate::date_time::DateTime;
 use crate::quantity::Quantity;
 use crate::rules;
 use crate::schema::structural;
@@ -15,15 +17,18 @@ use crate::schema::structural;
     version = "v1alpha1",
     kind = "ComputePool",
     doc = "Machines of one architecture at one site (计算资源池), and how much of them may be given out.",
-    status = "PlainStatus",
+    status = "PoolStatus",
     shortname = "cpool",
     category = "jiyun",
     derive = "PartialEq",
     validation = rules::referable_name(),
     printcolumn(name = "Site", type_ = "string", json_path = ".spec.siteRef.name"),
     printcolumn(name = "Arch", type_ = "string", json_path = ".spec.architecture"),
-    printcolumn(name = "vCPU", type_ = "integer", json_path = ".spec.capacity.vcpu"),
-    printcolumn(name = "Memory", type_ = "string", json_path = ".spec.capacity.memory"),
+    printcolumn(name = "vCPU", type_ = "string", json_path = ".status.summary.vcpu"),
+    printcolumn(name = "Memory", type_ = "string", json_path = ".status.summary.memory"),
+    printcolumn(name = "Claims", type_ = "integer", json_path = ".status.summary.claims"),
+    printcolumn(name = "Waiting", type_ = "integer", json_path = ".status.summary.waiting"),
+    printcolumn(name = "Maintenance", type_ = "string", json_path = ".spec.maintenance"),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -55,12 +60,24 @@ pub struct ComputePoolSpec {
     #[schemars(length(max = 63))]
     #[x_kube(validation = rules::line("云服务商", "provider"))]
     pub provider: String,
+    /// [free] Where the processors come from (国产化): units may prefer pools with domestic ones.
+    #[serde(default)]
+    pub processor_origin: ProcessorOrigin,
+    /// [free] Whether new claims are placed here.
+    #[serde(default)]
+    pub maintenance: Maintenance,
     /// [free] Highest protection level (等保级别, GB/T 22239) of the systems it may carry, 1 to 4: a platform carries no
-    /// system of a level above its own.
+    /// system of a level above its own. A pool of level 4 carries systems of level 4 and no others.
     #[x_kube(validation = rules::between("可承载的最高等保级别", "maxProtectionLevel", 1, 4))]
     pub max_protection_level: u8,
-    /// [free] What the machines have.
+    /// [free] What the machines have, those taken over left out.
     pub capacity: ComputeCapacity,
+    /// [free] Machines taken over from server rooms (利旧设备), at most 64: their capacity adds to the pool's, and where
+    /// they came from is kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
+    pub taken_over: Vec<HardwareOrigin>,
     /// [free] What is kept back for the platform itself and for repairs.
     #[serde(default)]
     pub reserve: ComputeReserve,
@@ -69,6 +86,33 @@ pub struct ComputePoolSpec {
     #[serde(default = "no_overcommit")]
     #[x_kube(validation = rules::between("vCPU 超分百分比", "vcpuOvercommitPercent", 100, 1000))]
     pub vcpu_overcommit_percent: u32,
+}
+
+/// Where processors come from.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum ProcessorOrigin {
+    /// imported products (进口).
+    #[default]
+    Imported,
+    /// domestic products (国产).
+    Domestic,
 }
 
 /// What the machines of a pool have.
@@ -81,6 +125,29 @@ pub struct ComputeCapacity {
     /// [free] Memory, 1Gi to 64Pi in whole Mi.
     #[x_kube(validation = rules::size("资源池内存", "memory", "1Gi", "64Pi"))]
     pub memory: Quantity,
+}
+
+/// Machines that came from a department's own server room.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HardwareOrigin {
+    /// [free] Name of this lot, unique in the pool.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::line("批次名称", "takenOver.name"))]
+    pub name: String,
+    /// [free] The department they came from: a name of a `Department`.
+    #[x_kube(validation = rules::reference())]
+    #[schemars(length(max = 253))]
+    pub department: String,
+    /// [free] The server room they stood in (原机房), one line.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::line("原机房", "takenOver.serverRoom"))]
+    pub server_room: String,
+    /// [free] Since when they belong to the pool.
+    #[x_kube(validation = rules::moment("并入时间", "takenOver.since"))]
+    pub since: DateTime,
+    /// [free] What they have.
+    pub capacity: ComputeCapacity,
 }
 
 /// What is kept back in a pool.

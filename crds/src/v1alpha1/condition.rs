@@ -30,6 +30,8 @@ pub enum ConditionType {
     Ready,
     /// This price list is the one prices are taken from now.
     InForce,
+    /// More is used than a limit allows: growth is refused, nothing is stopped.
+    OverLimit,
 }
 
 /// Why a condition has its status.
@@ -62,6 +64,8 @@ pub enum Reason {
     ExceedsLimit,
     /// Admitted: pools match, none has room.
     PoolExhausted,
+    /// Admitted: pools match, none has room yet; the request stands in line.
+    WaitingForCapacity,
     /// Admitted: no pool fits zone, protection level, architecture or tier.
     NoMatchingPool,
     /// Admitted: the account book knows no account of this department.
@@ -98,6 +102,12 @@ pub enum Reason {
     NotYetInForce,
     /// `InForce`: a later list has taken over.
     Superseded,
+    /// `OverLimit`: everything used is within its limit.
+    WithinLimits,
+    /// `OverLimit`: a limit was lowered below use, or something was handed over; there is time to give back.
+    AboveLimit,
+    /// `OverLimit`: the time to give back is over.
+    GraceEnded,
 }
 
 /// The status of a condition.

@@ -2,10 +2,12 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition::conditions_schema;
-use super::{Architecture, LocalRef, Meter};
+use super::{Architecture, LocalRef, Meter, UsageSummary};
+use crate::date_time::DateTime;
 use crate::quantity::Quantity;
 use crate::rules;
 use crate::schema::structural;
@@ -27,10 +29,14 @@ use crate::schema::structural;
     validation = rules::not_its_own_parent(),
     printcolumn(name = "Display", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(name = "Parent", type_ = "string", json_path = ".spec.parentRef.name"),
-    printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace"),
+    printcolumn(name = "vCPU", type_ = "string", json_path = ".status.summary.vcpu"),
+    printcolumn(name = "Memory", type_ = "string", json_path = ".status.summary.memory"),
+    printcolumn(name = "Storage", type_ = "string", json_path = ".status.summary.blockStorage"),
+    printcolumn(name = "Over", type_ = "string", json_path = r#".status.conditions[?(@.type=="OverLimit")].status"#),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", priority = 1),
     printcolumn(name = "Code", type_ = "string", json_path = ".spec.code", priority = 1),
     printcolumn(name = "Account", type_ = "string", json_path = ".spec.billingAccount", priority = 1)
 )]
@@ -71,6 +77,84 @@ pub struct DepartmentSpec {
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::one_limit_a_selector(), merge_strategy = ListMerge::Atomic)]
     pub quota: Vec<QuotaLimit>,
+    /// [free] Which of the pools that fit are taken first for this unit (放置偏好). Refuses nothing.
+    #[serde(default)]
+    pub placement: PlacementPreference,
+    /// [free] Days a unit has to give back what it uses above a limit that was lowered (宽限期), 0 to 366. After them
+    /// nothing is stopped; operations are told.
+    #[serde(default = "grace")]
+    #[x_kube(validation = rules::between("宽限天数", "overLimitGraceDays", 0, 366))]
+    pub over_limit_grace_days: u32,
+}
+
+fn grace() -> u32 {
+    30
+}
+
+/// Which of the pools that fit are taken first.
+#[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacementPreference {
+    /// [free] Whose processors come first.
+    #[serde(default)]
+    pub processors: ProcessorPreference,
+    /// [free] Among those, which.
+    #[serde(default)]
+    pub strategy: PlacementStrategy,
+}
+
+/// Whose processors come first.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum ProcessorPreference {
+    /// all alike (不限).
+    #[default]
+    Any,
+    /// pools with domestic processors first (国产优先).
+    DomesticFirst,
+}
+
+/// Which of several pools that fit is taken.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum PlacementStrategy {
+    /// the one that is left fullest (紧凑).
+    #[default]
+    Pack,
+    /// the one that is left emptiest (分散).
+    Spread,
 }
 
 /// Who may do what in the unit's namespace.
@@ -98,16 +182,23 @@ pub struct DepartmentAccess {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = rules::limit_or_floor(),
     validation = rules::limit_within_range(),
+    validation = rules::floor_within_limit(),
     validation = rules::dimensions_fit_meter()
 )]
 pub struct QuotaLimit {
     /// [free] What is limited.
     pub meter: Meter,
-    /// [free] Only on this architecture. Not for `BlockStorage`.
+    /// [free] Only in this pool: a name of a `ComputePool` or `StoragePool`, as the meter has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::reference())]
+    pub pool: Option<String>,
+    /// [free] Only on this architecture. For computing alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Architecture>,
-    /// [free] Only of this storage tier. For `BlockStorage` alone.
+    /// [free] Only of this storage tier. For storage alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     #[x_kube(validation = rules::label("存储级别", "tier"))]
@@ -117,9 +208,15 @@ pub struct QuotaLimit {
     #[schemars(length(max = 253))]
     #[x_kube(validation = rules::reference())]
     pub zone: Option<String>,
-    /// [free] The limit: for `Vcpu` and `Hosts` a whole number from 0 to 1000000, for `Memory` and `BlockStorage` a
-    /// size up to 1Ei as a whole number with `Mi`, `Gi`, `Ti` or `Pi`. 0 allows nothing.
-    pub limit: Quantity,
+    /// [free] The ceiling (上限): for what is counted, such as `Vcpu` and `Hosts`, a whole number from 0 to 1000000, for
+    /// memory and storage a size up to 1Ei as a whole number with `Mi`, `Gi`, `Ti` or `Pi`. 0 allows nothing; absent,
+    /// only the units above bound it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Quantity>,
+    /// [free] The floor (保底), written like the limit: kept free for this unit whatever others ask for. Together with
+    /// those of the units beside it not above that of the unit above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guaranteed: Option<Quantity>,
 }
 
 /// What the platform found out about the department.
@@ -127,7 +224,7 @@ pub struct QuotaLimit {
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = structural)]
 pub struct DepartmentStatus {
-    /// What the platform found out about the object, one entry a type: `Ready`.
+    /// What the platform found out about the object, one entry a type: `Ready`, `OverLimit`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
@@ -138,4 +235,20 @@ pub struct DepartmentStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,
+    /// What the unit and those below it use, of what they may: for columns. Written at most once in ten seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<UsageSummary>,
+    /// Since when more is used than a limit allows, and until when that is borne.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_limit: Option<OverLimit>,
+}
+
+/// More is used than a limit allows: the limit was lowered, or something was handed over.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OverLimit {
+    /// Since when.
+    pub since: DateTime,
+    /// Until when the unit has time to give something back (宽限期至).
+    pub grace_until: DateTime,
 }

@@ -30,6 +30,39 @@ pub enum Meter {
     Hosts,
     /// block storage (块存储), in whole MiB.
     BlockStorage,
+    /// graphics or inference cards (加速卡), whole.
+    Gpus,
+    /// file storage (文件存储), in whole MiB.
+    FileStorage,
+    /// object storage (对象存储), in whole MiB.
+    ObjectStorage,
+    /// backup storage (备份存储), in whole MiB.
+    BackupStorage,
+    /// database instances (数据库实例), whole.
+    DatabaseInstances,
+    /// capacity protected for recovery (容灾保护容量), in whole MiB.
+    ProtectedCapacity,
+    /// public bandwidth (公网带宽), in whole Mbit/s.
+    Bandwidth,
+    /// public addresses (公网地址), whole.
+    PublicIps,
+}
+
+impl Meter {
+    /// Whether its amounts are sizes in MiB; else they are whole numbers.
+    pub const fn is_size(self) -> bool {
+        match self {
+            Self::Memory
+            | Self::BlockStorage
+            | Self::FileStorage
+            | Self::ObjectStorage
+            | Self::BackupStorage
+            | Self::ProtectedCapacity => true,
+            Self::Vcpu | Self::Hosts | Self::Gpus | Self::DatabaseInstances | Self::Bandwidth | Self::PublicIps => {
+                false
+            }
+        }
+    }
 }
 
 /// What a price is for: one unit of a meter, one month long.
@@ -57,6 +90,14 @@ pub enum PriceUnit {
     GiBMonth,
     /// one host for one month (台·月).
     HostMonth,
+    /// one card for one month (卡·月).
+    GpuMonth,
+    /// one database instance for one month (实例·月).
+    InstanceMonth,
+    /// one Mbit/s for one month (Mbps·月).
+    MbpsMonth,
+    /// one address for one month (个·月).
+    AddressMonth,
 }
 
 impl Meter {
@@ -69,8 +110,17 @@ impl Meter {
     pub fn price_unit(self) -> PriceUnit {
         match self {
             Self::Vcpu => PriceUnit::CoreMonth,
-            Self::Memory | Self::BlockStorage => PriceUnit::GiBMonth,
+            Self::Memory
+            | Self::BlockStorage
+            | Self::FileStorage
+            | Self::ObjectStorage
+            | Self::BackupStorage
+            | Self::ProtectedCapacity => PriceUnit::GiBMonth,
             Self::Hosts => PriceUnit::HostMonth,
+            Self::Gpus => PriceUnit::GpuMonth,
+            Self::DatabaseInstances => PriceUnit::InstanceMonth,
+            Self::Bandwidth => PriceUnit::MbpsMonth,
+            Self::PublicIps => PriceUnit::AddressMonth,
         }
     }
 }

@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::{LocalRef, PlainStatus};
+use super::{LocalRef, Maintenance, PoolStatus};
 use crate::quantity::Quantity;
 use crate::rules;
 use crate::schema::structural;
@@ -15,14 +15,17 @@ use crate::schema::structural;
     version = "v1alpha1",
     kind = "StoragePool",
     doc = "Block storage of one tier at one site (存储资源池), and how much of it may be given out.",
-    status = "PlainStatus",
+    status = "PoolStatus",
     shortname = "spool",
     category = "jiyun",
     derive = "PartialEq",
     validation = rules::referable_name(),
     printcolumn(name = "Site", type_ = "string", json_path = ".spec.siteRef.name"),
     printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier"),
-    printcolumn(name = "Capacity", type_ = "string", json_path = ".spec.capacity"),
+    printcolumn(name = "Used", type_ = "string", json_path = ".status.summary.blockStorage"),
+    printcolumn(name = "Claims", type_ = "integer", json_path = ".status.summary.claims"),
+    printcolumn(name = "Waiting", type_ = "integer", json_path = ".status.summary.waiting"),
+    printcolumn(name = "Maintenance", type_ = "string", json_path = ".spec.maintenance"),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
@@ -59,7 +62,11 @@ pub struct StoragePoolSpec {
     #[schemars(length(max = 63))]
     #[x_kube(validation = rules::line("云服务商", "provider"))]
     pub provider: String,
-    /// [free] Highest protection level (等保级别, GB/T 22239) of the systems it may carry, 1 to 4.
+    /// [free] Whether new claims are placed here.
+    #[serde(default)]
+    pub maintenance: Maintenance,
+    /// [free] Highest protection level (等保级别, GB/T 22239) of the systems it may carry, 1 to 4. A pool of level 4
+    /// carries systems of level 4 and no others.
     #[x_kube(validation = rules::between("可承载的最高等保级别", "maxProtectionLevel", 1, 4))]
     pub max_protection_level: u8,
     /// [free] Usable space after redundancy, 1Gi to 1Ei in whole Mi.

@@ -261,8 +261,8 @@ fn hold_of(request: &ClaimRequest, lines: &[Line]) -> Option<Hold> {
 fn amended(claim: &Claim, request: &ClaimRequest, lines: Vec<Line>) -> Event {
     match hold_of(request, &lines) {
         Some(hold) => {
-            let held = beyond(&lines, &claim.lines);
-            Event::HoldPlaced { claim: claim.id, hold: Box::new(hold), held }
+            let on_top = beyond(&lines, &claim.lines);
+            Event::HoldPlaced { claim: claim.id, hold: Box::new(hold), held: on_top }
         }
         None => Event::ClaimAmended {
             claim: claim.id,
@@ -288,7 +288,7 @@ fn beyond(lines: &[Line], present: &[Line]) -> Vec<Line> {
 
 fn first(state: &State, request: &ClaimRequest, lines: Vec<Line>, at: Timestamp) -> Event {
     let hold = hold_of(request, &lines);
-    let (lines, held) = if hold.is_some() { (Vec::new(), lines) } else { (lines, Vec::new()) };
+    let (lines, set_aside) = if hold.is_some() { (Vec::new(), lines) } else { (lines, Vec::new()) };
     Event::ClaimGranted {
         claim: Box::new(Claim {
             id: state.next_claim(),
@@ -298,7 +298,7 @@ fn first(state: &State, request: &ClaimRequest, lines: Vec<Line>, at: Timestamp)
             subject: request.subject.clone(),
             item: request.item.clone(),
             lines,
-            held,
+            held: set_aside,
             hold,
             spec_digest: request.spec_digest.clone(),
             approved_spec: request.approved_spec.clone(),
@@ -321,14 +321,13 @@ fn refused(state: &State, request: &ClaimRequest, refusal: Refusal) -> Plan {
         RefusalCode::PoolExhausted if may_wait => {
             let stays = waiting.filter(|waiting| waiting.request == *request);
             let mut events = Vec::new();
-            let ahead = match stays {
-                Some(waiting) => position(state, waiting.ticket, &waiting.request),
-                None => {
-                    let ticket = state.next_ticket();
-                    events.extend(leave(Unqueued::Withdrawn));
-                    events.push(Event::RequestQueued { ticket, request: Box::new(request.clone()) });
-                    position(state, ticket, request)
-                }
+            let ahead = if let Some(waiting) = stays {
+                position(state, waiting.ticket, &waiting.request)
+            } else {
+                let ticket = state.next_ticket();
+                events.extend(leave(Unqueued::Withdrawn));
+                events.push(Event::RequestQueued { ticket, request: Box::new(request.clone()) });
+                position(state, ticket, request)
             };
             let code = RefusalCode::WaitingForCapacity;
             Plan::Refuse { refusal: Refusal { code, ..refusal }.with("ahead", ahead), events }

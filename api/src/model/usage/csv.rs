@@ -133,6 +133,14 @@ fn meter(meter: Meter) -> &'static str {
         Meter::Vcpu => "vCPU",
         Meter::Memory => "内存",
         Meter::BlockStorage => "块存储",
+        Meter::Gpus => "加速卡",
+        Meter::FileStorage => "文件存储",
+        Meter::ObjectStorage => "对象存储",
+        Meter::BackupStorage => "备份存储",
+        Meter::DatabaseInstances => "数据库实例",
+        Meter::ProtectedCapacity => "容灾保护容量",
+        Meter::Bandwidth => "公网带宽",
+        Meter::PublicIps => "公网地址",
     }
 }
 
@@ -140,7 +148,16 @@ fn unit(meter: Meter) -> &'static str {
     match meter {
         Meter::Hosts => "台",
         Meter::Vcpu => "核",
-        Meter::Memory | Meter::BlockStorage => "MiB",
+        Meter::Gpus => "卡",
+        Meter::DatabaseInstances => "实例",
+        Meter::Bandwidth => "Mbps",
+        Meter::PublicIps => "个",
+        Meter::Memory
+        | Meter::BlockStorage
+        | Meter::FileStorage
+        | Meter::ObjectStorage
+        | Meter::BackupStorage
+        | Meter::ProtectedCapacity => "MiB",
     }
 }
 
@@ -149,6 +166,10 @@ fn price_unit(code: &str) -> String {
         "CoreMonth" => "核·月",
         "GiBMonth" => "GiB·月",
         "HostMonth" => "台·月",
+        "GpuMonth" => "卡·月",
+        "InstanceMonth" => "实例·月",
+        "MbpsMonth" => "Mbps·月",
+        "AddressMonth" => "个·月",
         other => other,
     }
     .to_owned()

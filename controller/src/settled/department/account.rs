@@ -1,7 +1,9 @@
 //! The account of a department, as the ledger keeps it, read from what was written.
 
-use jiyun_crds::v1alpha1::{Department, QuotaLimit, Reason};
-use jiyun_ledger::{Account, AccountId, AccountState, CommandError, Dimensions, Limit};
+use jiyun_crds::v1alpha1::{
+    Department, PlacementPreference, PlacementStrategy, ProcessorPreference, Quantity, QuotaLimit, Reason,
+};
+use jiyun_ledger::{Account, AccountId, AccountState, CommandError, Dimensions, Limit, PoolId, Preference, Spread};
 use jiyun_messages::{Parameters, parameters};
 use kube::ResourceExt;
 
@@ -61,32 +63,46 @@ pub fn read(department: &Department, others: &[Department], zones: &[String]) ->
         parent: spec.parent_ref.as_ref().map(|parent| AccountId::new(&parent.name)),
         billing_account: spec.billing_account.clone(),
         limits,
+        preference: preference(spec.placement),
         state: AccountState::Open,
     })
 }
 
+fn preference(written: PlacementPreference) -> Preference {
+    Preference {
+        domestic_first: written.processors == ProcessorPreference::DomesticFirst,
+        spread: match written.strategy {
+            PlacementStrategy::Pack => Spread::Pack,
+            PlacementStrategy::Spread => Spread::Spread,
+        },
+    }
+}
+
 fn read_limit(index: usize, written: &QuotaLimit) -> Result<Limit, Unusable> {
-    use jiyun_crds::v1alpha1::Meter::{BlockStorage, Hosts, Memory, Vcpu};
-    let quantity = match written.meter {
-        Vcpu | Hosts => written.limit.whole(),
-        Memory | BlockStorage => written.limit.mebibytes(),
+    let amount = |field: &str, quantity: &Option<Quantity>| {
+        let Some(quantity) = quantity else { return Ok(None) };
+        let read = if written.meter.is_size() { quantity.mebibytes() } else { quantity.whole() };
+        read.map(Some).map_err(|problem| {
+            let field = format!("spec.quota[{index}].{field}");
+            let value = quantity.as_str().to_owned();
+            Unusable::misconfigured(
+                "InvalidQuantity",
+                parameters([("field", field), ("value", value), ("problem", problem.to_string())]),
+            )
+        })
     };
-    let limit = quantity.map_err(|problem| {
-        let field = format!("spec.quota[{index}].limit");
-        let value = written.limit.as_str().to_owned();
-        Unusable::misconfigured(
-            "InvalidQuantity",
-            parameters([("field", field), ("value", value), ("problem", problem.to_string())]),
-        )
-    })?;
+    let (limit, guaranteed) = (amount("limit", &written.limit)?, amount("guaranteed", &written.guaranteed)?);
+    let meter = meter(written.meter);
     Ok(Limit {
-        meter: meter(written.meter),
+        meter,
         dimensions: Dimensions {
+            pool: written.pool.as_ref().map(|pool| PoolId::of(meter.pool_kind(), pool)),
             architecture: written.architecture.map(|architecture| architecture.as_str().to_owned()),
             tier: written.tier.clone(),
             zone: written.zone.clone(),
         },
         limit,
+        guaranteed: guaranteed.unwrap_or(0),
     })
 }
 
@@ -102,6 +118,25 @@ pub fn objection(command: &CommandError) -> Unusable {
             Reason::UnknownReference,
             "UnknownReference",
             parameters([("field", field), ("kind", "Department"), ("name", account.as_str())]),
+        ),
+        CommandError::FloorNotCovered { account, meter, promised, own, .. } => Unusable::misconfigured(
+            "FloorNotCovered",
+            parameters([
+                ("field", "spec.quota".to_owned()),
+                ("account", account.to_string()),
+                ("meter", meter.to_string()),
+                ("promised", promised.to_string()),
+                ("own", own.to_string()),
+            ]),
+        ),
+        CommandError::FloorsOverlap { meter, first, second, .. } => Unusable::misconfigured(
+            "FloorsOverlap",
+            parameters([
+                ("field", "spec.quota".to_owned()),
+                ("meter", meter.to_string()),
+                ("first", first.to_string()),
+                ("second", second.to_string()),
+            ]),
         ),
         other => {
             Unusable::misconfigured("InvalidField", parameters([("field", "spec"), ("problem", &other.to_string())]))

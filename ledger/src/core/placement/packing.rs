@@ -12,7 +12,7 @@ use super::{
         pool::{Pool, PoolId},
         request::ClaimRequest,
         state::State,
-        waiting::ahead_of,
+        waiting::{Waiting, ahead_of},
     },
     Filter, Screened,
     ask::{Ask, held},
@@ -128,7 +128,7 @@ fn room(
         if growth == 0 {
             continue;
         }
-        if ahead_of(state, &request.subject.uid, pool).any(|waiting| waiting.is_next()) {
+        if ahead_of(state, &request.subject.uid, pool).any(Waiting::is_next) {
             return Err((meter, Filter::Queue));
         }
         let fact = Dimensions {

@@ -52,9 +52,9 @@ impl State {
         id: ClaimId,
         at: Timestamp,
         hold: &Hold,
-        held: &[Line],
+        on_top: &[Line],
     ) -> Result<(), CommandError> {
-        self.check_lines(id, held)?;
+        self.check_lines(id, on_top)?;
         match self.known_claim(id)?.stage() {
             ClaimStage::Ending => return Err(CommandError::Ending { claim: id }),
             ClaimStage::Released => return Err(CommandError::Released { claim: id }),
@@ -62,7 +62,7 @@ impl State {
         }
         self.change(id, |claim| {
             let (item, lines) = (claim.item.clone(), claim.lines.clone());
-            turn(claim, at, &item, lines, held.to_vec());
+            turn(claim, at, &item, lines, on_top.to_vec());
             claim.hold = Some(hold.clone());
         })
     }
