@@ -74,7 +74,11 @@ async fn on_itself(
     if same && !differs(status.and_then(|status| status.summary.as_ref()), &after) {
         return Ok(());
     }
-    let status = json!({"summary": after, "overLimit": limit, "conditions": [over]});
+    let mut status = json!({"summary": after, "conditions": [over]});
+    // Left out rather than null: what this writer no longer says is taken away.
+    if let (Some(status), Some(limit)) = (status.as_object_mut(), limit) {
+        status.insert("overLimit".to_owned(), serde_json::to_value(limit)?);
+    }
     context.writer.apply_status_as(super::FIELD_MANAGER, &departments(context), &name, &status).await?;
     Ok(())
 }
