@@ -27,7 +27,7 @@ fn free_port() -> u16 {
 impl Etcd {
     /// An etcd with these flags besides those for addresses and data. The program is the lab's, built once.
     pub fn new(flags: &[String]) -> Self {
-        let program = jiyun_lab::programs::ControlPlanePrograms::provide().unwrap().etcd;
+        let program = jiyun_lab::programs::LabPrograms::provide().unwrap().etcd;
         let (client_port, peer_port) = (free_port(), free_port());
         let data = tempfile::tempdir().unwrap();
         Self { program, flags: flags.to_vec(), data, client_port, peer_port, child: None }
