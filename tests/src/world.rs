@@ -93,6 +93,7 @@ pub struct World {
     pub api: Guest,
     authority: Vec<u8>,
     base: String,
+    patience: Option<Duration>,
     taken: AtomicU32,
 }
 
@@ -129,7 +130,13 @@ impl World {
         for guest in [&controller, &api] {
             guest.wait_until_healthy("/readyz", PATIENCE).await?;
         }
-        Ok(Self { lab, controller, api, authority, base, taken: AtomicU32::new(0) })
+        Ok(Self { lab, controller, api, authority, base, patience: None, taken: AtomicU32::new(0) })
+    }
+
+    /// The same world, whose callers put up with an API that dies and comes back within this time.
+    #[must_use]
+    pub fn patient(self, within: Duration) -> Self {
+        Self { patience: Some(within), ..self }
     }
 
     /// The world all tests of a program share.
@@ -211,7 +218,7 @@ impl World {
     /// When the lab has no such person.
     pub fn caller(&self, person: &str) -> Result<Caller, WorldError> {
         let token = self.lab.person(person)?.token.clone();
-        Ok(Caller::new(http_client(&self.authority)?, &self.base, Some(token)))
+        Ok(Caller::new(http_client(&self.authority)?, &self.base, Some(token)).patient(self.patience))
     }
 
     /// Somebody without a token.

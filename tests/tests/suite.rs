@@ -11,6 +11,7 @@ mod suite {
     mod docs;
     mod faults;
     mod given_cluster;
+    mod interrupted;
     mod rights;
     mod story;
 }
