@@ -14,4 +14,5 @@ mod suite {
     mod interrupted;
     mod rights;
     mod story;
+    mod tree;
 }

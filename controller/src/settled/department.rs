@@ -28,7 +28,8 @@ use crate::{
     error::ReconcileError,
 };
 
-/// When to look again whether the last claim of a department that is being deleted was released.
+/// When to look again whether the last claim of a department that is being deleted was released, or whether what a
+/// department names has come meanwhile: parents and children often are made by one command, in any order.
 const SOON: Duration = Duration::from_secs(5);
 
 impl Settled for Department {
@@ -158,7 +159,8 @@ fn waiting(reason: Reason, code: &str, about: &Parameters) -> Outcome {
 }
 
 fn not_ready(Unusable { reason, code, about }: Unusable) -> Outcome {
-    Outcome::found(vec![said(reason, code, &about)])
+    let outcome = Outcome::found(vec![said(reason, code, &about)]);
+    if reason == Reason::UnknownReference { Outcome { again: SOON, ..outcome } } else { outcome }
 }
 
 fn said(reason: Reason, code: &str, about: &Parameters) -> Finding {
