@@ -19,6 +19,9 @@ use crate::{Caller, city};
 /// How long a step may take on a busy machine before a test says it did not happen.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long after their installation admission policies may be in force in part: some seconds on a busy machine.
+const POLICIES: Duration = Duration::from_secs(20);
+
 /// Departments of the shared world that tests take one after the other.
 const DEPARTMENTS: u32 = 64;
 
@@ -113,7 +116,12 @@ impl World {
     /// See [`WorldError`].
     pub async fn on(lab: Lab, files: &[&str], controller_arguments: Vec<String>) -> Result<Self, WorldError> {
         for file in files {
-            lab.apply(city::folder().join(file)).await?;
+            // The API server reads policies once a second and those that mutate apart from those that validate: just
+            // after the charts were installed an object may be refused for want of a finalizer nobody put on it yet.
+            wait_for(format!("{file} to be taken"), POLICIES, || async {
+                lab.apply(city::folder().join(file)).await.map_err(|error| format!("{error:?}"))
+            })
+            .await?;
         }
         // Whoever looks into a failure sets the filter of the suite's programs as of any other.
         let environment: Vec<_> =
