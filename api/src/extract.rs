@@ -1,6 +1,7 @@
 //! What a handler takes from a request; every refusal is a problem document.
 
 pub mod bearer;
+mod complaint;
 pub mod json;
 pub mod name;
 pub mod path;

@@ -2,6 +2,7 @@
 
 mod book;
 mod catalogue;
+mod chinese;
 mod edge;
 mod list;
 mod order;

@@ -325,7 +325,9 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
             UNSETTLED
         }
         Standing::Admitted { engines, .. } if engines.problem.is_some() => UNSETTLED,
-        Standing::Refused(_) | Standing::Admitted { .. } | Standing::Ending { .. } => SETTLED,
+        Standing::Refused(_) | Standing::Admitted { .. } | Standing::Ending { .. } | Standing::Unaccounted { .. } => {
+            SETTLED
+        }
     };
     if report::worth_writing(host, &status, now) {
         write_status(host, &status, context).await?;

@@ -4,7 +4,9 @@
 
 use std::time::Duration;
 
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector,
+};
 
 /// Seconds in which a reconcile usually ends: from an answer out of the cache to an engine's slow reply.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0];
@@ -20,6 +22,7 @@ pub struct Metrics {
     watch_errors: IntCounterVec,
     invalid_objects: IntCounterVec,
     decisions: IntCounterVec,
+    unknown_claims: IntCounter,
     leader: IntGauge,
     quarantined: IntGauge,
     ledger_revision: IntGauge,
@@ -83,6 +86,13 @@ impl Metrics {
                     &["code"],
                 )?,
             )?,
+            unknown_claims: registered(
+                &registry,
+                IntCounter::new(
+                    "jiyun_unknown_claims_total",
+                    "Looks at hosts that are kept since the ledger does not know their claim: page somebody.",
+                )?,
+            )?,
             leader: registered(&registry, IntGauge::new("jiyun_leader", "1 while this replica leads, else 0.")?)?,
             quarantined: registered(
                 &registry,
@@ -125,6 +135,11 @@ impl Metrics {
     /// Counts a decision.
     pub fn decided(&self, code: &str) {
         self.decisions.with_label_values(&[code]).inc();
+    }
+
+    /// Counts a look at a host that is kept since its claim is not known. It grows for as long as there is one.
+    pub fn unknown_claim(&self) {
+        self.unknown_claims.inc();
     }
 
     /// Says whether this replica leads.

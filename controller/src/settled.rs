@@ -16,7 +16,8 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, future::BoxFuture};
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::condition::Finding;
+use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, Reason, condition::Finding};
+use jiyun_messages::Parameters;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
     Api, Client, ResourceExt,
@@ -30,7 +31,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    conditions::merged,
+    conditions::{finding, merged},
     context::Context,
     driver::{Driver, drain, failed},
     error::ReconcileError,
@@ -45,6 +46,10 @@ const CONCURRENCY: u16 = 8;
 /// How often an object is looked at again whatever happened: it refers to others that are not watched on its behalf.
 /// Nothing is written where nothing changed.
 const AGAIN: Duration = Duration::from_mins(1);
+
+/// When to look again at what waits for something that tells nobody: claims being released, a quarantine, a parent made
+/// by the same command as its children.
+const SOON: Duration = Duration::from_secs(5);
 
 /// When to look again while something that is referred to was not listed yet.
 const NOT_LISTED: Duration = Duration::from_millis(100);
@@ -84,6 +89,17 @@ impl Outcome {
     /// These findings and nothing else.
     pub fn found(findings: Vec<Finding>) -> Self {
         Self { findings, status: json!({}), again: AGAIN, gone: false }
+    }
+
+    /// Not ready, for this reason, said with this code; looked at again soon.
+    pub fn waiting(reason: Reason, code: &str, about: &Parameters) -> Self {
+        let found = finding(ConditionType::Ready, ConditionStatus::False, reason, code, about);
+        Self { again: SOON, ..Self::found(vec![found]) }
+    }
+
+    /// Kept until the ledger was checked: the book that says how much is held may be the wrong one.
+    pub fn paused() -> Self {
+        Self::waiting(Reason::Quarantined, "DeletionPaused", &Parameters::new())
     }
 
     /// Nothing is left to report on.

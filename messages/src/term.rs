@@ -1,4 +1,4 @@
-//! Words and amounts inside a sentence: the name of a meter, a quantity with its unit.
+//! Words and amounts inside a sentence: the name of a meter or a kind, a quantity with its unit.
 
 use crate::{Language, Parameters};
 
@@ -8,6 +8,12 @@ const AMOUNTS: [&str; 9] =
 
 /// Parameters that name a meter.
 const METERS: [&str; 1] = ["meter"];
+
+/// Parameters that name an object: its kind, alone or with its name behind.
+const OBJECTS: [&str; 2] = ["kind", "what"];
+
+/// The parameter that quotes a rule or a parser, which cannot know its reader: Chinese, then English in brackets.
+const PROBLEM: &str = "problem";
 
 /// The value of one parameter as a person reads it.
 pub(crate) fn shown(name: &str, parameters: &Parameters, language: Language) -> Option<String> {
@@ -29,7 +35,55 @@ pub(crate) fn shown(name: &str, parameters: &Parameters, language: Language) -> 
     {
         return Some(amount(value, meter, language));
     }
+    if OBJECTS.contains(&name) {
+        return Some(object(value, language));
+    }
+    if name == PROBLEM {
+        return Some(spoken(value, language).to_owned());
+    }
     Some(value.clone())
+}
+
+/// An object by its kind's word and its name. English keeps the kind as manifests write it.
+fn object(value: &str, language: Language) -> String {
+    let (kind, name) = value.split_once(' ').map_or((value, None), |(kind, name)| (kind, Some(name)));
+    let kind = match language {
+        Language::Chinese => chinese_kind(kind),
+        Language::English => kind,
+    };
+    name.map_or_else(|| kind.to_owned(), |name| format!("{kind} {name}"))
+}
+
+fn chinese_kind(kind: &str) -> &str {
+    match kind {
+        "CloudHost" => "云主机",
+        "ComputePool" => "计算资源池",
+        "Department" => "单位",
+        "HostClass" => "云主机规格",
+        "HostImage" => "镜像",
+        "InformationSystem" => "信息系统",
+        "NetworkZone" => "网络区域",
+        "PriceList" => "价目",
+        "Site" => "数据中心",
+        "StoragePool" => "存储资源池",
+        "VirtualMachine" => "虚拟机",
+        "VirtualMachineInstance" => "虚拟机实例",
+        "DataVolume" => "数据卷",
+        "PersistentVolumeClaim" => "存储卷",
+        "catalogue" => "云服务目录",
+        other => other,
+    }
+}
+
+/// The half of `中文 (English)` that is in the reader's language; all of what is not written so.
+fn spoken(value: &str, language: Language) -> &str {
+    let halves = value.strip_suffix(')').and_then(|value| value.split_once(" ("));
+    match (halves, language) {
+        (Some((chinese, _)), _) if chinese.is_ascii() => value,
+        (Some((chinese, _)), Language::Chinese) => chinese,
+        (Some((_, english)), Language::English) => english,
+        (None, _) => value,
+    }
 }
 
 /// What a limit or a search is confined to: `dimensions` as the ledger writes them (`architecture=amd64,tier=standard`),
@@ -163,6 +217,27 @@ mod tests {
         let facts = parameters([("tier", "extreme")]);
         assert_eq!(shown("dimensions", &facts, Language::English).as_deref(), Some("storage tier extreme"));
         assert_eq!(shown("dimensions", &Parameters::new(), Language::Chinese).as_deref(), Some("全部"));
+    }
+
+    #[test]
+    fn an_object_is_named_by_its_kinds_word_and_keeps_its_name() {
+        let host = parameters([("what", "CloudHost finance/web-1"), ("kind", "HostClass")]);
+        assert_eq!(shown("what", &host, Language::Chinese).as_deref(), Some("云主机 finance/web-1"));
+        assert_eq!(shown("what", &host, Language::English).as_deref(), Some("CloudHost finance/web-1"));
+        assert_eq!(shown("kind", &host, Language::Chinese).as_deref(), Some("云主机规格"));
+        let path = parameters([("what", "/v1/nothing")]);
+        assert_eq!(shown("what", &path, Language::Chinese).as_deref(), Some("/v1/nothing"));
+    }
+
+    #[test]
+    fn a_rule_in_two_languages_is_told_in_the_readers() {
+        let rule = parameters([("problem", "内存须在 1 至 4 之间 (memory must be 1 to 4)")]);
+        assert_eq!(shown("problem", &rule, Language::Chinese).as_deref(), Some("内存须在 1 至 4 之间"));
+        assert_eq!(shown("problem", &rule, Language::English).as_deref(), Some("memory must be 1 to 4"));
+        for whole in ["must be (very) small (really)", "只有中文", "Required value"] {
+            let odd = parameters([("problem", whole)]);
+            assert_eq!(shown("problem", &odd, Language::Chinese).as_deref(), Some(whole));
+        }
     }
 
     #[test]

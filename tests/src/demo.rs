@@ -1,6 +1,8 @@
 //! The demo: the whole story on a lab of its own, each command shown with its answer, each answer checked.
 
 mod afterwards;
+mod audience;
+mod prompter;
 mod stage;
 mod story;
 
@@ -10,7 +12,10 @@ use jiyun_lab::{Lab, LabError, LabOptions, Profile, simulate::Pace};
 
 use crate::{World, WorldError, city};
 
+pub use audience::Audience;
+pub use prompter::{Beat, Prompter};
 pub use stage::Stage;
+pub use story::tell;
 
 /// Departments of the city whose people appear in the story or in "things to try".
 const DEPARTMENTS: [&str; 6] = ["finance", "kaiyun", "health", "human-resources", "government-services", "hengshan"];
@@ -102,10 +107,14 @@ pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result
     told
 }
 
+/// The lab the story is told on.
+pub fn lab_options(profile: Profile) -> LabOptions {
+    LabOptions::default().profile(profile).pace(PACE).departments(DEPARTMENTS)
+}
+
 async fn start(stage: &Stage, profile: Profile) -> Result<Lab, LabError> {
-    let options = LabOptions::default().profile(profile).pace(PACE).departments(DEPARTMENTS);
     let started = std::time::Instant::now();
-    let lab = Lab::start_with_progress(options, &|step| stage.note(step)).await?;
+    let lab = Lab::start_with_progress(lab_options(profile), &|step| stage.note(step)).await?;
     if lab.uses_given_cluster() {
         stage.note(&format!("on the existing cluster at {}; its engines: {}", lab.url(), lab.engines()));
     }

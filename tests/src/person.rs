@@ -1,5 +1,9 @@
 //! Somebody who calls the REST API with a token of their own.
 
+mod patience;
+
+use std::time::Duration;
+
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 
@@ -9,6 +13,7 @@ pub struct Caller {
     client: reqwest::Client,
     base: String,
     token: Option<String>,
+    patience: Option<Duration>,
 }
 
 /// What came back.
@@ -37,7 +42,13 @@ impl Answer {
 impl Caller {
     /// A caller of `base` with `token`.
     pub fn new(client: reqwest::Client, base: impl Into<String>, token: Option<String>) -> Self {
-        Self { client, base: base.into(), token }
+        Self { client, base: base.into(), token, patience: None }
+    }
+
+    /// The same caller, who asks again for this long where the API cannot be reached, was cut off or is not ready.
+    #[must_use]
+    pub fn patient(self, within: Option<Duration>) -> Self {
+        Self { patience: within, ..self }
     }
 
     /// The same place with another token, or none.
@@ -60,9 +71,11 @@ impl Caller {
     /// # Errors
     /// When the API cannot be reached.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
-        let response = request.send().await?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        Ok(Answer { status, headers, text: response.text().await? })
+        let request = request.build()?;
+        match self.patience {
+            Some(within) => patience::insist(&self.client, request, within).await,
+            None => patience::received(self.client.execute(request).await?).await,
+        }
     }
 
     /// GET in English.

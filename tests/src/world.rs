@@ -19,6 +19,9 @@ use crate::{Caller, city};
 /// How long a step may take on a busy machine before a test says it did not happen.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long after their installation admission policies may be in force in part: some seconds on a busy machine.
+const POLICIES: Duration = Duration::from_secs(20);
+
 /// Departments of the shared world that tests take one after the other.
 const DEPARTMENTS: u32 = 64;
 
@@ -93,6 +96,7 @@ pub struct World {
     pub api: Guest,
     authority: Vec<u8>,
     base: String,
+    patience: Option<Duration>,
     taken: AtomicU32,
 }
 
@@ -112,7 +116,12 @@ impl World {
     /// See [`WorldError`].
     pub async fn on(lab: Lab, files: &[&str], controller_arguments: Vec<String>) -> Result<Self, WorldError> {
         for file in files {
-            lab.apply(city::folder().join(file)).await?;
+            // The API server reads policies once a second and those that mutate apart from those that validate: just
+            // after the charts were installed an object may be refused for want of a finalizer nobody put on it yet.
+            wait_for(format!("{file} to be taken"), POLICIES, || async {
+                lab.apply(city::folder().join(file)).await.map_err(|error| format!("{error:?}"))
+            })
+            .await?;
         }
         // Whoever looks into a failure sets the filter of the suite's programs as of any other.
         let environment: Vec<_> =
@@ -129,7 +138,13 @@ impl World {
         for guest in [&controller, &api] {
             guest.wait_until_healthy("/readyz", PATIENCE).await?;
         }
-        Ok(Self { lab, controller, api, authority, base, taken: AtomicU32::new(0) })
+        Ok(Self { lab, controller, api, authority, base, patience: None, taken: AtomicU32::new(0) })
+    }
+
+    /// The same world, whose callers put up with an API that dies and comes back within this time.
+    #[must_use]
+    pub fn patient(self, within: Duration) -> Self {
+        Self { patience: Some(within), ..self }
     }
 
     /// The world all tests of a program share.
@@ -211,7 +226,7 @@ impl World {
     /// When the lab has no such person.
     pub fn caller(&self, person: &str) -> Result<Caller, WorldError> {
         let token = self.lab.person(person)?.token.clone();
-        Ok(Caller::new(http_client(&self.authority)?, &self.base, Some(token)))
+        Ok(Caller::new(http_client(&self.authority)?, &self.base, Some(token)).patient(self.patience))
     }
 
     /// Somebody without a token.

@@ -12,6 +12,8 @@ mod suite {
     mod docs;
     mod faults;
     mod given_cluster;
+    mod interrupted;
     mod rights;
     mod story;
+    mod tree;
 }

@@ -35,7 +35,10 @@ impl App {
         let list =
             caller.list::<CloudHost>(Some(&department.namespace()), &page).await.map_err(|error| match error {
                 KubernetesError::BadRequest(_) if continued => {
-                    let facts = [("name", "continue"), ("problem", "not a place the list has given out")];
+                    let facts = [
+                        ("name", "continue"),
+                        ("problem", "不是列表给出过的位置 (not a place the list has given out)"),
+                    ];
                     Problem::new(Code::InvalidParameter, facts).because(error)
                 }
                 error => Problem::from_kubernetes(error, named(department)),

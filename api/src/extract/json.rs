@@ -7,6 +7,7 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
+use super::complaint;
 use crate::problem::{Code, Problem};
 
 /// The largest body read, in bytes. The largest valid order, with 16 keys of 4 KiB, takes half as much.
@@ -42,14 +43,14 @@ fn unreadable(rejection: &BytesRejection) -> Problem {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
         return Problem::new(Code::PayloadTooLarge, [("limit", MAX_BODY.to_string())]);
     }
-    Problem::new(Code::MalformedJson, [("problem", rejection.body_text())])
+    Problem::new(Code::MalformedJson, [("problem", complaint::unread(&rejection.body_text()))])
 }
 
 /// Reads one JSON value and nothing after it.
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut source = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut source).map_err(|error| {
-        let complaint = shortened(&error.inner().to_string());
+        let complaint = complaint::told(&shortened(&error.inner().to_string()));
         if error.inner().is_data() {
             let path = error.path().to_string();
             let field = if path == "." { "body".to_owned() } else { path };
@@ -58,7 +59,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             Problem::new(Code::MalformedJson, [("problem", complaint)])
         }
     })?;
-    source.end().map_err(|error| Problem::new(Code::MalformedJson, [("problem", shortened(&error.to_string()))]))?;
+    source.end().map_err(|error| {
+        let complaint = complaint::told(&shortened(&error.to_string()));
+        Problem::new(Code::MalformedJson, [("problem", complaint)])
+    })?;
     Ok(value)
 }
 

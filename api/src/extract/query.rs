@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use super::complaint;
 use crate::problem::{Code, Problem};
 
 /// The query, read as a `T`.
@@ -15,7 +16,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = axum::extract::Query::try_from_uri(&parts.uri).map_err(|rejection| {
-            let problem = rejection.body_text();
+            let problem = complaint::told(&rejection.body_text());
             Problem::new(Code::InvalidParameter, [("name", "query".to_owned()), ("problem", problem)])
         })?;
         let axum::extract::Query(value) = query;

@@ -120,7 +120,8 @@ pub async fn list(
 ) -> Result<Json<HostList>, Problem> {
     let limit = query.limit.unwrap_or(PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
-        let facts = [("name", "limit".to_owned()), ("problem", format!("1..={MAX_PAGE}"))];
+        let facts =
+            [("name", "limit".to_owned()), ("problem", format!("须在 1 至 {MAX_PAGE} 之间 (must be 1 to {MAX_PAGE})"))];
         return Err(Problem::new(Code::InvalidParameter, facts).about("limit"));
     }
     let page = ListParams { limit: Some(limit), continue_token: query.next, ..ListParams::default() };

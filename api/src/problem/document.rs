@@ -75,7 +75,10 @@ impl Problem {
         let Fault { field, code, parameters } = self.fault.as_ref();
         let mut known = parameters.clone();
         known.insert("request_id".to_owned(), request_id.to_owned());
-        let detail = |language| self.words.clone().unwrap_or_else(|| sentence(code, &known, language));
+        let detail = |language| match &self.words {
+            Some(words) => in_language(words, language).to_owned(),
+            None => sentence(code, &known, language),
+        };
         ProblemDocument {
             kind: format!("{TYPES}{}", kebab(code)),
             title: title(code),
@@ -107,6 +110,15 @@ impl Problem {
 /// The sentence of `code` with its facts.
 pub fn sentence(code: &str, parameters: &Parameters, language: Language) -> String {
     text(refusal_code(code, parameters), parameters, language)
+}
+
+/// The part of a condition's message, Chinese before English, that is in the reader's language; all of any other text.
+fn in_language(words: &str, language: Language) -> &str {
+    match (words.split_once(" | "), language) {
+        (Some((chinese, _)), Language::Chinese) => chinese,
+        (Some((_, english)), Language::English) => english,
+        (None, _) => words,
+    }
 }
 
 /// Parameters as JSON: amounts as numbers, everything else as it is.

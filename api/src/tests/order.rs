@@ -116,8 +116,9 @@ async fn rules_of_the_platform_are_told_in_the_words_of_the_request() {
     let api = Api::over(city().on(&post_hosts(), 422, status(422, "Invalid", &details)));
     let document = place(&api, &order()).await.problem(422, "InvalidField");
     assert_eq!(document["field"], "systemDisk.size");
-    let problem = "系统盘须在 20Gi 至 4Ti 之间 (systemDisk.size must be 20Gi to 4Ti)";
-    assert_eq!(document["detail"], format!("systemDisk.size: {problem}"));
+    // A rule speaks both languages; a reader is told its own.
+    assert_eq!(document["detail"], "systemDisk.size: systemDisk.size must be 20Gi to 4Ti");
+    assert_eq!(document["detailZh"], "systemDisk.size：系统盘须在 20Gi 至 4Ti 之间");
     assert_eq!(document["errors"][1]["field"], "class");
     assert_eq!(document["errors"][1]["detail"], "class: bad name");
 }
@@ -130,7 +131,8 @@ async fn a_policy_that_refuses_the_whole_object_is_told_without_a_field() {
     let api = Api::over(city().on(&post_hosts(), 422, status(422, "Invalid", &details)));
     let document = place(&api, &order()).await.problem(422, "RefusedByRule");
     assert_eq!(document.get("field"), None);
-    assert!(document["detail"].as_str().unwrap().ends_with("不允许 (not allowed)"), "{document}");
+    assert!(document["detail"].as_str().unwrap().ends_with(": not allowed"), "{document}");
+    assert!(document["detailZh"].as_str().unwrap().ends_with("：不允许"), "{document}");
 }
 
 #[tokio::test]
@@ -202,7 +204,10 @@ async fn a_body_that_makes_no_sense_is_a_problem_document_that_names_the_field()
         let answer = api.send(request(Method::POST, HOSTS, &[], &body)).await;
         let document = answer.problem(422, "InvalidField");
         assert_eq!(document["field"], field, "{document}");
-        assert!(document["detail"].as_str().unwrap().contains(word), "{document}");
+        assert!(document["detailEn"].as_str().unwrap().contains(word), "{document}");
+        // The name of our own type is no word of the caller's.
+        let quoted = document["detailZh"].as_str().unwrap().contains(word);
+        assert_eq!(quoted, word != "HostOrder", "{document}");
     }
     for body in ["{", "{\"name\": }", "{} {}", "\u{0}"] {
         api.send(request(Method::POST, HOSTS, &[], body)).await;

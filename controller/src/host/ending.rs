@@ -53,28 +53,41 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
             context.ledger.release(claim.id).await?;
             info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "released");
         }
-        None if !accounted_for(host, context) => {
-            error!(
-                host.namespace = host.namespace(),
-                host.name = host.name_any(),
-                claim = host.status.as_ref().and_then(|status| status.claim_id.as_deref()),
-                "the ledger does not know the claim of this host; it is kept until somebody has looked"
-            );
-            return Ok(Action::requeue(SOON));
+        None => {
+            if let Some(claim) = unaccounted(host, context) {
+                return keep(host, claim, context).await;
+            }
+            leave_line(host, context).await?;
         }
-        None => leave_line(host, context).await?,
     }
     let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
     context.writer.remove_finalizer(&api, host, FINALIZER_CLAIM).await?;
     Ok(Action::await_change())
 }
 
-/// Whether a host without an open claim may go: it never had one, or the ledger says that it was released.
-fn accounted_for(host: &CloudHost, context: &Context) -> bool {
-    let Some(claimed) = host.status.as_ref().and_then(|status| status.claim_id.as_deref()) else { return true };
-    let Ok(id) = claimed.parse::<ClaimId>() else { return false };
+/// What keeps a host without an open claim from going: a claim its status names, unless the ledger says that it was this
+/// host's and was released.
+fn unaccounted<'a>(host: &'a CloudHost, context: &Context) -> Option<&'a str> {
+    let claimed = host.status.as_ref()?.claim_id.as_deref()?;
     let uid = host.metadata.uid.as_deref().unwrap_or_default();
-    context.ledger.read(|state| state.claim(id).is_some_and(|claim| !claim.is_open() && claim.subject.uid == uid))
+    let released = |id| {
+        let theirs = |claim: &Arc<Claim>| !claim.is_open() && claim.subject.uid == uid;
+        context.ledger.read(|state| state.claim(id).is_some_and(theirs))
+    };
+    if claimed.parse::<ClaimId>().is_ok_and(released) { None } else { Some(claimed) }
+}
+
+/// Keeps a host until somebody has looked, and says so to its owner, to the log and to whoever watches the figures.
+async fn keep(host: &CloudHost, claim: &str, context: &Context) -> Result<Action, ReconcileError> {
+    context.metrics.unknown_claim();
+    error!(
+        host.namespace = host.namespace(),
+        host.name = host.name_any(),
+        claim,
+        "the ledger does not know the claim of this host; it is kept until somebody has looked"
+    );
+    super::report(host, &Standing::Unaccounted { claim: claim.to_owned() }, context).await?;
+    Ok(Action::requeue(SOON))
 }
 
 async fn wait(

@@ -41,6 +41,11 @@ pub enum Standing {
         /// What still has to disappear; nothing is deleted at the moment where that is `None`.
         waiting_for: Option<String>,
     },
+    /// The host is being deleted, and the ledger does not know the claim that its status names.
+    Unaccounted {
+        /// What the status names.
+        claim: String,
+    },
 }
 
 /// What the engines say.
@@ -109,6 +114,11 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
                 None => finding(ready, no, Reason::Quarantined, "DeletionPaused", &Parameters::new()),
             };
             vec![granted(claim), told]
+        }
+        Standing::Unaccounted { claim } => {
+            let about = parameters([("claim", claim.as_str())]);
+            let (ready, no) = (ConditionType::Ready, ConditionStatus::False);
+            vec![finding(ready, no, Reason::UnknownClaim, Reason::UnknownClaim.as_str(), &about)]
         }
     };
     status.conditions = merged(&before.conditions, findings, generation, now);

@@ -147,3 +147,14 @@ fn an_unchanged_status_is_never_written_again() {
     let later = status(&host, Some("d".into()), &ready, at(9000));
     assert!(!worth_writing(&host, &later, at(9000)));
 }
+
+#[test]
+fn a_host_with_a_claim_nobody_knows_says_so_and_keeps_the_evidence() {
+    let mut before = host();
+    before.status = Some(CloudHostStatus { claim_id: Some("claim-8".into()), ..Default::default() });
+    let status = status(&before, None, &Standing::Unaccounted { claim: "claim-8".into() }, at(1001));
+    let ready = find(&status.conditions, ConditionType::Ready).unwrap();
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "UnknownClaim"));
+    assert!(ready.message.contains("claim-8") && ready.message.contains("账簿"), "{}", ready.message);
+    assert_eq!(status.claim_id.as_deref(), Some("claim-8"));
+}

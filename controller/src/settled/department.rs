@@ -8,10 +8,10 @@ use std::{fmt::Debug, time::Duration};
 use futures::future::BoxFuture;
 use jiyun_crds::{
     names::{FINALIZER_ACCOUNT, department_namespace, engine_namespace},
-    v1alpha1::{ConditionStatus, ConditionType, Department, Reason, condition::Finding},
+    v1alpha1::{ConditionStatus, ConditionType, Department, Reason},
 };
 use jiyun_ledger::{Account, AccountId, AccountState};
-use jiyun_messages::{Parameters, parameters};
+use jiyun_messages::parameters;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Resource, ResourceExt, api::ListParams, core::NamespaceResourceScope};
 use serde::de::DeserializeOwned;
@@ -19,17 +19,14 @@ use serde_json::json;
 use tracing::error;
 
 use self::{account::Unusable, children::Children};
-use super::{Outcome, Settled};
+use super::{AGAIN, Outcome, Settled};
 use crate::{
     catalogue::readable,
-    conditions::{finding, plain},
+    conditions::plain,
     context::Context,
     engines::{cdi::DiskView, kubevirt::MachineView},
     error::ReconcileError,
 };
-
-/// When to look again whether the last claim of a department that is being deleted was released.
-const SOON: Duration = Duration::from_secs(5);
 
 impl Settled for Department {
     super::reported!(cluster);
@@ -81,8 +78,7 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
         return Ok(Outcome::gone());
     }
     if context.quarantined() {
-        // The book that says how much is held may be the wrong one.
-        return Ok(waiting(Reason::Quarantined, "DeletionPaused", &Parameters::new()));
+        return Ok(Outcome::paused());
     }
     let name = department.name_any();
     let id = AccountId::new(&name);
@@ -92,7 +88,7 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     });
     if units > 0 {
         let about = parameters([("count", units.to_string())]);
-        return Ok(waiting(Reason::Deleting, "DepartmentHasUnits", &about));
+        return Ok(Outcome::waiting(Reason::Deleting, "DepartmentHasUnits", &about));
     }
     // Closed first and counted afterwards: nothing can be granted in between.
     if let Some(account) = account {
@@ -101,7 +97,7 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     let held = context.ledger.read(|state| state.claims_of(&id).filter(|claim| claim.is_open()).count());
     if held > 0 {
         let about = parameters([("count", held.to_string())]);
-        return Ok(waiting(Reason::Deleting, "DepartmentHoldsResources", &about));
+        return Ok(Outcome::waiting(Reason::Deleting, "DepartmentHoldsResources", &about));
     }
     let namespaces = Api::<Namespace>::all(context.client.clone());
     let mut left = Vec::new();
@@ -115,7 +111,7 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
                     machine, "a department without claims has a machine; nothing of it is deleted"
                 );
                 let about = parameters([("what", machine)]);
-                return Ok(waiting(Reason::Deleting, "Deleting", &about));
+                return Ok(Outcome::waiting(Reason::Deleting, "Deleting", &about));
             }
             if found.metadata.deletion_timestamp.is_none() {
                 context.writer.delete(&namespaces, &found).await?;
@@ -125,7 +121,7 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     }
     if !left.is_empty() {
         let about = parameters([("what", left.join(", "))]);
-        return Ok(waiting(Reason::Deleting, "Deleting", &about));
+        return Ok(Outcome::waiting(Reason::Deleting, "Deleting", &about));
     }
     context.writer.remove_finalizer(&Api::all(context.client.clone()), department, FINALIZER_ACCOUNT).await?;
     Ok(Outcome::gone())
@@ -152,17 +148,10 @@ where
     }
 }
 
-/// Still there, for this reason; looked at again soon.
-fn waiting(reason: Reason, code: &str, about: &Parameters) -> Outcome {
-    Outcome { again: SOON, ..Outcome::found(vec![said(reason, code, about)]) }
-}
-
+/// What it names may be on its way: parents and children often are made by one command, in any order.
 fn not_ready(Unusable { reason, code, about }: Unusable) -> Outcome {
-    Outcome::found(vec![said(reason, code, &about)])
-}
-
-fn said(reason: Reason, code: &str, about: &Parameters) -> Finding {
-    finding(ConditionType::Ready, ConditionStatus::False, reason, code, about)
+    let waiting = Outcome::waiting(reason, code, &about);
+    if reason == Reason::UnknownReference { waiting } else { Outcome { again: AGAIN, ..waiting } }
 }
 
 /// Books the accounts of all departments, parents before children, without reporting: for a start.

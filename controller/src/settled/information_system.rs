@@ -1,7 +1,5 @@
 //! Information systems (信息系统): ready when the zone they belong to exists and is open to their department.
 
-use std::time::Duration;
-
 use futures::future::BoxFuture;
 use jiyun_crds::{
     names::{FINALIZER_SYSTEM, department_of_namespace},
@@ -27,9 +25,6 @@ impl Settled for InformationSystem {
     }
 }
 
-/// When to look again whether a system that is being deleted has resources left.
-const SOON: Duration = Duration::from_secs(5);
-
 async fn settle(system: &InformationSystem, context: &Context) -> Result<Outcome, ReconcileError> {
     if system.metadata.deletion_timestamp.is_none() {
         return Ok(Outcome::found(vec![judged(system, context)]));
@@ -38,18 +33,14 @@ async fn settle(system: &InformationSystem, context: &Context) -> Result<Outcome
         return Ok(Outcome::gone());
     }
     if context.quarantined() {
-        let (ready, no) = (ConditionType::Ready, ConditionStatus::False);
-        let found = finding(ready, no, Reason::Quarantined, "DeletionPaused", &parameters::<&str, &str>([]));
-        return Ok(Outcome { again: SOON, ..Outcome::found(vec![found]) });
+        return Ok(Outcome::paused());
     }
     let (namespace, name) = (system.namespace().unwrap_or_default(), system.name_any());
     let names_it = |claim: &Claim| claim.is_open() && claim.system == name && claim.subject.namespace == namespace;
     let held = context.ledger.read(|state| state.claims().filter(|claim| names_it(claim)).count());
     if held > 0 {
         let about = parameters([("count", held.to_string())]);
-        let (ready, no) = (ConditionType::Ready, ConditionStatus::False);
-        let found = finding(ready, no, Reason::Deleting, "SystemHoldsResources", &about);
-        return Ok(Outcome { again: SOON, ..Outcome::found(vec![found]) });
+        return Ok(Outcome::waiting(Reason::Deleting, "SystemHoldsResources", &about));
     }
     context.writer.remove_finalizer(&system.home(context.client.clone()), system, FINALIZER_SYSTEM).await?;
     Ok(Outcome::gone())

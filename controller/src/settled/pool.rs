@@ -1,7 +1,5 @@
 //! What compute and storage pools have in common: where they are, and booking them.
 
-use std::time::Duration;
-
 use jiyun_crds::{
     names::FINALIZER_POOL,
     v1alpha1::{ConditionStatus, ConditionType, Maintenance, Reason, condition::Finding},
@@ -42,9 +40,6 @@ pub fn state(maintenance: Maintenance) -> PoolState {
     }
 }
 
-/// When to look again whether a pool that is being deleted is empty.
-const SOON: Duration = Duration::from_secs(5);
-
 /// Books what was read of a pool and says how it stands; closes one that is being deleted, and lets it go once nothing
 /// lies in it: the machines in it are found by it.
 ///
@@ -63,8 +58,7 @@ pub async fn settle<K: Settled>(
         return Ok(Outcome::gone());
     }
     if context.quarantined() {
-        let found = said(Reason::Quarantined, "DeletionPaused", &Parameters::new());
-        return Ok(Outcome { again: SOON, ..Outcome::found(vec![found]) });
+        return Ok(Outcome::paused());
     }
     let id = PoolId::of(kind, &object.name_any());
     if let Some(pool) = context.ledger.read(|state| state.pool(&id).cloned()) {
@@ -74,8 +68,7 @@ pub async fn settle<K: Settled>(
     let held = context.ledger.read(|state| state.claims().filter(|claim| lies_here(claim)).count());
     if held > 0 {
         let about = parameters([("count", held.to_string())]);
-        let found = said(Reason::Deleting, "PoolHoldsResources", &about);
-        return Ok(Outcome { again: SOON, ..Outcome::found(vec![found]) });
+        return Ok(Outcome::waiting(Reason::Deleting, "PoolHoldsResources", &about));
     }
     context.writer.remove_finalizer(&object.home(context.client.clone()), object, FINALIZER_POOL).await?;
     Ok(Outcome::gone())

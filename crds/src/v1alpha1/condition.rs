@@ -92,6 +92,8 @@ pub enum Reason {
     Stopping,
     /// Ready: the object is being deleted.
     Deleting,
+    /// Ready: the host is being deleted, and the account book does not know the claim its status names; it is kept.
+    UnknownClaim,
     /// Provisioned, Ready: nothing was created, since the request was not granted.
     NotAdmitted,
     /// Ready: the data centre cannot be reached; what is shown may be old.

@@ -1,63 +1,103 @@
 //! What the audience sees: chapters, commands, answers, and whether each was as told.
 
-use std::{io::IsTerminal, path::Path};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use http::Method;
 use serde_json::Value;
 
-use super::DemoError;
+use super::{
+    DemoError,
+    audience::Audience,
+    prompter::{Beat, Prompter},
+};
 use crate::{Answer, Caller, World};
 
 /// Longest answer shown; the rest is in the reports.
 const LINES: usize = 24;
 
-/// Prints to standard output, in colour on a terminal.
-#[derive(Debug)]
+/// Shows the story to an audience, and tells a prompter, where there is one, what comes next.
+#[derive(Debug, Default)]
 pub struct Stage {
-    colour: bool,
-}
-
-impl Default for Stage {
-    fn default() -> Self {
-        Self { colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
-    }
+    audience: Audience,
+    prompter: Option<Arc<dyn Prompter>>,
+    beat: Mutex<Option<Beat>>,
 }
 
 impl Stage {
+    /// A stage before this audience.
+    pub fn before(audience: Audience) -> Self {
+        Self { audience, ..Self::default() }
+    }
+
+    /// With somebody who is told each beat.
+    #[must_use]
+    pub fn prompted_by(self, prompter: Arc<dyn Prompter>) -> Self {
+        Self { prompter: Some(prompter), ..self }
+    }
+
+    /// What was shown, where it is collected.
+    pub fn collected(&self) -> String {
+        self.audience.collected()
+    }
+
     /// A chapter.
     pub fn title(&self, text: &str, below: &str) {
-        println!("\n{}", self.painted("1;36", &format!("== {text}")));
-        println!("   {below}");
+        self.audience.line("");
+        self.audience.line(&self.audience.painted("1;36", &format!("== {text}")));
+        self.audience.line(&format!("   {below}"));
+    }
+
+    /// A step of the story, by its number.
+    pub async fn step(&self, number: usize, text: &str, below: &str) {
+        self.title(&format!("{number}. {text}"), below);
+        self.cued(Beat { step: number, command: 0 }).await;
     }
 
     /// A remark.
     pub fn note(&self, text: &str) {
         for line in text.lines() {
-            println!("   {}", self.painted("2", line));
+            self.audience.line(&format!("   {}", self.audience.painted("2", line)));
         }
     }
 
     /// What was expected and came true.
     pub fn seen(&self, text: &str) {
-        println!("   {} {text}", self.painted("1;32", "ok"));
+        self.audience.line(&format!("   {} {text}", self.audience.painted("1;32", "ok")));
     }
 
-    fn command(&self, text: &str) {
-        println!("\n   {} {}", self.painted("1;33", "$"), self.painted("1", text));
+    async fn command(&self, text: &str) {
+        self.audience.line("");
+        let prompt = self.audience.painted("1;33", "$");
+        self.audience.line(&format!("   {prompt} {}", self.audience.painted("1", text)));
+        let next = self.beat().map(|beat| Beat { command: beat.command + 1, ..beat });
+        if let Some(next) = next {
+            self.cued(next).await;
+        }
+    }
+
+    async fn cued(&self, beat: Beat) {
+        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Some(beat);
+        if let Some(prompter) = &self.prompter {
+            prompter.cue(beat).await;
+        }
+    }
+
+    fn beat(&self) -> Option<Beat> {
+        *self.beat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn answer(&self, text: &str) {
         let lines: Vec<_> = text.trim_end().lines().collect();
         for line in lines.iter().take(LINES) {
-            println!("   {line}");
+            self.audience.line(&format!("   {line}"));
         }
         if lines.len() > LINES {
-            println!("   {}", self.painted("2", &format!("... {} more lines", lines.len() - LINES)));
+            let rest = format!("... {} more lines", lines.len() - LINES);
+            self.audience.line(&format!("   {}", self.audience.painted("2", &rest)));
         }
-    }
-
-    fn painted(&self, code: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
     /// Runs kubectl as operations would and shows its answer.
@@ -65,7 +105,8 @@ impl Stage {
     /// # Errors
     /// When kubectl fails.
     pub async fn kubectl(&self, world: &World, arguments: &[&str]) -> Result<String, DemoError> {
-        self.command(&format!("kubectl {}", arguments.iter().map(|each| quoted(each)).collect::<Vec<_>>().join(" ")));
+        self.command(&format!("kubectl {}", arguments.iter().map(|each| quoted(each)).collect::<Vec<_>>().join(" ")))
+            .await;
         let answer = world.lab.kubectl(arguments).await?;
         self.answer(&answer);
         Ok(answer)
@@ -77,7 +118,7 @@ impl Stage {
     /// When it cannot be applied.
     pub async fn apply(&self, world: &World, path: &Path) -> Result<(), DemoError> {
         let shown = path.strip_prefix(jiyun_lab::source_root()).unwrap_or(path);
-        self.command(&format!("kubectl apply --server-side -f {}", shown.display()));
+        self.command(&format!("kubectl apply --server-side -f {}", shown.display())).await;
         world.lab.apply(path).await?;
         self.answer("applied");
         Ok(())
@@ -88,7 +129,7 @@ impl Stage {
     /// # Errors
     /// When the API cannot be called.
     pub async fn call(&self, who: &str, caller: &Caller, request: Request<'_>) -> Result<Answer, DemoError> {
-        self.command(&request.shown(who));
+        self.command(&request.shown(who)).await;
         let mut sent = caller.request(request.method.clone(), request.path);
         for (name, value) in request.headers {
             sent = sent.header(*name, *value);
@@ -97,7 +138,7 @@ impl Stage {
             sent = sent.json(body);
         }
         let answer = caller.send(sent).await?;
-        println!("   {} {}", self.painted("1", "HTTP"), answer.status);
+        self.audience.line(&format!("   {} {}", self.audience.painted("1", "HTTP"), answer.status));
         let json = answer.json();
         let text = if json.is_null() { answer.text.clone() } else { pretty(&json) };
         self.answer(&text);

@@ -23,7 +23,10 @@ const USAGE: &str = "/v1/departments/finance/usage";
 const ENGLISH: (&str, &str) = ("Accept-Language", "en");
 
 /// Tells it from beginning to end.
-pub(super) async fn tell(stage: &Stage, world: &World, options: &DemoOptions) -> Result<(), DemoError> {
+///
+/// # Errors
+/// When it goes otherwise.
+pub async fn tell(stage: &Stage, world: &World, options: &DemoOptions) -> Result<(), DemoError> {
     city_stands(stage, world).await?;
     let clerk = world.caller("finance-operator")?;
     order(stage, world, &clerk, options.profile).await?;
@@ -34,10 +37,11 @@ pub(super) async fn tell(stage: &Stage, world: &World, options: &DemoOptions) ->
 }
 
 async fn city_stands(stage: &Stage, world: &World) -> Result<(), DemoError> {
-    stage.title(
-        "1. A county hands in its server rooms",
+    stage.step(
+        1,
+        "A county hands in its server rooms",
         "Operations describe pools, catalogue, prices and 57 accounts; each department gets its namespace and its walls.",
-    );
+    ).await;
     for file in city::PLATFORM_FILES {
         stage.note(&format!("kubectl apply --server-side -f examples/city/{file}    (applied at the start)"));
     }
@@ -52,10 +56,13 @@ async fn city_stands(stage: &Stage, world: &World) -> Result<(), DemoError> {
 }
 
 async fn order(stage: &Stage, world: &World, clerk: &Caller, profile: Profile) -> Result<(), DemoError> {
-    stage.title(
-        "2. The finance bureau (财政局) orders a cloud host over the API",
-        "Its own token goes through to the API server; the ledger decides quota and capacity in one step.",
-    );
+    stage
+        .step(
+            2,
+            "The finance bureau (财政局) orders a cloud host over the API",
+            "Its own token goes through to the API server; the ledger decides quota and capacity in one step.",
+        )
+        .await;
     let order = Order::new("tax-portal", "budget").class("basic-4c8g");
     let headers = [("Prefer", "wait=30"), ENGLISH];
     let request = Request { method: Method::POST, path: HOSTS, headers: &headers, body: Some(order.body()) };
@@ -91,10 +98,13 @@ async fn order(stage: &Stage, world: &World, clerk: &Caller, profile: Profile) -
 }
 
 async fn too_much(stage: &Stage, world: &World) -> Result<(), DemoError> {
-    stage.title(
-        "3. A township (开云镇) orders more than its quota",
-        "The refusal names limit, use and what is missing, says what to do, and tells nothing about anybody else.",
-    );
+    stage
+        .step(
+            3,
+            "A township (开云镇) orders more than its quota",
+            "The refusal names limit, use and what is missing, says what to do, and tells nothing about anybody else.",
+        )
+        .await;
     let order = Order::new("census", "village-affairs").class("compute-32c64g");
     let path = "/v1/departments/kaiyun/hosts";
     let clerk = world.caller("kaiyun-operator")?;
@@ -132,7 +142,7 @@ async fn too_much(stage: &Stage, world: &World) -> Result<(), DemoError> {
 }
 
 async fn power(stage: &Stage, world: &World) -> Result<(), DemoError> {
-    stage.title("4. Stopped and started by what is declared", "kubectl and GitOps are ways in like the API.");
+    stage.step(4, "Stopped and started by what is declared", "kubectl and GitOps are ways in like the API.").await;
     for power in ["Stopped", "Running"] {
         let patch = json!({"spec": {"power": power}}).to_string();
         stage
@@ -147,10 +157,11 @@ async fn power(stage: &Stage, world: &World) -> Result<(), DemoError> {
 }
 
 async fn statement(stage: &Stage, world: &World, out: &Path) -> Result<(), DemoError> {
-    stage.title(
-        "5. Finance reads the month so far",
+    stage.step(
+        5,
+        "Finance reads the month so far",
         "Each line is quantity x seconds x price, rounded once to the fen, then added; the ledger's revision is on it.",
-    );
+    ).await;
     let finance = world.caller("finance")?;
     let request = Request { method: Method::GET, path: USAGE, headers: &[ENGLISH], body: None };
     let answer = stage.call("finance", &finance, request).await?;
@@ -171,7 +182,7 @@ async fn statement(stage: &Stage, world: &World, out: &Path) -> Result<(), DemoE
 }
 
 async fn end(stage: &Stage, world: &World, clerk: &Caller) -> Result<(), DemoError> {
-    stage.title("6. The host is given back", "Quota is free when the machine and its disk are gone, not before.");
+    stage.step(6, "The host is given back", "Quota is free when the machine and its disk are gone, not before.").await;
     let request = Request { method: Method::DELETE, path: HOST, headers: &[ENGLISH], body: None };
     let answer = stage.call("finance-operator", clerk, request).await?;
     stage.expect(answer.status == StatusCode::ACCEPTED, "the deletion was taken")?;

@@ -52,9 +52,7 @@ async fn a_host_without_room_stands_in_line_and_is_granted_when_room_comes() -> 
     let answer = bureau.caller.post(&bureau.hosts_path(), &on(&tier, "second").body(), 0).await?;
     assert!(answer.status.is_success(), "{answer:?}");
     let waiting = bureau
-        .wait_for_host("second", "in line", |host| {
-            reason(host, ConditionType::Admitted) == Some("WaitingForCapacity")
-        })
+        .wait_for_host("second", "in line", |host| reason(host, ConditionType::Admitted) == Some("WaitingForCapacity"))
         .await?;
     let message = waiting.status.unwrap().conditions.iter().map(|said| said.message.clone()).collect::<String>();
     assert!(message.contains("前面还有 0 个申请") && message.contains("0 requests are ahead"), "{message}");
@@ -62,7 +60,11 @@ async fn a_host_without_room_stands_in_line_and_is_granted_when_room_comes() -> 
     bureau
         .wait_for_host("third", "second in line", |host| {
             host.status.as_ref().is_some_and(|status| {
-                status.refusal.iter().flat_map(|refusal| &refusal.parameters).any(|p| p.name == "ahead" && p.value == "1")
+                status
+                    .refusal
+                    .iter()
+                    .flat_map(|refusal| &refusal.parameters)
+                    .any(|p| p.name == "ahead" && p.value == "1")
             })
         })
         .await?;
@@ -101,7 +103,8 @@ async fn what_is_guaranteed_to_one_department_is_not_given_to_another() -> Resul
 
 /// Waits until a floor is in the report that the department's own people read.
 async fn wait_until_booked(bureau: &Bureau<'_>, tier: &str) -> Result<(), WorldError> {
-    let client = bureau.world.lab.client_as(&bureau.world.lab.person(&format!("{}-reader", bureau.name))?.token).await?;
+    let client =
+        bureau.world.lab.client_as(&bureau.world.lab.person(&format!("{}-reader", bureau.name))?.token).await?;
     let reports = Api::<QuotaReport>::namespaced(client, &format!("dept-{}", bureau.name));
     wait_for("the floor in the report", PATIENCE, || async {
         let report = reports.get(&bureau.name).await.map_err(|error| error.to_string())?;
@@ -129,7 +132,13 @@ async fn a_limit_below_use_is_shown_with_the_end_of_its_grace_and_stops_nothing(
     wait_for_field(world, &department, "{.status.summary.vcpu}", "2/1").await?;
     let until = world
         .lab
-        .kubectl(&["get", "department", &bureau.name, "-o", "jsonpath={.status.overLimit.since} {.status.overLimit.graceUntil}"])
+        .kubectl(&[
+            "get",
+            "department",
+            &bureau.name,
+            "-o",
+            "jsonpath={.status.overLimit.since} {.status.overLimit.graceUntil}",
+        ])
         .await?;
     let (since, until) = until.split_once(' ').unwrap();
     let [since, until] = [since, until].map(|text| text.parse::<jiff::Timestamp>().unwrap());

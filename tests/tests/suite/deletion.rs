@@ -58,6 +58,37 @@ async fn a_refused_host_can_be_deleted_and_its_name_used_again() -> Result<(), W
 }
 
 #[tokio::test]
+async fn a_host_whose_claim_the_ledger_does_not_know_is_kept_and_says_so() -> Result<(), WorldError> {
+    let bureau = World::shared().await?.department(Quota::cores(1)).await?;
+    let refused = bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
+    // As if the entry that granted it had been lost: no book has come this far.
+    let namespace = format!("dept-{}", bureau.name);
+    let patched = |status: &'static str| {
+        let arguments = ["patch", "chost", "web-1", "-n", &namespace, "--subresource=status", "--type=merge", "-p"];
+        let arguments = [&arguments[..], &[status]].concat();
+        async move { bureau.world.lab.kubectl(&arguments).await }
+    };
+    patched(r#"{"status": {"claimId": "claim-999999999"}}"#).await?;
+    bureau.caller.delete(&bureau.host_path("web-1")).await?;
+    let kept = bureau
+        .wait_for_host("web-1", "kept", |host| reason(host, ConditionType::Ready) == Some("UnknownClaim"))
+        .await?;
+    let conditions = kept.status.unwrap().conditions;
+    let ready = jiyun_crds::v1alpha1::condition::find(&conditions, ConditionType::Ready).unwrap();
+    assert_eq!(ready.status, "False");
+    assert!(ready.message.contains("claim-999999999") && ready.message.contains("operators"), "{}", ready.message);
+    assert!(kept.metadata.finalizers.is_some());
+    let figures = bureau.world.controller_metrics().await?;
+    let counted = figures.lines().find_map(|line| line.strip_prefix("jiyun_unknown_claims_total "));
+    assert!(counted.is_some_and(|count| count != "0"), "{figures}");
+
+    patched(r#"{"status": {"claimId": null}}"#).await?;
+    bureau.wait_gone("web-1").await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_department_with_hosts_is_not_deleted_and_an_empty_one_is() -> Result<(), WorldError> {
     let bureau = World::shared().await?.department(Quota::AMPLE).await?;
     bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;

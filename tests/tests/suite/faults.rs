@@ -1,4 +1,4 @@
-//! Programs die at any moment of the story and are started again: it ends in the same state.
+//! Programs die, stores go back, engines are slow, kinds are missing: what is granted stays granted, once.
 
 use std::time::Duration;
 

@@ -1,0 +1,202 @@
+//! Who reads Chinese is told in Chinese: what is left in Latin letters are names and fixed words of the notation.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use http::{Method, Request};
+use jiyun_crds::v1alpha1::{HostRefusal, RefusalParameter};
+use jiyun_messages::Language;
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff,
+};
+use serde_json::{Value, json};
+use strum::IntoEnumIterator;
+
+use super::{
+    Answer, Api, request,
+    stub::{ApiServer, city, cluster, finance, host, order, status},
+};
+use crate::problem::{Code, Problem};
+
+const HOSTS: &str = "/v1/departments/finance/hosts";
+const HOST: &str = "/v1/departments/finance/hosts/web-1";
+
+/// Words of the notation: fields, parameters, headers and units a caller writes as they are.
+const FIXED: [&str; 21] = [
+    "Authorization",
+    "Bearer",
+    "GiB",
+    "JSON",
+    "PUT",
+    "application",
+    "architecture",
+    "body",
+    "class",
+    "continue",
+    "image",
+    "json",
+    "limit",
+    "month",
+    "name",
+    "power",
+    "query",
+    "sshAuthorizedKeys",
+    "system",
+    "vCPU",
+    "zone",
+];
+
+/// Names the callers below invent.
+const NAMES: [&str; 6] = ["colour", "finance", "huge", "moon", "other", "soon"];
+
+/// Words in Latin letters that are neither quoted, nor names, nor fixed.
+fn foreign(text: &str) -> Vec<String> {
+    // What is in backticks is the caller's own; addresses and names with digits or hyphens are names.
+    let plain: String = text.split('`').step_by(2).collect::<Vec<_>>().join(" ");
+    let words = plain.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-/._".contains(letter)));
+    let is_name = |word: &str| word.contains(|letter: char| letter.is_ascii_digit() || "-/._".contains(letter));
+    words
+        .filter(|word| word.len() > 1 && !is_name(word) && !FIXED.contains(word) && !NAMES.contains(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn english_words_are_found_and_names_are_not() {
+    assert_eq!(foreign("参数 limit 无效：must be 1 to 500"), ["must", "be", "to"]);
+    assert_eq!(foreign("Department finance 不存在"), ["Department"]);
+    assert_eq!(foreign("没有字段 `colour`，可用：`name`；云主机 finance/web-1，规格 c4m8"), Vec::<String>::new());
+}
+
+/// Checks every sentence of a problem document in Chinese; gives its codes.
+#[track_caller]
+fn checked(answer: &Answer) -> BTreeSet<String> {
+    let document = answer.json();
+    let errors = document["errors"].as_array().cloned().unwrap_or_default();
+    let sentences = errors.iter().map(|error| &error["detail"]).chain([&document["detail"], &document["detailZh"]]);
+    for sentence in sentences.filter_map(Value::as_str) {
+        assert_eq!(foreign(sentence), Vec::<String>::new(), "{sentence}");
+    }
+    let text = document["detailEn"].as_str().unwrap();
+    assert!(text.is_ascii(), "and who reads English in English: {text}");
+    errors.iter().chain([&document]).filter_map(|each| each["code"].as_str().map(str::to_owned)).collect()
+}
+
+/// An API server that has everything an order names and answers its creation so.
+fn ordering(code: u16, reason: &str, details: &Value) -> ApiServer {
+    city().on(&format!("POST {}", finance("cloudhosts")), code, status(code, reason, details))
+}
+
+async fn posted(server: ApiServer, body: &str) -> Answer {
+    Api::over(server).send(request(Method::POST, HOSTS, &[], body)).await
+}
+
+fn order_with(field: &str, value: Value) -> String {
+    let mut order = order();
+    order[field] = value;
+    order.to_string()
+}
+
+#[tokio::test]
+async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
+    let rule = json!({"causes": [
+        {"field": "spec.systemDisk.size", "reason": "FieldValueInvalid",
+         "message": "Invalid value: \"string\": 系统盘须在 20Gi 至 4Ti 之间 (the disk must be 20Gi to 4Ti)"},
+        {"field": "", "reason": "FieldValueInvalid",
+         "message": "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: 注解由平台填写 (it is stamped)"},
+    ]});
+    let order = order().to_string();
+    let mut answers = Vec::new();
+    for body in ["{", "[]", "{} x", "{\"name\": 7}", "{\"colour\": 1}", "{}", "null"] {
+        answers.push(posted(city(), body).await);
+    }
+    for (field, value) in [
+        ("class", json!("huge")),
+        ("system", json!("other")),
+        ("zone", json!("moon")),
+        ("name", json!("Web_1")),
+        ("image", json!("a/b")),
+        ("power", json!("Sleeping")),
+        ("sshAuthorizedKeys", json!("none")),
+    ] {
+        answers.push(posted(city(), &order_with(field, value)).await);
+    }
+    for (code, reason) in [
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (404, "NotFound"),
+        (409, "AlreadyExists"),
+        (409, "Conflict"),
+        (503, "ServiceUnavailable"),
+    ] {
+        answers.push(posted(ordering(code, reason, &json!({})), &order).await);
+    }
+    answers.push(posted(ordering(422, "Invalid", &rule), &order).await);
+    let unreadable = city().on(&format!("POST {}", finance("cloudhosts")), 201, json!("what?"));
+    answers.push(posted(unreadable, &order).await);
+    answers.push(posted(city(), &order_with("displayName", "x".repeat(70_000).into())).await);
+    let api = Api::over(ApiServer::default());
+    for path in ["/", HOSTS, HOST, "/v1/departments/finance/quota", "/v1/departments/finance/usage?month=soon"] {
+        answers.push(api.get(path).await);
+    }
+    for query in ["limit=0", "limit=many", "labels=a"] {
+        answers.push(api.get(&format!("{HOSTS}?{query}")).await);
+    }
+    let list = format!("GET {}", finance("cloudhosts"));
+    for (code, reason) in [(410, "Expired"), (400, "BadRequest")] {
+        let old = ApiServer::default().refuse(&list, code, reason);
+        answers.push(Api::over(old).get(&format!("{HOSTS}?continue=a")).await);
+    }
+    answers.push(api.send(request(Method::PUT, HOST, &[], "{}")).await);
+    answers.push(api.send(Request::builder().uri(HOST).body(Body::empty()).unwrap()).await);
+    answers.push(api.send(request(Method::GET, HOST, &[("authorization", "Bearer b")], "")).await);
+    answers.push(api.send(request(Method::POST, HOSTS, &[("content-type", "text/plain")], "")).await);
+    let one = format!("GET {}", finance("cloudhosts/web-1"));
+    let mine = ApiServer::default().on(&one, 200, host("1", &json!({})));
+    let mine = mine.refuse(&format!("DELETE {}", finance("cloudhosts/web-1")), 403, "Forbidden");
+    answers.push(Api::over(mine).send(request(Method::DELETE, HOST, &[], "")).await);
+    let closed = ApiServer::default().refuse(&format!("GET {}", cluster("hostclasses")), 403, "Forbidden");
+    answers.push(Api::over(closed).get("/v1/catalogue").await);
+
+    let mut told: BTreeSet<String> = answers.iter().flat_map(checked).collect();
+    // What needs an outage of ours, and has no parameters.
+    for code in [Code::LedgerUnavailable, Code::Timeout, Code::Internal] {
+        let document = Problem::bare(code).document(Language::Chinese, "t-1");
+        assert_eq!(foreign(&document.detail), Vec::<String>::new(), "{}", document.detail);
+        told.insert(document.code);
+    }
+    for code in Code::iter() {
+        assert!(told.contains(<&'static str>::from(code)), "{code:?} was not told in this test");
+    }
+}
+
+#[test]
+fn decisions_are_told_in_chinese_too() {
+    let condition = |message: &str| Condition {
+        type_: "Admitted".into(),
+        status: "False".into(),
+        reason: "ExceedsLimit".into(),
+        message: message.into(),
+        observed_generation: None,
+        last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
+    };
+    let refusal = |code: &str, parameters: &[(&str, &str)]| HostRefusal {
+        code: code.into(),
+        parameters: parameters
+            .iter()
+            .map(|(name, value)| RefusalParameter { name: (*name).into(), value: (*value).into() })
+            .collect(),
+    };
+    let unknown =
+        refusal("UnknownReference", &[("field", "spec.classRef.name"), ("kind", "HostClass"), ("name", "huge")]);
+    let scoped = [("meter", "Vcpu"), ("requested", "8"), ("dimensions", "architecture=amd64")];
+    let (exhausted, account) =
+        (refusal("PoolExhausted", &scoped), refusal("UnknownAccount", &[("account", "finance")]));
+    for refusal in [Some(unknown), Some(exhausted), Some(account), None] {
+        let problem = Problem::refused(refusal.as_ref(), &condition("超出配额。 | over quota."));
+        let document = problem.document(Language::Chinese, "t-1");
+        assert_eq!(foreign(&document.detail), Vec::<String>::new(), "{}", document.detail);
+        assert!(document.detail_en.is_ascii(), "{}", document.detail_en);
+    }
+}
