@@ -43,6 +43,10 @@ pub struct Run {
     #[arg(long, env = "JIYUN_IDENTITY", default_value = "jiyun-controller", value_name = "NAME")]
     pub identity: String,
 
+    /// Seconds between two looks for disagreements of ledger and objects; what both see is acted on.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub look_every: u64,
+
     /// Cloud hosts reconciled at the same time.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,

@@ -17,7 +17,10 @@ mod valid;
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, Reason};
+use jiyun_crds::{
+    names,
+    v1alpha1::{CloudHost, CloudHostStatus, Reason},
+};
 use jiyun_ledger::{Claim, ClaimStage, Command, Decision, Meter, RefusalCode};
 use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
 use tracing::{info, warn};
@@ -105,9 +108,31 @@ fn changed(claim: &Claim, valid: &Valid) -> Option<Rejection> {
     serde_json::from_value::<Approved>(claim.approved_spec.clone()).ok()?.change_to(&valid.approved)
 }
 
+/// The claim about which a host without one of its own and the ledger disagree: one that an earlier object of its name
+/// holds (both were restored, or a finalizer was forced off), one that its status names and the ledger does not know, or
+/// one that the ledger has seen released while the object lives on.
+pub fn disputed(host: &CloudHost, context: &Context) -> Option<String> {
+    let meta = &host.metadata;
+    let (namespace, name) = (meta.namespace.as_deref()?, meta.name.as_deref()?);
+    let namesakes = context
+        .ledger
+        .read(|state| state.claim_of_object("CloudHost", namespace, name).map(|claim| claim.id.to_string()));
+    namesakes.or_else(|| host.status.as_ref()?.claim_id.clone())
+}
+
 /// Puts a valid wish to the ledger, unless this very wish was refused before: a refusal stands until the wish is
 /// edited, or GitOps would ask again for ever.
 async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Standing, ReconcileError> {
+    if let Some(claim) = disputed(host, context) {
+        warn!(
+            host.namespace = host.namespace(),
+            host.name = host.name_any(),
+            claim,
+            "object and ledger disagree about a claim; nothing is granted until somebody has looked (ledger adopt)"
+        );
+        context.metrics.unknown_claim();
+        return Ok(Standing::Undecided(Reason::AdoptionNeeded));
+    }
     if let Some(refusal) = standing_refusal(host, &valid.digest) {
         return Ok(refusal);
     }
@@ -193,6 +218,7 @@ async fn drive(host: &CloudHost, claim: &Claim, context: &Context) -> Result<Eng
         disk: cdi::build(&order),
         machine: kubevirt::build(&order),
         power: order.power,
+        established: claim.billable_from.is_some(),
     };
     let mut observed = Observed {
         disk: site.disk(&order.namespace, &order.disk_name),
@@ -294,6 +320,13 @@ async fn there<E: EngineKind>(
 
 fn name_of(object: &serde_json::Value) -> &str {
     object.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default()
+}
+
+/// Whether the machine or the disk of a claim in use is not where it was. A site that cannot be reached says nothing.
+pub fn has_vanished(claim: &Claim, context: &Context) -> bool {
+    let Some((site, _)) = whereabouts(claim, context) else { return false };
+    let (namespace, name) = (request::engine_namespace(claim), &claim.subject.name);
+    site.machine(&namespace, name).is_none() || site.disk(&namespace, &names::system_disk_name(name)).is_none()
 }
 
 /// The site a claim lies at and the storage class of its disk.

@@ -154,7 +154,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         book_what_is_there(&context).await;
         info!("catalogue, accounts and pools are known; cloud hosts follow");
         let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
-        tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), context.clone(), stop.clone()));
+        let every = Duration::from_secs(args.look_every);
+        tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), every, context.clone(), stop.clone()));
         let triggers = host::Triggers { machines, instances: instances.stream, disks };
         tasks.spawn(host::run(hosts, triggers, args.concurrency, context, stop.clone()));
     }

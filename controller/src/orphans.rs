@@ -15,12 +15,9 @@ use tracing::{error, warn};
 use crate::{
     context::Context,
     error::{ReconcileError, chain},
-    host::dismantle,
+    host::{dismantle, has_vanished},
     watch::Guarded,
 };
-
-/// How often to look. A claim is called an orphan only after two looks, so a watch that lags does no harm.
-const EVERY: Duration = Duration::from_secs(30);
 
 /// What to do about claims without an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,20 +33,23 @@ pub enum Verdict {
     },
 }
 
-/// Judges `missing` among `open` claims: more than max(5, 1 %) at once are no accident of single objects.
-pub fn judge(missing: Vec<ClaimId>, open: usize) -> Verdict {
+/// Judges `missing` among `open` claims, with `others` that disagree in another way: more than max(5, 1 %) at once are no
+/// accident of single objects.
+pub fn judge(missing: Vec<ClaimId>, others: usize, open: usize) -> Verdict {
     let bearable = (open / 100).max(5);
-    if missing.len() > bearable {
-        Verdict::Quarantine { missing: missing.len(), open }
+    if missing.len() + others > bearable {
+        Verdict::Quarantine { missing: missing.len() + others, open }
     } else {
         Verdict::Release(missing)
     }
 }
 
-/// Looks for orphans until `stop`.
+/// Looks for orphans until `stop`, each `every`. A claim is called an orphan only after two looks, so a watch that lags
+/// does no harm.
 pub async fn sweep(
     hosts: Store<Guarded<CloudHost>>,
     mut listed: watch::Receiver<bool>,
+    every: Duration,
     context: Context,
     stop: CancellationToken,
 ) {
@@ -58,27 +58,33 @@ pub async fn sweep(
         return;
     }
     let (mut suspected, mut absent) = (HashSet::new(), HashSet::new());
-    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+    let (mut disputed, mut vanished) = (HashSet::new(), HashSet::new());
+    while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
         if context.quarantined() {
             continue;
         }
         leave_lines(&hosts, &context, &mut absent).await;
-        let (missing, open) = without_object(&hosts, &context);
-        let confirmed: Vec<_> = missing.iter().copied().filter(|claim| suspected.contains(claim)).collect();
-        suspected = missing.into_iter().collect();
+        let look = look(&hosts, &context);
+        let confirmed: Vec<_> = look.missing.iter().copied().filter(|claim| suspected.contains(claim)).collect();
+        let disagreements =
+            look.disputed.intersection(&disputed).count() + look.vanished.intersection(&vanished).count();
+        (suspected, disputed, vanished) = (look.missing.into_iter().collect(), look.disputed, look.vanished);
         // What was ended already is finished, however much of it there is; only sudden losses are counted.
         let (ending, lost): (Vec<_>, Vec<_>) = confirmed.into_iter().partition(|claim| is_ending(*claim, &context));
         for claim in ending {
             finish(claim, &context).await;
         }
-        match judge(lost, open) {
+        match judge(lost, disagreements, look.open) {
             Verdict::Release(claims) => {
                 for claim in claims {
                     finish(claim, &context).await;
                 }
             }
             Verdict::Quarantine { missing, open } => {
-                let reason = format!("{missing} of {open} open claims have no object: a store or a namespace was lost");
+                let reason = format!(
+                    "{missing} disagreements between {open} open claims and what is there (objects, machines or disks \
+                     missing, objects whose claim is unknown): a store, a namespace or a site was lost or restored"
+                );
                 error!(reason, "quarantine");
                 if let Err(problem) = context.ledger.quarantine(reason).await {
                     warn!(error = chain(&problem), "the quarantine was not recorded yet");
@@ -113,19 +119,53 @@ async fn finish(claim: ClaimId, context: &Context) {
     }
 }
 
-fn without_object(hosts: &Store<Guarded<CloudHost>>, context: &Context) -> (Vec<ClaimId>, usize) {
-    let present: HashSet<String> = hosts.state().iter().filter_map(|host| uid(host)).collect();
+/// What the two stores disagree about.
+struct Look {
+    /// Open claims whose object is gone.
+    missing: Vec<ClaimId>,
+    /// Objects and claims that may belong together and do not say so: same name and another UID, or a claim that the book
+    /// does not know. Nothing is done about single ones; their object says so.
+    disputed: HashSet<String>,
+    /// Claims in use whose machine or disk is gone.
+    vanished: HashSet<ClaimId>,
+    /// Open claims of hosts.
+    open: usize,
+}
+
+fn look(hosts: &Store<Guarded<CloudHost>>, context: &Context) -> Look {
+    let hosts = hosts.state();
+    let present: HashSet<String> = hosts.iter().filter_map(|host| uid(host)).collect();
+    let named: HashSet<(Option<&str>, Option<&str>)> =
+        hosts.iter().map(|host| kube::Resource::meta(host.as_ref())).map(named).collect();
+    let readable = hosts.iter().filter_map(|host| host.0.as_ref().ok());
+    let unclaimed = readable.filter(|host| host.metadata.deletion_timestamp.is_none());
+    let engines_known = context.engines_listed.is_open();
     context.ledger.read(|state| {
-        let open = state.claims().filter(|claim| claim.is_open() && claim.subject.kind == "CloudHost");
-        let (mut missing, mut count) = (Vec::new(), 0);
-        for claim in open {
-            count += 1;
-            if !present.contains(&claim.subject.uid) {
-                missing.push(claim.id);
+        let holds = |uid: &str| state.claim_of_subject(uid).is_some();
+        let disputed: HashSet<String> = unclaimed
+            .filter(|host| !host.metadata.uid.as_deref().is_some_and(holds))
+            .filter(|host| crate::host::disputed(host, context).is_some())
+            .filter_map(|host| host.metadata.uid.clone())
+            .collect();
+        let mut look = Look { missing: Vec::new(), disputed, vanished: HashSet::new(), open: 0 };
+        for claim in state.claims().filter(|claim| claim.is_open() && claim.subject.kind == "CloudHost") {
+            look.open += 1;
+            let subject = &claim.subject;
+            let namesake = named.contains(&(Some(subject.namespace.as_str()), Some(subject.name.as_str())));
+            if present.contains(&subject.uid) {
+                if engines_known && claim.stage() == ClaimStage::Billable && has_vanished(claim, context) {
+                    look.vanished.insert(claim.id);
+                }
+            } else if !namesake {
+                look.missing.push(claim.id);
             }
         }
-        (missing, count)
+        look
     })
+}
+
+fn named(meta: &kube::core::ObjectMeta) -> (Option<&str>, Option<&str>) {
+    (meta.namespace.as_deref(), meta.name.as_deref())
 }
 
 fn uid(host: &Guarded<CloudHost>) -> Option<String> {
@@ -169,13 +209,20 @@ mod tests {
 
     #[test]
     fn a_few_orphans_are_released() {
-        assert_eq!(judge(claims(5), 10), Verdict::Release(claims(5)));
-        assert_eq!(judge(claims(500), 50_000), Verdict::Release(claims(500)));
+        assert_eq!(judge(claims(5), 0, 10), Verdict::Release(claims(5)));
+        assert_eq!(judge(claims(500), 0, 50_000), Verdict::Release(claims(500)));
     }
 
     #[test]
     fn many_at_once_are_an_alarm_and_nothing_is_released() {
-        assert_eq!(judge(claims(6), 10), Verdict::Quarantine { missing: 6, open: 10 });
-        assert_eq!(judge(claims(501), 50_000), Verdict::Quarantine { missing: 501, open: 50_000 });
+        assert_eq!(judge(claims(6), 0, 10), Verdict::Quarantine { missing: 6, open: 10 });
+        assert_eq!(judge(claims(501), 0, 50_000), Verdict::Quarantine { missing: 501, open: 50_000 });
+    }
+
+    #[test]
+    fn whatever_disagrees_counts_together() {
+        assert_eq!(judge(claims(0), 6, 10), Verdict::Quarantine { missing: 6, open: 10 });
+        assert_eq!(judge(claims(3), 3, 10), Verdict::Quarantine { missing: 6, open: 10 });
+        assert_eq!(judge(claims(2), 3, 10), Verdict::Release(claims(2)));
     }
 }

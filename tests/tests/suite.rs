@@ -13,6 +13,7 @@ mod suite {
     mod faults;
     mod given_cluster;
     mod interrupted;
+    mod restored;
     mod rights;
     mod story;
     mod tree;

@@ -44,21 +44,17 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
             None => Ok(Action::requeue(SOON)),
         };
     }
-    match claim {
-        Some(claim) => {
-            context.ledger.end(claim.id).await?;
-            if let Some(remaining) = dismantle(&claim, context).await? {
-                return wait(host, claim, Some(remaining), context).await;
-            }
-            context.ledger.release(claim.id).await?;
-            info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "released");
+    if let Some(claim) = claim {
+        context.ledger.end(claim.id).await?;
+        if let Some(remaining) = dismantle(&claim, context).await? {
+            return wait(host, claim, Some(remaining), context).await;
         }
-        None => {
-            if let Some(claim) = unaccounted(host, context) {
-                return keep(host, claim, context).await;
-            }
-            leave_line(host, context).await?;
-        }
+        context.ledger.release(claim.id).await?;
+        info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "released");
+    } else if let Some(claim) = unaccounted(host, context) {
+        return keep(host, claim, context).await;
+    } else {
+        leave_line(host, context).await?;
     }
     let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
     context.writer.remove_finalizer(&api, host, FINALIZER_CLAIM).await?;

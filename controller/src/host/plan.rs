@@ -21,6 +21,8 @@ pub struct Desired {
     pub machine: Value,
     /// Whether the machine is to run.
     pub power: Power,
+    /// Whether it was handed over once: its disk has contents that cannot be made again.
+    pub established: bool,
 }
 
 /// What is there.
@@ -73,15 +75,27 @@ pub enum Obstacle {
         /// Its name.
         name: String,
     },
+    /// The disk of a host in use is gone. A new one would be empty, and look as if nothing had happened.
+    #[error("{kind} {name} is gone with what was on it; nothing is put in its place until operators have looked")]
+    Lost {
+        /// Kind of the object.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
 }
 
 /// Steps from `observed` to `desired`, in order; none when they agree.
 ///
 /// # Errors
-/// [`Obstacle`] when an object of the name belongs to another host.
+/// [`Obstacle`] when an object of the name belongs to another host, or the disk of a host in use is gone.
 pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacle> {
     let mut steps = Vec::new();
     match &observed.disk {
+        None if desired.established => {
+            let name = desired.disk.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            return Err(Obstacle::Lost { kind: "DataVolume", name });
+        }
         None => steps.push(Step::ApplyDisk(Why::Missing)),
         // A disk that exists is not touched again: its engine refuses changes, and a pool's new storage class is for new
         // disks. Growth will be a step of its own.
@@ -126,6 +140,7 @@ mod tests {
             disk: applied::stamped(json!({"metadata": meta, "spec": {"size": 1}})),
             machine: applied::stamped(json!({"metadata": meta, "spec": {"runStrategy": run_strategy(power)}})),
             power,
+            established: false,
         }
     }
 
@@ -170,6 +185,15 @@ mod tests {
             ..before.clone()
         };
         assert_eq!(plan(&after, &observed(&before)).unwrap(), []);
+    }
+
+    #[test]
+    fn the_lost_disk_of_a_host_in_use_is_told_and_not_replaced_by_an_empty_one() {
+        let desired = Desired { established: true, ..desired(Power::On) };
+        let observed = Observed { disk: None, ..observed(&desired) };
+        assert!(matches!(plan(&desired, &observed), Err(Obstacle::Lost { .. })));
+        let machine_alone = Observed { machine: None, ..self::observed(&desired) };
+        assert_eq!(plan(&desired, &machine_alone).unwrap(), [Step::ApplyMachine(Why::Missing)]);
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub enum Reason {
     AccountClosed,
     /// Admitted: not decided yet; it is tried again.
     Undecided,
+    /// Admitted: the object and the account book do not agree whose claim this is; operators must look (`ledger adopt`).
+    AdoptionNeeded,
     /// Admitted: the account book is being checked; nothing is granted or deleted meanwhile.
     Quarantined,
     /// Provisioned: disk and machine are being created.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     account::{Account, AccountId},
-    claim::{ClaimId, ClaimStage, Subject},
+    claim::{Claim, ClaimId, ClaimStage, Subject},
     dimensions::Dimensions,
     event::{Event, HoldEnd, Lineage},
     meter::Meter,
@@ -29,6 +29,9 @@ pub enum Command {
     Withdraw(ClaimId),
     /// Wait no more: the object with this UID is gone or asks for something else.
     Unqueue(String),
+    /// Book what Kubernetes holds and the book has lost. In quarantine only, after an operator's review: neither room nor
+    /// limits are asked for, since the machine is there.
+    Adopt(Box<Claim>),
     /// Give a claim to another account, system and object; nothing moves.
     Transfer(Box<Transfer>),
     /// Hand a claim over: billing starts.
@@ -132,6 +135,9 @@ pub enum CommandError {
         /// Its own floor.
         own: u64,
     },
+    /// Only in quarantine, when an operator brings both stores together.
+    #[error("the book is not in quarantine; what it lacks is asked for, not adopted")]
+    NotQuarantined,
     /// No hold is open.
     #[error("{claim} holds nothing that waits for a decision; the deadline may have passed: ask again")]
     NoHold {
@@ -360,6 +366,7 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
             .waiting_of(uid)
             .map(|waiting| Event::RequestUnqueued { ticket: waiting.ticket, why: Unqueued::Withdrawn })),
         Command::Transfer(transfer) => hand_to(state, transfer),
+        Command::Adopt(claim) => adopt(state, claim, at),
         Command::End(claim) => match state.known_claim(*claim)?.stage() {
             ClaimStage::Held => {
                 free_to_act(state)?;
@@ -386,7 +393,7 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
             if !claim.is_open() {
                 return Err(CommandError::Released { claim: *id });
             }
-            state.check_subject_free(uid, *id)?;
+            state.check_subject_free(&Subject { uid: uid.clone(), ..claim.subject.clone() }, *id)?;
             let changed = claim.subject.uid != *uid;
             Ok(changed.then(|| Event::ClaimRebound { claim: *id, uid: uid.clone() }))
         }
@@ -416,6 +423,27 @@ fn confirm(state: &State, id: ClaimId, digest: &str) -> Result<Option<Event>, Co
     }
 }
 
+/// Books a lost claim again. One that was booked for its object meanwhile stays as it is.
+fn adopt(state: &State, claim: &Claim, at: Timestamp) -> Result<Option<Event>, CommandError> {
+    if state.claim_of_subject(&claim.subject.uid).is_some() {
+        return Ok(None);
+    }
+    if state.quarantine().is_none() {
+        return Err(CommandError::NotQuarantined);
+    }
+    state.check_subject_free(&claim.subject, claim.id)?;
+    if state.account(&claim.account).is_none() {
+        return Err(CommandError::UnknownAccount { account: claim.account.clone() });
+    }
+    if let Some(line) = claim.lines.iter().find(|line| state.pool(&line.pool).is_none()) {
+        return Err(CommandError::UnknownPool { claim: claim.id, pool: line.pool.clone() });
+    }
+    // Its number is kept where nobody else has had it since.
+    let id = claim.id.max(state.next_claim());
+    let claim = Claim { id, reserved_at: at, ..claim.clone() };
+    Ok(Some(Event::ClaimGranted { claim: Box::new(claim) }))
+}
+
 /// Hands a claim to somebody else. Room is not asked for: what changes hands was granted. Limits of the new holder may
 /// be exceeded by it, which then shows as over limit and refuses growth.
 fn hand_to(state: &State, transfer: &Transfer) -> Result<Option<Event>, CommandError> {
@@ -434,7 +462,7 @@ fn hand_to(state: &State, transfer: &Transfer) -> Result<Option<Event>, CommandE
     if state.account(account).is_none() {
         return Err(CommandError::UnknownAccount { account: account.clone() });
     }
-    state.check_subject_free(&subject.uid, *id)?;
+    state.check_subject_free(subject, *id)?;
     Ok(Some(Event::ClaimTransferred {
         claim: *id,
         account: account.clone(),

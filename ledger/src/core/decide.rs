@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     account::{Account, AccountState},
-    claim::{Claim, ClaimId, ClaimStage, Hold, Line},
+    claim::{Claim, ClaimId, ClaimStage, Hold, Line, Subject},
     dimensions::Dimensions,
     event::Event,
     floor::{Change, beyond_floors, eaten},
@@ -68,6 +68,10 @@ pub fn decide(state: &State, request: &ClaimRequest, at: Timestamp) -> Result<Pl
         return Err(RequestError::PastDeadline { subject, until, now: at });
     }
     let old = state.claim_of_subject(&request.subject.uid);
+    let Subject { kind, namespace, name, uid } = &request.subject;
+    if let Some(other) = state.claim_of_object(kind, namespace, name).filter(|claim| claim.subject.uid != *uid) {
+        return Err(RequestError::Namesake { subject: request.name(), claim: other.id });
+    }
     if let Some(claim) = old {
         check_amendable(claim, request)?;
         if stands(claim, request) {

@@ -118,6 +118,14 @@ pub enum RequestError {
         /// What was asked.
         asked: String,
     },
+    /// An object of the same name, made before it and gone or not seen, holds a claim: whose machine is that?
+    #[error("request for {subject}: {claim} belongs to an earlier object of this name; adopt it or end it first")]
+    Namesake {
+        /// Name of the subject.
+        subject: String,
+        /// The claim of the earlier object.
+        claim: ClaimId,
+    },
     /// A hold whose deadline is not in the future.
     #[error("request for {subject}: it would be held until {until}, which is not after {now}; choose a later deadline")]
     PastDeadline {

@@ -183,6 +183,12 @@ impl State {
         self.index.holds.get_min().map(|(until, _)| *until)
     }
 
+    /// The open claim of the object called so; the object may be another one by now (another UID).
+    pub fn claim_of_object(&self, kind: &str, namespace: &str, name: &str) -> Option<&Arc<Claim>> {
+        let object = (kind.to_owned(), namespace.to_owned(), name.to_owned());
+        self.index.by_object.get(&object).and_then(|id| self.claims.get(id))
+    }
+
     /// What an account itself holds and uses, by meter and dimensions.
     pub fn own_use(&self, account: &AccountId) -> Vec<CounterRow> {
         self.index.own.get(account).map(|counters| counters.rows().collect()).unwrap_or_default()

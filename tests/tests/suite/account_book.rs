@@ -184,8 +184,8 @@ async fn a_floor_that_the_unit_above_does_not_have_is_refused_with_the_numbers()
     let patch = json!({"spec": {"parentRef": {"name": above.name}, "quota": [{"meter": "Vcpu", "guaranteed": "8"}]}});
     world.lab.kubectl(&["patch", "department", &below.name, "--type=merge", "-p", &patch.to_string()]).await?;
     let message = wait_for("the department to be told", PATIENCE, || async {
-        let path = "jsonpath={.status.conditions[?(@.type=='Ready')].message}";
-        let message = field(world, &["get", "department", &below.name, "-o", path]).await?;
+        let query = "jsonpath={.status.conditions[?(@.type=='Ready')].message}";
+        let message = field(world, &["get", "department", &below.name, "-o", query]).await?;
         if message.contains("保底") { Ok(message) } else { Err(message) }
     })
     .await?;

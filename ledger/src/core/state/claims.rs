@@ -12,6 +12,7 @@ use super::{
     State,
     counters::OutOfRange,
     floors::Delta,
+    index::object,
 };
 
 impl State {
@@ -19,7 +20,7 @@ impl State {
         if claim.id.0 <= self.last_claim {
             return Err(CommandError::ClaimExists { claim: claim.id });
         }
-        self.check_subject_free(&claim.subject.uid, claim.id)?;
+        self.check_subject_free(&claim.subject, claim.id)?;
         self.check_lines(claim.id, &claim.lines)?;
         self.check_lines(claim.id, &claim.held)?;
         self.count(claim, true)?;
@@ -83,7 +84,7 @@ impl State {
         if claim.hold.is_none() {
             return Err(CommandError::NoHold { claim: id });
         }
-        let (uid, nothing_else) = (claim.subject.uid.clone(), claim.stage() == ClaimStage::Held);
+        let (subject, nothing_else) = (claim.subject.clone(), claim.stage() == ClaimStage::Held);
         self.change(id, |claim| {
             if nothing_else {
                 // Kept as it was, for the account of time: what was held, and until when.
@@ -95,7 +96,7 @@ impl State {
             claim.hold = None;
         })?;
         if nothing_else {
-            self.index.by_subject.remove(&uid);
+            self.index.unbind(&subject);
         }
         Ok(())
     }
@@ -108,9 +109,9 @@ impl State {
         subject: &Subject,
         engine_namespace: &str,
     ) -> Result<(), CommandError> {
-        self.check_subject_free(&subject.uid, id)?;
+        self.check_subject_free(subject, id)?;
         self.ancestry_ids(Some(&to.account))?;
-        let old = self.known_claim(id)?.subject.uid.clone();
+        let old = self.known_claim(id)?.subject.clone();
         let account = to.account.clone();
         self.change(id, |claim| {
             claim.history.push(LineVersion {
@@ -125,8 +126,8 @@ impl State {
             claim.subject = subject.clone();
             claim.engine_namespace = Some(engine_namespace.to_owned());
         })?;
-        self.index.by_subject.remove(&old);
-        self.index.by_subject.insert(subject.uid.clone(), id);
+        self.index.unbind(&old);
+        self.index.bind(subject, id);
         self.index.by_account.entry(account).or_default().insert(id);
         Ok(())
     }
@@ -157,21 +158,22 @@ impl State {
     }
 
     pub(super) fn release(&mut self, id: ClaimId, at: Timestamp) -> Result<(), CommandError> {
-        let uid = self.known_claim(id)?.subject.uid.clone();
+        let subject = self.known_claim(id)?.subject.clone();
         if self.known_claim(id)?.stage() != ClaimStage::Ending {
             return Err(CommandError::NotEnding { claim: id });
         }
         self.change(id, |claim| claim.released_at = Some(at))?;
-        self.index.by_subject.remove(&uid);
+        self.index.unbind(&subject);
         Ok(())
     }
 
     pub(super) fn rebind(&mut self, id: ClaimId, uid: &str) -> Result<(), CommandError> {
-        self.check_subject_free(uid, id)?;
-        let old = self.known_claim(id)?.subject.uid.clone();
-        self.change(id, |claim| uid.clone_into(&mut claim.subject.uid))?;
-        self.index.by_subject.remove(&old);
-        self.index.by_subject.insert(uid.to_owned(), id);
+        let old = self.known_claim(id)?.subject.clone();
+        let new = Subject { uid: uid.to_owned(), ..old.clone() };
+        self.check_subject_free(&new, id)?;
+        self.change(id, |claim| claim.subject = new.clone())?;
+        self.index.unbind(&old);
+        self.index.bind(&new, id);
         Ok(())
     }
 
@@ -195,10 +197,12 @@ impl State {
         Ok(())
     }
 
-    pub(in super::super) fn check_subject_free(&self, uid: &str, by: ClaimId) -> Result<(), CommandError> {
-        match self.index.by_subject.get(uid) {
-            Some(claim) if *claim != by => Err(CommandError::SubjectTaken { uid: uid.to_owned(), claim: *claim }),
-            _ => Ok(()),
+    /// Whether neither this very object nor a namesake holds another open claim.
+    pub(in super::super) fn check_subject_free(&self, subject: &Subject, by: ClaimId) -> Result<(), CommandError> {
+        let holds = [self.index.by_subject.get(&subject.uid), self.index.by_object.get(&object(subject))];
+        match holds.into_iter().flatten().find(|claim| **claim != by) {
+            Some(claim) => Err(CommandError::SubjectTaken { uid: subject.uid.clone(), claim: *claim }),
+            None => Ok(()),
         }
     }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{
     super::{
         account::{Account, AccountId},
-        claim::{Claim, ClaimId, ClaimStage, Line},
+        claim::{Claim, ClaimId, ClaimStage, Line, Subject},
         command::CommandError,
         meter::Meter,
         pool::PoolId,
@@ -20,10 +20,25 @@ use super::{
     floors::{Amounts, Kept},
 };
 
+/// Kind, namespace and name.
+pub(super) type Object = (String, String, String);
+
+/// The object of a claim.
+pub(super) fn object(subject: &Subject) -> Object {
+    (subject.kind.clone(), subject.namespace.clone(), subject.name.clone())
+}
+
+fn by_object<S: serde::Serializer>(objects: &OrdMap<Object, ClaimId>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(objects)
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Index {
     /// Open claims by the UID of their object.
     pub(super) by_subject: OrdMap<String, ClaimId>,
+    /// Open claims by kind, namespace and name of their object.
+    #[serde(serialize_with = "by_object")]
+    pub(super) by_object: OrdMap<Object, ClaimId>,
     /// All claims by account.
     pub(super) by_account: OrdMap<AccountId, OrdSet<ClaimId>>,
     /// Accounts directly below an account.
@@ -115,9 +130,21 @@ impl Index {
             self.by_account.entry(holder.account).or_default().insert(claim.id);
         }
         if claim.is_open() {
-            self.by_subject.insert(claim.subject.uid.clone(), claim.id);
+            self.bind(&claim.subject, claim.id);
         }
         self.note_hold(claim, true);
+    }
+
+    /// Notes that an object holds an open claim.
+    pub(super) fn bind(&mut self, subject: &Subject, claim: ClaimId) {
+        self.by_subject.insert(subject.uid.clone(), claim);
+        self.by_object.insert(object(subject), claim);
+    }
+
+    /// Notes that it holds none any more.
+    pub(super) fn unbind(&mut self, subject: &Subject) {
+        self.by_subject.remove(&subject.uid);
+        self.by_object.remove(&object(subject));
     }
 
     /// Enters (`add`) or takes out the end of a claim's open hold.
@@ -190,6 +217,7 @@ impl Index {
         }
         let mut found = Vec::new();
         differ("by_subject", &self.by_subject, &fresh.by_subject, &mut found);
+        differ("by_object", &self.by_object, &fresh.by_object, &mut found);
         differ("by_account", &self.by_account, &fresh.by_account, &mut found);
         differ("children", &self.children, &fresh.children, &mut found);
         differ("own", &self.own, &fresh.own, &mut found);
