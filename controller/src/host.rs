@@ -212,9 +212,10 @@ async fn drive(host: &CloudHost, claim: &Claim, context: &Context) -> Result<Eng
     let Some((site, storage_class)) = whereabouts(claim, context) else {
         return Ok(unreachable_site(host));
     };
-    let order = request::machine_order(host, claim, &approved, &storage_class);
+    let label = claim_label(claim, context);
+    let order = request::machine_order(host, claim, &label, &approved, &storage_class);
     let desired = Desired {
-        host_uid: claim.subject.uid.clone(),
+        claim: label,
         disk: cdi::build(&order),
         machine: kubevirt::build(&order),
         power: order.power,
@@ -313,7 +314,7 @@ async fn there<E: EngineKind>(
         outcome => Some(outcome.map_err(|source| ReconcileError::read(format!("{} {name}", E::KIND), source))?),
     };
     if let Some(found) = &found {
-        plan::ours(&found.metadata, &desired.host_uid, E::KIND)?;
+        plan::ours(&found.metadata, &desired.claim, E::KIND)?;
     }
     Ok(found.filter(|found| applied::is_applied(&found.metadata, object)))
 }
@@ -327,6 +328,13 @@ pub fn has_vanished(claim: &Claim, context: &Context) -> bool {
     let Some((site, _)) = whereabouts(claim, context) else { return false };
     let (namespace, name) = (request::engine_namespace(claim), &claim.subject.name);
     site.machine(&namespace, name).is_none() || site.disk(&namespace, &names::system_disk_name(name)).is_none()
+}
+
+/// How engine objects are labelled with a claim: numbers are given once in a book, and another book begins anew.
+pub fn claim_label(claim: &Claim, context: &Context) -> String {
+    let lineage = context.ledger.read(|state| state.lineage().map(ToString::to_string)).unwrap_or_default();
+    let beginning: String = lineage.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+    format!("{}.{beginning}", claim.id)
 }
 
 /// The site a claim lies at and the storage class of its disk.

@@ -9,8 +9,9 @@ pub const CATEGORY: &str = "jiyun";
 pub const LABEL_DEPARTMENT: &str = "jiyun.io/department";
 /// Label: the cloud host an engine object was made for (value: name of the `CloudHost`).
 pub const LABEL_CLOUDHOST: &str = "jiyun.io/cloudhost";
-/// Label: UID of the cloud host an engine object was made for; a namesake created later has another one.
-pub const LABEL_HOST_UID: &str = "jiyun.io/host-uid";
+/// Label: the claim an engine object was made for, with the beginning of its ledger's lineage (`claim-7.1a2b3c4d`). The
+/// object behind a claim can be made anew, by a restore, and have another UID; the claim stays.
+pub const LABEL_CLAIM: &str = "jiyun.io/claim";
 /// Label: the program that manages an object, by the name Kubernetes recommends.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`LABEL_MANAGED_BY`] on everything this platform creates.

@@ -6,7 +6,7 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use jiyun_crds::{
-    names::{FINALIZER_CLAIM, LABEL_HOST_UID, system_disk_name},
+    names::{FINALIZER_CLAIM, LABEL_CLAIM, system_disk_name},
     v1alpha1::CloudHost,
 };
 use jiyun_ledger::{Claim, ClaimId};
@@ -15,7 +15,7 @@ use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope, runtime::co
 use serde::de::DeserializeOwned;
 use tracing::{error, info};
 
-use super::{leave_line, open_claim, report::Standing, request::engine_namespace, whereabouts};
+use super::{claim_label, leave_line, open_claim, report::Standing, request::engine_namespace, whereabouts};
 use crate::{
     context::Context,
     engines::{
@@ -106,21 +106,21 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
         return Ok(Some("Site".to_owned()));
     };
     let namespace = engine_namespace(claim);
-    let (name, uid) = (&claim.subject.name, &claim.subject.uid);
+    let (name, label) = (&claim.subject.name, &claim_label(claim, context));
     let disk = system_disk_name(name);
     let client = &site.client;
-    if let Some(left) = remove::<MachineView>(client, &namespace, name, uid, context).await? {
+    if let Some(left) = remove::<MachineView>(client, &namespace, name, label, context).await? {
         return Ok(Some(left));
     }
     // The instance outlives its machine while the guest shuts down; its disk must not go from under it.
-    if let Some(left) = present::<InstanceView>(client, &namespace, name, uid).await? {
+    if let Some(left) = present::<InstanceView>(client, &namespace, name, label).await? {
         return Ok(Some(left));
     }
-    if let Some(left) = remove::<DiskView>(client, &namespace, &disk, uid, context).await? {
+    if let Some(left) = remove::<DiskView>(client, &namespace, &disk, label, context).await? {
         return Ok(Some(left));
     }
     // Capacity is free when the volume claim is gone, not when its import object is.
-    present::<PersistentVolumeClaim>(client, &namespace, &disk, uid).await
+    present::<PersistentVolumeClaim>(client, &namespace, &disk, label).await
 }
 
 /// Deletes the object if it is there; says so while it is.
@@ -128,7 +128,7 @@ async fn remove<K>(
     client: &kube::Client,
     namespace: &str,
     name: &str,
-    uid: &str,
+    claim: &str,
     context: &Context,
 ) -> Result<Option<String>, ReconcileError>
 where
@@ -136,8 +136,8 @@ where
 {
     let api = Api::<K>::namespaced(client.clone(), namespace);
     let Some(object) = read(&api, name).await? else { return Ok(None) };
-    // Only what carries this host's own label is destroyed; a namesake made by somebody else is not even waited for.
-    if label(&object) != Some(uid) {
+    // Only what carries this claim's own label is destroyed; a namesake made by somebody else is not even waited for.
+    if label(&object) != Some(claim) {
         return Ok(None);
     }
     if object.meta().deletion_timestamp.is_none() {
@@ -157,14 +157,14 @@ async fn present<K>(
     client: &kube::Client,
     namespace: &str,
     name: &str,
-    uid: &str,
+    claim: &str,
 ) -> Result<Option<String>, ReconcileError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
 {
     let api = Api::<K>::namespaced(client.clone(), namespace);
     let object = read(&api, name).await?;
-    Ok(object.filter(|object| made_for(object, uid)).map(|_| described::<K>(name)))
+    Ok(object.filter(|object| made_for(object, claim)).map(|_| described::<K>(name)))
 }
 
 async fn read<K>(api: &Api<K>, name: &str) -> Result<Option<K>, ReconcileError>
@@ -174,14 +174,14 @@ where
     api.get_opt(name).await.map_err(|source| ReconcileError::read(described::<K>(name), source))
 }
 
-/// An object labelled for another host is not ours to wait for; one without the label was made by an engine for ours (an
+/// An object labelled for another claim is not ours to wait for; one without the label was made by an engine for ours (an
 /// instance, a volume claim), and is waited for.
-fn made_for(object: &impl Resource, uid: &str) -> bool {
-    label(object).is_none_or(|labelled| labelled == uid)
+fn made_for(object: &impl Resource, claim: &str) -> bool {
+    label(object).is_none_or(|labelled| labelled == claim)
 }
 
 fn label(object: &impl Resource) -> Option<&str> {
-    object.meta().labels.as_ref()?.get(LABEL_HOST_UID).map(String::as_str)
+    object.meta().labels.as_ref()?.get(LABEL_CLAIM).map(String::as_str)
 }
 
 fn described<K: Resource<DynamicType = ()>>(name: &str) -> String {

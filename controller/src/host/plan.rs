@@ -13,8 +13,8 @@ use crate::engines::{
 /// What should be there.
 #[derive(Clone, Debug)]
 pub struct Desired {
-    /// UID of the host it is for.
-    pub host_uid: String,
+    /// The claim it is for, as engine objects are labelled with it.
+    pub claim: String,
     /// The system disk.
     pub disk: Value,
     /// The machine.
@@ -99,12 +99,12 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
         None => steps.push(Step::ApplyDisk(Why::Missing)),
         // A disk that exists is not touched again: its engine refuses changes, and a pool's new storage class is for new
         // disks. Growth will be a step of its own.
-        Some(disk) => ours(&disk.metadata, &desired.host_uid, "DataVolume")?,
+        Some(disk) => ours(&disk.metadata, &desired.claim, "DataVolume")?,
     }
     match &observed.machine {
         None => steps.push(Step::ApplyMachine(Why::Missing)),
         Some(machine) => {
-            ours(&machine.metadata, &desired.host_uid, "VirtualMachine")?;
+            ours(&machine.metadata, &desired.claim, "VirtualMachine")?;
             if !applied::is_applied(&machine.metadata, &desired.machine) {
                 steps.push(Step::ApplyMachine(Why::Changed));
             } else if machine.spec.run_strategy.as_deref() != Some(run_strategy(desired.power)) {
@@ -115,13 +115,13 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
     Ok(steps)
 }
 
-/// Whether the object was made for the host with this UID and is not on its way out.
+/// Whether the object was made for this claim and is not on its way out.
 ///
 /// # Errors
 /// [`Obstacle`] when it is not.
-pub fn ours(meta: &ObjectMeta, uid: &str, kind: &'static str) -> Result<(), Obstacle> {
-    let labelled = meta.labels.as_ref().and_then(|labels| labels.get(jiyun_crds::names::LABEL_HOST_UID));
-    if labelled.is_some_and(|labelled| labelled == uid) && meta.deletion_timestamp.is_none() {
+pub fn ours(meta: &ObjectMeta, claim: &str, kind: &'static str) -> Result<(), Obstacle> {
+    let labelled = meta.labels.as_ref().and_then(|labels| labels.get(jiyun_crds::names::LABEL_CLAIM));
+    if labelled.is_some_and(|labelled| labelled == claim) && meta.deletion_timestamp.is_none() {
         return Ok(());
     }
     Err(Obstacle::Foreign { kind, name: meta.name.clone().unwrap_or_default() })
@@ -134,9 +134,9 @@ mod tests {
     use super::*;
 
     fn desired(power: Power) -> Desired {
-        let meta = json!({"name": "web", "labels": {"jiyun.io/host-uid": "u1"}});
+        let meta = json!({"name": "web", "labels": {"jiyun.io/claim": "claim-1.book"}});
         Desired {
-            host_uid: "u1".into(),
+            claim: "claim-1.book".into(),
             disk: applied::stamped(json!({"metadata": meta, "spec": {"size": 1}})),
             machine: applied::stamped(json!({"metadata": meta, "spec": {"runStrategy": run_strategy(power)}})),
             power,
@@ -201,7 +201,7 @@ mod tests {
         let desired = desired(Power::On);
         let mut observed = observed(&desired);
         let labels = observed.machine.as_mut().unwrap().metadata.labels.as_mut().unwrap();
-        labels.insert("jiyun.io/host-uid".into(), "somebody-else".into());
+        labels.insert("jiyun.io/claim".into(), "claim-2.book".into());
         let obstacle = plan(&desired, &observed).unwrap_err();
         assert_eq!(obstacle, Obstacle::Foreign { kind: "VirtualMachine", name: "web".into() });
     }

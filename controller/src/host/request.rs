@@ -67,14 +67,20 @@ pub fn engine_namespace(claim: &Claim) -> String {
 }
 
 /// The machine of a granted claim: sizes from what was approved, power from the wish (a free field).
-pub fn machine_order(host: &CloudHost, claim: &Claim, approved: &Approved, storage_class: &str) -> MachineOrder {
+pub fn machine_order(
+    host: &CloudHost,
+    claim: &Claim,
+    label: &str,
+    approved: &Approved,
+    storage_class: &str,
+) -> MachineOrder {
     let department = claim.account.as_str();
     let name = &claim.subject.name;
     MachineOrder {
         namespace: engine_namespace(claim),
         name: name.clone(),
         disk_name: names::system_disk_name(name),
-        labels: labels(department, name, &claim.subject.uid),
+        labels: labels(department, name, label),
         vcpu: approved.vcpu,
         memory_mebibytes: approved.memory_mebibytes,
         architecture: approved.architecture.clone(),
@@ -90,11 +96,11 @@ pub fn machine_order(host: &CloudHost, claim: &Claim, approved: &Approved, stora
 }
 
 /// What links an engine object back to its host.
-fn labels(department: &str, host: &str, uid: &str) -> BTreeMap<String, String> {
+fn labels(department: &str, host: &str, claim: &str) -> BTreeMap<String, String> {
     [
         (names::LABEL_DEPARTMENT, department),
         (names::LABEL_CLOUDHOST, host),
-        (names::LABEL_HOST_UID, uid),
+        (names::LABEL_CLAIM, claim),
         (names::LABEL_MANAGED_BY, names::MANAGED_BY),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))

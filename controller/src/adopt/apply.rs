@@ -1,0 +1,179 @@
+//! Applies a reviewed plan, as the one leader: each step that is still due, then both stores' marks, then the end of the
+//! quarantine. Broken off anywhere, the same plan can be applied again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiyun_crds::v1alpha1::CloudHost;
+use jiyun_ledger::{
+    Campaign, Claim, ClaimId, Command, ElectionError, Ledger, Line, OpenOptions, PoolId, State,
+    store::etcd::{DEFAULT_PREFIX, EtcdStore},
+};
+use kube::{Api, Client, ResourceExt};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{
+    AdoptError,
+    gather::{Objects, plan_with},
+    plan::{Plan, Step},
+};
+use crate::{
+    args::Adopt,
+    error::ReconcileError,
+    host::{self, found::Found},
+    leading, lineage,
+    metrics::Metrics,
+    serve::{self, ServeError},
+    write::Writer,
+};
+
+/// Longer than a silent leader's lease: after this somebody leads.
+const ELECTION: Duration = Duration::from_secs(20);
+
+/// Applies `reviewed`.
+///
+/// # Errors
+/// See [`AdoptError`]. What was done stays done, and is not planned again.
+pub async fn apply(reviewed: &Plan, arguments: &Adopt) -> Result<(), AdoptError> {
+    let client = serve::kubernetes(arguments.kubeconfig.as_deref()).await?;
+    let etcd = serve::ledger_config(&arguments.ledger)?.connect().await?;
+    let withdraw = CancellationToken::new();
+    let campaign = Campaign::new(DEFAULT_PREFIX, "jiyun-controller ledger adopt");
+    let won = tokio::time::timeout(ELECTION, campaign.win(&etcd, &withdraw)).await;
+    let leadership = match won {
+        Ok(Ok(leadership)) => leadership,
+        Err(_) | Ok(Err(ElectionError::Withdrawn)) => return Err(AdoptError::Led),
+        Ok(Err(error)) => return Err(error.into()),
+    };
+    let peer = lineage::peer(&client).await?;
+    let options = OpenOptions::new(leading::new_lineage(), peer.lineage.clone());
+    let store = EtcdStore::new(etcd, DEFAULT_PREFIX);
+    let opened = Ledger::open(store, leadership.fence(), leadership.lost(), options).await;
+    let outcome = match opened {
+        Ok((ledger, _)) => {
+            let outcome = steps(reviewed, &ledger, &client, arguments).await;
+            ledger.shutdown().await;
+            outcome
+        }
+        Err(error) => Err(error.into()),
+    };
+    leadership.resign().await;
+    outcome
+}
+
+async fn steps(reviewed: &Plan, ledger: &Ledger, client: &Client, arguments: &Adopt) -> Result<(), AdoptError> {
+    let state = ledger.snapshot();
+    let (now, objects) = plan_with(&state, client).await?;
+    still_fits(reviewed, &now)?;
+    // Nothing else may move while both are brought together.
+    ledger.quarantine(format!("adoption by {}", arguments.by())).await?;
+    let writer = Writer::new(Metrics::new().map_err(ServeError::from)?);
+    for step in &now.steps {
+        match step {
+            Step::Rebind { claim, to, .. } => drop(ledger.rebind(id(claim)?, to.clone()).await?),
+            Step::Recreate { claim, object, manifest } => {
+                let (namespace, name) = object.split_once('/').unwrap_or_default();
+                let api = Api::<CloudHost>::namespaced(client.clone(), namespace);
+                let made = writer.apply(&api, name, manifest).await.map_err(ReconcileError::from)?;
+                ledger.rebind(id(claim)?, made.uid().unwrap_or_default()).await?;
+            }
+            Step::Adopt { uid, object, claim } => {
+                let host = objects.hosts.iter().find(|host| host.uid().as_deref() == Some(uid));
+                let claim = host.and_then(|host| lost_claim(host, claim, &state, &objects));
+                let claim = claim.ok_or_else(|| AdoptError::Outdated {
+                    what: format!("what {object} names (department, system, class, image, zone, pools) cannot be resolved"),
+                })?;
+                ledger.record(Command::Adopt(Box::new(claim))).await?;
+            }
+        }
+        info!(?step, "done");
+    }
+    // Both marks are taken as they are now: this is the state an operator has vouched for.
+    let peer = lineage::peer(client).await?;
+    let commit = ledger.mark_peer(peer.lineage, peer.revision).await?;
+    lineage::remember(client, &writer, &arguments.namespace, &now.lineage, commit.revision).await?;
+    ledger.lift(arguments.by(), arguments.note()).await?;
+    Ok(())
+}
+
+/// Everything that is due now was reviewed: more may have been done since, nothing may have been added.
+fn still_fits(reviewed: &Plan, now: &Plan) -> Result<(), AdoptError> {
+    if reviewed.lineage != now.lineage {
+        let what = format!("it was made for ledger {}, and this is {}", reviewed.lineage, now.lineage);
+        return Err(AdoptError::Outdated { what });
+    }
+    match now.steps.iter().find(|step| !reviewed.steps.contains(step)) {
+        Some(step) => Err(AdoptError::Outdated { what: format!("not reviewed: {step:?}") }),
+        None => Ok(()),
+    }
+}
+
+fn id(claim: &str) -> Result<ClaimId, AdoptError> {
+    claim.parse().map_err(|_| AdoptError::Outdated { what: format!("{claim} is no claim") })
+}
+
+/// The claim a host had, from what it says itself and what it names.
+fn lost_claim(host: &CloudHost, claimed: &str, state: &State, objects: &Objects) -> Option<Claim> {
+    let found = found(host, objects);
+    let valid = host::valid::validate(host, &found).ok()?;
+    let request = host::request::claim_request(host, &valid).ok()?;
+    let status = host.status.as_ref()?;
+    let (compute, storage) = (status.pool_ref.as_ref()?, status.storage_pool_ref.as_ref()?);
+    let mut lines = Vec::new();
+    for placement in &request.placements {
+        let name = match placement.pool_kind {
+            jiyun_ledger::PoolKind::Compute => &compute.name,
+            _ => &storage.name,
+        };
+        let pool = state.pool(&PoolId::of(placement.pool_kind, name))?;
+        let dimensions = jiyun_ledger::Dimensions {
+            pool: None,
+            architecture: pool.architecture.clone(),
+            tier: pool.tier.clone(),
+            zone: Some(request.zone.clone()),
+        };
+        lines.extend(placement.quantities.iter().map(|(meter, quantity)| Line {
+            meter: *meter,
+            pool: pool.id.clone(),
+            dimensions: dimensions.clone(),
+            quantity: *quantity,
+        }));
+    }
+    lines.sort();
+    Some(Claim {
+        id: claimed.parse().ok()?,
+        account: request.account,
+        system: request.system,
+        engine_namespace: None,
+        subject: request.subject,
+        item: request.item,
+        lines,
+        held: Vec::new(),
+        hold: None,
+        spec_digest: request.spec_digest,
+        approved_spec: request.approved_spec,
+        reserved_at: Timestamp::UNIX_EPOCH,
+        billable_from: None,
+        billable_until: None,
+        released_at: None,
+        history: Vec::new(),
+    })
+}
+
+fn found(host: &CloudHost, objects: &Objects) -> Found {
+    let namespace = host.namespace().unwrap_or_default();
+    let department = jiyun_crds::names::department_of_namespace(&namespace).unwrap_or_default();
+    let spec = &host.spec;
+    Found {
+        department: objects.departments.iter().find(|each| each.name_any() == department).cloned(),
+        system: objects
+            .systems
+            .iter()
+            .find(|each| each.name_any() == spec.system_ref.name && each.namespace().as_deref() == Some(&namespace))
+            .cloned(),
+        class: objects.classes.iter().find(|each| each.name_any() == spec.class_ref.name).cloned(),
+        image: objects.images.iter().find(|each| each.name_any() == spec.image_ref.name).cloned(),
+        zone: objects.zones.iter().find(|each| each.name_any() == spec.zone_ref.name).cloned(),
+    }
+}

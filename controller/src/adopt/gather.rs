@@ -1,0 +1,90 @@
+//! What both stores hold now: read, nothing written.
+
+use std::collections::BTreeSet;
+
+use jiyun_crds::v1alpha1::{CloudHost, Department, HostClass, HostImage, InformationSystem, NetworkZone};
+use jiyun_ledger::{
+    Follower, State,
+    store::etcd::{DEFAULT_PREFIX, EtcdStore},
+};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
+use serde::de::DeserializeOwned;
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use super::{
+    AdoptError,
+    plan::{self, Plan},
+};
+use crate::{args::Adopt, error::ReconcileError, serve};
+
+/// How long the ledger may take to be read.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Objects a page.
+const PAGE: u32 = 500;
+
+/// The objects that a plan is made from and that its steps are resolved with.
+pub struct Objects {
+    /// Hosts of all departments.
+    pub hosts: Vec<CloudHost>,
+    /// Departments.
+    pub departments: Vec<Department>,
+    /// Information systems.
+    pub systems: Vec<InformationSystem>,
+    /// Classes.
+    pub classes: Vec<HostClass>,
+    /// Images.
+    pub images: Vec<HostImage>,
+    /// Zones.
+    pub zones: Vec<NetworkZone>,
+    /// Names of namespaces.
+    pub namespaces: BTreeSet<String>,
+}
+
+/// Reads both and plans.
+///
+/// # Errors
+/// When either cannot be read.
+pub async fn plan_with(state: &State, client: &Client) -> Result<(Plan, Objects), AdoptError> {
+    let objects = Objects {
+        hosts: all(client).await?,
+        departments: all(client).await?,
+        systems: all(client).await?,
+        classes: all(client).await?,
+        images: all(client).await?,
+        zones: all(client).await?,
+        namespaces: all::<Namespace>(client).await?.iter().map(ResourceExt::name_any).collect(),
+    };
+    Ok((plan::plan(state, &objects.hosts, &objects.namespaces), objects))
+}
+
+/// Follows the ledger until it was read, and plans.
+///
+/// # Errors
+/// When either cannot be read.
+pub async fn plan(arguments: &Adopt) -> Result<(Plan, Arc<State>), AdoptError> {
+    let client = serve::kubernetes(arguments.kubeconfig.as_deref()).await?;
+    let etcd = serve::ledger_config(&arguments.ledger)?.connect().await?;
+    let follower = Follower::start(EtcdStore::new(etcd, DEFAULT_PREFIX), Arc::new(jiff::Timestamp::now));
+    follower.caught_up(PATIENCE).await.map_err(|_| serve::ServeError::Silent)?;
+    let state = follower.snapshot();
+    Ok((plan_with(&state, &client).await?.0, state))
+}
+
+/// All objects of a kind. One that cannot be decoded fails the whole: a plan must not overlook anything.
+async fn all<K>(client: &Client) -> Result<Vec<K>, AdoptError>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let api = Api::<K>::all(client.clone());
+    let (mut objects, mut page) = (Vec::new(), ListParams::default().limit(PAGE));
+    loop {
+        let list = api.list(&page).await.map_err(|source| ReconcileError::read(K::plural(&()), source))?;
+        objects.extend(list.items);
+        match list.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => page = page.continue_token(&token),
+            None => return Ok(objects),
+        }
+    }
+}
