@@ -26,7 +26,12 @@ pub(crate) fn check(book: &mut Book, id: u64, before: Option<&Claim>, findings: 
     }
     let path = book.tree.path(after.account);
     for closed in path.iter().filter_map(|number| book.tree.node(*number)).filter(|node| node.closed) {
-        findings.add(Rule::ClosedAccount, after.name(), format!("no growth for closed account {}", closed.name), "growth");
+        findings.add(
+            Rule::ClosedAccount,
+            after.name(),
+            format!("no growth for closed account {}", closed.name),
+            "growth",
+        );
     }
     let pools = check_pools(book, before, &after, &growth, findings);
 
@@ -72,7 +77,12 @@ fn check_pools(
         // A pool that is not in the book is a finding about the line.
         let Some(pool) = book.pools.get(name) else { continue };
         if !pool.is_open() {
-            findings.add(Rule::ClosedPool, after.name(), format!("no growth in {name}, which is {}", pool.state), meter);
+            findings.add(
+                Rule::ClosedPool,
+                after.name(),
+                format!("no growth in {name}, which is {}", pool.state),
+                meter,
+            );
         }
         if let Some(zone) = fact.kind.zone.as_ref().filter(|zone| !pool.zones.contains(*zone)) {
             findings.add(Rule::ClosedPool, after.name(), format!("growth in a zone that {name} serves"), zone);
@@ -145,8 +155,7 @@ fn worse(book: &Book, suspect: Suspect) -> Option<(Rule, String, String)> {
             let was = book.tree.occupied(&book.facts, account, &limit, &floors);
             let ceiling = limit.limit.unwrap_or(u64::MAX);
             let name = book.tree.name(account);
-            let expected =
-                format!("at most {ceiling} {} ({}) occupied below {name}", limit.meter, limit.dimensions);
+            let expected = format!("at most {ceiling} {} ({}) occupied below {name}", limit.meter, limit.dimensions);
             (occupied > was).then(|| (Rule::Limit, expected, format!("{occupied}, up from {was}")))
         }
         Suspect::Floor { meter, kind, short } => {

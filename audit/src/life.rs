@@ -55,7 +55,12 @@ pub(crate) fn grant(book: &mut Book, granted: &Granted, findings: &mut Findings)
     book.last_claim = book.last_claim.max(id);
     free_uid(book, id, &granted.subject.uid, findings);
     if granted.reserved_at != book.at {
-        findings.add(Rule::LifeCycle, &subject, format!("reserved when it is recorded, {}", book.at), granted.reserved_at);
+        findings.add(
+            Rule::LifeCycle,
+            &subject,
+            format!("reserved when it is recorded, {}", book.at),
+            granted.reserved_at,
+        );
     }
     let times = [granted.billable_from, granted.billable_until, granted.released_at];
     if times.iter().any(Option::is_some) || !granted.history.is_empty() {

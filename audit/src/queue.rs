@@ -27,7 +27,8 @@ impl Waiting {
             && pool.zones.contains(zone)
             && pool.carries(*protection_level)
             && placements.iter().any(|part| {
-                let large = |(meter, much): (&_, &u64)| pool.usable(*meter).is_some_and(|usable| u128::from(*much) > usable);
+                let large =
+                    |(meter, much): (&_, &u64)| pool.usable(*meter).is_some_and(|usable| u128::from(*much) > usable);
                 part.pool_kind == pool.kind
                     && is(&part.architecture, &pool.architecture)
                     && is(&part.tier, &pool.tier)
@@ -48,7 +49,13 @@ pub(crate) struct Due {
 
 impl Due {
     /// What is due after the object `uid` took more of `pools`.
-    pub(crate) fn after(book: &Book, claim: &str, uid: &str, pools: &BTreeSet<String>, findings: &mut Findings) -> Self {
+    pub(crate) fn after(
+        book: &Book,
+        claim: &str,
+        uid: &str,
+        pools: &BTreeSet<String>,
+        findings: &mut Findings,
+    ) -> Self {
         let own = book.waiting.iter().find(|(_, waiting)| waiting.request.subject.uid == uid).map(|(own, _)| *own);
         let pools: Vec<&Pool> = pools.iter().filter_map(|pool| book.pools.get(pool)).collect();
         let ahead = book.waiting.iter().filter(|(ticket, _)| own.is_none_or(|own| **ticket < own));
@@ -95,7 +102,12 @@ pub(crate) fn queue(book: &mut Book, ticket: u64, request: &Request, findings: &
         findings.add(Rule::Queue, name(ticket), format!("a number above {}", book.last_ticket), ticket);
     }
     if let Some((other, _)) = book.waiting.iter().find(|(_, waiting)| waiting.request.subject.uid == *uid) {
-        findings.add(Rule::Queue, name(ticket), format!("one place for object {uid}"), format!("ticket {other} as well"));
+        findings.add(
+            Rule::Queue,
+            name(ticket),
+            format!("one place for object {uid}"),
+            format!("ticket {other} as well"),
+        );
     }
     book.last_ticket = book.last_ticket.max(ticket);
     book.waiting.insert(ticket, Waiting { request: request.clone(), overtaken: 0 });

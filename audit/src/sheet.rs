@@ -48,11 +48,8 @@ impl Sheet {
             let handed_over = matches!(claim.stage, Stage::Billable | Stage::Ending);
             for (fact, quantity) in claim.lines.iter().filter(|_| claim.is_open()) {
                 let quantity = u128::from(*quantity);
-                let amount = if handed_over {
-                    Amount { held: 0, used: quantity }
-                } else {
-                    Amount { held: quantity, used: 0 }
-                };
+                let amount =
+                    if handed_over { Amount { held: 0, used: quantity } } else { Amount { held: quantity, used: 0 } };
                 sheet.add(*fact, amount);
             }
             for (fact, quantity) in claim.held.iter().filter(|_| claim.is_open()) {

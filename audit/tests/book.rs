@@ -18,6 +18,3 @@ mod docs;
 #[cfg(test)]
 #[path = "book/steps.rs"]
 mod steps;
-#[cfg(test)]
-#[path = "book/experiments.rs"]
-mod experiments;

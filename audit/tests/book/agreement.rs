@@ -25,9 +25,10 @@ fn check_ties(book: &Book, report: &Report) {
     for month in ["2026-10", "2026-11", "2026-12"] {
         let period = period(book, month);
         for own in tie(&book.state, period) {
-            let audited = report.ties.iter().find(|tie| {
-                tie.month == month && tie.pool == own.pool.as_str() && meter(tie.meter) == own.meter
-            });
+            let audited = report
+                .ties
+                .iter()
+                .find(|tie| tie.month == month && tie.pool == own.pool.as_str() && meter(tie.meter) == own.meter);
             let Some(audited) = audited else {
                 assert_eq!(own.capacity, 0, "{own:?}");
                 continue;

@@ -16,7 +16,7 @@ use crate::{
 #[test]
 fn a_history_of_many_thousand_steps_has_no_finding() {
     let (mut book, mut dice) = (city(), Dice(2026));
-    for _ in 0..12_000 {
+    for _ in 0..20_000 {
         step(&mut book, &mut dice);
     }
     let report = audited(&book.lines());

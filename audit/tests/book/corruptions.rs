@@ -187,6 +187,12 @@ corruptions! {
     the_reserve_is_given_out => Capacity, |book| book.set_cores("d", 85);
     more_is_granted_than_the_limit => Limit, |book| book.set_cores("a", 45);
     more_is_granted_than_a_limit_above => Limit, |book| book.set_cores("b", 65);
+    a_limit_of_one_kind_is_passed_within_a_floor_of_any_kind_below => Limit, |book| {
+        let city = book.event("AccountSet", |event| event["account"]["id"] == "city");
+        city["account"]["limits"].as_array_mut().unwrap().push(json!({
+            "meter": "Vcpu", "dimensions": { "architecture": "amd64" }, "limit": 9,
+        }));
+    };
     a_floor_of_others_is_eaten => Floor, |book| book.set_cores("d", 75);
     a_held_quantity_is_changed => Line, |book| book.granted("c")["held"][1]["quantity"] = 1.into();
     a_line_lies_in_an_unknown_pool => Line, |book| book.granted("d")["lines"][0]["pool"] = "c9".into();

@@ -9,7 +9,6 @@ use crate::city::{Book, account, compute, host, prices, storage};
 
 pub const ACCOUNTS: [&str; 7] = ["city", "county", "bureau", "office", "court", "tax", "school"];
 const OBJECTS: u64 = 24;
-const WILD: bool = option_env!("WILD").is_some();
 
 /// A small generator of numbers; the same seed gives the same history.
 #[derive(Clone, Debug)]
@@ -90,7 +89,8 @@ pub fn step(book: &mut Book, dice: &mut Dice) {
         }
         29 | 30 => {
             let mut wish = request(dice);
-            wish.hold_until = Some(book.now + SignedDuration::from_secs(1 + i64::try_from(dice.below(50_000)).unwrap()));
+            wish.hold_until =
+                Some(book.now + SignedDuration::from_secs(1 + i64::try_from(dice.below(50_000)).unwrap()));
             book.ask(&wish);
         }
         31 => confirm(book, dice),
@@ -104,11 +104,12 @@ pub fn step(book: &mut Book, dice: &mut Dice) {
             drop(book.record(&Command::Rebind(id, uid)));
         }
         38 => {
-            let from = book.now + SignedDuration::from_hours(24) - SignedDuration::from_hours(dice.below(60).cast_signed());
+            let from =
+                book.now + SignedDuration::from_hours(24) - SignedDuration::from_hours(dice.below(60).cast_signed());
             drop(book.record(&Command::SetPrices(prices(&format!("at {from}"), &from.to_string(), 40))));
         }
         _ => {
-            let command = match dice.below(3) {
+            let command = match dice.below(6) {
                 0 => Command::Quarantine("a store went back".to_owned()),
                 _ => Command::Lift { by: "operator".to_owned(), note: "looked at".to_owned() },
             };
@@ -146,9 +147,6 @@ fn set_account(book: &mut Book, dice: &mut Dice) {
                 changed.limits[0].guaranteed = 0;
                 changed.limits.push(line(Meter::Vcpu, of("amd64"), None, guaranteed / 2));
                 changed.limits.push(line(Meter::Vcpu, of("arm64"), Some(arm + dice.below(30)), arm));
-            } else if let Some(most) = WILD.then(|| dice.below(60)) {
-                let of = Dimensions { architecture: Some("amd64".to_owned()), ..any() };
-                changed.limits.push(line(Meter::Vcpu, of, Some(most), 0));
             }
         }
     }
@@ -160,7 +158,10 @@ fn set_pool(book: &mut Book, dice: &mut Dice) {
     let mut changed = book.state.pool(&name.into()).unwrap().clone();
     let meters: Vec<Meter> = changed.capacity.keys().copied().collect();
     match dice.below(4) {
-        0 => changed.state = [PoolState::Open, PoolState::Draining, PoolState::Closed][usize::try_from(dice.below(3)).unwrap()],
+        0 => {
+            changed.state =
+                [PoolState::Open, PoolState::Draining, PoolState::Closed][usize::try_from(dice.below(3)).unwrap()]
+        }
         1 => changed.overcommit_percent = [(meters[0], 100 + u32::try_from(dice.below(200)).unwrap())].into(),
         2 => changed.reserve = [(meters[0], dice.below(30))].into(),
         _ => drop(changed.capacity.insert(meters[0], 20 + dice.below(80))),
