@@ -18,6 +18,9 @@ pub struct Cli {
 pub enum Command {
     /// Run the operators: wait for leadership, then reconcile until stopped.
     Run(Run),
+    /// Export, verify or explain the account book (账本). Reads only: it needs no leadership and disturbs nobody.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
 }
 
 /// Flags of `run`.
@@ -78,6 +81,10 @@ pub struct LedgerArgs {
     pub key: Option<PathBuf>,
 }
 
+mod ledger;
+
+pub use ledger::{Explain, Export, LedgerCommand, Output, Source, Verify};
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -95,5 +102,26 @@ mod tests {
             Cli::try_parse_from(["jiyun-controller", "run", "--ledger-endpoints=https://a:1", "--ledger-ca=ca.crt"])
                 .unwrap_err();
         assert!(error.to_string().contains("--ledger-cert"), "{error}");
+    }
+
+    #[test]
+    fn a_book_is_read_from_a_file_or_from_etcd_and_not_from_nowhere() {
+        let parse = |arguments: &[&str]| {
+            Cli::try_parse_from(["jiyun-controller", "ledger"].iter().chain(arguments))
+                .map_err(|error| error.to_string())
+        };
+        parse(&["verify", "--input", "book.jsonl"]).unwrap();
+        parse(&["verify", "--ledger-endpoints=https://a:1"]).unwrap();
+        if std::env::var_os("JIYUN_LEDGER_ENDPOINTS").is_none() {
+            let error = parse(&["verify"]).unwrap_err();
+            assert!(error.contains("--ledger-endpoints"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_time_or_an_entry_and_not_both() {
+        let both = ["--account=tax", "--input=b", "--at=2026-11-01T00:00:00Z", "--revision=3"];
+        let error = Cli::try_parse_from(["jiyun-controller", "ledger", "explain"].iter().chain(&both)).unwrap_err();
+        assert!(error.to_string().contains("--revision"), "{error}");
     }
 }

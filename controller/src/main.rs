@@ -1,6 +1,7 @@
-//! `jiyun-controller`: stands by, leads when it may, and stops without leaving anything half done.
+//! `jiyun-controller`: stands by, leads when it may, and stops without leaving anything half done; reads the book aloud.
 
 mod args;
+mod book;
 mod catalogue;
 mod conditions;
 mod context;
@@ -34,7 +35,10 @@ use crate::args::{Cli, Command};
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::start();
-    let Command::Run(run) = cli.command;
+    let run = match cli.command {
+        Command::Run(run) => run,
+        Command::Ledger(command) => return Box::pin(book::run(&command)).await,
+    };
     match Box::pin(serve::run(&run)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -12,9 +12,11 @@ use super::{AppendError, Change, Fence, Page, Store, StoreError};
 use crate::core::event::{Entry, MAX_ENTRY_BYTES};
 
 mod config;
+mod raw;
 mod watch;
 
 pub use config::{EtcdConfig, EtcdTls};
+pub use raw::{RawEntry, RawPage};
 
 /// Where the book lies unless told otherwise.
 pub const DEFAULT_PREFIX: &str = "/jiyun/ledger/";

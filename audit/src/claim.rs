@@ -1,0 +1,80 @@
+//! Claims as they are replayed, and the stretches of time they held something.
+
+use jiff::Timestamp;
+
+use crate::kind::{FactNo, PlaceNo};
+
+/// Where a claim stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    Held,
+    Reserved,
+    Billable,
+    Ending,
+    Released,
+}
+
+/// Quantities by meter and kind.
+pub(crate) type Quantities = Vec<(FactNo, u64)>;
+
+/// An open hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Hold {
+    pub(crate) until: Timestamp,
+    pub(crate) lines: Quantities,
+    pub(crate) digest: String,
+}
+
+/// A claim at one entry.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) id: u64,
+    /// The number of its account in the tree.
+    pub(crate) account: usize,
+    pub(crate) uid: String,
+    pub(crate) digest: String,
+    pub(crate) stage: Stage,
+    pub(crate) lines: Quantities,
+    pub(crate) held: Quantities,
+    pub(crate) hold: Option<Hold>,
+    /// Since when it is as it is.
+    pub(crate) since: Timestamp,
+    /// When it was handed over, and when its end was recorded.
+    pub(crate) billable: (Option<Timestamp>, Option<Timestamp>),
+}
+
+impl Claim {
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage != Stage::Released
+    }
+
+    /// Everything it takes from its pools.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = &(FactNo, u64)> {
+        self.lines.iter().chain(&self.held)
+    }
+
+    /// What it takes of one meter and kind.
+    pub(crate) fn takes(&self, fact: FactNo) -> u128 {
+        total(self.lines.iter().chain(&self.held), fact)
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("claim-{}", self.id)
+    }
+}
+
+pub(crate) fn total<'a>(lines: impl IntoIterator<Item = &'a (FactNo, u64)>, fact: FactNo) -> u128 {
+    lines.into_iter().filter(|(of, _)| *of == fact).map(|(_, quantity)| u128::from(*quantity)).sum()
+}
+
+/// One quantity of one claim over one stretch of time.
+#[derive(Clone, Debug)]
+pub(crate) struct Stretch {
+    pub(crate) account: usize,
+    pub(crate) place: PlaceNo,
+    pub(crate) quantity: u64,
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
+    /// Whether the department bears it; else the platform.
+    pub(crate) department: bool,
+}

@@ -1,0 +1,138 @@
+//! The line of requests that wait for room: who was passed, and whether that was recorded and still allowed.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    book::Book,
+    entry::{Pool, Request},
+    finding::{Findings, Rule},
+};
+
+/// How often a request that waits may be passed.
+pub const MOST_OVERTAKINGS: u32 = 8;
+
+/// A request in the line.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) request: Request,
+    pub(crate) overtaken: u32,
+}
+
+impl Waiting {
+    /// Whether it waits for room in `pool`, and some part of it could lie there if that were empty.
+    fn wants(&self, pool: &Pool) -> bool {
+        let Request { zone, protection_level, placements, .. } = &self.request;
+        let is = |want: &Option<String>, is: &Option<String>| want.is_none() || want == is;
+        pool.is_open()
+            && pool.zones.contains(zone)
+            && pool.carries(*protection_level)
+            && placements.iter().any(|part| {
+                let large =
+                    |(meter, much): (&_, &u64)| pool.usable(*meter).is_some_and(|usable| u128::from(*much) > usable);
+                part.pool_kind == pool.kind
+                    && is(&part.architecture, &pool.architecture)
+                    && is(&part.tier, &pool.tier)
+                    && !part.quantities.iter().any(large)
+            })
+    }
+}
+
+/// What must be recorded right after a claim was granted, changed or held.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Due {
+    claim: String,
+    /// Its own place in the line, to be left.
+    own: Option<u64>,
+    /// Those it passed.
+    passed: BTreeSet<u64>,
+}
+
+impl Due {
+    /// What is due after the object `uid` took more of `pools`.
+    pub(crate) fn after(
+        book: &Book,
+        claim: &str,
+        uid: &str,
+        pools: &BTreeSet<String>,
+        findings: &mut Findings,
+    ) -> Self {
+        let own = book.waiting.iter().find(|(_, waiting)| waiting.request.subject.uid == uid).map(|(own, _)| *own);
+        let pools: Vec<&Pool> = pools.iter().filter_map(|pool| book.pools.get(pool)).collect();
+        let ahead = book.waiting.iter().filter(|(ticket, _)| own.is_none_or(|own| **ticket < own));
+        let mut passed = BTreeSet::new();
+        for (ticket, waiting) in ahead.filter(|(_, waiting)| pools.iter().any(|pool| waiting.wants(pool))) {
+            passed.insert(*ticket);
+            if waiting.overtaken >= MOST_OVERTAKINGS {
+                let expected = format!("ticket {ticket} served first, having been passed {MOST_OVERTAKINGS} times");
+                findings.add(Rule::Queue, claim, expected, "it is passed once more");
+            }
+        }
+        Self { claim: claim.to_owned(), own, passed }
+    }
+
+    /// Takes what an unqueueing pays off; false if it is about something else.
+    pub(crate) fn left(&mut self, ticket: u64) -> bool {
+        self.own.take_if(|own| *own == ticket).is_some()
+    }
+
+    /// Compares what is recorded as passed with what was passed.
+    pub(crate) fn overtaken(&mut self, tickets: &[u64], findings: &mut Findings) {
+        let recorded: BTreeSet<u64> = tickets.iter().copied().collect();
+        let passed = std::mem::take(&mut self.passed);
+        if recorded != passed || recorded.len() != tickets.len() {
+            let claim = if self.claim.is_empty() { "line" } else { &self.claim };
+            findings.add(Rule::Queue, claim, format!("tickets {passed:?} passed"), format!("{tickets:?} recorded"));
+        }
+    }
+
+    /// What is still due when something else follows.
+    pub(crate) fn close(self, findings: &mut Findings) {
+        if let Some(own) = self.own {
+            findings.add(Rule::Queue, &self.claim, format!("ticket {own} to leave the line"), "it still waits");
+        }
+        if !self.passed.is_empty() {
+            findings.add(Rule::Queue, &self.claim, format!("tickets {:?} recorded as passed", self.passed), "none");
+        }
+    }
+}
+
+pub(crate) fn queue(book: &mut Book, ticket: u64, request: &Request, findings: &mut Findings) {
+    let uid = &request.subject.uid;
+    if ticket <= book.last_ticket {
+        findings.add(Rule::Queue, name(ticket), format!("a number above {}", book.last_ticket), ticket);
+    }
+    if let Some((other, _)) = book.waiting.iter().find(|(_, waiting)| waiting.request.subject.uid == *uid) {
+        findings.add(
+            Rule::Queue,
+            name(ticket),
+            format!("one place for object {uid}"),
+            format!("ticket {other} as well"),
+        );
+    }
+    book.last_ticket = book.last_ticket.max(ticket);
+    book.waiting.insert(ticket, Waiting { request: request.clone(), overtaken: 0 });
+}
+
+pub(crate) fn overtake(book: &mut Book, tickets: &[u64], findings: &mut Findings) {
+    for ticket in tickets {
+        let Some(waiting) = book.waiting.get_mut(ticket) else {
+            findings.add(Rule::Queue, name(*ticket), "a request that waits", "none");
+            continue;
+        };
+        waiting.overtaken += 1;
+        if waiting.overtaken > MOST_OVERTAKINGS {
+            let expected = format!("passed at most {MOST_OVERTAKINGS} times");
+            findings.add(Rule::Queue, name(*ticket), expected, format!("{} times", waiting.overtaken));
+        }
+    }
+}
+
+pub(crate) fn unqueue(book: &mut Book, ticket: u64, findings: &mut Findings) {
+    if book.waiting.remove(&ticket).is_none() {
+        findings.add(Rule::Queue, name(ticket), "a request that waits", "none");
+    }
+}
+
+fn name(ticket: u64) -> String {
+    format!("ticket {ticket}")
+}

@@ -1,0 +1,137 @@
+//! The command line of `jiyun-controller ledger`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::Timestamp;
+use jiyun_ledger::Meter;
+
+use super::LedgerArgs;
+
+/// What can be asked of the book.
+#[derive(Debug, Subcommand)]
+pub enum LedgerCommand {
+    /// Write the entries as JSON Lines, one entry a line, byte for byte as they lie in etcd.
+    #[command(after_help = "Example: jiyun-controller ledger export --output book.jsonl\n\
+        What was exported can be verified and explained on another machine, with --input book.jsonl.")]
+    Export(Export),
+    /// Read the whole book again, independently of the program that writes it, and say where it contradicts itself.
+    #[command(after_help = "Exit code: 0 the book is sound, 1 there are findings, 2 it could not be read.\n\
+        Keep the fingerprint it prints in another place; --expect compares with it later and tells whether any entry \
+        was changed since.")]
+    Verify(Verify),
+    /// Say line by line why a department (单位) holds what it holds.
+    #[command(after_help = "Example: jiyun-controller ledger explain --account finance --meter Vcpu")]
+    Explain(Explain),
+}
+
+/// Flags of `ledger export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// How to reach the ledger's etcd.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+
+    /// First entry.
+    #[arg(long, default_value_t = 1, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..))]
+    pub from: u64,
+
+    /// Last entry; to the end of the book where it is not given.
+    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..))]
+    pub to: Option<u64>,
+
+    /// The file to write, complete or not at all; `-` is standard output.
+    #[arg(long, short, default_value = "-", value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// Where the book is read from.
+#[derive(Debug, Args)]
+pub struct Source {
+    /// An exported book instead of etcd; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+
+    /// Endpoints, comma-separated, such as `https://ledger-0:2379`.
+    #[arg(
+        long = "ledger-endpoints",
+        value_delimiter = ',',
+        required_unless_present = "input",
+        env = "JIYUN_LEDGER_ENDPOINTS",
+        value_name = "URL"
+    )]
+    endpoints: Vec<String>,
+
+    /// The authority that signed the endpoints' certificates (PEM).
+    #[arg(long = "ledger-ca", env = "JIYUN_LEDGER_CA", value_name = "FILE", requires_all = ["cert", "key"])]
+    ca: Option<PathBuf>,
+
+    /// Client certificate whose common name is our etcd user (PEM); the API's may read too.
+    #[arg(long = "ledger-cert", env = "JIYUN_LEDGER_CERT", value_name = "FILE")]
+    cert: Option<PathBuf>,
+
+    /// Key of the client certificate (PEM).
+    #[arg(long = "ledger-key", env = "JIYUN_LEDGER_KEY", value_name = "FILE")]
+    key: Option<PathBuf>,
+}
+
+impl Source {
+    /// How to reach etcd, where no file is given.
+    pub fn ledger(&self) -> LedgerArgs {
+        let Self { endpoints, ca, cert, key, .. } = self;
+        LedgerArgs { endpoints: endpoints.clone(), ca: ca.clone(), cert: cert.clone(), key: key.clone() }
+    }
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Flags of `ledger verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Where the book is read from.
+    #[command(flatten)]
+    pub source: Source,
+
+    /// What an earlier run printed: the entry and its fingerprint, as in `1200:9f86d0...`.
+    #[arg(long, value_name = "SEQ:FINGERPRINT")]
+    pub expect: Option<String>,
+
+    /// How findings are written.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+/// Flags of `ledger explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// Where the book is read from.
+    #[command(flatten)]
+    pub source: Source,
+
+    /// The department's account, by the name of the `Department`.
+    #[arg(long, value_name = "NAME")]
+    pub account: String,
+
+    /// Only this meter, such as `Vcpu`, `Memory` or `BlockStorage`; all where it is not given.
+    #[arg(long, value_name = "METER")]
+    pub meter: Option<Meter>,
+
+    /// As it was at this moment, as in `2026-11-01T00:00:00Z`; now where it is not given.
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+
+    /// As it was after this entry.
+    #[arg(long, value_name = "SEQ", conflicts_with = "at")]
+    pub revision: Option<u64>,
+
+    /// How the explanation is written.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
