@@ -83,7 +83,7 @@ pub struct LedgerArgs {
 
 mod ledger;
 
-pub use ledger::{Explain, Export, LedgerCommand, Output, Source, Verify};
+pub use ledger::{Adopt, Explain, Export, LedgerCommand, Output, Source, Verify};
 
 #[cfg(test)]
 mod tests {

@@ -12,7 +12,12 @@ use std::{path::PathBuf, process::ExitCode};
 use jiyun_ledger::{ApplyError, StoreError};
 use thiserror::Error;
 
-use crate::{args::LedgerCommand, error::chain, serve::ServeError};
+use crate::{
+    adopt::{self, AdoptError},
+    args::LedgerCommand,
+    error::chain,
+    serve::ServeError,
+};
 
 /// The exit code when there are findings.
 const FINDINGS: u8 = 1;
@@ -83,6 +88,9 @@ pub enum BookError {
         /// Names that are alike.
         near: String,
     },
+    /// The two stores were not brought together.
+    #[error("the stores were not brought together")]
+    Adopt(#[from] Box<AdoptError>),
     /// Before the book.
     #[error("the book begins at {begins}; choose a later moment or revision")]
     BeforeTheBook {
@@ -100,6 +108,9 @@ pub async fn run(command: &LedgerCommand) -> ExitCode {
         LedgerCommand::Export(arguments) => export::run(arguments).await.map(|()| ExitCode::SUCCESS),
         LedgerCommand::Verify(arguments) => verify::run(arguments).await,
         LedgerCommand::Explain(arguments) => explain::run(arguments).await.map(|()| ExitCode::SUCCESS),
+        LedgerCommand::Adopt(arguments) => {
+            Box::pin(adopt::run(arguments)).await.map_err(|error| BookError::Adopt(Box::new(error)))
+        }
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {}", chain(&error));

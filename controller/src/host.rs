@@ -6,13 +6,13 @@
 pub mod approved;
 mod digest;
 mod ending;
-mod found;
+pub mod found;
 pub mod plan;
 pub mod rejection;
 mod report;
-mod request;
+pub mod request;
 mod run;
-mod valid;
+pub mod valid;
 
 use std::{sync::Arc, time::Duration};
 

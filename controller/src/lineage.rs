@@ -104,6 +104,29 @@ pub fn contradiction(report: &OpenReport, mark: Option<&Mark>, peer: &Peer) -> O
     None
 }
 
+fn written(namespace: &str, lineage: &str, revision: u64) -> serde_json::Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MARK, "namespace": namespace},
+        "data": {"lineage": lineage, "revision": revision.to_string()},
+    })
+}
+
+/// Notes the ledger as it is now, whatever was noted before: an operator has vouched for it.
+///
+/// # Errors
+/// When Kubernetes does not take it.
+pub async fn remember(
+    client: &Client,
+    writer: &Writer,
+    namespace: &str,
+    lineage: &str,
+    revision: u64,
+) -> Result<(), ReconcileError> {
+    let api = Api::<ConfigMap>::namespaced(client.clone(), namespace);
+    writer.apply(&api, MARK, &written(namespace, lineage, revision)).await?;
+    Ok(())
+}
+
 /// Keeps both memories fresh while anything happens, until `stop`. An idle system writes nothing.
 pub async fn keep(
     client: Client,
@@ -122,10 +145,7 @@ pub async fn keep(
         if revision == marked || quarantined {
             continue;
         }
-        let object = json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": MARK, "namespace": namespace},
-            "data": {"lineage": lineage.to_string(), "revision": revision.to_string()},
-        });
+        let object = written(&namespace, &lineage.to_string(), revision);
         match writer.apply(&api, MARK, &object).await {
             Ok(written) => {
                 let water = written.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! `jiyun-controller`: stands by, leads when it may, and stops without leaving anything half done; reads the book aloud.
 
+mod adopt;
 mod args;
 mod book;
 mod catalogue;

@@ -1,6 +1,9 @@
 //! The life of the process: health, election, leading, and a clean end on SIGTERM or when leadership is lost.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiyun_ledger::{
     Campaign, ElectionError, Ledger, OpenError, OpenOptions, StoreError,
@@ -84,7 +87,7 @@ pub async fn run(args: &Run) -> Result<(), ServeError> {
     let drained = CancellationToken::new();
     let health = tokio::spawn(health::serve(args.listen, metrics.clone(), readiness.clone(), drained.clone()));
 
-    let client = kubernetes(args).await?;
+    let client = kubernetes(args.kubeconfig.as_deref()).await?;
     let etcd = ledger_config(&args.ledger)?.connect().await?;
     readiness.set(true);
     info!(version = env!("CARGO_PKG_VERSION"), identity = args.identity, "standing by");
@@ -147,8 +150,12 @@ async fn lead(
     led
 }
 
-async fn kubernetes(args: &Run) -> Result<Client, ServeError> {
-    let config = match &args.kubeconfig {
+/// A client of the hub, by this kubeconfig or as a pod.
+///
+/// # Errors
+/// When the configuration cannot be used.
+pub async fn kubernetes(kubeconfig: Option<&Path>) -> Result<Client, ServeError> {
+    let config = match kubeconfig {
         Some(path) => {
             let kubeconfig = Kubeconfig::read_from(path).map_err(|error| ServeError::Configuration(Box::new(error)))?;
             Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())

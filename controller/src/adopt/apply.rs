@@ -82,7 +82,9 @@ async fn steps(reviewed: &Plan, ledger: &Ledger, client: &Client, arguments: &Ad
                 let host = objects.hosts.iter().find(|host| host.uid().as_deref() == Some(uid));
                 let claim = host.and_then(|host| lost_claim(host, claim, &state, &objects));
                 let claim = claim.ok_or_else(|| AdoptError::Outdated {
-                    what: format!("what {object} names (department, system, class, image, zone, pools) cannot be resolved"),
+                    what: format!(
+                        "what {object} names (department, system, class, image, zone, pools) cannot be resolved"
+                    ),
                 })?;
                 ledger.record(Command::Adopt(Box::new(claim))).await?;
             }

@@ -80,7 +80,8 @@ pub fn plan(state: &State, hosts: &[CloudHost], namespaces: &BTreeSet<String>) -
         steps: Vec::new(),
         unresolved: Vec::new(),
     };
-    let by_name: BTreeMap<(&str, &str), &CloudHost> = hosts.iter().filter_map(|host| Some((name(host)?, host))).collect();
+    let by_name: BTreeMap<(&str, &str), &CloudHost> =
+        hosts.iter().filter_map(|host| Some((name(host)?, host))).collect();
     for claim in state.claims().filter(|claim| claim.is_open() && claim.subject.kind == "CloudHost") {
         let subject = &claim.subject;
         match by_name.get(&(subject.namespace.as_str(), subject.name.as_str())) {
@@ -105,7 +106,8 @@ fn without_object(claim: &Claim, namespaces: &BTreeSet<String>, plan: &mut Plan)
     if claim.stage() == ClaimStage::Ending {
         return;
     }
-    let doubt = |why: String, what_to_do: &str| Unresolved { object: object(claim), why, what_to_do: what_to_do.to_owned() };
+    let doubt =
+        |why: String, what_to_do: &str| Unresolved { object: object(claim), why, what_to_do: what_to_do.to_owned() };
     if !namespaces.contains(&claim.subject.namespace) {
         plan.unresolved.push(doubt(
             format!("{} has no object, and namespace {} does not exist", claim.id, claim.subject.namespace),

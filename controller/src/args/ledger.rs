@@ -23,6 +23,63 @@ pub enum LedgerCommand {
     /// Say line by line why a department (单位) holds what it holds.
     #[command(after_help = "Example: jiyun-controller ledger explain --account finance --meter Vcpu")]
     Explain(Explain),
+    /// Bring ledger and Kubernetes together again after one of them was restored: first a plan to review, then its steps.
+    #[command(after_help = "1. jiyun-controller ledger adopt --plan --output plan.json   (changes nothing)\n\
+        2. read plan.json: every claim that goes to another object, every object made again, all that stays in doubt\n\
+        3. scale jiyun-controller to 0 replicas: only a leader may write\n\
+        4. jiyun-controller ledger adopt --apply plan.json --by NAME --note WHY\n\
+        5. scale jiyun-controller up again\n\
+        Broken off at any moment, step 4 can be repeated.")]
+    Adopt(Box<Adopt>),
+}
+
+/// Flags of `ledger adopt`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["plan", "apply"]))]
+pub struct Adopt {
+    /// Make a plan; nothing is changed.
+    #[arg(long)]
+    pub plan: bool,
+
+    /// Apply this plan, as far as it is not done yet, and end the quarantine.
+    #[arg(long, value_name = "FILE", requires_all = ["by", "note"])]
+    pub apply: Option<PathBuf>,
+
+    /// Where the plan is written; without it, to standard output.
+    #[arg(long, value_name = "FILE", conflicts_with = "apply")]
+    pub output: Option<PathBuf>,
+
+    /// Who has reviewed the plan; kept in the ledger.
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+
+    /// What happened, and why this is right; kept in the ledger.
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+
+    /// Kubeconfig of the hub; without it the in-cluster configuration is used.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The namespace Jiyun itself lives in.
+    #[arg(long, default_value = "jiyun-system", env = "JIYUN_NAMESPACE", value_name = "NAME")]
+    pub namespace: String,
+
+    /// How to reach the ledger's etcd.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
+}
+
+impl Adopt {
+    /// Who has reviewed the plan.
+    pub fn by(&self) -> &str {
+        self.by.as_deref().unwrap_or_default()
+    }
+
+    /// What happened.
+    pub fn note(&self) -> &str {
+        self.note.as_deref().unwrap_or_default()
+    }
 }
 
 /// Flags of `ledger export`.

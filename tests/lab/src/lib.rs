@@ -40,7 +40,7 @@ pub use install::InstallError;
 pub use kubeconfig::ClientError;
 pub use lab::{ApiOptions, ControllerOptions, Guest, Identity, Lab, LabError};
 pub use options::LabOptions;
-pub use paths::{NotBuilt, source_root, target_folder};
+pub use paths::{NotBuilt, product_program, source_root, target_folder};
 pub use people::Person;
 pub use pki::{KeyFiles, PkiError};
 pub use ports::{NoFreePort, Port, in_use};

@@ -1,12 +1,12 @@
 //! One of the two stores was restored, or a site lost what it had: nothing is granted, released or deleted.
 
 use jiyun_crds::v1alpha1::{CloudHost, ConditionType};
-use jiyun_lab::{LabOptions, wait_for};
+use jiyun_lab::{LabError, LabOptions, LedgerUser, wait_for};
 use jiyun_tests::{
     Order, World, WorldError, WorldOptions, city,
     world::{Bureau, PATIENCE, Quota, reason},
 };
-use kube::api::{Patch, PatchParams};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::json;
 
 /// More than five: fewer are no accident of a whole store.
@@ -75,8 +75,130 @@ async fn objects_restored_under_new_uids_keep_their_machines_and_get_no_second_c
         bureau.wait_for_host(&format!("web-{number}"), "in doubt", doubtful).await?;
     }
     // Neither the machines of the vanished objects nor anything else was touched.
-    assert_eq!((names(&world, "vm").await?, names(&world, "dv").await?), (machines, disks));
+    assert_eq!((names(&world, "vm").await?, names(&world, "dv").await?), (machines.clone(), disks.clone()));
     assert_eq!(bureau.used("Vcpu").await?, (2 * HOSTS as u64, 0), "every claim is kept, and none is doubled");
+
+    let refused = adopt(&world, &["--apply", "/nowhere/plan.json", "--by", "chen", "--note", "restored"]).await?;
+    assert!(refused.1.contains("/nowhere/plan.json cannot be used"), "{refused:?}");
+    let plan = reviewed(&world).await?;
+    let steps = plan["steps"].as_array().unwrap();
+    assert!(steps.len() == HOSTS && steps.iter().all(|step| step["do"] == "rebind"), "{plan}");
+    brought_together(&world, &bureau).await?;
+    assert_eq!((names(&world, "vm").await?, names(&world, "dv").await?), (machines, disks));
+    assert_eq!(bureau.used("Vcpu").await?, (2 * HOSTS as u64, 0));
+    world.lab.stop().await?;
+    Ok(())
+}
+
+/// `jiyun-controller ledger adopt` with these arguments: exit code and what it said.
+async fn adopt(world: &World, arguments: &[&str]) -> Result<(Option<i32>, String), WorldError> {
+    let tls = world.lab.ledger_tls(LedgerUser::Controller);
+    let program = jiyun_lab::product_program("jiyun-controller").map_err(LabError::from)?;
+    let output = tokio::process::Command::new(program)
+        .args(["ledger", "adopt"])
+        .args(arguments)
+        .arg("--kubeconfig")
+        .arg(world.lab.kubeconfig())
+        .arg(format!("--ledger-endpoints={}", world.lab.ledger_endpoint()))
+        .arg(format!("--ledger-ca={}", tls.authority.display()))
+        .arg(format!("--ledger-cert={}", tls.client.certificate.display()))
+        .arg(format!("--ledger-key={}", tls.client.key.display()))
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
+}
+
+/// Makes a plan, tries to apply it under a leader, which is refused, and gives it for review.
+async fn reviewed(world: &World) -> Result<serde_json::Value, WorldError> {
+    let file = world.lab.folder().join("plan.json");
+    let path = file.to_string_lossy().into_owned();
+    let (code, said) = adopt(world, &["--plan", "--output", &path]).await?;
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = adopt(world, &["--apply", &path, "--by", "chen", "--note", "restored"]).await?;
+    assert!(code != Some(0) && said.contains("scale jiyun-controller to 0"), "{said}");
+    Ok(serde_json::from_str(&std::fs::read_to_string(file)?).unwrap())
+}
+
+/// Applies the plan with the controller stopped, twice, and waits until every host is ready and new ones are granted.
+async fn brought_together(world: &World, bureau: &Bureau<'_>) -> Result<(), WorldError> {
+    world.controller.stop().await;
+    let path = world.lab.folder().join("plan.json").to_string_lossy().into_owned();
+    for _ in 0..2 {
+        let (code, said) = adopt(world, &["--apply", &path, "--by", "chen", "--note", "backup of Monday"]).await?;
+        assert_eq!(code, Some(0), "{said}");
+    }
+    world.controller.restart().await?;
+    for number in 0..HOSTS {
+        bureau.wait_ready(&format!("web-{number}")).await?;
+    }
+    let text = world.controller_metrics().await?;
+    assert!(text.contains("jiyun_quarantined 0"), "{text}");
+    bureau.caller.post(&bureau.hosts_path(), &Order::new("after", "portal").body(), 30).await?;
+    bureau.wait_ready("after").await?;
+    bureau.caller.delete(&bureau.host_path("after")).await?;
+    bureau.wait_gone("after").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn objects_that_a_restore_lost_are_made_again_as_approved_and_keep_their_machines() -> Result<(), WorldError> {
+    let world = world().await?;
+    let bureau = world.named_department("finance", Quota::AMPLE).await?;
+    hosts(&bureau).await?;
+    let machines = names(&world, "vm").await?;
+    world.controller.stop().await;
+    let token = world.lab.user_token("jiyun-system", "jiyun-controller").await?;
+    let as_controller = world.hosts_with(world.lab.client_as(&token).await?, &bureau.name);
+    for number in 0..HOSTS {
+        let name = format!("web-{number}");
+        world.lab.kubectl(&["delete", "chost", &name, "-n", "dept-finance", "--wait=false"]).await?;
+        let free = Patch::Merge(json!({"metadata": {"finalizers": []}}));
+        as_controller.patch(&name, &PatchParams::default(), &free).await?;
+        bureau.wait_gone(&name).await?;
+    }
+    world.controller.restart().await?;
+    is_quarantined(&world).await?;
+    let plan = reviewed(&world).await?;
+    let steps = plan["steps"].as_array().unwrap();
+    assert!(steps.len() == HOSTS && steps.iter().all(|step| step["do"] == "recreate"), "{plan}");
+    brought_together(&world, &bureau).await?;
+    assert_eq!(names(&world, "vm").await?, machines);
+    world.lab.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn claims_that_a_restored_ledger_lost_are_booked_again_under_their_numbers() -> Result<(), WorldError> {
+    let world = world().await?;
+    let bureau = world.named_department("finance", Quota::AMPLE).await?;
+    // Everything from here on is what the backup does not have.
+    let mut etcd = world.lab.ledger_client(LedgerUser::Root).await?;
+    let keys = etcd_client::GetOptions::new().with_prefix().with_keys_only();
+    let backed_up = etcd.get("/jiyun/ledger/events/", Some(keys.clone())).await.unwrap().kvs().len();
+    hosts(&bureau).await?;
+    let machines = names(&world, "vm").await?;
+    let claims = |hosts: Vec<CloudHost>| -> Vec<Option<String>> {
+        hosts.into_iter().map(|host| host.status.unwrap_or_default().claim_id).collect()
+    };
+    let api = world.hosts(&bureau.name).await?;
+    let before = claims(api.list(&ListParams::default()).await?.items);
+    world.controller.stop().await;
+    let entries = etcd.get("/jiyun/ledger/events/", Some(keys)).await.unwrap();
+    for entry in entries.kvs().iter().skip(backed_up) {
+        etcd.delete(entry.key(), None).await.unwrap();
+    }
+
+    world.controller.restart().await?;
+    is_quarantined(&world).await?;
+    let plan = reviewed(&world).await?;
+    let steps = plan["steps"].as_array().unwrap();
+    assert!(steps.len() == HOSTS && steps.iter().all(|step| step["do"] == "adopt"), "{plan}");
+    brought_together(&world, &bureau).await?;
+    assert_eq!(claims(api.list(&ListParams::default()).await?.items), before, "each claim has its number again");
+    assert_eq!(names(&world, "vm").await?, machines);
+    assert_eq!(bureau.used("Vcpu").await?, (2 * HOSTS as u64, 0));
     world.lab.stop().await?;
     Ok(())
 }
