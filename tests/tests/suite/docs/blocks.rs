@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub const UNINSTALL: &str = "( set -euo pipefail # what labs left";
 
 /// Commands no test can run, by the first line of their block, with the reason. A block of `make` targets needs no entry.
-pub const NOT_RUN: [(&str, &str); 6] = [
+pub const NOT_RUN: [(&str, &str); 7] = [
     ("export KUBECONFIG=", "the test itself sets what `make demo` prints"),
     ("jiyun-lab up --cluster", "needs a cluster; tests/lab/tests/given.rs gives these arguments with one of its own"),
     (UNINSTALL, "given_cluster.rs runs it, where nothing is lost"),
@@ -15,6 +15,7 @@ pub const NOT_RUN: [(&str, &str); 6] = [
         "kubectl create namespace jiyun-system",
         "needs certificates and a cluster with nodes; the lab applies the same charts",
     ),
+    ("kubectl --namespace jiyun-system exec deploy", "the lab has no pods; the same commands are run beside it"),
     ("kubectl --namespace jiyun-system port-forward", "the lab has no pods to forward to; programs run as processes"),
 ];
 
