@@ -42,7 +42,7 @@ fn parent(book: &Book, account: &Account, findings: &mut Findings) -> Option<usi
 }
 
 fn check_limit(account: &Account, limit: &Limit, others: &[Limit], findings: &mut Findings) {
-    let Limit { meter, dimensions, limit: ceiling, guaranteed } = limit;
+    let Limit { meter, dimensions, ceiling, guaranteed } = limit;
     if let Some(ceiling) = ceiling.filter(|ceiling| guaranteed > ceiling) {
         let expected = format!("a floor of {meter} not above its ceiling of {ceiling}");
         findings.add(Rule::Account, &account.id, expected, guaranteed);

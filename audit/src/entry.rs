@@ -64,8 +64,8 @@ pub(crate) struct Limit {
     pub(crate) meter: Meter,
     #[serde(default)]
     pub(crate) dimensions: Kind,
-    #[serde(default)]
-    pub(crate) limit: Option<u64>,
+    #[serde(default, rename = "limit")]
+    pub(crate) ceiling: Option<u64>,
     #[serde(default)]
     pub(crate) guaranteed: u64,
 }

@@ -92,9 +92,9 @@ fn check_pools(
             here.map(|(_, quantity)| u128::from(*quantity)).sum()
         };
         let Some(usable) = pool.usable(meter) else { continue };
-        let taken = book.taken_at(place);
-        if taken > usable && takes(after) > before.map_or(0, takes) {
-            findings.add(Rule::Capacity, after.name(), format!("at most {usable} {meter} taken in {name}"), taken);
+        let sum = book.taken_at(place);
+        if sum > usable && takes(after) > before.map_or(0, takes) {
+            findings.add(Rule::Capacity, after.name(), format!("at most {usable} {meter} taken in {name}"), sum);
         }
     }
     pools
@@ -108,7 +108,7 @@ fn limits(book: &Book, path: &[usize], growth: &BTreeSet<FactNo>, meters: &BTree
     for &account in path {
         let all = book.tree.node(account).map(|node| node.limits.as_slice()).unwrap_or_default();
         for limit in all {
-            let (Some(ceiling), Some(floors)) = (limit.limit, kinds.get(&limit.meter)) else { continue };
+            let (Some(ceiling), Some(floors)) = (limit.ceiling, kinds.get(&limit.meter)) else { continue };
             let selected = book.facts.selected(limit.meter, &limit.dimensions);
             if !growth.iter().any(|fact| selected.get(*fact).copied().unwrap_or(false)) {
                 continue;
@@ -153,7 +153,7 @@ fn worse(book: &Book, suspect: Suspect) -> Option<(Rule, String, String)> {
         Suspect::Limit { account, limit, occupied } => {
             let floors = book.tree.floor_kinds(limit.meter);
             let was = book.tree.occupied(&book.facts, account, &limit, &floors);
-            let ceiling = limit.limit.unwrap_or(u64::MAX);
+            let ceiling = limit.ceiling.unwrap_or(u64::MAX);
             let name = book.tree.name(account);
             let expected = format!("at most {ceiling} {} ({}) occupied below {name}", limit.meter, limit.dimensions);
             (occupied > was).then(|| (Rule::Limit, expected, format!("{occupied}, up from {was}")))

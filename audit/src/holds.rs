@@ -25,8 +25,8 @@ pub(crate) fn read(book: &mut Book, subject: &str, hold: &entry::Hold, findings:
 }
 
 /// What is held is what the hold is for, beyond what the claim has.
-pub(crate) fn check_held(subject: &str, own: &Quantities, held: &Quantities, hold: &Hold, findings: &mut Findings) {
-    if !lines::equal(&lines::beyond(&hold.lines, own), held) {
+pub(crate) fn check_held(subject: &str, own: &Quantities, on_top: &Quantities, hold: &Hold, findings: &mut Findings) {
+    if !lines::equal(&lines::beyond(&hold.lines, own), on_top) {
         findings.add(Rule::Line, subject, "held what its hold wants beyond its lines", "other quantities");
     }
 }
@@ -36,18 +36,18 @@ pub(crate) fn place(
     book: &mut Book,
     id: u64,
     hold: &entry::Hold,
-    held: &[Line],
+    on_top: &[Line],
     findings: &mut Findings,
 ) -> Option<Claim> {
     life::free_to_act(book, id, "held", findings);
     let claim = life::open(book, id, Rule::LifeCycle, findings)?;
     life::at_stage(&claim, &[Stage::Held, Stage::Reserved, Stage::Billable], Rule::LifeCycle, findings);
     let hold = read(book, &claim.name(), hold, findings);
-    let held = lines::read(book, &claim.name(), held, findings);
-    check_held(&claim.name(), &claim.lines, &held, &hold, findings);
+    let on_top = lines::read(book, &claim.name(), on_top, findings);
+    check_held(&claim.name(), &claim.lines, &on_top, &hold, findings);
     book.turn(id, |claim| {
         claim.hold = Some(hold);
-        claim.held = held;
+        claim.held = on_top;
     })
 }
 

@@ -65,7 +65,7 @@ pub(crate) struct Fact {
 /// All meters and kinds that occur, numbered as they come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    facts: Vec<Fact>,
+    all: Vec<Fact>,
     numbers: std::collections::BTreeMap<(Meter, Kind), FactNo>,
     places: Vec<(String, Meter)>,
 }
@@ -76,10 +76,10 @@ impl Facts {
         if let Some(number) = self.numbers.get(&(meter, kind.clone())) {
             return *number;
         }
-        let number = self.facts.len();
+        let number = self.all.len();
         let place = self.place(kind.pool.as_deref().unwrap_or_default(), meter);
         self.numbers.insert((meter, kind.clone()), number);
-        self.facts.push(Fact { meter, kind: kind.clone(), place });
+        self.all.push(Fact { meter, kind: kind.clone(), place });
         number
     }
 
@@ -98,11 +98,11 @@ impl Facts {
     }
 
     pub(crate) fn get(&self, number: FactNo) -> Option<&Fact> {
-        self.facts.get(number)
+        self.all.get(number)
     }
 
     pub(crate) fn place_of(&self, fact: FactNo) -> Option<PlaceNo> {
-        self.facts.get(fact).map(|fact| fact.place)
+        self.all.get(fact).map(|fact| fact.place)
     }
 
     pub(crate) fn place_name(&self, place: PlaceNo) -> Option<(&str, Meter)> {
@@ -111,7 +111,7 @@ impl Facts {
 
     /// The meters that occur.
     pub(crate) fn meters(&self) -> impl Iterator<Item = Meter> {
-        self.facts.iter().map(|fact| fact.meter)
+        self.all.iter().map(|fact| fact.meter)
     }
 
     /// All places, by number.
@@ -121,6 +121,6 @@ impl Facts {
 
     /// Which facts `meter` and `selector` select: by number, yes or no.
     pub(crate) fn selected(&self, meter: Meter, selector: &Kind) -> Vec<bool> {
-        self.facts.iter().map(|fact| fact.meter == meter && selector.selects(&fact.kind)).collect()
+        self.all.iter().map(|fact| fact.meter == meter && selector.selects(&fact.kind)).collect()
     }
 }

@@ -35,16 +35,15 @@ pub use crate::{
 };
 
 /// Reads all `lines` twice and compares (I6), and gives what was found the first time.
-pub fn audit<'a, I>(lines: I, expected: Option<Expected>) -> Report
-where
-    I: IntoIterator<Item = &'a str> + Clone,
-{
-    let read = |expected| {
+pub fn audit<'a>(lines: impl IntoIterator<Item = &'a str> + Clone, expected: Option<Expected>) -> Report {
+    let read = |lines, expected| {
         let mut auditor = Auditor::expecting(expected);
-        lines.clone().into_iter().for_each(|line| auditor.line(line));
+        for line in lines {
+            auditor.line(line);
+        }
         auditor
     };
-    let (first, second) = (read(expected), read(None));
+    let (first, second) = (read(lines.clone(), expected), read(lines, None));
     let (one, other) = (first.digest(), second.digest());
     let mut report = first.finish();
     if one != other {

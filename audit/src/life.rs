@@ -71,11 +71,11 @@ pub(crate) fn grant(book: &mut Book, granted: &Granted, findings: &mut Findings)
     }
     let account = book.tree.enter(&granted.account);
     let own = lines::read(book, &subject, &granted.lines, findings);
-    let held = lines::read(book, &subject, &granted.held, findings);
+    let on_top = lines::read(book, &subject, &granted.held, findings);
     let hold = granted.hold.as_ref().map(|hold| holds::read(book, &subject, hold, findings));
     match &hold {
-        Some(hold) => holds::check_held(&subject, &own, &held, hold, findings),
-        None if !held.is_empty() => findings.add(Rule::Line, &subject, "nothing held without a hold", "lines held"),
+        Some(hold) => holds::check_held(&subject, &own, &on_top, hold, findings),
+        None if !on_top.is_empty() => findings.add(Rule::Line, &subject, "nothing held without a hold", "lines held"),
         None => {}
     }
     if own.is_empty() == hold.is_none() {
@@ -90,7 +90,7 @@ pub(crate) fn grant(book: &mut Book, granted: &Granted, findings: &mut Findings)
         digest: granted.spec_digest.clone(),
         stage,
         lines: own,
-        held,
+        held: on_top,
         hold,
         since: granted.reserved_at,
         billable: (None, None),

@@ -71,7 +71,9 @@ impl Borne {
 pub(crate) fn measure(book: &mut Book, from: Timestamp, findings: &mut Findings) -> (Vec<Tie>, Vec<Share>) {
     let to = book.at;
     let open: Vec<_> = book.claims.values().filter(|claim| claim.is_open()).cloned().collect();
-    open.iter().for_each(|claim| book.end_stretch(claim, to));
+    for claim in &open {
+        book.end_stretch(claim, to);
+    }
     let months = months(from, to);
     let mut by_place: BTreeMap<(usize, PlaceNo), Borne> = BTreeMap::new();
     let mut by_account: BTreeMap<(usize, usize, Meter), Borne> = BTreeMap::new();

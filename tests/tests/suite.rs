@@ -5,6 +5,7 @@
 mod suite {
     mod account_book;
     mod bad_input;
+    mod book;
     mod charts;
     mod city;
     mod contract;

@@ -82,10 +82,10 @@ impl Export {
     }
 
     fn append(&mut self, event: Value) {
-        self.append_all(vec![event]);
+        self.append_all(&[event]);
     }
 
-    fn append_all(&mut self, events: Vec<Value>) {
+    fn append_all(&mut self, events: &[Value]) {
         let last = self.entries.last().unwrap();
         let (seq, at, epoch) = (last["seq"].as_u64().unwrap() + 1, last["at"].clone(), last["epoch"].clone());
         self.entries.push(json!({ "seq": seq, "at": at, "epoch": epoch, "events": events }));
@@ -264,7 +264,7 @@ corruptions! {
     };
     a_claim_is_granted_in_quarantine => Quarantine, |book| {
         let another = book.another("z");
-        book.append_all(vec![json!({ "type": "Quarantined", "reason": "a store went back" }), another]);
+        book.append_all(&[json!({ "type": "Quarantined", "reason": "a store went back" }), another]);
     };
     a_request_is_passed_nine_times => Queue, |book| {
         let (entry, _) = book.find("ClaimEnding", |event| event["claim"] == 4);

@@ -160,7 +160,7 @@ fn set_pool(book: &mut Book, dice: &mut Dice) {
     match dice.below(4) {
         0 => {
             changed.state =
-                [PoolState::Open, PoolState::Draining, PoolState::Closed][usize::try_from(dice.below(3)).unwrap()]
+                [PoolState::Open, PoolState::Draining, PoolState::Closed][usize::try_from(dice.below(3)).unwrap()];
         }
         1 => changed.overcommit_percent = [(meters[0], 100 + u32::try_from(dice.below(200)).unwrap())].into(),
         2 => changed.reserve = [(meters[0], dice.below(30))].into(),

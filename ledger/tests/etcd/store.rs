@@ -49,6 +49,12 @@ async fn entries_are_read_back_page_by_page_as_they_were_written() {
     assert!(pages > 1, "600 entries do not come in one answer");
     assert_eq!(store.read(600).await.unwrap().as_ref(), entries.last());
     assert_eq!(store.read(601).await.unwrap(), None);
+
+    // Byte for byte, with the number each key has.
+    let raw = store.raw_page(598).await.unwrap();
+    assert!(!raw.more);
+    let expected = entries[597..].iter().map(|entry| (entry.seq, serde_json::to_vec(entry).unwrap()));
+    assert!(raw.entries.into_iter().map(|raw| (raw.key, raw.bytes)).eq(expected));
 }
 
 #[tokio::test]

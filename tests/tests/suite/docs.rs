@@ -4,7 +4,7 @@ pub(super) mod blocks;
 
 use std::{path::Path, process::Output, time::Duration};
 
-use jiyun_lab::programs;
+use jiyun_lab::{LedgerUser, programs};
 use jiyun_ledger::{FiscalMonth, Meter, PriceUnit, fen};
 use jiyun_tests::{
     World, WorldError,
@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(4);
 /// What a reader who follows the documents has set, in a department of the shared world.
 async fn run(block: &Block, document: &str, bureau: &Bureau<'_>, folder: &Path) -> Result<Output, WorldError> {
     let lab = &bureau.world.lab;
+    let reader = lab.ledger_tls(LedgerUser::Api);
     let helm = programs::program("helm", "helm").unwrap();
     let own = std::env::current_exe()?;
     let product =
@@ -45,6 +46,11 @@ async fn run(block: &Block, document: &str, bureau: &Bureau<'_>, folder: &Path) 
         .env("CONTROLLER_METRICS", bureau.world.controller.metrics_url())
         .env("API_METRICS", bureau.world.api.metrics_url())
         .env("JIYUN_LAB_DIR", folder)
+        .env("BOOK", folder.with_extension("jsonl"))
+        .env("JIYUN_LEDGER_ENDPOINTS", lab.ledger_endpoint())
+        .env("JIYUN_LEDGER_CA", &reader.authority)
+        .env("JIYUN_LEDGER_CERT", &reader.client.certificate)
+        .env("JIYUN_LEDGER_KEY", &reader.client.key)
         .stdin(std::process::Stdio::null())
         .kill_on_drop(true);
     let what = format!("{document}:{} ({})", block.line, block.run.as_deref().unwrap_or_default());
@@ -56,6 +62,7 @@ async fn run(block: &Block, document: &str, bureau: &Bureau<'_>, folder: &Path) 
 async fn run_all(document: &str) -> Result<(), WorldError> {
     let bureau = World::shared().await?.department(Quota::cores(16)).await?;
     let folder = jiyun_lab::target_folder().join("lab").join(format!("docs-{}", bureau.name));
+    std::fs::create_dir_all(folder.parent().unwrap())?;
     let marked: Vec<_> =
         blocks(&jiyun_lab::source_root().join(document)).into_iter().filter(|block| block.run.is_some()).collect();
     assert!(!marked.is_empty(), "{document} has no block to run");
@@ -71,6 +78,7 @@ async fn run_all(document: &str) -> Result<(), WorldError> {
             String::from_utf8_lossy(&output.stderr),
         );
     }
+    drop(std::fs::remove_file(folder.with_extension("jsonl")));
     match std::fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
@@ -98,13 +106,18 @@ async fn the_commands_of_the_lab_guide_start_and_stop_a_lab() -> Result<(), Worl
 }
 
 #[tokio::test]
+async fn the_commands_of_the_ledger_guide_do_what_it_says() -> Result<(), WorldError> {
+    run_all("docs/ledger.md").await
+}
+
+#[tokio::test]
 async fn the_commands_of_the_operations_guide_do_what_it_says() -> Result<(), WorldError> {
     run_all("docs/operations.md").await
 }
 
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 5] = ["api.md", "architecture.md", "finance.md", "lab.md", "operations.md"];
+    const RUN: [&str; 6] = ["api.md", "architecture.md", "finance.md", "lab.md", "ledger.md", "operations.md"];
     let targets = targets();
     let mut used = Vec::new();
     for document in documents() {
@@ -129,8 +142,19 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
 
 #[test]
 fn every_path_and_link_leads_somewhere() {
-    const FOLDERS: [&str; 10] =
-        ["api/", "charts/", "controller/", "crds/", "docs/", "examples/", "ledger/", "messages/", "tests/", "tools/"];
+    const FOLDERS: [&str; 11] = [
+        "api/",
+        "audit/",
+        "charts/",
+        "controller/",
+        "crds/",
+        "docs/",
+        "examples/",
+        "ledger/",
+        "messages/",
+        "tests/",
+        "tools/",
+    ];
     let root = jiyun_lab::source_root();
     for document in documents() {
         let (text, here) = (text(&document), document.parent().unwrap());

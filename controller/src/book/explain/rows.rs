@@ -179,8 +179,8 @@ fn claim_lines(replay: &Replay, claim: &Claim, meter: Meter, kind: &Dimensions) 
     let counts = |of: &&Line| of.meter == meter && kind.matches(&of.fact());
     let own = claim.lines.iter().filter(counts).map(|own| line(own, stage, since, None));
     let hold = claim.hold.as_ref();
-    let held = claim.held.iter().filter(counts).map(|held| line(held, ClaimStage::Held, held_since, hold));
-    own.chain(held).collect()
+    let set_aside = claim.held.iter().filter(counts).map(|more| line(more, ClaimStage::Held, held_since, hold));
+    own.chain(set_aside).collect()
 }
 
 fn unit_line(state: &State, unit: &AccountId, meter: Meter, kind: &Dimensions) -> UnitLine {

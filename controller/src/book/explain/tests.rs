@@ -165,6 +165,9 @@ fn each_line_says_what_it_is_since_when_and_by_which_entry() {
     assert_eq!(part.units.iter().map(|unit| unit.kept_free).collect::<Vec<_>>(), [7, 8]);
     assert_eq!((part.kept_free_below, part.balance.available), (15, Some(60 - 17 - 15)));
     assert_eq!((part.own, part.sum), (2, 17));
+    // What docs/ledger.md says the court may have: 3 it has, 7 within its floor, 28 beyond.
+    let may = |vcpu| matches!(decide(&book.state, &host("court", "d", vcpu), book.now), Ok(Plan::Record { .. }));
+    assert!(may(7 + 28) && !may(7 + 28 + 1));
 }
 
 #[test]
