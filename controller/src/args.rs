@@ -19,6 +19,48 @@ pub struct Cli {
 pub enum Command {
     /// Run the operators: wait for leadership, then reconcile until stopped.
     Run(Run),
+    /// Take the ledger out of its store, or put it into an empty one.
+    #[command(subcommand)]
+    Ledger(Ledger),
+}
+
+/// What can be done with the ledger beside the operators.
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Write entries to a new file, between a header and a trailer that make any gap or edit known.
+    Archive(Archive),
+    /// Say that an archive is kept somewhere safe: what it holds may be pruned once its months are closed.
+    Archived(ArchiveFile),
+    /// Write an archive into an empty ledger, while no operator runs; run again after a crash it goes on.
+    Import(ArchiveFile),
+}
+
+/// Flags of `ledger archive`.
+#[derive(Debug, Args)]
+pub struct Archive {
+    /// The file, which may not exist yet.
+    #[command(flatten)]
+    pub file: ArchiveFile,
+
+    /// The first entry; without it the first that is kept.
+    #[arg(long, value_name = "N")]
+    pub first: Option<u64>,
+
+    /// The last entry; without it the last there is.
+    #[arg(long, value_name = "N")]
+    pub last: Option<u64>,
+}
+
+/// An archive, and the ledger it belongs to.
+#[derive(Debug, Args)]
+pub struct ArchiveFile {
+    /// The file, JSON Lines.
+    #[arg(value_name = "FILE")]
+    pub path: PathBuf,
+
+    /// How to reach the ledger's etcd.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
 }
 
 /// Flags of `run`.

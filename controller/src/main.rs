@@ -1,5 +1,6 @@
 //! `jiyun-controller`: stands by, leads when it may, and stops without leaving anything half done.
 
+mod archive;
 mod args;
 mod catalogue;
 mod conditions;
@@ -35,11 +36,14 @@ use crate::args::{Cli, Command};
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::start();
-    let Command::Run(run) = cli.command;
-    match Box::pin(serve::run(&run)).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            error!(error = error::chain(&failure), "stopped");
+    let failure = match cli.command {
+        Command::Run(run) => Box::pin(serve::run(&run)).await.err().map(|failure| error::chain(&failure)),
+        Command::Ledger(what) => Box::pin(archive::run(&what)).await.err().map(|failure| error::chain(&failure)),
+    };
+    match failure {
+        None => ExitCode::SUCCESS,
+        Some(failure) => {
+            error!(error = failure, "stopped");
             ExitCode::FAILURE
         }
     }

@@ -162,7 +162,8 @@ async fn kubernetes(args: &Run) -> Result<Client, ServeError> {
     Client::try_from(config).map_err(|error| ServeError::Configuration(Box::new(error)))
 }
 
-fn ledger_config(args: &LedgerArgs) -> Result<EtcdConfig, ServeError> {
+/// The configuration of the client of the ledger's etcd.
+pub fn ledger_config(args: &LedgerArgs) -> Result<EtcdConfig, ServeError> {
     let read = |path: &PathBuf| std::fs::read(path).map_err(|source| ServeError::File { path: path.clone(), source });
     let tls = match (&args.ca, &args.cert, &args.key) {
         (Some(ca), Some(cert), Some(key)) => {
