@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use jiyun_ledger::store::etcd::DEFAULT_LIMIT;
 
 /// Jiyun's operators: they read wishes from Kubernetes, book them in the ledger and drive the engines.
 #[derive(Debug, Parser)]
@@ -18,7 +19,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the operators: wait for leadership, then reconcile until stopped.
     Run(Run),
-    /// Export, verify or explain the account book (账本). Reads only: it needs no leadership and disturbs nobody.
+    /// The account book (账本): export, verify and explain it, keep archives of it, bring it together with Kubernetes again.
     #[command(subcommand)]
     Ledger(LedgerCommand),
 }
@@ -33,6 +34,11 @@ pub struct Run {
     /// How to reach the ledger's etcd.
     #[command(flatten)]
     pub ledger: LedgerArgs,
+
+    /// Size at which the ledger's etcd takes nothing more, in bytes: its `--quota-backend-bytes`. Asked of etcd itself from
+    /// 3.6 on.
+    #[arg(long, default_value_t = DEFAULT_LIMIT, env = "JIYUN_LEDGER_STORE_LIMIT", value_name = "BYTES")]
+    pub ledger_store_limit: u64,
 
     /// Where health (`/livez`, `/readyz`) and `/metrics` are served.
     #[arg(long, default_value = "127.0.0.1:8080", env = "JIYUN_LISTEN", value_name = "ADDRESS")]
@@ -83,7 +89,7 @@ pub struct LedgerArgs {
 
 mod ledger;
 
-pub use ledger::{Adopt, Explain, Export, LedgerCommand, Output, Source, Verify};
+pub use ledger::{Adopt, Archive, ArchiveFile, Explain, Export, LedgerCommand, Output, Source, Verify};
 
 #[cfg(test)]
 mod tests {

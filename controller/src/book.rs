@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::{
     adopt::{self, AdoptError},
+    archive::{self, ArchivingError},
     args::LedgerCommand,
     error::chain,
     serve::ServeError,
@@ -88,6 +89,9 @@ pub enum BookError {
         /// Names that are alike.
         near: String,
     },
+    /// An archive was not written, noted or read.
+    #[error("the archive was not dealt with")]
+    Archive(#[from] ArchivingError),
     /// The two stores were not brought together.
     #[error("the stores were not brought together")]
     Adopt(#[from] Box<AdoptError>),
@@ -108,6 +112,13 @@ pub async fn run(command: &LedgerCommand) -> ExitCode {
         LedgerCommand::Export(arguments) => export::run(arguments).await.map(|()| ExitCode::SUCCESS),
         LedgerCommand::Verify(arguments) => verify::run(arguments).await,
         LedgerCommand::Explain(arguments) => explain::run(arguments).await.map(|()| ExitCode::SUCCESS),
+        LedgerCommand::Archive(flags) => {
+            archive::write(flags).await.map(|()| ExitCode::SUCCESS).map_err(BookError::from)
+        }
+        LedgerCommand::Archived(file) => archive::note(file).await.map(|()| ExitCode::SUCCESS).map_err(BookError::from),
+        LedgerCommand::Import(file) => {
+            Box::pin(archive::read(file)).await.map(|()| ExitCode::SUCCESS).map_err(BookError::from)
+        }
         LedgerCommand::Adopt(arguments) => {
             Box::pin(adopt::run(arguments)).await.map_err(|error| BookError::Adopt(Box::new(error)))
         }

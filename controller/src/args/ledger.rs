@@ -23,6 +23,12 @@ pub enum LedgerCommand {
     /// Say line by line why a department (单位) holds what it holds.
     #[command(after_help = "Example: jiyun-controller ledger explain --account finance --meter Vcpu")]
     Explain(Explain),
+    /// Write entries to a new file, between a header and a trailer that make any gap or edit known.
+    Archive(Archive),
+    /// Say that an archive is kept somewhere safe: what it holds may be pruned once its months are closed.
+    Archived(ArchiveFile),
+    /// Write an archive into an empty ledger, while no operator runs; run again after a crash it goes on.
+    Import(ArchiveFile),
     /// Bring ledger and Kubernetes together again after one of them was restored: first a plan to review, then its steps.
     #[command(after_help = "1. jiyun-controller ledger adopt --plan --output plan.json   (changes nothing)\n\
         2. read plan.json: every claim that goes to another object, every object made again, all that stays in doubt\n\
@@ -191,4 +197,32 @@ pub struct Explain {
     /// How the explanation is written.
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+}
+
+/// Flags of `ledger archive`.
+#[derive(Debug, Args)]
+pub struct Archive {
+    /// The file, which may not exist yet.
+    #[command(flatten)]
+    pub file: ArchiveFile,
+
+    /// The first entry; without it the first that is kept.
+    #[arg(long, value_name = "N")]
+    pub first: Option<u64>,
+
+    /// The last entry; without it the last there is.
+    #[arg(long, value_name = "N")]
+    pub last: Option<u64>,
+}
+
+/// An archive, and the ledger it belongs to.
+#[derive(Debug, Args)]
+pub struct ArchiveFile {
+    /// The file, JSON Lines.
+    #[arg(value_name = "FILE")]
+    pub path: PathBuf,
+
+    /// How to reach the ledger's etcd.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
 }
