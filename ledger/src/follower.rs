@@ -1,4 +1,4 @@
-//! A reader that follows the book: loads everything, then watches, through any trouble of the store's.
+//! A reader that follows the book: loads it, then watches, through any trouble of the store's.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -10,7 +10,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     core::{event::Entry, state::State},
     handle::Published,
-    open::{Clock, OpenError, catch_up},
+    open::{CaughtUp, Clock, OpenError, catch_up},
+    prune::Horizon,
     store::{Change, Store, StoreError},
 };
 
@@ -120,6 +121,9 @@ enum Broken {
     /// The store holds another stream than the one read so far.
     #[error("the ledger's store went backwards or was replaced; the book is read anew")]
     Replaced,
+    /// The next entry is gone: a snapshot stands for it.
+    #[error("this reader is behind what was pruned; a snapshot is loaded")]
+    Pruned,
     #[error("the watch missed an entry")]
     Gap,
     #[error("the watch ended")]
@@ -148,9 +152,15 @@ impl<S: Store> Task<S> {
             tracing::warn!(error = %broken, seq, "following the ledger is interrupted");
             // A state that met an error may be half changed, and a replaced stream has another beginning.
             match broken {
-                Broken::Replaced | Broken::Open(OpenError::Apply(_) | OpenError::NotOpened | OpenError::Fenced) => {
-                    replica = Replica::default();
-                }
+                Broken::Replaced
+                | Broken::Pruned
+                | Broken::Open(
+                    OpenError::Store(StoreError::Pruned { .. })
+                    | OpenError::Apply(_)
+                    | OpenError::NotOpened
+                    | OpenError::Importing
+                    | OpenError::Fenced,
+                ) => replica = Replica::default(),
                 Broken::Open(OpenError::Store(_)) | Broken::Store(_) | Broken::Gap | Broken::Ended => {}
             }
             wait = if seq > before { SHORTEST_WAIT } else { (wait * 2).min(LONGEST_WAIT) };
@@ -163,9 +173,12 @@ impl<S: Store> Task<S> {
         if let Some(head) = &replica.head
             && self.store.read(head.seq).await?.as_ref() != Some(head)
         {
-            return Err(Broken::Replaced);
+            let pruned = Horizon::read(&self.store)
+                .await?
+                .is_some_and(|horizon| horizon.seq >= head.seq && Some(&horizon.lineage) == replica.state.lineage());
+            return Err(if pruned { Broken::Pruned } else { Broken::Replaced });
         }
-        let revision = catch_up(&self.store, &mut replica.state, &mut replica.head).await?;
+        let CaughtUp { revision, .. } = catch_up(&self.store, &mut replica.state, &mut replica.head).await?;
         self.publish(&replica.state);
         self.note_current();
         let mut changes = self.store.watch(revision).await?;
@@ -181,7 +194,9 @@ impl<S: Store> Task<S> {
                     self.note_current();
                 }
                 Change::Current => self.note_current(),
-                Change::Removed => return Err(Broken::Replaced),
+                // Pruning takes what is behind, and never the last entry.
+                Change::Removed(Some(seq)) if seq < head => {}
+                Change::Removed(_) => return Err(Broken::Replaced),
             }
         }
         Err(Broken::Ended)

@@ -1,6 +1,9 @@
 //! The handle on the one writer: ask, and be answered once the answer is in the store.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -18,7 +21,10 @@ use crate::{
         request::{ClaimRequest, RequestError},
         state::State,
     },
+    prune::PruneError,
+    snapshot::{Manifest, SnapshotError},
     store::StoreError,
+    upkeep::Chore,
 };
 
 /// What became of a wish to record something.
@@ -85,12 +91,14 @@ pub(crate) enum Message {
 pub(crate) struct Published {
     state: RwLock<Arc<State>>,
     revision: watch::Sender<u64>,
+    /// Bytes of entries written by this process.
+    written: AtomicU64,
 }
 
 impl Published {
     pub(crate) fn new(state: State) -> Self {
         let revision = watch::Sender::new(state.seq());
-        Self { state: RwLock::new(Arc::new(state)), revision }
+        Self { state: RwLock::new(Arc::new(state)), revision, written: AtomicU64::new(0) }
     }
 
     pub(crate) fn publish(&self, state: Arc<State>) {
@@ -103,6 +111,14 @@ impl Published {
         Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    pub(crate) fn note_written(&self, bytes: u64) {
+        self.written.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.revision.subscribe()
     }
@@ -112,6 +128,8 @@ impl Published {
 #[derive(Clone, Debug)]
 pub struct Ledger {
     pub(crate) inbox: mpsc::Sender<Message>,
+    pub(crate) chores: mpsc::Sender<Chore>,
+    pub(crate) last_snapshot: watch::Receiver<Option<u64>>,
     pub(crate) published: Arc<Published>,
     pub(crate) stop: CancellationToken,
     pub(crate) stopped: CancellationToken,
@@ -201,6 +219,32 @@ impl Ledger {
     /// Tells of each committed entry.
     pub fn revisions(&self) -> watch::Receiver<u64> {
         self.published.subscribe()
+    }
+
+    /// Takes a snapshot now, unless the last one is of the last entry; returns when it is whole in the store. Nothing
+    /// waits for it but the caller.
+    pub async fn take_snapshot(&self) -> Result<Option<Manifest>, SnapshotError> {
+        let (reply, answer) = oneshot::channel();
+        self.chores.send(Chore::Snapshot(reply)).await.map_err(|_| SnapshotError::Stopped)?;
+        answer.await.map_err(|_| SnapshotError::Stopped)?
+    }
+
+    /// Takes the entries up to `up_to` away, if they are closed, exported and in both snapshots; gives how many went.
+    /// What may go goes by itself once a day: this is for those who cannot wait.
+    pub async fn prune(&self, up_to: u64) -> Result<u64, PruneError> {
+        let (reply, answer) = oneshot::channel();
+        self.chores.send(Chore::Prune(up_to, reply)).await.map_err(|_| PruneError::Stopped)?;
+        answer.await.map_err(|_| PruneError::Stopped)?
+    }
+
+    /// The entry of the last snapshot known to be whole; none if there is none.
+    pub fn last_snapshot(&self) -> Option<u64> {
+        *self.last_snapshot.borrow()
+    }
+
+    /// Tells of each snapshot once it is whole.
+    pub fn snapshots(&self) -> watch::Receiver<Option<u64>> {
+        self.last_snapshot.clone()
     }
 
     /// Cancelled once the writer has stopped, for whatever reason.

@@ -1,17 +1,23 @@
 //! Jiyun's account book (账本): one stream of events that decides quota and capacity and measures use.
 //!
 //! `core` is pure: no runtime, no clock, no randomness. Around it stand a `store` (etcd or memory), one `writer` task
-//! behind the [`Ledger`] handle, the `leader` election that fences it, and the `follower` that readers use.
+//! behind the [`Ledger`] handle, the `leader` election that fences it, and the `follower` that readers use. Beside the
+//! writer runs the `upkeep`: `snapshot`s, and `prune`-ing of what an `archive` holds.
 #![deny(clippy::float_arithmetic)]
 
+pub mod archive;
 pub mod core;
 pub mod follower;
 pub mod handle;
 pub mod leader;
 pub mod open;
+pub mod prune;
+pub mod snapshot;
 pub mod store;
+mod upkeep;
 mod writer;
 
+pub use crate::archive::{ArchiveError, Chain, Imported, Receipt, export, import, note_exported, verify};
 pub use crate::core::account::{Account, AccountId, AccountState, Limit, MAX_DEPTH, Preference, Spread};
 pub use crate::core::balance::{Balance, BalanceRow, balance};
 pub use crate::core::claim::{Claim, ClaimId, ClaimStage, Hold, Holder, Line, LineVersion, Subject};
@@ -35,4 +41,6 @@ pub use crate::follower::{Follower, FollowerError};
 pub use crate::handle::{Commit, Ledger, LedgerError};
 pub use crate::leader::{Campaign, ElectionError, Leadership};
 pub use crate::open::{OpenError, OpenOptions, OpenReport};
+pub use crate::prune::{Horizon, PruneError};
+pub use crate::snapshot::{Manifest, SnapshotError, SnapshotOptions};
 pub use crate::store::{Fence, Store, StoreError};

@@ -1,18 +1,22 @@
-//! Opening the book: load everything, write the first entry if there is none, start the writer, report the lineage.
+//! Opening the book: load the newest snapshot and what follows, write the first entry if there is none, start the writer,
+//! report the lineage.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    archive,
     core::{
         event::{Entry, Event, Lineage},
         state::{ApplyError, PeerMark, Quarantine, State},
     },
     handle::{Ledger, Published},
+    snapshot::{self, SnapshotOptions},
     store::{Fence, Store, StoreError},
+    upkeep::Upkeep,
     writer::{Failed, Writer, commit, now},
 };
 
@@ -30,12 +34,15 @@ pub struct OpenOptions {
     pub clock: Clock,
     /// How many requests may wait before callers do.
     pub queue: usize,
+    /// When snapshots are taken.
+    pub snapshots: SnapshotOptions,
 }
 
 impl std::fmt::Debug for OpenOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut debug = f.debug_struct("OpenOptions");
         debug.field("lineage", &self.lineage).field("peer_lineage", &self.peer_lineage).field("queue", &self.queue);
+        debug.field("snapshots", &self.snapshots);
         debug.finish_non_exhaustive()
     }
 }
@@ -43,7 +50,15 @@ impl std::fmt::Debug for OpenOptions {
 impl OpenOptions {
     /// With the system's clock and room for 1,024 waiting requests: eight full entries.
     pub fn new(lineage: Lineage, peer_lineage: Lineage) -> Self {
-        Self { lineage, peer_lineage, clock: Arc::new(Timestamp::now), queue: 1024 }
+        let snapshots = SnapshotOptions::default();
+        Self { lineage, peer_lineage, clock: Arc::new(Timestamp::now), queue: 1024, snapshots }
+    }
+
+    /// With snapshots at other times.
+    #[must_use]
+    pub const fn with_snapshots(mut self, snapshots: SnapshotOptions) -> Self {
+        self.snapshots = snapshots;
+        self
     }
 
     /// With another clock.
@@ -68,6 +83,8 @@ pub struct OpenReport {
     pub quarantine: Option<Quarantine>,
     /// Whether the book was empty and was opened for the first time.
     pub fresh: bool,
+    /// The entry of the snapshot the book was loaded from; none if all entries were read.
+    pub snapshot: Option<u64>,
 }
 
 /// Why the book could not be opened.
@@ -82,17 +99,38 @@ pub enum OpenError {
     /// The first entry is not an opening.
     #[error("the ledger has entries but was never opened; check the key prefix")]
     NotOpened,
+    /// An import was begun and not finished.
+    #[error("an import into this ledger was begun and not finished; run it again")]
+    Importing,
     /// Another process leads.
     #[error("the ledger is led by another process")]
     Fenced,
 }
 
-/// Applies everything in the store after `state`, keeping the last entry; gives the store's revision to watch from.
+/// How a state was brought up to the store's.
+pub(crate) struct CaughtUp {
+    /// The store's revision, to watch from.
+    pub(crate) revision: i64,
+    /// The entry of the snapshot it began with.
+    pub(crate) snapshot: Option<u64>,
+}
+
+/// Applies everything in the store after `state`, keeping the last entry. An empty state begins with the newest snapshot
+/// that is whole; one that is so far behind that its next entry is gone must be thrown away for an empty one.
 pub(crate) async fn catch_up<S: Store>(
     store: &S,
     state: &mut State,
     head: &mut Option<Entry>,
-) -> Result<i64, OpenError> {
+) -> Result<CaughtUp, OpenError> {
+    let mut snapshot = None;
+    if state.seq() == 0
+        && let Some(loaded) = snapshot::newest(store).await?
+    {
+        *state = loaded.state;
+        snapshot = Some(state.seq());
+        *head = store.read(state.seq()).await?;
+        tracing::debug!(seq = state.seq(), "loaded a snapshot");
+    }
     loop {
         let page = store.page(state.seq() + 1).await?;
         for entry in page.entries {
@@ -100,7 +138,7 @@ pub(crate) async fn catch_up<S: Store>(
             *head = Some(entry);
         }
         if !page.more {
-            return Ok(page.revision);
+            return Ok(CaughtUp { revision: page.revision, snapshot });
         }
     }
 }
@@ -113,12 +151,16 @@ impl Ledger {
         lost: CancellationToken,
         options: OpenOptions,
     ) -> Result<(Self, OpenReport), OpenError> {
+        if archive::under_way(&store).await? {
+            return Err(OpenError::Importing);
+        }
         let mut state = State::default();
-        catch_up(&store, &mut state, &mut None).await?;
+        let CaughtUp { snapshot, .. } = catch_up(&store, &mut state, &mut None).await?;
         let fresh = state.seq() == 0;
         if fresh {
             let at = now(&options.clock, state.at());
-            let event = Event::Opened { lineage: options.lineage, peer_lineage: options.peer_lineage };
+            let (lineage, peer_lineage) = (options.lineage.clone(), options.peer_lineage.clone());
+            let event = Event::Opened { lineage, peer_lineage };
             let entry = Entry { seq: 1, at, epoch: fence.epoch, events: vec![event] };
             let cancelled = async {
                 lost.cancelled().await;
@@ -135,24 +177,38 @@ impl Ledger {
             peer: state.peer().cloned(),
             quarantine: state.quarantine().cloned(),
             fresh,
+            snapshot,
         };
-        Ok((Self::start(store, fence, lost, options.clock, options.queue, state), report))
+        Ok((Self::start(Arc::new(store), fence, lost, options, state, snapshot), report))
     }
 
     fn start<S: Store>(
-        store: S,
+        store: Arc<S>,
         fence: Fence,
         lost: CancellationToken,
-        clock: Clock,
-        queue: usize,
+        options: OpenOptions,
         state: State,
+        snapshot: Option<u64>,
     ) -> Self {
+        let OpenOptions { clock, queue, snapshots, .. } = options;
         let (sender, inbox) = mpsc::channel(queue.max(1));
+        // One that waits while another is under way is enough; more callers wait outside.
+        let (chores, asked) = mpsc::channel(1);
+        let (whole, last_snapshot) = watch::channel(snapshot);
         let published = Arc::new(Published::new(state));
         let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let upkeep = Upkeep {
+            store: Arc::clone(&store),
+            fence,
+            clock: Arc::clone(&clock),
+            options: snapshots,
+            published: Arc::clone(&published),
+            last: whole,
+        };
         let ledger =
-            Self { inbox: sender, published: Arc::clone(&published), stop: stop.clone(), stopped: stopped.clone() };
-        let writer = Writer { store, fence, clock, lost, stop, published, inbox };
+            Self { inbox: sender, chores, last_snapshot, published, stop: stop.clone(), stopped: stopped.clone() };
+        let writer = Writer { store, fence, clock, lost, stop, published: Arc::clone(&ledger.published), inbox };
+        tokio::spawn(upkeep.run(asked, stopped.clone()));
         tokio::spawn(async move {
             // Cancels also if the task is torn down with its runtime.
             let _stopped = stopped.drop_guard();

@@ -6,8 +6,11 @@ use futures::stream::BoxStream;
 
 use crate::core::event::Entry;
 
+mod edit;
 pub mod etcd;
 pub mod memory;
+
+pub use edit::{Edit, EditError};
 
 /// Proof of leadership that every write carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,16 @@ pub enum StoreError {
         /// What is wrong with it.
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
+    },
+    /// Entries asked for are no longer kept.
+    #[error(
+        "ledger store: entries from {from} on are no longer kept, the first is {first}; a snapshot stands for them"
+    )]
+    Pruned {
+        /// The first entry asked for.
+        from: u64,
+        /// The first entry there is.
+        first: u64,
     },
     /// A watch ended: compacted, cancelled or disconnected. Load again.
     #[error("ledger store: the watch ended ({reason}); it is started again from a fresh load")]
@@ -91,13 +104,26 @@ pub enum Change {
     Entry(Entry),
     /// Everything appended up to now has been told.
     Current,
-    /// Keys of the stream were removed: the store was pruned or replaced. Load again.
-    Removed,
+    /// An entry was removed (none: something that has no number). Pruning removes old entries and never the last one;
+    /// whoever has read beyond it is not concerned. If it is the last one read, the store was replaced: load again.
+    Removed(Option<u64>),
 }
 
-/// A stream of entries that can be read, appended to and watched.
+impl Page {
+    /// The page, unless its first entry is not the one asked for: pruning leaves no hole but at the beginning.
+    pub(crate) fn beginning_with(self, from: u64) -> Result<Self, StoreError> {
+        match self.entries.first().map(|entry| entry.seq) {
+            Some(first) if first > from.max(1) => Err(StoreError::Pruned { from, first }),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// A stream of entries that can be read, appended to and watched, and notes beside it: named values that are written
+/// under the same fence.
 pub trait Store: Send + Sync + 'static {
-    /// Entries from number `from` on, as many as one read takes.
+    /// Entries from number `from` on, as many as one read takes. [`StoreError::Pruned`] if the first of them is no
+    /// longer kept.
     fn page(&self, from: u64) -> impl Future<Output = Result<Page, StoreError>> + Send;
 
     /// Entry `seq`, if it was written.
@@ -106,6 +132,15 @@ pub trait Store: Send + Sync + 'static {
     /// Writes `entry` under `entry.seq` if `fence` holds and the number is free. Appending the very same entry again is
     /// safe and succeeds.
     fn append(&self, entry: &Entry, fence: Fence) -> impl Future<Output = Result<(), AppendError>> + Send;
+
+    /// The names of the notes in a folder (`snapshots/`), in order.
+    fn notes(&self, folder: &str) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+
+    /// One note, if there is one.
+    fn note(&self, name: &str) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
+
+    /// Makes all of `edits` or none; under a fence, only while it holds.
+    fn edit(&self, edits: &[Edit], fence: Option<Fence>) -> impl Future<Output = Result<(), EditError>> + Send;
 
     /// Tells what is appended after the store's `revision`. The stream ends with an error.
     fn watch(

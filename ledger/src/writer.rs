@@ -28,7 +28,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 pub(crate) struct Writer<S> {
-    pub(crate) store: S,
+    pub(crate) store: Arc<S>,
     pub(crate) fence: Fence,
     pub(crate) clock: Clock,
     /// Cancelled when leadership is lost.
@@ -89,10 +89,11 @@ impl<S: Store> Writer<S> {
         let stop = async {
             self.lost.cancelled().await;
         };
-        match commit(&self.store, &entry, self.fence, stop).await {
+        match commit(self.store.as_ref(), &entry, self.fence, stop).await {
             Ok(()) => {
                 let events = entry.events.len();
                 tracing::debug!(seq = entry.seq, events, "committed");
+                self.published.note_written(batch.bytes());
                 self.published.publish(Arc::new(batch.sealed(&entry)));
                 batch.answer();
                 Ok(())

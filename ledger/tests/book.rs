@@ -1,6 +1,9 @@
 //! The account book by itself: decisions, statements, usage, the writer and its followers, on a store in memory.
 
 #[cfg(test)]
+#[path = "book/archives.rs"]
+mod archives;
+#[cfg(test)]
 #[path = "book/city.rs"]
 mod city;
 #[cfg(test)]
@@ -30,6 +33,12 @@ mod places;
 #[cfg(test)]
 #[path = "book/properties.rs"]
 mod properties;
+#[cfg(test)]
+#[path = "book/pruning.rs"]
+mod pruning;
+#[cfg(test)]
+#[path = "book/snapshots.rs"]
+mod snapshots;
 #[cfg(test)]
 #[path = "book/statements.rs"]
 mod statements;

@@ -28,11 +28,13 @@ pub mod counters;
 mod floors;
 mod index;
 mod line;
+mod record;
 pub mod stock;
 
 pub use apply::ApplyError;
 pub use counters::{Amount, CounterRow};
 pub use index::Discrepancy;
+pub use record::{Head, Record, RestoreError};
 pub use stock::{PoolRecord, StockVersion};
 
 /// How far the Kubernetes store had come when it was last marked.

@@ -1,22 +1,25 @@
 //! The store in etcd: one key per entry, each written in one transaction with the fence.
 //!
-//! Keys, under a prefix (default [`DEFAULT_PREFIX`]): `events/<seq, 20 digits>` and `leader`. The transaction is
-//! `when [create_revision(leader) == epoch, version(events/<seq>) == 0] then [put]`.
+//! Keys, under a prefix (default [`DEFAULT_PREFIX`]): `events/<seq, 20 digits>`, `leader`, and the notes under their own
+//! names. The transaction is `when [create_revision(leader) == epoch, version(events/<seq>) == 0] then [put]`.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use etcd_client::{Client, Compare, CompareOp, GetOptions, KeyValue, Txn, TxnOp, TxnOpResponse};
 use futures::stream::BoxStream;
 
-use super::{AppendError, Change, Fence, Page, Store, StoreError};
+use super::{AppendError, Change, Edit, EditError, Fence, Page, Store, StoreError};
 use crate::core::event::{Entry, MAX_ENTRY_BYTES};
 
 mod config;
+mod note;
 mod raw;
+mod size;
 mod watch;
 
 pub use config::{EtcdConfig, EtcdTls};
 pub use raw::{RawEntry, RawPage};
+pub use size::{DEFAULT_LIMIT, Fill, StoreSize};
 
 /// Where the book lies unless told otherwise.
 pub const DEFAULT_PREFIX: &str = "/jiyun/ledger/";
@@ -64,6 +67,18 @@ impl EtcdStore {
     fn leader(&self) -> String {
         format!("{}leader", self.prefix)
     }
+
+    /// etcd says it is full after it has written, if several requests reached the limit together: it asks for room
+    /// before it applies one, and answers with the error it had then (`server/etcdserver/apply/apply.go`,
+    /// `quotaApplierV3.Txn`). The key tells; what is not there now never will be.
+    async fn after_no_space(&self, entry: &Entry, error: StoreError) -> Result<(), AppendError> {
+        match self.read(entry.seq).await {
+            Ok(Some(there)) if there == *entry => Ok(()),
+            Ok(Some(_)) => Err(AppendError::Taken { seq: entry.seq }),
+            Ok(None) => Err(AppendError::Rejected(error)),
+            Err(error) => Err(AppendError::Unknown(error)),
+        }
+    }
 }
 
 impl Store for EtcdStore {
@@ -75,7 +90,7 @@ impl Store for EtcdStore {
         let answer = call("load of entries", kv.get(self.key(from), Some(options))).await?;
         let entries = answer.kvs().iter().map(entry).collect::<Result<_, _>>()?;
         let revision = answer.header().map(etcd_client::ResponseHeader::revision).unwrap_or_default();
-        Ok(Page { entries, more: answer.more(), revision })
+        Page { entries, more: answer.more(), revision }.beginning_with(from)
     }
 
     async fn read(&self, seq: u64) -> Result<Option<Entry>, StoreError> {
@@ -97,6 +112,7 @@ impl Store for EtcdStore {
             .or_else([TxnOp::get(key, None)]);
         let answer = match tokio::time::timeout(CALL_TIMEOUT, self.client.kv_client().txn(txn)).await {
             Ok(Ok(answer)) => answer,
+            Ok(Err(error)) if ran_out(&error) => return self.after_no_space(entry, failed("append", error)).await,
             Ok(Err(error)) if was_refused(&error) => return Err(AppendError::Rejected(failed("append", error))),
             Ok(Err(error)) => return Err(AppendError::Unknown(failed("append", error))),
             Err(_) => return Err(AppendError::Unknown(timed_out("append"))),
@@ -115,6 +131,20 @@ impl Store for EtcdStore {
             Some(_) => Err(AppendError::Taken { seq: entry.seq }),
             None => Err(AppendError::Fenced),
         }
+    }
+
+    async fn notes(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        self.list(folder).await
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = format!("{}{name}", self.prefix);
+        let answer = call("read of a note", self.client.kv_client().get(key, None)).await?;
+        Ok(answer.kvs().first().map(|kv| kv.value().to_vec()))
+    }
+
+    async fn edit(&self, edits: &[Edit], fence: Option<Fence>) -> Result<(), EditError> {
+        self.transact(edits, fence).await
     }
 
     async fn watch(&self, revision: i64) -> Result<BoxStream<'static, Result<Change, StoreError>>, StoreError> {
@@ -136,12 +166,21 @@ fn entry(kv: &KeyValue) -> Result<Entry, StoreError> {
 }
 
 /// Whether etcd said no before anything was written: gRPC codes `INVALID_ARGUMENT` (3, e.g. too large),
-/// `PERMISSION_DENIED` (7), `RESOURCE_EXHAUSTED` (8, e.g. no space), `UNAUTHENTICATED` (16); see etcd's
-/// `api/v3/v3rpc/rpctypes/error.go`. Anything else may have come after the write.
+/// `PERMISSION_DENIED` (7), `UNAUTHENTICATED` (16); see etcd's `api/v3/v3rpc/rpctypes/error.go`. Anything else may have
+/// come after the write.
 fn was_refused(error: &etcd_client::Error) -> bool {
+    matches!(code(error), Some(3 | 7 | 16))
+}
+
+/// Whether etcd had no room: gRPC code `RESOURCE_EXHAUSTED` (8), for a full database or too many requests.
+fn ran_out(error: &etcd_client::Error) -> bool {
+    code(error) == Some(8)
+}
+
+fn code(error: &etcd_client::Error) -> Option<i32> {
     match error {
-        etcd_client::Error::GRpcStatus(status) => matches!(i32::from(status.code()), 3 | 7 | 8 | 16),
-        _ => false,
+        etcd_client::Error::GRpcStatus(status) => Some(i32::from(status.code())),
+        _ => None,
     }
 }
 

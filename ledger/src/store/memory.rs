@@ -1,15 +1,17 @@
 //! A store in memory, for tests: clones share one stream, and faults can be switched on.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use futures::{StreamExt, stream::BoxStream};
 use tokio::sync::watch;
 
-use super::{AppendError, Change, Fence, Page, Store, StoreError};
+use super::{AppendError, Change, Edit, EditError, Fence, Page, Store, StoreError};
 use crate::core::event::Entry;
+
+mod note;
 
 /// What goes wrong with one append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +28,19 @@ pub enum Fault {
 
 #[derive(Debug, Default)]
 struct Inner {
-    entries: Vec<Entry>,
-    faults: VecDeque<Fault>,
+    entries: BTreeMap<u64, Entry>,
+    notes: BTreeMap<String, Vec<u8>>,
+    /// What was appended and removed, for watches; its length is the store's revision.
+    log: Vec<Change>,
+    /// How many more edits succeed; none: all.
+    edits_left: Option<usize>,
+    faults: VecDeque<Option<Fault>>,
     late: Option<(Entry, Fence)>,
     leader: i64,
     unreadable: bool,
 }
 
-/// See the module. Its own revision is the number of entries.
+/// See the module. Its own revision is the number of appends and removals.
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     inner: Arc<Mutex<Inner>>,
@@ -57,7 +64,12 @@ impl MemoryStore {
 
     /// The next append without a fault ahead of it meets this one.
     pub fn fail_next(&self, fault: Fault) {
-        self.lock().faults.push_back(fault);
+        self.lock().faults.push_back(Some(fault));
+    }
+
+    /// The next append without a fault ahead of it succeeds, whatever comes after it.
+    pub fn succeed_next(&self) {
+        self.lock().faults.push_back(None);
     }
 
     /// Whether reads fail from now on.
@@ -65,14 +77,33 @@ impl MemoryStore {
         self.lock().unreadable = unreadable;
     }
 
+    /// After `edits` more edits every edit fails, as if the process were killed; none: never.
+    pub fn fail_edits_after(&self, edits: Option<usize>) {
+        self.lock().edits_left = edits;
+    }
+
     /// Everything written.
     pub fn entries(&self) -> Vec<Entry> {
-        self.lock().entries.clone()
+        self.lock().entries.values().cloned().collect()
+    }
+
+    /// The notes by name.
+    pub fn all_notes(&self) -> BTreeMap<String, Vec<u8>> {
+        self.lock().notes.clone()
+    }
+
+    /// Sets a note without a fence, as an accident or an attacker does; none: takes it away.
+    pub fn set_note(&self, name: &str, value: Option<Vec<u8>>) {
+        let notes = &mut self.lock().notes;
+        match value {
+            Some(value) => drop(notes.insert(name.to_owned(), value)),
+            None => drop(notes.remove(name)),
+        }
     }
 
     /// Goes back to the first `len` entries, as a restore from an old backup does.
-    pub fn truncate(&self, len: usize) {
-        self.lock().entries.truncate(len);
+    pub fn truncate(&self, len: u64) {
+        self.lock().remove(len.saturating_add(1), u64::MAX);
         self.grown.send_modify(|_| ());
     }
 
@@ -93,7 +124,7 @@ fn lost(what: &str) -> StoreError {
 impl Inner {
     fn put(&mut self, entry: &Entry, fence: Fence) -> Result<(), AppendError> {
         let seq = entry.seq;
-        match self.entries.get(usize::try_from(seq - 1).unwrap_or(usize::MAX)) {
+        match self.entries.get(&seq) {
             Some(there) if there == entry => return Ok(()),
             Some(_) => return Err(AppendError::Taken { seq }),
             None => {}
@@ -101,25 +132,46 @@ impl Inner {
         if fence.epoch != self.leader {
             return Err(AppendError::Fenced);
         }
-        self.entries.push(entry.clone());
+        self.entries.insert(seq, entry.clone());
+        self.log.push(Change::Entry(entry.clone()));
         Ok(())
+    }
+
+    fn remove(&mut self, from: u64, to: u64) {
+        let seqs: Vec<u64> = self.entries.range(from..=to).map(|(seq, _)| *seq).collect();
+        for seq in seqs {
+            self.entries.remove(&seq);
+            self.log.push(Change::Removed(Some(seq)));
+        }
     }
 }
 
 impl Store for MemoryStore {
     async fn page(&self, from: u64) -> Result<Page, StoreError> {
         let inner = self.readable()?;
-        let skip = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
-        let entries: Vec<_> = inner.entries.iter().skip(skip).take(PAGE).cloned().collect();
-        let more = inner.entries.len() > skip.saturating_add(entries.len());
-        let revision = i64::try_from(inner.entries.len()).unwrap_or(i64::MAX);
-        Ok(Page { entries, more, revision })
+        let mut rest = inner.entries.range(from..).map(|(_, entry)| entry.clone());
+        let entries: Vec<_> = rest.by_ref().take(PAGE).collect();
+        let more = rest.next().is_some();
+        Page { entries, more, revision: i64::try_from(inner.log.len()).unwrap_or(i64::MAX) }.beginning_with(from)
     }
 
     async fn read(&self, seq: u64) -> Result<Option<Entry>, StoreError> {
+        Ok(self.readable()?.entries.get(&seq).cloned())
+    }
+
+    async fn notes(&self, folder: &str) -> Result<Vec<String>, StoreError> {
         let inner = self.readable()?;
-        let index = seq.checked_sub(1).and_then(|index| usize::try_from(index).ok());
-        Ok(index.and_then(|index| inner.entries.get(index)).cloned())
+        Ok(inner.notes.keys().filter(|name| name.starts_with(folder)).cloned().collect())
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.readable()?.notes.get(name).cloned())
+    }
+
+    async fn edit(&self, edits: &[Edit], fence: Option<Fence>) -> Result<(), EditError> {
+        let result = self.lock().edit(edits, fence);
+        self.grown.send_modify(|_| ());
+        result
     }
 
     async fn append(&self, entry: &Entry, fence: Fence) -> Result<(), AppendError> {
@@ -129,7 +181,7 @@ impl Store for MemoryStore {
             drop(inner.put(&late, its_fence));
         }
         let unknown = || AppendError::Unknown(lost("append"));
-        let result = match inner.faults.pop_front() {
+        let result = match inner.faults.pop_front().flatten() {
             None => inner.put(entry, fence),
             Some(Fault::LostBeforeWrite) => Err(unknown()),
             Some(Fault::LostAfterWrite) => inner.put(entry, fence).and(Err(unknown())),
@@ -152,11 +204,9 @@ impl Store for MemoryStore {
             grown.changed().await.ok()?;
             let changes: Vec<_> = {
                 let inner = store.lock();
-                let removed = (inner.entries.len() < seen).then_some(Ok(Change::Removed));
-                let fresh = inner.entries.iter().skip(seen).cloned().map(|entry| Ok(Change::Entry(entry)));
-                let changes = removed.into_iter().chain(fresh).chain([Ok(Change::Current)]).collect();
-                seen = inner.entries.len();
-                changes
+                let fresh = inner.log.iter().skip(seen).cloned();
+                seen = inner.log.len();
+                fresh.chain([Change::Current]).map(Ok).collect()
             };
             Some((futures::stream::iter(changes), (store, grown, seen)))
         });

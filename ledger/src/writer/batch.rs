@@ -78,6 +78,11 @@ impl<'a> Batch<'a> {
         self.pending.len()
     }
 
+    /// About what the entry takes in the store.
+    pub(super) fn bytes(&self) -> u64 {
+        u64::try_from(self.bytes).unwrap_or(u64::MAX)
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.bytes + MAX_EVENT_BYTES < MAX_ENTRY_BYTES
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use jiyun_ledger::{
     Account, AccountId, AccountState, Claim, ClaimId, ClaimRequest, Command, Decision, Dimensions, Entry, Event,
-    FiscalMonth, Limit, Meter, Period, PoolId, PriceBook, PriceUnit, Rate, RefusalCode, State, Transfer, statement,
-    tie, usage,
+    FiscalMonth, Limit, Meter, Period, PoolId, PriceBook, PriceUnit, Rate, RefusalCode, State, Transfer,
+    core::state::RestoreError, statement, tie, usage,
 };
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
@@ -365,6 +365,25 @@ proptest! {
         for tie in tie(&book.state, period) {
             prop_assert!(tie.holds(), "{:?}", tie);
         }
+    }
+
+    #[test]
+    fn a_state_kept_as_records_is_the_same_and_goes_on_the_same(steps in vec(step(), 1..120), cut in 0..400_usize) {
+        let mut book = city();
+        for step in &steps {
+            take(&mut book, step);
+        }
+        let (before, after) = book.entries.split_at(cut.min(book.entries.len() - 1).max(1));
+        let whole = replayed(before);
+        let records: Vec<Vec<u8>> = whole.records().map(|record| serde_json::to_vec(&record).unwrap()).collect();
+        let read = |record: &Vec<u8>| Ok::<_, RestoreError>(serde_json::from_slice(record).unwrap());
+        let mut restored = State::restore(records.iter().map(read)).unwrap();
+        prop_assert_eq!(restored.canonical().unwrap(), whole.canonical().unwrap());
+        for entry in after {
+            restored.apply(entry).unwrap();
+        }
+        prop_assert_eq!(restored.digest().unwrap(), book.state.digest().unwrap());
+        prop_assert_eq!(restored.verify(), []);
     }
 
     #[test]

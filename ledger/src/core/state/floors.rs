@@ -3,8 +3,9 @@
 //! An account keeps free what its floor exceeds of its use and of what its own units keep free. So a unit's floor lies
 //! within that of the account above it, and is not kept twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use imbl::OrdMap;
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -166,15 +167,17 @@ impl State {
         &self.index.kept_in_all
     }
 
-    /// What is kept free, worked out from the accounts alone.
+    /// What is kept free, worked out from the accounts, what their trees use and which lie below which: the index kept so
+    /// far is not looked at.
     pub(super) fn keep_from_scratch(
         &self,
-        tree: &imbl::OrdMap<AccountId, Counters>,
+        tree: &OrdMap<AccountId, Counters>,
+        children: &OrdMap<AccountId, BTreeSet<AccountId>>,
     ) -> (Vec<(AccountId, Kept)>, Amounts) {
         let mut kept = Vec::new();
         let mut all = Amounts::new();
         for root in self.accounts().filter(|account| account.parent.is_none()) {
-            add(&mut all, &self.keep_below(root, tree, &mut kept));
+            add(&mut all, &self.keep_below(root, tree, children, &mut kept));
         }
         (kept, all)
     }
@@ -182,12 +185,13 @@ impl State {
     fn keep_below(
         &self,
         account: &Account,
-        tree: &imbl::OrdMap<AccountId, Counters>,
+        tree: &OrdMap<AccountId, Counters>,
+        children: &OrdMap<AccountId, BTreeSet<AccountId>>,
         kept: &mut Vec<(AccountId, Kept)>,
     ) -> Amounts {
         let mut units = Amounts::new();
-        for unit in self.children(&account.id).filter_map(|unit| self.account(unit)) {
-            add(&mut units, &self.keep_below(unit, tree, kept));
+        for unit in children.get(&account.id).into_iter().flatten().filter_map(|unit| self.account(unit)) {
+            add(&mut units, &self.keep_below(unit, tree, children, kept));
         }
         let own = Kept::of(account, tree.get(&account.id), &units);
         let sum = own.tree.clone();

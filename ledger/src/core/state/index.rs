@@ -193,7 +193,7 @@ impl Index {
             fresh.enter(claim);
             fresh.count(claim, &path, true).map_err(|OutOfRange| CommandError::Counter { claim: claim.id })?;
         }
-        let (kept, in_all) = state.keep_from_scratch(&fresh.tree);
+        let (kept, in_all) = state.keep_from_scratch(&fresh.tree, &fresh.children);
         fresh.kept = kept.into_iter().collect();
         fresh.kept_in_all = in_all;
         fresh.waiting_by_subject =

@@ -84,12 +84,18 @@ fn tell(answer: &WatchResponse, seen: i64, told: &mut VecDeque<Result<Change, St
         }
         match (event.event_type(), event.kv()) {
             (EventType::Put, Some(kv)) => told.push_back(entry(kv).map(Change::Entry)),
-            (EventType::Put, None) | (EventType::Delete, _) => told.push_back(Ok(Change::Removed)),
+            (EventType::Delete, Some(kv)) => told.push_back(Ok(Change::Removed(number(kv.key())))),
+            (EventType::Put | EventType::Delete, None) => told.push_back(Ok(Change::Removed(None))),
         }
     }
     if answer.events().is_empty() && !answer.created() {
         told.push_back(Ok(Change::Current));
     }
+}
+
+/// The number of the entry under `key`.
+fn number(key: &[u8]) -> Option<u64> {
+    std::str::from_utf8(key).ok()?.rsplit('/').next()?.parse().ok()
 }
 
 fn ended(reason: &str) -> StoreError {
