@@ -124,7 +124,7 @@ pub(crate) async fn catch_up<S: Store>(
 ) -> Result<CaughtUp, OpenError> {
     let mut snapshot = None;
     if state.seq() == 0
-        && let Some(loaded) = snapshot::newest(store).await?
+        && let Some(loaded) = Box::pin(snapshot::newest(store)).await?
     {
         *state = loaded.state;
         snapshot = Some(state.seq());

@@ -112,7 +112,9 @@ impl Store for EtcdStore {
             .or_else([TxnOp::get(key, None)]);
         let answer = match tokio::time::timeout(CALL_TIMEOUT, self.client.kv_client().txn(txn)).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(error)) if ran_out(&error) => return self.after_no_space(entry, failed("append", error)).await,
+            Ok(Err(error)) if ran_out(&error) => {
+                return Box::pin(self.after_no_space(entry, failed("append", error))).await;
+            }
             Ok(Err(error)) if was_refused(&error) => return Err(AppendError::Rejected(failed("append", error))),
             Ok(Err(error)) => return Err(AppendError::Unknown(failed("append", error))),
             Err(_) => return Err(AppendError::Unknown(timed_out("append"))),

@@ -11,9 +11,11 @@ use std::{
 use etcd_client::Client;
 use jiff::Timestamp;
 use jiyun_ledger::{
-    Account, AccountState, Campaign, Entry, Event, Leadership, Ledger, Lineage, OpenOptions,
+    Account, AccountState, Campaign, Entry, Event, Leadership, Ledger, Lineage, OpenOptions, OpenReport,
+    SnapshotOptions, Store,
     store::etcd::{EtcdConfig, EtcdStore},
 };
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 /// The shortest lease a campaign takes: tests wait for it to run out.
@@ -41,10 +43,18 @@ pub async fn lead(client: &Client, prefix: &str, name: &str) -> Leadership {
     Campaign::new(prefix, name).with_ttl(TTL).win(client, &CancellationToken::new()).await.unwrap()
 }
 
+/// With snapshots only when they are asked for.
+pub fn options() -> OpenOptions {
+    let snapshots = SnapshotOptions { entries: u64::MAX, bytes: u64::MAX, ..SnapshotOptions::default() };
+    OpenOptions::new(Lineage::new("book"), Lineage::new("hub")).with_snapshots(snapshots)
+}
+
 pub async fn open(client: &Client, prefix: &str, leadership: &Leadership) -> Ledger {
-    let options = OpenOptions::new(Lineage::new("book"), Lineage::new("hub"));
-    let store = EtcdStore::new(client.clone(), prefix);
-    Ledger::open(store, leadership.fence(), leadership.lost(), options).await.unwrap().0
+    open_with(EtcdStore::new(client.clone(), prefix), leadership, options()).await.0
+}
+
+pub async fn open_with<S: Store>(store: S, leadership: &Leadership, options: OpenOptions) -> (Ledger, OpenReport) {
+    Box::pin(Ledger::open(store, leadership.fence(), leadership.lost(), options)).await.unwrap()
 }
 
 pub fn account(name: &str) -> Account {
@@ -57,6 +67,17 @@ pub fn account(name: &str) -> Account {
         preference: jiyun_ledger::Preference::default(),
         state: AccountState::Open,
     }
+}
+
+/// An account that takes about `bytes` in the store, and nearly as much when it is packed.
+pub fn large(name: &str, bytes: usize) -> Account {
+    let mut noise = String::with_capacity(bytes + 64);
+    let mut n = 0_u64;
+    while noise.len() < bytes {
+        noise.push_str(&hex::encode(Sha256::digest(format!("{name}{n}"))));
+        n += 1;
+    }
+    Account { display_name: noise, ..account(name) }
 }
 
 /// An entry that differs from any other by its `name`.
