@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use jiyun_ledger::store::etcd::DEFAULT_LIMIT;
 
 /// Jiyun's operators: they read wishes from Kubernetes, book them in the ledger and drive the engines.
 #[derive(Debug, Parser)]
@@ -33,6 +34,11 @@ pub struct Run {
     /// How to reach the ledger's etcd.
     #[command(flatten)]
     pub ledger: LedgerArgs,
+
+    /// Size at which the ledger's etcd takes nothing more, in bytes: its `--quota-backend-bytes`. Asked of etcd itself from
+    /// 3.6 on.
+    #[arg(long, default_value_t = DEFAULT_LIMIT, env = "JIYUN_LEDGER_STORE_LIMIT", value_name = "BYTES")]
+    pub ledger_store_limit: u64,
 
     /// Where health (`/livez`, `/readyz`) and `/metrics` are served.
     #[arg(long, default_value = "127.0.0.1:8080", env = "JIYUN_LISTEN", value_name = "ADDRESS")]

@@ -236,11 +236,18 @@ async fn book_what_is_there(context: &Context) {
 
 /// Shows the ledger's state in the figures.
 async fn show_state(ledger: Ledger, metrics: Metrics, stop: CancellationToken) {
-    let mut revisions = ledger.revisions();
+    let (mut revisions, mut snapshots) = (ledger.revisions(), ledger.snapshots());
     loop {
         metrics.set_ledger_revision(ledger.revision());
+        metrics.set_snapshot(ledger.last_snapshot(), ledger.revision());
         metrics.set_quarantined(ledger.read(|state| state.quarantine().is_some()));
-        match stop.run_until_cancelled(revisions.changed()).await {
+        let changed = async {
+            tokio::select! {
+                changed = revisions.changed() => changed,
+                changed = snapshots.changed() => changed,
+            }
+        };
+        match stop.run_until_cancelled(changed).await {
             Some(Ok(())) => {}
             Some(Err(_)) | None => return,
         }

@@ -173,6 +173,7 @@ mod tests {
             peer: Some(PeerMark { lineage: Lineage::new("cluster"), high_water }),
             quarantine: None,
             fresh: false,
+            snapshot: None,
         }
     }
 

@@ -19,6 +19,7 @@ mod retry;
 mod serve;
 mod settled;
 mod site;
+mod store_size;
 mod telemetry;
 mod totals;
 mod unseen;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use jiyun_ledger::store::etcd::StoreSize;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector,
 };
@@ -26,6 +27,11 @@ pub struct Metrics {
     leader: IntGauge,
     quarantined: IntGauge,
     ledger_revision: IntGauge,
+    snapshot_revision: IntGauge,
+    entries_since_snapshot: IntGauge,
+    store_bytes: IntGauge,
+    store_bytes_in_use: IntGauge,
+    store_limit_bytes: IntGauge,
 }
 
 impl Metrics {
@@ -102,6 +108,26 @@ impl Metrics {
                 &registry,
                 IntGauge::new("jiyun_ledger_revision", "Sequence number of the last committed ledger entry.")?,
             )?,
+            snapshot_revision: registered(
+                &registry,
+                IntGauge::new("jiyun_ledger_snapshot_revision", "Last entry in the newest snapshot; 0 without one.")?,
+            )?,
+            entries_since_snapshot: registered(
+                &registry,
+                IntGauge::new("jiyun_ledger_entries_since_snapshot", "Entries a start reads after the snapshot.")?,
+            )?,
+            store_bytes: registered(
+                &registry,
+                IntGauge::new("jiyun_ledger_store_bytes", "Size of the database of the ledger's etcd.")?,
+            )?,
+            store_bytes_in_use: registered(
+                &registry,
+                IntGauge::new("jiyun_ledger_store_bytes_in_use", "The part of it that is in use.")?,
+            )?,
+            store_limit_bytes: registered(
+                &registry,
+                IntGauge::new("jiyun_ledger_store_limit_bytes", "Size at which that etcd takes nothing more.")?,
+            )?,
             registry,
         })
     }
@@ -154,7 +180,21 @@ impl Metrics {
 
     /// Shows the ledger's revision.
     pub fn set_ledger_revision(&self, revision: u64) {
-        self.ledger_revision.set(i64::try_from(revision).unwrap_or(i64::MAX));
+        self.ledger_revision.set(gauge(revision));
+    }
+
+    /// Shows the newest snapshot and how far the ledger has gone on since.
+    pub fn set_snapshot(&self, snapshot: Option<u64>, revision: u64) {
+        let snapshot = snapshot.unwrap_or(0);
+        self.snapshot_revision.set(gauge(snapshot));
+        self.entries_since_snapshot.set(gauge(revision.saturating_sub(snapshot)));
+    }
+
+    /// Shows the size of the ledger's store.
+    pub fn set_store_size(&self, size: StoreSize) {
+        self.store_bytes.set(gauge(size.bytes));
+        self.store_bytes_in_use.set(gauge(size.in_use));
+        self.store_limit_bytes.set(gauge(size.limit));
     }
 
     /// Everything in Prometheus' text format.
@@ -164,6 +204,10 @@ impl Metrics {
     pub fn text(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
+}
+
+fn gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, figure: C) -> Result<C, prometheus::Error> {
@@ -181,9 +225,16 @@ mod tests {
         metrics.wrote("VirtualMachine", "apply", true);
         metrics.decided("Granted");
         metrics.set_quarantined(true);
+        metrics.set_snapshot(Some(7), 10);
+        metrics.set_store_size(StoreSize { bytes: 3, in_use: 2, limit: 4 });
         let text = metrics.text().unwrap();
         assert!(text.contains(r#"jiyun_api_writes_total{kind="VirtualMachine",result="ok",verb="apply"} 1"#), "{text}");
         assert!(text.contains(r#"jiyun_decisions_total{code="Granted"} 1"#), "{text}");
         assert!(text.contains("jiyun_quarantined 1"), "{text}");
+        assert!(text.contains("jiyun_ledger_snapshot_revision 7"), "{text}");
+        assert!(text.contains("jiyun_ledger_entries_since_snapshot 3"), "{text}");
+        assert!(text.contains("jiyun_ledger_store_bytes 3"), "{text}");
+        assert!(text.contains("jiyun_ledger_store_bytes_in_use 2"), "{text}");
+        assert!(text.contains("jiyun_ledger_store_limit_bytes 4"), "{text}");
     }
 }

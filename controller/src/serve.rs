@@ -25,6 +25,7 @@ use crate::{
     leading::{self, Beginning},
     lineage,
     metrics::Metrics,
+    store_size,
 };
 
 /// How long Kubernetes may take to answer at the start: a leader that waits longer keeps others from leading.
@@ -119,11 +120,11 @@ async fn lead(
     };
     metrics.set_leader(true);
     let lost = leadership.lost();
+    let store = EtcdStore::new(etcd, DEFAULT_PREFIX);
     let opening = async {
         let peer = tokio::time::timeout(PATIENCE, lineage::peer(&client)).await.map_err(|_| ServeError::Silent)??;
         let options = OpenOptions::new(leading::new_lineage(), peer.lineage.clone());
-        let store = EtcdStore::new(etcd, DEFAULT_PREFIX);
-        let (ledger, report) = Ledger::open(store, leadership.fence(), lost.clone(), options).await?;
+        let (ledger, report) = Ledger::open(store.clone(), leadership.fence(), lost.clone(), options).await?;
         Ok::<_, ServeError>((ledger, report, peer))
     };
     let Some(opened) = Box::pin(stop.run_until_cancelled(opening)).await else {
@@ -131,9 +132,10 @@ async fn lead(
         return Ok(());
     };
     let (ledger, report, peer) = opened?;
-    info!(lineage = %report.lineage, revision = report.head_seq, fresh = report.fresh, "leading");
+    info!(lineage = %report.lineage, revision = report.head_seq, fresh = report.fresh, snapshot = report.snapshot, "leading");
 
     let working = stop.child_token();
+    tokio::spawn(store_size::watch(store, args.ledger_store_limit, metrics.clone(), working.clone()));
     let beginning = Beginning { client, ledger: ledger.clone(), report, peer, metrics: metrics.clone() };
     let led = tokio::select! {
         led = leading::lead(beginning, args, &working) => led.map_err(ServeError::from),

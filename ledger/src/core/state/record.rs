@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -58,21 +59,37 @@ pub enum RestoreError {
 impl State {
     /// The state as records, in a fixed order.
     pub fn records(&self) -> impl Iterator<Item = Record> {
+        // All fields by name: one that is added later must find its place here.
+        let Self {
+            seq,
+            at,
+            lineage,
+            peer,
+            quarantine,
+            last_claim,
+            last_ticket,
+            accounts,
+            pools,
+            books,
+            claims,
+            waiting,
+            index: _,
+        } = self;
         let head = Head {
-            seq: self.seq,
-            at: self.at,
-            lineage: self.lineage.clone(),
-            peer: self.peer.clone(),
-            quarantine: self.quarantine.clone(),
-            last_claim: self.last_claim,
-            last_ticket: self.last_ticket,
+            seq: *seq,
+            at: *at,
+            lineage: lineage.clone(),
+            peer: peer.clone(),
+            quarantine: quarantine.clone(),
+            last_claim: *last_claim,
+            last_ticket: *last_ticket,
         };
         std::iter::once(Record::Head(Box::new(head)))
-            .chain(self.accounts.values().cloned().map(Record::Account))
-            .chain(self.pools.values().cloned().map(Record::Pool))
-            .chain(self.books.values().cloned().map(Record::Book))
-            .chain(self.claims.values().cloned().map(Record::Claim))
-            .chain(self.waiting.values().cloned().map(Record::Waiting))
+            .chain(accounts.values().cloned().map(Record::Account))
+            .chain(pools.values().cloned().map(Record::Pool))
+            .chain(books.values().cloned().map(Record::Book))
+            .chain(claims.values().cloned().map(Record::Claim))
+            .chain(waiting.values().cloned().map(Record::Waiting))
     }
 
     /// The state these records were made of; what is derived is derived again.
@@ -87,7 +104,12 @@ impl State {
             quarantine: head.quarantine,
             last_claim: head.last_claim,
             last_ticket: head.last_ticket,
-            ..Self::default()
+            accounts: OrdMap::new(),
+            pools: OrdMap::new(),
+            books: OrdMap::new(),
+            claims: OrdMap::new(),
+            waiting: OrdMap::new(),
+            index: Index::default(),
         };
         for record in records {
             match record? {
