@@ -19,7 +19,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the operators: wait for leadership, then reconcile until stopped.
     Run(Run),
-    /// Export, verify or explain the account book (账本). Reads only: it needs no leadership and disturbs nobody.
+    /// The account book (账本) by itself: export, verify and explain read only and disturb nobody; archive, import, adopt.
     #[command(subcommand)]
     Ledger(LedgerCommand),
 }
@@ -89,7 +89,7 @@ pub struct LedgerArgs {
 
 mod ledger;
 
-pub use ledger::{Adopt, Explain, Export, LedgerCommand, Output, Source, Verify};
+pub use ledger::{Adopt, Archive, ArchiveFile, Explain, Export, LedgerCommand, Output, Source, Verify};
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,4 @@
-//! `jiyun-controller ledger`: exports the account book, verifies it, and explains what it says. Reads only.
+//! `jiyun-controller ledger`: exports the account book, verifies it, explains what it says; and what else is done with it.
 
 mod compare;
 mod explain;
@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::{
     adopt::{self, AdoptError},
+    archive::{self, ArchivingError},
     args::LedgerCommand,
     error::chain,
     serve::ServeError,
@@ -55,7 +56,10 @@ pub enum BookError {
         last: u64,
     },
     /// A part of a book.
-    #[error("the input begins with entry {first}; export the book from entry 1 on (without --from)")]
+    #[error(
+        "the input begins with entry {first}; export the book from entry 1 on (without --from), or where its beginning was \
+         pruned, give --input its archives, one after the other"
+    )]
     NotFromTheBeginning {
         /// Its first entry.
         first: u64,
@@ -91,6 +95,9 @@ pub enum BookError {
     /// The two stores were not brought together.
     #[error("the stores were not brought together")]
     Adopt(#[from] Box<AdoptError>),
+    /// The book was not taken out or put in.
+    #[error("the archive was not made, noted or imported")]
+    Archive(#[from] Box<ArchivingError>),
     /// Before the book.
     #[error("the book begins at {begins}; choose a later moment or revision")]
     BeforeTheBook {
@@ -111,11 +118,18 @@ pub async fn run(command: &LedgerCommand) -> ExitCode {
         LedgerCommand::Adopt(arguments) => {
             Box::pin(adopt::run(arguments)).await.map_err(|error| BookError::Adopt(Box::new(error)))
         }
+        LedgerCommand::Archive(arguments) => archived(archive::write(arguments).await),
+        LedgerCommand::Archived(arguments) => archived(archive::note(arguments).await),
+        LedgerCommand::Import(arguments) => archived(Box::pin(archive::read(arguments)).await),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {}", chain(&error));
         ExitCode::from(NO_ANSWER)
     })
+}
+
+fn archived(done: Result<(), ArchivingError>) -> Result<ExitCode, BookError> {
+    done.map(|()| ExitCode::SUCCESS).map_err(|error| BookError::Archive(Box::new(error)))
 }
 
 /// Writes an answer to standard output. Whoever closes the pipe has read enough.

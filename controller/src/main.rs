@@ -1,6 +1,7 @@
 //! `jiyun-controller`: stands by, leads when it may, and stops without leaving anything half done; reads the book aloud.
 
 mod adopt;
+mod archive;
 mod args;
 mod book;
 mod catalogue;

@@ -24,7 +24,7 @@ pub use chain::Chain;
 pub use export::{export, note_exported};
 pub(crate) use import::under_way;
 pub use import::{Imported, import};
-pub use reader::{Reader, Summary, verify};
+pub use reader::{Reader, Summary, sealed, verify};
 
 /// The form described above.
 const FORMAT: u32 = 1;
@@ -51,6 +51,11 @@ pub struct Receipt {
 enum Frame {
     Archive { format: u32, lineage: Lineage, first: u64, previous: Chain },
     End { last: u64, chain: Chain },
+}
+
+/// Whether a line is a header or trailer.
+pub fn is_frame(line: &str) -> bool {
+    serde_json::from_str::<Frame>(line).is_ok()
 }
 
 /// Why an archive cannot be written, read or imported.
@@ -98,6 +103,12 @@ pub enum ArchiveError {
     Truncated {
         /// The last entry there is.
         last: u64,
+    },
+    /// An entry stands outside header and trailer.
+    #[error("entry {seq} of the archive is not sealed: it stands between no header and trailer")]
+    Unsealed {
+        /// Which.
+        seq: u64,
     },
     /// There is no entry in it.
     #[error("the archive holds no entry")]

@@ -151,11 +151,11 @@ impl Ledger {
         lost: CancellationToken,
         options: OpenOptions,
     ) -> Result<(Self, OpenReport), OpenError> {
-        if archive::under_way(&store).await? {
+        if Box::pin(archive::under_way(&store)).await? {
             return Err(OpenError::Importing);
         }
         let mut state = State::default();
-        let CaughtUp { snapshot, .. } = catch_up(&store, &mut state, &mut None).await?;
+        let CaughtUp { snapshot, .. } = Box::pin(catch_up(&store, &mut state, &mut None)).await?;
         let fresh = state.seq() == 0;
         if fresh {
             let at = now(&options.clock, state.at());
@@ -165,7 +165,7 @@ impl Ledger {
             let cancelled = async {
                 lost.cancelled().await;
             };
-            match commit(&store, &entry, fence, cancelled).await {
+            match Box::pin(commit(&store, &entry, fence, cancelled)).await {
                 Ok(()) => state.apply(&entry)?,
                 Err(Failed::Rejected(error)) => return Err(error.into()),
                 Err(Failed::Fenced | Failed::Unknown) => return Err(OpenError::Fenced),

@@ -31,6 +31,44 @@ pub enum LedgerCommand {
         5. scale jiyun-controller up again\n\
         Broken off at any moment, step 4 can be repeated.")]
     Adopt(Box<Adopt>),
+    /// Write entries to a new file, between a header and a trailer that make any gap or edit known.
+    Archive(Archive),
+    /// Say that an archive is kept somewhere safe: what it holds is pruned once its months are closed.
+    Archived(ArchiveFile),
+    /// Write archives, or an export, into an empty ledger while no controller runs.
+    #[command(
+        after_help = "Broken off at any moment, it can be repeated. Archives that follow one another may be put one \
+        after the other in one file."
+    )]
+    Import(ArchiveFile),
+}
+
+/// Flags of `ledger archive`.
+#[derive(Debug, Args)]
+pub struct Archive {
+    /// The file, which may not exist yet.
+    #[command(flatten)]
+    pub file: ArchiveFile,
+
+    /// The first entry; without it the first that is kept.
+    #[arg(long, value_name = "N")]
+    pub from: Option<u64>,
+
+    /// The last entry; without it the last there is.
+    #[arg(long, value_name = "N")]
+    pub to: Option<u64>,
+}
+
+/// An archive, and the ledger it belongs to.
+#[derive(Debug, Args)]
+pub struct ArchiveFile {
+    /// The file, JSON Lines.
+    #[arg(value_name = "FILE")]
+    pub path: PathBuf,
+
+    /// How to reach the ledger's etcd.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
 }
 
 /// Flags of `ledger adopt`.

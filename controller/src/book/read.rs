@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jiyun_ledger::store::etcd::{DEFAULT_PREFIX, EtcdStore};
+use jiyun_ledger::{
+    archive::is_frame,
+    store::etcd::{DEFAULT_PREFIX, EtcdStore},
+};
 
 use super::BookError;
 use crate::{
@@ -53,7 +56,9 @@ pub async fn each(
 /// The whole book, one entry a line.
 pub async fn lines(source: &Source) -> Result<Vec<String>, BookError> {
     if let Some(path) = &source.input {
-        return Ok(text(path)?.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect());
+        // Headers and trailers of archives are no entries; `ledger archived` and `ledger import` check them.
+        let is_entry = |line: &&str| !line.trim().is_empty() && !is_frame(line);
+        return Ok(text(path)?.lines().filter(is_entry).map(str::to_owned).collect());
     }
     let mut lines = Vec::new();
     let store = store(&source.ledger()).await?;

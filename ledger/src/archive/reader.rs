@@ -2,7 +2,7 @@
 
 use std::{io::BufRead, sync::Arc};
 
-use super::{ArchiveError, Chain, FORMAT, Frame};
+use super::{ArchiveError, Chain, FORMAT, Frame, Receipt};
 use crate::core::{
     event::{Entry, Event, Lineage},
     state::State,
@@ -16,6 +16,8 @@ pub struct Reader<R> {
     /// The last entry read.
     last: Option<u64>,
     chain: Chain,
+    /// The chain before the last entry.
+    previous: Chain,
     /// A header was read and its trailer was not yet.
     open: bool,
     /// Every entry so far stood between a header and a trailer.
@@ -31,6 +33,7 @@ impl<R: BufRead> Reader<R> {
             line: 0,
             last: None,
             chain: Chain::default(),
+            previous: Chain::default(),
             open: false,
             sealed: true,
             lineage: None,
@@ -100,6 +103,7 @@ impl<R: BufRead> Reader<R> {
                 _ => self.lineage = Some(lineage.clone()),
             }
         }
+        self.previous = self.chain;
         self.chain = self.chain.after(&entry).map_err(|source| ArchiveError::Encode(Arc::new(source)))?;
         self.sealed &= self.open;
         self.last = Some(entry.seq);
@@ -120,6 +124,21 @@ pub struct Summary {
     pub digest: String,
     /// Whether header and trailer show that nothing is missing at the end and nothing was changed.
     pub sealed: bool,
+}
+
+/// Reads an archive to its end, from whichever entry it begins with; gives what its seal says.
+pub fn sealed(source: impl BufRead) -> Result<Receipt, ArchiveError> {
+    let mut reader = Reader::new(source);
+    let mut begins = None;
+    while let Some(entry) = reader.next_entry()? {
+        if !reader.sealed {
+            return Err(ArchiveError::Unsealed { seq: entry.seq });
+        }
+        begins.get_or_insert((entry.seq, reader.previous));
+    }
+    let Some(((first, previous), last)) = begins.zip(reader.last) else { return Err(ArchiveError::Empty) };
+    let lineage = reader.lineage.ok_or(ArchiveError::NotOpened)?;
+    Ok(Receipt { lineage, first, previous, last, chain: reader.chain })
 }
 
 /// Reads an archive from the first entry to its end and applies it.

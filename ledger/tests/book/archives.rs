@@ -1,7 +1,9 @@
 //! Archives: what was exported is imported to the same book, and nothing can be cut off or changed unnoticed.
 
 use jiyun_ledger::{
-    ArchiveError, Ledger, Lineage, Meter, OpenError, OpenOptions, Receipt, export, import,
+    ArchiveError, Ledger, Lineage, Meter, OpenError, OpenOptions, Receipt,
+    archive::sealed,
+    export, import,
     store::memory::{Fault, MemoryStore},
     verify,
 };
@@ -67,7 +69,9 @@ async fn archives_put_one_after_the_other_are_one() {
     let (second, two) = archive(&store, Some(101), None).await;
     assert_eq!((one.chain, one.last + 1), (two.previous, two.first));
     assert!(matches!(verify(second.as_slice()).unwrap_err(), ArchiveError::NotFromTheStart { first: 101 }));
+    assert_eq!(sealed(second.as_slice()).unwrap(), two);
     first.extend(&second);
+    assert_eq!(sealed(first.as_slice()).unwrap(), archive(&store, None, None).await.1);
     assert_eq!(verify(first.as_slice()).unwrap().chain, archive(&store, None, None).await.1.chain);
 }
 
@@ -79,6 +83,7 @@ async fn plain_entries_are_read_too_but_are_not_sealed() {
     let other = MemoryStore::default();
     let imported = into(&other, plain.join("\n").as_bytes()).await.unwrap();
     assert!(!imported.sealed);
+    assert!(matches!(sealed(plain[0].as_bytes()).unwrap_err(), ArchiveError::Unsealed { seq: 1 }));
     assert_eq!(other.entries(), store.entries());
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub const UNINSTALL: &str = "( set -euo pipefail # what labs left";
 
 /// Commands no test can run, by the first line of their block, with the reason. A block of `make` targets needs no entry.
-pub const NOT_RUN: [(&str, &str); 7] = [
+pub const NOT_RUN: [(&str, &str); 10] = [
     ("export KUBECONFIG=", "the test itself sets what `make demo` prints"),
     ("jiyun-lab up --cluster", "needs a cluster; tests/lab/tests/given.rs gives these arguments with one of its own"),
     (UNINSTALL, "given_cluster.rs runs it, where nothing is lost"),
@@ -19,6 +19,9 @@ pub const NOT_RUN: [(&str, &str); 7] = [
         "jiyun-controller ledger adopt --plan",
         "restored.rs runs it, where something was restored; the lab has no pods to scale",
     ),
+    ("jiyun-controller ledger archive", "ledger/tests/etcd/pruning.rs does it; in the lab no month is ever closed"),
+    ("cat /archive/ledger-", "ledger/tests/etcd/pruning.rs does it; the lab's own ledger is not empty"),
+    ("revision=$(etcdctl", "ledger/tests/etcd/full.rs makes the same calls to an etcd that is full"),
     ("kubectl --namespace jiyun-system port-forward", "the lab has no pods to forward to; programs run as processes"),
 ];
 
