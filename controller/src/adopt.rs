@@ -98,7 +98,7 @@ pub async fn run(arguments: &Adopt) -> Result<ExitCode, AdoptError> {
                 std::fs::read_to_string(path).map_err(|source| AdoptError::File { path: path.clone(), source })?;
             let reviewed: Plan =
                 serde_json::from_str(&text).map_err(|source| AdoptError::NoPlan { path: path.clone(), source })?;
-            apply::apply(&reviewed, arguments).await?;
+            Box::pin(apply::apply(&reviewed, arguments)).await?;
             eprint!("{}", summary(&reviewed));
             eprintln!("applied; the quarantine is lifted. Scale jiyun-controller up again.");
         }
