@@ -164,6 +164,8 @@ impl Auditor {
                 | Event::HoldConfirmed { .. }
                 | Event::RequestQueued { .. }
         );
+        // In quarantine nothing is decided, and no hold ends.
+        let decides = decides && book.quarantine.is_none();
         if decides && !within.holds_checked && within.ended < holds::MOST_ENDED_AT_ONCE {
             within.holds_checked = true;
             holds::check_overdue(book, &mut self.overdue, findings);
@@ -180,7 +182,10 @@ impl Auditor {
             Event::PoolSet { pool } => pools::set(book, pool.clone(), findings),
             Event::PricesSet { book: prices } => prices::set(book, prices, findings),
             Event::ClaimGranted { claim } => {
-                if life::grant(book, claim, findings) {
+                if life::is_adopted(book, claim) {
+                    self.looked.adopted.push(claim.id);
+                    life::grant(book, claim, findings);
+                } else if life::grant(book, claim, findings) {
                     within.due = decided(book, claim.id, None, findings);
                 }
             }
