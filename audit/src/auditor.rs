@@ -1,9 +1,6 @@
 //! Reads entry after entry, keeps the book beside them, and tells what contradicts the rules.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write,
-};
+use std::{collections::BTreeSet, fmt::Write};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -14,15 +11,10 @@ use crate::{
     claim::Claim,
     entry::{Entry, Event},
     finding::{Findings, Rule},
-    growth, holds,
-    kind::Kind,
-    life,
-    meter::Meter,
-    pools, prices,
+    growth, holds, life, pools, prices,
     queue::{self, Due},
-    report::{AccountSum, Looked, PoolSum, Report},
-    sheet::Sheet,
-    usage,
+    report::{Looked, Report},
+    sums, usage,
 };
 
 /// The most entries of a gap that are remembered as missing.
@@ -164,6 +156,8 @@ impl Auditor {
                 | Event::HoldConfirmed { .. }
                 | Event::RequestQueued { .. }
         );
+        // In quarantine nothing is decided, and no hold ends.
+        let decides = decides && book.quarantine.is_none();
         if decides && !within.holds_checked && within.ended < holds::MOST_ENDED_AT_ONCE {
             within.holds_checked = true;
             holds::check_overdue(book, &mut self.overdue, findings);
@@ -180,7 +174,10 @@ impl Auditor {
             Event::PoolSet { pool } => pools::set(book, pool.clone(), findings),
             Event::PricesSet { book: prices } => prices::set(book, prices, findings),
             Event::ClaimGranted { claim } => {
-                if life::grant(book, claim, findings) {
+                if life::is_adopted(book, claim) {
+                    self.looked.adopted.push(claim.id);
+                    life::grant(book, claim, findings);
+                } else if life::grant(book, claim, findings) {
                     within.due = decided(book, claim.id, None, findings);
                 }
             }
@@ -229,7 +226,7 @@ impl Auditor {
             let expected = format!("entry {} with fingerprint {}", expected.seq, expected.fingerprint);
             findings.add(Rule::Replay, "entries", expected, format!("{} as the last entry", book.seq));
         }
-        recount(&book, &mut findings);
+        sums::recount(&book, &mut findings);
         let (ties, shares) = usage::measure(&mut book, looked.from.unwrap_or(Timestamp::UNIX_EPOCH), &mut findings);
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         looked.seq = book.seq;
@@ -239,7 +236,7 @@ impl Auditor {
         looked.accounts = number(book.tree.nodes.len());
         looked.pools = number(book.pools.len());
         looked.waiting = number(book.waiting.len());
-        let (accounts, pools) = sums(&book);
+        let (accounts, pools) = sums::of(&book);
         Report { findings: findings.all, looked, fingerprint, accounts, pools, ties, shares }
     }
 
@@ -275,43 +272,4 @@ fn peer(book: &mut Book, lineage: &str, high_water: u64, findings: &mut Findings
         }
     }
     book.peer = Some((lineage.to_owned(), high_water));
-}
-
-/// Every account's sum from all its claims, against the one that was kept block by block.
-fn recount(book: &Book, findings: &mut Findings) {
-    let mut claims: BTreeMap<usize, Vec<&Claim>> = BTreeMap::new();
-    for claim in book.claims.values().filter(|claim| claim.is_open()) {
-        claims.entry(claim.account).or_default().push(claim);
-    }
-    for (number, node) in book.tree.nodes.iter().enumerate() {
-        let fresh = Sheet::of(claims.get(&number).into_iter().flatten().copied()).canonical();
-        if fresh != node.own.sheet.canonical() {
-            findings.add(Rule::Replay, &node.name, "sums that its claims add up to", "other sums");
-        }
-    }
-}
-
-fn sums(book: &Book) -> (Vec<AccountSum>, Vec<PoolSum>) {
-    let mut meters: Vec<Meter> = book.facts.meters().collect();
-    meters.sort_unstable();
-    meters.dedup();
-    let mut accounts = Vec::new();
-    for meter in meters {
-        let selected = book.facts.selected(meter, &Kind::default());
-        for (number, node) in book.tree.nodes.iter().enumerate() {
-            let sum = book.tree.tree_use(number, &selected);
-            if sum.total() > 0 {
-                let (account, meter) = (node.name.clone(), meter.name());
-                accounts.push(AccountSum { account, meter, held: sum.held, used: sum.used });
-            }
-        }
-    }
-    let mut pools = Vec::new();
-    for (place, (pool, meter)) in book.facts.places().enumerate() {
-        let taken = book.taken_at(place);
-        if taken > 0 {
-            pools.push(PoolSum { pool: pool.to_owned(), meter: meter.name(), taken });
-        }
-    }
-    (accounts, pools)
 }

@@ -35,6 +35,8 @@ pub(crate) struct Book {
     pub(crate) holding: BTreeSet<u64>,
     /// Open claims by the UID of their object, to find them by.
     pub(crate) by_uid: BTreeMap<String, u64>,
+    /// Open claims by kind, namespace and name of their object.
+    pub(crate) by_object: BTreeMap<String, u64>,
     pub(crate) waiting: BTreeMap<u64, Waiting>,
     pub(crate) last_ticket: u64,
     /// What claims held, stretch by stretch, as far as it is over.
@@ -77,6 +79,9 @@ impl Book {
         if before.uid != after.uid || !after.is_open() {
             self.by_uid.remove(&before.uid);
         }
+        if before.object != after.object || !after.is_open() {
+            self.by_object.remove(&before.object);
+        }
         self.note(&after);
         self.put(id, Some(after));
         self.step(before.taken().map(|(fact, _)| *fact).collect());
@@ -95,6 +100,7 @@ impl Book {
     fn note(&mut self, claim: &Claim) {
         if claim.is_open() {
             self.by_uid.insert(claim.uid.clone(), claim.id);
+            self.by_object.insert(claim.object.clone(), claim.id);
         }
         if claim.is_open() && claim.hold.is_some() {
             self.holding.insert(claim.id);

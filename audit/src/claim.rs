@@ -32,6 +32,8 @@ pub(crate) struct Claim {
     /// The number of its account in the tree.
     pub(crate) account: usize,
     pub(crate) uid: String,
+    /// Kind, namespace and name of its object.
+    pub(crate) object: String,
     pub(crate) digest: String,
     pub(crate) stage: Stage,
     pub(crate) lines: Quantities,

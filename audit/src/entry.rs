@@ -134,6 +134,12 @@ pub(crate) struct Granted {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Subject {
+    #[serde(default)]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) namespace: String,
+    #[serde(default)]
+    pub(crate) name: String,
     pub(crate) uid: String,
 }
 

@@ -35,9 +35,9 @@ pub enum Rule {
     LifeCycle,
     /// Lines are in known pools, of the pool's own kind, one site, at least 1.
     Line,
-    /// An object has one open claim.
+    /// An object has one open claim, and so has a name.
     Subject,
-    /// Nothing is granted, held, handed over, ended or released in quarantine.
+    /// Nothing is held, changed, handed over, ended or released in quarantine, and granted only by adoption.
     Quarantine,
     /// Accounts form a tree of known accounts; floors lie below ceilings and within the floors above.
     Account,

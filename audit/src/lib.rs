@@ -23,6 +23,7 @@ mod prices;
 mod queue;
 mod report;
 mod sheet;
+mod sums;
 mod tree;
 mod usage;
 

@@ -36,16 +36,31 @@ pub(crate) fn at_stage(claim: &Claim, stages: &[Stage], rule: Rule, findings: &m
     }
 }
 
-fn free_uid(book: &Book, id: u64, uid: &str, findings: &mut Findings) {
-    if let Some(other) = book.by_uid.get(uid).filter(|other| **other != id) {
-        findings.add(Rule::Subject, name(id), format!("object {uid} without another claim"), name(*other));
+/// Neither the object nor a namesake of it has another open claim.
+fn free_object(book: &Book, id: u64, uid: &str, object: &str, findings: &mut Findings) {
+    let others = [(uid, book.by_uid.get(uid)), (object, book.by_object.get(object))];
+    let other = others.into_iter().find_map(|(what, other)| Some((what, *other.filter(|other| **other != id)?)));
+    if let Some((what, other)) = other {
+        findings.add(Rule::Subject, name(id), format!("object {what} without another claim"), name(other));
     }
+}
+
+fn object(subject: &Subject) -> String {
+    format!("{} {}/{}", subject.kind, subject.namespace, subject.name)
+}
+
+/// Whether a grant books what Kubernetes holds and the book had lost: in quarantine, after an operator's review. Room and
+/// limits are not asked for then, since the machine is there; a hold is no such thing.
+pub(crate) fn is_adopted(book: &Book, granted: &Granted) -> bool {
+    book.quarantine.is_some() && granted.hold.is_none()
 }
 
 /// Enters a new claim; whether it did.
 pub(crate) fn grant(book: &mut Book, granted: &Granted, findings: &mut Findings) -> bool {
     let (id, subject) = (granted.id, name(granted.id));
-    free_to_act(book, id, "granted", findings);
+    if !is_adopted(book, granted) {
+        free_to_act(book, id, "granted", findings);
+    }
     if id <= book.last_claim {
         findings.add(Rule::ClaimNumber, &subject, format!("a number above {}", book.last_claim), id);
     }
@@ -53,7 +68,7 @@ pub(crate) fn grant(book: &mut Book, granted: &Granted, findings: &mut Findings)
         return false;
     }
     book.last_claim = book.last_claim.max(id);
-    free_uid(book, id, &granted.subject.uid, findings);
+    free_object(book, id, &granted.subject.uid, &object(&granted.subject), findings);
     if granted.reserved_at != book.at {
         findings.add(
             Rule::LifeCycle,
@@ -87,6 +102,7 @@ pub(crate) fn grant(book: &mut Book, granted: &Granted, findings: &mut Findings)
         id,
         account,
         uid: granted.subject.uid.clone(),
+        object: object(&granted.subject),
         digest: granted.spec_digest.clone(),
         stage,
         lines: own,
@@ -152,10 +168,8 @@ pub(crate) fn release(book: &mut Book, id: u64, findings: &mut Findings) {
 }
 
 pub(crate) fn rebind(book: &mut Book, id: u64, uid: &str, findings: &mut Findings) {
-    if open(book, id, Rule::LifeCycle, findings).is_none() {
-        return;
-    }
-    free_uid(book, id, uid, findings);
+    let Some(claim) = open(book, id, Rule::LifeCycle, findings) else { return };
+    free_object(book, id, uid, &claim.object, findings);
     book.turn(id, |claim| uid.clone_into(&mut claim.uid));
 }
 
@@ -166,10 +180,11 @@ pub(crate) fn transfer(book: &mut Book, id: u64, account: &str, subject: &Subjec
     if book.tree.number(account).is_none() {
         findings.add(Rule::Transfer, claim.name(), "an account that is in the book", account);
     }
-    free_uid(book, id, &subject.uid, findings);
+    free_object(book, id, &subject.uid, &object(subject), findings);
     let account = book.tree.enter(account);
     book.turn(id, |claim| {
         claim.account = account;
         claim.uid.clone_from(&subject.uid);
+        claim.object = object(subject);
     });
 }

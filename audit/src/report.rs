@@ -26,6 +26,8 @@ pub struct Looked {
     pub claims: u64,
     /// Claims that are open at the end.
     pub open_claims: u64,
+    /// Claims booked in quarantine without being asked for: an operator adopted them. Compare with the reviewed plans.
+    pub adopted: Vec<u64>,
     /// Accounts.
     pub accounts: u64,
     /// Pools.

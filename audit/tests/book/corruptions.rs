@@ -96,6 +96,7 @@ impl Export {
         let mut claim = self.granted("small-0").clone();
         claim["id"] = 100.into();
         claim["subject"]["uid"] = uid.into();
+        claim["subject"]["name"] = format!("host-{uid}").into();
         claim["reservedAt"] = self.entries.last().unwrap()["at"].clone();
         json!({ "type": "ClaimGranted", "claim": claim })
     }
@@ -262,8 +263,19 @@ corruptions! {
         let another = book.another("z");
         book.append(another);
     };
-    a_claim_is_granted_in_quarantine => Quarantine, |book| {
-        let another = book.another("z");
+    two_objects_of_one_name_hold_claims => Subject, |book| {
+        let name = book.granted("a")["subject"]["name"].clone();
+        book.granted("d")["subject"]["namespace"] = "dept-tax".into();
+        book.granted("d")["subject"]["name"] = name;
+    };
+    a_claim_is_held_in_quarantine => Quarantine, |book| {
+        let mut another = book.another("z");
+        another["claim"]["held"] = another["claim"]["lines"].take();
+        another["claim"]["lines"] = json!([]);
+        another["claim"]["hold"] = json!({
+            "until": "2027-01-01T00:00:00Z", "item": "x", "lines": another["claim"]["held"], "specDigest": "x",
+            "approvedSpec": {},
+        });
         book.append_all(&[json!({ "type": "Quarantined", "reason": "a store went back" }), another]);
     };
     a_request_is_passed_nine_times => Queue, |book| {
@@ -298,6 +310,16 @@ corruptions! {
     the_mark_of_the_other_store_goes_back => Peer, |book| {
         book.append(json!({ "type": "PeerMarked", "lineage": "hub", "highWater": 499 }));
     };
+}
+
+/// What an operator adopts is no finding, but it is listed.
+#[test]
+fn a_claim_that_is_granted_in_quarantine_is_listed_as_adopted() {
+    let mut export = export();
+    let another = export.another("z");
+    export.append_all(&[json!({ "type": "Quarantined", "reason": "a store went back" }), another]);
+    assert_clean(&export.lines());
+    assert_eq!(audited(&export.lines()).looked.adopted, [100]);
 }
 
 /// Less billed than was used leaves no trace within the book; a fingerprint kept elsewhere does.

@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 use jiyun_ledger::{
-    Account, AccountState, ClaimId, ClaimRequest, Command, Dimensions, Limit, Meter, PoolState, Subject, Transfer,
+    Account, AccountState, Claim, ClaimId, ClaimRequest, Command, Dimensions, Limit, Meter, PoolState, Subject,
+    Transfer,
 };
 
 use crate::city::{Book, account, compute, host, prices, storage};
@@ -108,6 +109,7 @@ pub fn step(book: &mut Book, dice: &mut Dice) {
                 book.now + SignedDuration::from_hours(24) - SignedDuration::from_hours(dice.below(60).cast_signed());
             drop(book.record(&Command::SetPrices(prices(&format!("at {from}"), &from.to_string(), 40))));
         }
+        _ if book.state.quarantine().is_some() && dice.below(2) == 0 => adopt(book, dice),
         _ => {
             let command = match dice.below(6) {
                 0 => Command::Quarantine("a store went back".to_owned()),
@@ -116,6 +118,25 @@ pub fn step(book: &mut Book, dice: &mut Dice) {
             drop(book.record(&command));
         }
     }
+}
+
+/// Books again what another claim has, for an object the book does not know.
+fn adopt(book: &mut Book, dice: &mut Dice) {
+    let id = some_claim(book, dice);
+    let Some(claim) = book.state.claim(id).filter(|claim| !claim.lines.is_empty()) else { return };
+    let uid = format!("lost-{}", dice.below(1000));
+    let subject = Subject { uid: uid.clone(), name: format!("host-{uid}"), ..claim.subject.clone() };
+    let lost = Claim {
+        subject,
+        held: Vec::new(),
+        hold: None,
+        billable_from: None,
+        billable_until: None,
+        released_at: None,
+        history: Vec::new(),
+        ..Claim::clone(claim)
+    };
+    drop(book.record(&Command::Adopt(Box::new(lost))));
 }
 
 fn confirm(book: &mut Book, dice: &mut Dice) {

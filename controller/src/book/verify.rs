@@ -99,6 +99,10 @@ fn table(report: &Report) -> String {
         looked.pools,
         looked.waiting,
     );
+    if !looked.adopted.is_empty() {
+        let adopted: Vec<_> = looked.adopted.iter().map(|claim| format!("claim-{claim}")).collect();
+        let _ = writeln!(text, "adopted in quarantine, compare with the reviewed plans: {}", adopted.join(", "));
+    }
     let _ = writeln!(text, "fingerprint {}:{}", looked.seq, report.fingerprint);
     let _ = match report.findings.len() {
         0 => writeln!(text, "no findings: the book is sound (账本无误)"),
