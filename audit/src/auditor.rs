@@ -174,12 +174,13 @@ impl Auditor {
             Event::PoolSet { pool } => pools::set(book, pool.clone(), findings),
             Event::PricesSet { book: prices } => prices::set(book, prices, findings),
             Event::ClaimGranted { claim } => {
-                if life::is_adopted(book, claim) {
-                    self.looked.adopted.push(claim.id);
-                    life::grant(book, claim, findings);
-                } else if life::grant(book, claim, findings) {
+                if life::grant(book, claim, findings) {
                     within.due = decided(book, claim.id, None, findings);
                 }
+            }
+            Event::ClaimAdopted { claim } => {
+                self.looked.adopted.push(claim.id);
+                life::adopt(book, claim, findings);
             }
             Event::ClaimAmended { claim, lines, spec_digest } => {
                 let before = life::amend(book, *claim, lines, spec_digest, findings);

@@ -25,6 +25,7 @@ pub(crate) enum Event {
     PoolSet { pool: Pool },
     PricesSet { book: PriceBook },
     ClaimGranted { claim: Box<Granted> },
+    ClaimAdopted { claim: Box<Granted> },
     ClaimAmended { claim: u64, lines: Vec<Line>, spec_digest: String },
     HoldPlaced { claim: u64, hold: Hold, held: Vec<Line> },
     HoldConfirmed { claim: u64 },

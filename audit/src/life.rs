@@ -49,18 +49,23 @@ fn object(subject: &Subject) -> String {
     format!("{} {}/{}", subject.kind, subject.namespace, subject.name)
 }
 
-/// Whether a grant books what Kubernetes holds and the book had lost: in quarantine, after an operator's review. Room and
-/// limits are not asked for then, since the machine is there; a hold is no such thing.
-pub(crate) fn is_adopted(book: &Book, granted: &Granted) -> bool {
-    book.quarantine.is_some() && granted.hold.is_none()
+/// Enters what Kubernetes holds and the book had lost: in quarantine, after an operator's review. Room and limits are not
+/// asked for, since the machine is there.
+pub(crate) fn adopt(book: &mut Book, granted: &Granted, findings: &mut Findings) {
+    if book.quarantine.is_none() {
+        findings.add(Rule::Quarantine, name(granted.id), "adopted in quarantine only", "adopted");
+    }
+    enter(book, granted, findings);
 }
 
 /// Enters a new claim; whether it did.
 pub(crate) fn grant(book: &mut Book, granted: &Granted, findings: &mut Findings) -> bool {
+    free_to_act(book, granted.id, "granted", findings);
+    enter(book, granted, findings)
+}
+
+fn enter(book: &mut Book, granted: &Granted, findings: &mut Findings) -> bool {
     let (id, subject) = (granted.id, name(granted.id));
-    if !is_adopted(book, granted) {
-        free_to_act(book, id, "granted", findings);
-    }
     if id <= book.last_claim {
         findings.add(Rule::ClaimNumber, &subject, format!("a number above {}", book.last_claim), id);
     }
@@ -170,7 +175,25 @@ pub(crate) fn release(book: &mut Book, id: u64, findings: &mut Findings) {
 pub(crate) fn rebind(book: &mut Book, id: u64, uid: &str, findings: &mut Findings) {
     let Some(claim) = open(book, id, Rule::LifeCycle, findings) else { return };
     free_object(book, id, uid, &claim.object, findings);
+    keep_place(book, &claim.uid, uid);
     book.turn(id, |claim| uid.clone_into(&mut claim.uid));
+}
+
+/// Whoever waits and becomes another object keeps the place; of two places the earlier.
+fn keep_place(book: &mut Book, from: &str, to: &str) {
+    if from == to || !book.waiting.values().any(|waiting| waiting.request.subject.uid == from) {
+        return;
+    }
+    let is_theirs = |uid: &str| uid == from || uid == to;
+    let mine = book.waiting.iter().filter(|(_, waiting)| is_theirs(&waiting.request.subject.uid));
+    let mut places: Vec<u64> = mine.map(|(ticket, _)| *ticket).collect();
+    places.sort_unstable();
+    for later in places.iter().skip(1) {
+        book.waiting.remove(later);
+    }
+    if let Some(waiting) = places.first().and_then(|earlier| book.waiting.get_mut(earlier)) {
+        to.clone_into(&mut waiting.request.subject.uid);
+    }
 }
 
 pub(crate) fn transfer(book: &mut Book, id: u64, account: &str, subject: &Subject, findings: &mut Findings) {
@@ -182,6 +205,7 @@ pub(crate) fn transfer(book: &mut Book, id: u64, account: &str, subject: &Subjec
     }
     free_object(book, id, &subject.uid, &object(subject), findings);
     let account = book.tree.enter(account);
+    keep_place(book, &claim.uid, &subject.uid);
     book.turn(id, |claim| {
         claim.account = account;
         claim.uid.clone_from(&subject.uid);

@@ -268,6 +268,15 @@ corruptions! {
         book.granted("d")["subject"]["namespace"] = "dept-tax".into();
         book.granted("d")["subject"]["name"] = name;
     };
+    a_claim_is_granted_in_quarantine => Quarantine, |book| {
+        let another = book.another("z");
+        book.append_all(&[json!({ "type": "Quarantined", "reason": "a store went back" }), another]);
+    };
+    a_claim_is_adopted_outside_a_quarantine => Quarantine, |book| {
+        let mut another = book.another("z");
+        another["type"] = "ClaimAdopted".into();
+        book.append(another);
+    };
     a_claim_is_held_in_quarantine => Quarantine, |book| {
         let mut another = book.another("z");
         another["claim"]["held"] = another["claim"]["lines"].take();
@@ -314,9 +323,10 @@ corruptions! {
 
 /// What an operator adopts is no finding, but it is listed.
 #[test]
-fn a_claim_that_is_granted_in_quarantine_is_listed_as_adopted() {
+fn a_claim_that_is_adopted_in_quarantine_is_listed() {
     let mut export = export();
-    let another = export.another("z");
+    let mut another = export.another("z");
+    another["type"] = "ClaimAdopted".into();
     export.append_all(&[json!({ "type": "Quarantined", "reason": "a store went back" }), another]);
     assert_clean(&export.lines());
     assert_eq!(audited(&export.lines()).looked.adopted, [100]);

@@ -71,7 +71,7 @@ impl Line {
     }
 }
 
-/// Who bears a claim: the account that holds it and the system it belongs to.
+/// Who bears a claim: the account that holds it, the system it belongs to, and what it is called there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Holder {
@@ -79,6 +79,8 @@ pub struct Holder {
     pub account: AccountId,
     /// The information system.
     pub system: String,
+    /// The name of the object: the resource on statements.
+    pub resource: String,
 }
 
 /// What a claim was before a change of what or whose it is.
@@ -205,7 +207,7 @@ impl Claim {
 
     /// Who bears it now.
     pub fn holder(&self) -> Holder {
-        Holder { account: self.account.clone(), system: self.system.clone() }
+        Holder { account: self.account.clone(), system: self.system.clone(), resource: self.subject.name.clone() }
     }
 
     /// Everyone who ever held it, in order.

@@ -354,7 +354,7 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
             ClaimStage::Ending => Err(CommandError::Ending { claim: *claim }),
             ClaimStage::Released => Err(CommandError::Released { claim: *claim }),
         },
-        Command::Confirm(claim, digest) => confirm(state, *claim, digest),
+        Command::Confirm(claim, digest) => confirm(state, *claim, digest, at),
         Command::Withdraw(claim) => {
             let open = state.known_claim(*claim)?.hold.is_some();
             if open {
@@ -410,9 +410,11 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
 }
 
 /// Grants what is held. Confirming twice is harmless: the second finds the claim granted for that very digest.
-fn confirm(state: &State, id: ClaimId, digest: &str) -> Result<Option<Event>, CommandError> {
+fn confirm(state: &State, id: ClaimId, digest: &str, at: Timestamp) -> Result<Option<Event>, CommandError> {
     let claim = state.known_claim(id)?;
     match &claim.hold {
+        // Not swept yet, in quarantine or among many, and yet it counts for nothing.
+        Some(hold) if hold.until <= at => Err(CommandError::NoHold { claim: id }),
         Some(hold) if hold.spec_digest == digest => {
             free_to_act(state)?;
             Ok(Some(Event::HoldConfirmed { claim: id }))
@@ -441,7 +443,7 @@ fn adopt(state: &State, claim: &Claim, at: Timestamp) -> Result<Option<Event>, C
     // Its number is kept where nobody else has had it since.
     let id = claim.id.max(state.next_claim());
     let claim = Claim { id, reserved_at: at, ..claim.clone() };
-    Ok(Some(Event::ClaimGranted { claim: Box::new(claim) }))
+    Ok(Some(Event::ClaimAdopted { claim: Box::new(claim) }))
 }
 
 /// Hands a claim to somebody else. Room is not asked for: what changes hands was granted. Limits of the new holder may

@@ -75,7 +75,15 @@ pub fn decide(state: &State, request: &ClaimRequest, at: Timestamp) -> Result<Pl
     if let Some(claim) = old {
         check_amendable(claim, request)?;
         if stands(claim, request) {
-            return Ok(Plan::Keep(Arc::clone(claim)));
+            return Ok(match state.waiting_of(uid) {
+                None => Plan::Keep(Arc::clone(claim)),
+                // Whoever is content with what it has waits for nothing more.
+                Some(waiting) => Plan::Record {
+                    claim: claim.id,
+                    events: vec![Event::RequestUnqueued { ticket: waiting.ticket, why: Unqueued::Withdrawn }],
+                    report: PlacementReport::default(),
+                },
+            });
         }
     }
     let old = old.map(Arc::as_ref);
@@ -154,10 +162,12 @@ fn closed(path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
 /// not asked of the accounts above: it is theirs already. Of an account above the asker's only its name and what is
 /// left are told: its limit as well would tell what its other members use together.
 fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
-    let mut change = change.clone();
     for (level, account) in path.iter().enumerate() {
         for limit in &account.limits {
             let Some(ceiling) = limit.limit else { continue };
+            let below = path.iter().take(level);
+            let change =
+                below.fold(change.clone(), |beyond, unit| beyond_floors(state, unit, &beyond, &limit.dimensions));
             let requested = u64::try_from(change.sum(limit.meter, &limit.dimensions)).unwrap_or(0);
             let occupied = state.occupied(&account.id, limit.meter, &limit.dimensions);
             let available = ceiling.saturating_sub(occupied);
@@ -182,7 +192,6 @@ fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Re
                 refusal.with("account", &account.id).with("missing", requested - available)
             });
         }
-        change = beyond_floors(state, account, &change);
     }
     None
 }

@@ -61,6 +61,11 @@ pub enum Event {
         /// As admitted.
         claim: Box<Claim>,
     },
+    /// A claim that the book had lost was booked again, by an operator in quarantine: nothing was decided.
+    ClaimAdopted {
+        /// As it is from now on.
+        claim: Box<Claim>,
+    },
     /// A claim was changed; growth was decided, shrinking was not.
     ClaimAmended {
         /// Which.

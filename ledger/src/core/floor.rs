@@ -76,10 +76,11 @@ impl Change {
     }
 }
 
-/// What is left of a change for the account above `account`, whose floors take up a part of it.
-pub(super) fn beyond_floors(state: &State, account: &Account, change: &Change) -> Change {
+/// What is left of a change for the account above `account`, whose floors take up a part of it. Only floors that `scope`
+/// covers count: what a wider floor keeps free is not kept within the scope, and use of it there is more than before.
+pub(super) fn beyond_floors(state: &State, account: &Account, change: &Change, scope: &Dimensions) -> Change {
     let mut beyond = change.clone();
-    for floor in account.floors() {
+    for floor in account.floors().filter(|floor| scope.covers(&floor.dimensions)) {
         let by = change.sum(floor.meter, &floor.dimensions);
         if by == 0 {
             continue;
@@ -99,7 +100,9 @@ pub(super) fn eaten(state: &State, path: &[&Arc<Account>], change: &Change) -> O
     if kept.is_empty() {
         return None;
     }
-    let borrowed = path.iter().fold(change.clone(), |beyond, account| beyond_floors(state, account, &beyond));
+    let anywhere = Dimensions::default();
+    let borrowed =
+        path.iter().fold(change.clone(), |beyond, account| beyond_floors(state, account, &beyond, &anywhere));
     change.meters().find(|meter| {
         let floors = kept.iter().filter(|((of, _), _)| of == meter).map(|((_, floor), _)| floor);
         floors.clone().any(|set| {

@@ -108,7 +108,7 @@ fn row(claim: &Claim, version: &Version<'_>, line: &Line, part: Period, payer: P
         claim: claim.id,
         account: version.holder.account.clone(),
         system: version.holder.system.clone(),
-        resource: claim.subject.name.clone(),
+        resource: version.holder.resource.clone(),
         item: version.item.to_owned(),
         meter: line.meter,
         pool: line.pool.clone(),
@@ -128,7 +128,7 @@ fn extend(run: &mut Vec<UsageRow>, next: UsageRow) {
             if last.to == next.from
                 && (last.quantity, last.payer) == (next.quantity, next.payer)
                 && last.item == next.item
-                && (&last.account, &last.system) == (&next.account, &next.system) =>
+                && (&last.account, &last.system, &last.resource) == (&next.account, &next.system, &next.resource) =>
         {
             last.to = next.to;
             last.unit_seconds = last.unit_seconds.saturating_add(next.unit_seconds);

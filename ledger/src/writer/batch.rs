@@ -43,6 +43,8 @@ pub(super) struct Batch<'a> {
     at: Timestamp,
     events: Vec<Event>,
     bytes: usize,
+    /// Holds ended so far.
+    swept: usize,
     pending: Vec<Pending>,
 }
 
@@ -54,6 +56,7 @@ impl<'a> Batch<'a> {
             at,
             events: Vec::new(),
             bytes: FRAME_BYTES,
+            swept: 0,
             pending: Vec::new(),
         };
         batch.sweep();
@@ -63,10 +66,12 @@ impl<'a> Batch<'a> {
     /// Ends the holds whose deadline has passed, before anything is decided: what they set aside is free. Not in
     /// quarantine, when nothing is.
     fn sweep(&mut self) {
-        if self.committed.quarantine().is_some() {
+        if self.working.quarantine().is_some() {
             return;
         }
-        let ended: Vec<ClaimId> = self.committed.holds_ended_by(self.at).take(MOST_SWEPT).collect();
+        let left = MOST_SWEPT.saturating_sub(self.swept);
+        let ended: Vec<ClaimId> = self.working.holds_ended_by(self.at).take(left).collect();
+        self.swept += ended.len();
         for claim in ended {
             if let Err(error) = self.push(Event::HoldEnded { claim, why: HoldEnd::Expired }) {
                 tracing::error!(%claim, %error, "a hold whose deadline passed cannot be ended");
@@ -87,8 +92,9 @@ impl<'a> Batch<'a> {
         self.bytes + MAX_EVENT_BYTES < MAX_ENTRY_BYTES
     }
 
-    /// Decides one request; its answer waits.
+    /// Decides one request; its answer waits. Holds are ended first: a quarantine may have been lifted just before.
     pub(super) fn take(&mut self, message: Message) {
+        self.sweep();
         match message {
             // Nobody waits any more: what was not begun is not done.
             Message::Decide(_, reply) if reply.is_closed() => {}

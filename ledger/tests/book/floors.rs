@@ -137,3 +137,16 @@ fn a_closed_account_keeps_nothing() {
     book.set(&Command::SetAccount(closed));
     book.grant(&host("court", "a", 100, 1));
 }
+
+#[test]
+fn a_limit_by_kind_is_not_passed_within_a_floor_of_any_kind() {
+    let mut book = book();
+    let mut county = guaranteed(account("county", None, &[]), Meter::Vcpu, 20);
+    let amd64 = Dimensions { architecture: Some("amd64".to_owned()), ..Dimensions::default() };
+    county.limits.push(Limit { meter: Meter::Vcpu, dimensions: amd64, limit: Some(10), guaranteed: 0 });
+    book.set(&Command::SetAccount(county));
+    set(&mut book, "tax", Some("county"), None, 20);
+    let refusal = book.refusal(&host("tax", "a", 15, 1));
+    assert_eq!((refusal.code, refusal.parameters["available"].as_str()), (RefusalCode::ExceedsLimit, "10"));
+    book.grant(&host("tax", "a", 10, 1));
+}

@@ -57,3 +57,18 @@ fn a_claim_that_ends_or_does_not_exist_is_not_handed_over() {
     book.set(&Command::Release(id));
     assert!(matches!(book.record(&transfer), Err(CommandError::Released { .. })));
 }
+
+#[test]
+fn a_month_that_is_past_reads_the_same_after_a_claim_was_handed_over_under_another_name() {
+    let mut book = book();
+    let id = book.grant(&host("tax", "a", 4, 1024));
+    book.set(&Command::Billable(id));
+    book.until("2026-12-10T00:00:00Z");
+    let november = Period { from: at("2026-11-01T00:00:00Z"), to: at("2026-12-01T00:00:00Z") };
+    let filter = UsageFilter { account: Some("tax".into()), payer: None };
+    let before = usage(&book.state, november, &filter);
+    let Command::Transfer(mut transfer) = to_finance(&book, "a") else { unreachable!() };
+    transfer.subject.name = "renamed".to_owned();
+    book.set(&Command::Transfer(transfer));
+    assert_eq!(usage(&book.state, november, &filter), before);
+}

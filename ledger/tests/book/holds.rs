@@ -125,3 +125,13 @@ fn in_quarantine_no_hold_ends() {
     book.sweep();
     assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Released);
 }
+
+#[test]
+fn a_hold_past_its_deadline_is_not_granted_even_if_nobody_has_swept_it() {
+    let mut book = book();
+    let id = book.grant(&held("tax", "a", 8, "2026-11-02T00:00:00Z"));
+    book.set(&Command::Quarantine("store went back".to_owned()));
+    book.until("2026-11-03T00:00:00Z");
+    let refused = book.record(&Command::Confirm(id, "8-1024".to_owned()));
+    assert!(matches!(refused, Err(CommandError::NoHold { .. })), "{refused:?}");
+}

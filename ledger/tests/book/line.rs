@@ -109,3 +109,30 @@ fn a_place_is_lost_by_asking_for_something_else_by_a_refusal_and_by_going_away()
     assert!(!book.record(&Command::Unqueue("a".to_owned())).unwrap());
     assert_eq!(book.state.waiting().count(), 0);
 }
+
+#[test]
+fn whoever_goes_back_to_what_was_granted_leaves_the_line() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.pool(compute("c1", "east", 20, 1_000_000)).account("tax", None, &[]);
+    book.grant(&host("tax", "a", 2, 1));
+    book.grant(&host("tax", "b", 8, 1));
+    assert_eq!(book.refusal(&waiting("tax", "a", 20)).code, RefusalCode::WaitingForCapacity);
+    book.grant(&waiting("tax", "a", 2));
+    assert_eq!(book.state.waiting().count(), 0);
+    assert_eq!(book.state.claim_of_subject("a").unwrap().lines.len(), 3);
+}
+
+#[test]
+fn whoever_becomes_another_object_keeps_the_place() {
+    let mut book = book(60);
+    let id = book.grant(&host("tax", "a", 10, 1));
+    assert_eq!(book.refusal(&waiting("tax", "a", 80)).code, RefusalCode::WaitingForCapacity);
+    book.refusal(&waiting("court", "b", 70));
+    book.set(&Command::Rebind(id, "a2".to_owned()));
+    assert!(book.state.waiting_of("a").is_none());
+    let mut again = waiting("tax", "a2", 80);
+    again.subject.name = "host-a".to_owned();
+    assert_eq!(book.refusal(&again).parameters["ahead"], "0", "still before the other");
+    assert_eq!(book.state.waiting().count(), 2);
+    assert_eq!(book.state.verify(), []);
+}

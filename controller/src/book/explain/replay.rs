@@ -84,7 +84,7 @@ impl Replay {
 /// The claim an event is about.
 fn about(event: &Event) -> Option<ClaimId> {
     match event {
-        Event::ClaimGranted { claim } => Some(claim.id),
+        Event::ClaimGranted { claim } | Event::ClaimAdopted { claim } => Some(claim.id),
         Event::ClaimAmended { claim, .. }
         | Event::HoldPlaced { claim, .. }
         | Event::HoldConfirmed { claim }

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::{
     super::{
         account::Account,
-        claim::Holder,
         command::CommandError,
         event::{Entry, Event},
     },
@@ -95,7 +94,7 @@ impl State {
                 self.check_book(book)?;
                 self.books.insert(book.valid_from, Arc::new(book.clone()));
             }
-            Event::ClaimGranted { claim } => self.grant(claim)?,
+            Event::ClaimGranted { claim } | Event::ClaimAdopted { claim } => self.grant(claim)?,
             Event::ClaimAmended { claim, item, lines, spec_digest, approved_spec } => {
                 self.amend(*claim, at, item, lines, spec_digest, approved_spec)?;
             }
@@ -106,8 +105,7 @@ impl State {
             Event::RequestsOvertaken { tickets } => self.overtake(tickets)?,
             Event::RequestUnqueued { ticket, .. } => self.unqueue(*ticket)?,
             Event::ClaimTransferred { claim, account, system, subject, engine_namespace } => {
-                let to = Holder { account: account.clone(), system: system.clone() };
-                self.transfer(*claim, at, to, subject, engine_namespace)?;
+                self.transfer(*claim, at, (account, system), subject, engine_namespace)?;
             }
             Event::ClaimBillable { claim } => self.hand_over(*claim, at)?,
             Event::ClaimEnding { claim } => self.end(*claim, at)?,

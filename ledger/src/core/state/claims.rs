@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     super::{
-        claim::{Claim, ClaimId, ClaimStage, Hold, Holder, Line, LineVersion, Subject},
+        account::AccountId,
+        claim::{Claim, ClaimId, ClaimStage, Hold, Line, LineVersion, Subject},
         command::CommandError,
     },
     State,
@@ -40,6 +41,9 @@ impl State {
         approved_spec: &serde_json::Value,
     ) -> Result<(), CommandError> {
         self.check_lines(id, lines)?;
+        if self.known_claim(id)?.stage() == ClaimStage::Ending {
+            return Err(CommandError::Ending { claim: id });
+        }
         self.change(id, |claim| {
             turn(claim, at, item, lines.to_vec(), Vec::new());
             claim.hold = None;
@@ -105,14 +109,13 @@ impl State {
         &mut self,
         id: ClaimId,
         at: Timestamp,
-        to: Holder,
+        (account, system): (&AccountId, &str),
         subject: &Subject,
         engine_namespace: &str,
     ) -> Result<(), CommandError> {
         self.check_subject_free(subject, id)?;
-        self.ancestry_ids(Some(&to.account))?;
+        self.ancestry_ids(Some(account))?;
         let old = self.known_claim(id)?.subject.clone();
-        let account = to.account.clone();
         self.change(id, |claim| {
             claim.history.push(LineVersion {
                 until: at,
@@ -121,14 +124,15 @@ impl State {
                 held: claim.held.clone(),
                 holder: Some(claim.holder()),
             });
-            claim.account = to.account;
-            claim.system = to.system;
+            account.clone_into(&mut claim.account);
+            system.clone_into(&mut claim.system);
             claim.subject = subject.clone();
             claim.engine_namespace = Some(engine_namespace.to_owned());
         })?;
         self.index.unbind(&old);
         self.index.bind(subject, id);
-        self.index.by_account.entry(account).or_default().insert(id);
+        self.index.by_account.entry(account.clone()).or_default().insert(id);
+        self.keep_place(&old, subject, Some((account, system)));
         Ok(())
     }
 
@@ -174,6 +178,7 @@ impl State {
         self.change(id, |claim| claim.subject = new.clone())?;
         self.index.unbind(&old);
         self.index.bind(&new, id);
+        self.keep_place(&old, &new, None);
         Ok(())
     }
 

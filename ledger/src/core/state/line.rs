@@ -6,6 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     super::{
+        account::AccountId,
+        claim::Subject,
         command::CommandError,
         request::ClaimRequest,
         waiting::{Ticket, Waiting},
@@ -24,6 +26,24 @@ impl State {
         let waiting = Waiting { ticket, request: request.clone(), since: at, overtaken: 0 };
         self.waiting.insert(ticket, Arc::new(waiting));
         Ok(())
+    }
+
+    /// Whoever waits and becomes another object, or another account's, keeps the place; of two places the earlier.
+    pub(super) fn keep_place(&mut self, old: &Subject, new: &Subject, holder: Option<(&AccountId, &str)>) {
+        let Some(mut ticket) = self.index.waiting_by_subject.remove(&old.uid) else { return };
+        if let Some(other) = self.index.waiting_by_subject.remove(&new.uid).filter(|other| *other != ticket) {
+            self.waiting.remove(&ticket.max(other));
+            ticket = ticket.min(other);
+        }
+        self.index.waiting_by_subject.insert(new.uid.clone(), ticket);
+        if let Some(waiting) = self.waiting.get_mut(&ticket) {
+            let request = &mut Arc::make_mut(waiting).request;
+            new.clone_into(&mut request.subject);
+            if let Some((account, system)) = holder {
+                account.clone_into(&mut request.account);
+                system.clone_into(&mut request.system);
+            }
+        }
     }
 
     pub(super) fn overtake(&mut self, tickets: &[Ticket]) -> Result<(), CommandError> {
