@@ -5,11 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     book::Book,
     claim::Claim,
-    entry::Limit,
+    entry::{Limit, Pool},
     finding::{Findings, Rule},
     kind::{FactNo, Kind},
     meter::Meter,
+    tree::Node,
 };
+
+/// What a claim takes more of, pool by pool; true where that may be within a floor of its account or of one above.
+pub(crate) type Growth = BTreeMap<String, BTreeMap<Meter, bool>>;
 
 /// A limit or floor that does not hold now; it is a finding only if it was not just as bad before.
 enum Suspect {
@@ -17,12 +21,12 @@ enum Suspect {
     Floor { meter: Meter, kind: Kind, short: i128 },
 }
 
-/// Checks claim `id`, which was `before` (nothing, if it is new), and gives the pools it takes more of.
-pub(crate) fn check(book: &mut Book, id: u64, before: Option<&Claim>, findings: &mut Findings) -> BTreeSet<String> {
-    let Some(after) = book.claims.get(&id).cloned() else { return BTreeSet::new() };
+/// Checks claim `id`, which was `before` (nothing, if it is new), and gives what it takes more of.
+pub(crate) fn check(book: &mut Book, id: u64, before: Option<&Claim>, findings: &mut Findings) -> Growth {
+    let Some(after) = book.claims.get(&id).cloned() else { return Growth::new() };
     let growth = growth(before, &after);
     if growth.is_empty() {
-        return BTreeSet::new();
+        return Growth::new();
     }
     let path = book.tree.path(after.account);
     for closed in path.iter().filter_map(|number| book.tree.node(*number)).filter(|node| node.closed) {
@@ -33,7 +37,8 @@ pub(crate) fn check(book: &mut Book, id: u64, before: Option<&Claim>, findings: 
             "growth",
         );
     }
-    let pools = check_pools(book, before, &after, &growth, findings);
+    check_pools(book, before, &after, &growth, findings);
+    let pools = by_pool(book, &path, &growth);
 
     let meters: BTreeSet<Meter> = growth.iter().filter_map(|fact| Some(book.facts.get(*fact)?.meter)).collect();
     let mut suspects = limits(book, &path, &growth, &meters);
@@ -58,18 +63,9 @@ fn growth(before: Option<&Claim>, after: &Claim) -> BTreeSet<FactNo> {
 }
 
 /// I1, and whether the pools take anything at all.
-fn check_pools(
-    book: &Book,
-    before: Option<&Claim>,
-    after: &Claim,
-    growth: &BTreeSet<FactNo>,
-    findings: &mut Findings,
-) -> BTreeSet<String> {
-    let mut pools = BTreeSet::new();
+fn check_pools(book: &Book, before: Option<&Claim>, after: &Claim, growth: &BTreeSet<FactNo>, findings: &mut Findings) {
     let mut places = BTreeMap::new();
     for fact in growth.iter().filter_map(|fact| book.facts.get(*fact)) {
-        let Some((name, _)) = book.facts.place_name(fact.place) else { continue };
-        pools.insert(name.to_owned());
         places.insert(fact.place, fact);
     }
     for (place, fact) in places {
@@ -95,6 +91,19 @@ fn check_pools(
         let sum = book.taken_at(place);
         if sum > usable && takes(after) > before.map_or(0, takes) {
             findings.add(Rule::Capacity, after.name(), format!("at most {usable} {meter} taken in {name}"), sum);
+        }
+    }
+}
+
+fn by_pool(book: &Book, path: &[usize], growth: &BTreeSet<FactNo>) -> Growth {
+    let has_floor = |meter: Meter| {
+        let mut floors = path.iter().filter_map(|number| book.tree.node(*number)).flat_map(Node::floors);
+        floors.any(|floor| floor.meter == meter)
+    };
+    let mut pools = Growth::new();
+    for fact in growth.iter().filter_map(|fact| book.facts.get(*fact)) {
+        if let Some((name, meter)) = book.facts.place_name(fact.place) {
+            pools.entry(name.to_owned()).or_default().insert(meter, has_floor(meter));
         }
     }
     pools
@@ -136,14 +145,16 @@ fn floors(book: &Book, meter: Meter) -> Vec<Suspect> {
 fn shortage(book: &Book, meter: Meter, kind: &Kind, kept: &[(Kind, u128)]) -> Option<i128> {
     let promised: u128 = kept.iter().filter(|(floor, _)| kind.selects(floor)).map(|(_, free)| *free).sum();
     let mut free = 0_u128;
-    for pool in book.pools.values().filter(|pool| pool.is_open() && pool.can_hold(kind)) {
+    // A pool kept apart for systems of level 4 serves a floor only if that names the pool.
+    let serves = |pool: &&Pool| pool.is_open() && pool.can_hold(kind) && (!pool.is_apart() || kind.pool.is_some());
+    for pool in book.pools.values().filter(serves) {
         // A pool over its capacity has nothing free, and owes nothing to the others.
         free += pool.usable(meter)?.saturating_sub(taken(book, &pool.id, meter));
     }
     Some(i128::try_from(promised).unwrap_or(i128::MAX).saturating_sub(i128::try_from(free).unwrap_or(i128::MAX)))
 }
 
-fn taken(book: &Book, pool: &str, meter: Meter) -> u128 {
+pub(crate) fn taken(book: &Book, pool: &str, meter: Meter) -> u128 {
     book.facts.find_place(pool, meter).map_or(0, |place| book.taken_at(place))
 }
 

@@ -6,6 +6,8 @@ use crate::{
     book::Book,
     entry::{Pool, Request},
     finding::{Findings, Rule},
+    growth::{self, Growth},
+    meter::Meter,
 };
 
 /// How often a request that waits may be passed.
@@ -19,20 +21,26 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Whether it waits for room in `pool`, and some part of it could lie there if that were empty.
-    fn wants(&self, pool: &Pool) -> bool {
+    /// Whether some part of it could lie in `pool` if that were empty, and finds less there of one of `meters` than it
+    /// needs, where `free` is left.
+    fn misses(&self, pool: &Pool, meters: &[Meter], free: impl Fn(Meter) -> Option<u128>) -> bool {
         let Request { zone, protection_level, placements, .. } = &self.request;
         let is = |want: &Option<String>, is: &Option<String>| want.is_none() || want == is;
         pool.is_open()
             && pool.zones.contains(zone)
             && pool.carries(*protection_level)
             && placements.iter().any(|part| {
+                let short = |meter: &Meter| {
+                    let needs = part.quantities.get(meter).copied().unwrap_or(0);
+                    free(*meter).is_some_and(|free| free < u128::from(needs))
+                };
                 let large =
                     |(meter, much): (&_, &u64)| pool.usable(*meter).is_some_and(|usable| u128::from(*much) > usable);
                 part.pool_kind == pool.kind
                     && is(&part.architecture, &pool.architecture)
                     && is(&part.tier, &pool.tier)
                     && !part.quantities.iter().any(large)
+                    && meters.iter().any(short)
             })
     }
 }
@@ -45,29 +53,37 @@ pub(crate) struct Due {
     own: Option<u64>,
     /// Those it passed.
     passed: BTreeSet<u64>,
+    /// Those it passed unless what it took more of is within a floor.
+    perhaps: BTreeSet<u64>,
 }
 
 impl Due {
     /// What is due after the object `uid` took more of `pools`.
-    pub(crate) fn after(
-        book: &Book,
-        claim: &str,
-        uid: &str,
-        pools: &BTreeSet<String>,
-        findings: &mut Findings,
-    ) -> Self {
+    pub(crate) fn after(book: &Book, claim: &str, uid: &str, growth: &Growth, findings: &mut Findings) -> Self {
         let own = book.waiting.iter().find(|(_, waiting)| waiting.request.subject.uid == uid).map(|(own, _)| *own);
-        let pools: Vec<&Pool> = pools.iter().filter_map(|pool| book.pools.get(pool)).collect();
+        let passes = |waiting: &Waiting, even_within_floors: bool| {
+            growth.iter().filter_map(|(pool, meters)| Some((book.pools.get(pool)?, meters))).any(|(pool, meters)| {
+                let counted = meters.iter().filter(|(_, floor)| even_within_floors || !**floor);
+                let meters: Vec<Meter> = counted.map(|(meter, _)| *meter).collect();
+                waiting.misses(pool, &meters, |meter| {
+                    Some(pool.usable(meter)?.saturating_sub(growth::taken(book, &pool.id, meter)))
+                })
+            })
+        };
         let ahead = book.waiting.iter().filter(|(ticket, _)| own.is_none_or(|own| **ticket < own));
-        let mut passed = BTreeSet::new();
-        for (ticket, waiting) in ahead.filter(|(_, waiting)| pools.iter().any(|pool| waiting.wants(pool))) {
+        let (mut passed, mut perhaps) = (BTreeSet::new(), BTreeSet::new());
+        for (ticket, waiting) in ahead.filter(|(_, waiting)| passes(waiting, true)) {
+            perhaps.insert(*ticket);
+            if !passes(waiting, false) {
+                continue;
+            }
             passed.insert(*ticket);
             if waiting.overtaken >= MOST_OVERTAKINGS {
                 let expected = format!("ticket {ticket} served first, having been passed {MOST_OVERTAKINGS} times");
                 findings.add(Rule::Queue, claim, expected, "it is passed once more");
             }
         }
-        Self { claim: claim.to_owned(), own, passed }
+        Self { claim: claim.to_owned(), own, passed, perhaps }
     }
 
     /// Takes what an unqueueing pays off; false if it is about something else.
@@ -78,8 +94,9 @@ impl Due {
     /// Compares what is recorded as passed with what was passed.
     pub(crate) fn overtaken(&mut self, tickets: &[u64], findings: &mut Findings) {
         let recorded: BTreeSet<u64> = tickets.iter().copied().collect();
-        let passed = std::mem::take(&mut self.passed);
-        if recorded != passed || recorded.len() != tickets.len() {
+        let (passed, perhaps) = (std::mem::take(&mut self.passed), std::mem::take(&mut self.perhaps));
+        let fits = passed.is_subset(&recorded) && recorded.is_subset(&perhaps);
+        if !fits || recorded.len() != tickets.len() {
             let claim = if self.claim.is_empty() { "line" } else { &self.claim };
             findings.add(Rule::Queue, claim, format!("tickets {passed:?} passed"), format!("{tickets:?} recorded"));
         }

@@ -162,6 +162,9 @@ pub struct Claim {
     pub spec_digest: String,
     /// The spec that was decided: what controllers act on.
     pub approved_spec: serde_json::Value,
+    /// Whether the book had lost it and an operator booked it again: it was in use before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
     /// When capacity was set aside.
     pub reserved_at: Timestamp,
     /// When it was handed over: billing starts.

@@ -442,7 +442,7 @@ fn adopt(state: &State, claim: &Claim, at: Timestamp) -> Result<Option<Event>, C
     }
     // Its number is kept where nobody else has had it since.
     let id = claim.id.max(state.next_claim());
-    let claim = Claim { id, reserved_at: at, ..claim.clone() };
+    let claim = Claim { id, adopted: true, reserved_at: at, ..claim.clone() };
     Ok(Some(Event::ClaimAdopted { claim: Box::new(claim) }))
 }
 

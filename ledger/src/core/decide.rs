@@ -9,14 +9,13 @@ use super::{
     claim::{Claim, ClaimId, ClaimStage, Hold, Line, Subject},
     dimensions::Dimensions,
     event::Event,
-    floor::{Change, beyond_floors, eaten},
+    floor::{Change, beyond_all_floors, beyond_floors, eaten},
     meter::Meter,
     placement::{PlacementReport, place},
-    pool::PoolId,
     refusal::{Refusal, RefusalCode},
     request::{ClaimRequest, RequestError},
     state::State,
-    waiting::{Ticket, Unqueued, ahead_of, could_ever_lie, position},
+    waiting::{Ticket, Unqueued, Waiting, could_ever_lie, passed_by, position},
 };
 
 /// What was decided, after it was recorded.
@@ -139,7 +138,7 @@ fn weigh(
         .path(&request.account)
         .map_err(|_| Box::new(refuse(RefusalCode::UnknownAccount).with("account", &request.account)))?;
     let (lines, report) = place(state, request, &path, old).map_err(Box::new)?;
-    let change = change(old, &lines);
+    let change = change(request, old, &lines);
     let bound = closed(&path, &change)
         .or_else(|| exceeded(state, &path, &change))
         .or_else(|| kept_for_others(state, request, &path, &change));
@@ -149,8 +148,14 @@ fn weigh(
     }
 }
 
-fn change(old: Option<&Claim>, lines: &[Line]) -> Change {
-    Change::between(old.into_iter().flat_map(Claim::taken), lines.iter())
+/// What the claim takes afterwards, less what it takes now. A hold comes on top of what there is, even where less or
+/// something else is asked for.
+fn change(request: &ClaimRequest, old: Option<&Claim>, lines: &[Line]) -> Change {
+    let taken = old.into_iter().flat_map(Claim::taken);
+    match old.filter(|_| request.hold_until.is_some()) {
+        Some(claim) => Change::between(taken, claim.lines.iter().chain(&beyond(lines, &claim.lines))),
+        None => Change::between(taken, lines.iter()),
+    }
 }
 
 fn closed(path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
@@ -234,7 +239,7 @@ fn granted(
     report: PlacementReport,
     at: Timestamp,
 ) -> Plan {
-    let change = change(old, &lines);
+    let change = change(request, old, &lines);
     let claim = old.map_or(state.next_claim(), |claim| claim.id);
     let mut events = vec![match old {
         Some(claim) => amended(claim, request, lines),
@@ -243,19 +248,23 @@ fn granted(
     if let Some(waiting) = state.waiting_of(&request.subject.uid) {
         events.push(Event::RequestUnqueued { ticket: waiting.ticket, why: Unqueued::Granted });
     }
-    let tickets = overtaken(state, request, change.growing_pools());
+    let tickets = overtaken(state, request, &change);
     if !tickets.is_empty() {
         events.push(Event::RequestsOvertaken { tickets });
     }
     Plan::Record { claim, events, report }
 }
 
-/// Requests that came earlier, wait for one of these pools, and are passed.
-fn overtaken<'a>(state: &State, request: &ClaimRequest, pools: impl Iterator<Item = &'a PoolId>) -> Vec<Ticket> {
-    let pools = pools.filter_map(|pool| state.pool(pool));
-    let mut tickets: Vec<_> = pools
-        .flat_map(|pool| ahead_of(state, &request.subject.uid, pool).map(|waiting| waiting.ticket).collect::<Vec<_>>())
-        .collect();
+/// Requests that came earlier and find less than they need in one of these pools: they are passed. Not by what is within
+/// the asker's own floor.
+fn overtaken(state: &State, request: &ClaimRequest, change: &Change) -> Vec<Ticket> {
+    let path = state.path(&request.account).unwrap_or_default();
+    let beyond = beyond_all_floors(state, &path, change);
+    let mut tickets = Vec::new();
+    for (pool, growth) in beyond.growth_by_pool() {
+        let Some(pool) = state.pool(pool) else { continue };
+        tickets.extend(passed_by(state, &request.subject.uid, pool, &growth).map(|waiting| waiting.ticket));
+    }
     tickets.sort();
     tickets.dedup();
     tickets
@@ -315,6 +324,7 @@ fn first(state: &State, request: &ClaimRequest, lines: Vec<Line>, at: Timestamp)
             hold,
             spec_digest: request.spec_digest.clone(),
             approved_spec: request.approved_spec.clone(),
+            adopted: false,
             reserved_at: at,
             billable_from: None,
             billable_until: None,
@@ -329,10 +339,25 @@ fn first(state: &State, request: &ClaimRequest, lines: Vec<Line>, at: Timestamp)
 fn refused(state: &State, request: &ClaimRequest, refusal: Refusal) -> Plan {
     let waiting = state.waiting_of(&request.subject.uid);
     let leave = |why| waiting.map(|waiting| Event::RequestUnqueued { ticket: waiting.ticket, why });
-    let may_wait = request.wait && request.hold_until.is_none() && could_ever_lie(state, request);
+    // Nobody stands in line, and has room kept, for what limits or the pools themselves would never allow.
+    let one_day = (refusal.code == RefusalCode::PoolExhausted).then(|| could_ever_lie(state, request)).flatten();
+    let forbidden = one_day.as_ref().and_then(|lines| {
+        let path = state.path(&request.account).ok()?;
+        let change = change(request, state.claim_of_subject(&request.subject.uid).map(Arc::as_ref), lines);
+        closed(&path, &change).or_else(|| exceeded(state, &path, &change))
+    });
+    if let Some(forbidden) = forbidden {
+        let events = leave(Unqueued::Refused).into_iter().collect();
+        return Plan::Refuse { refusal: Refusal { report: refusal.report, ..forbidden }, events };
+    }
+    let may_wait = request.wait && request.hold_until.is_none() && one_day.is_some();
     match refusal.code {
         RefusalCode::PoolExhausted if may_wait => {
-            let stays = waiting.filter(|waiting| waiting.request == *request);
+            // What the catalogue says of an image or a class today makes no other request of it.
+            let same = |waiting: &&Waiting| {
+                waiting.request.spec_digest == request.spec_digest && waiting.request.placements == request.placements
+            };
+            let stays = waiting.filter(same);
             let mut events = Vec::new();
             let ahead = if let Some(waiting) = stays {
                 position(state, waiting.ticket, &waiting.request)

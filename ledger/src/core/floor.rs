@@ -7,7 +7,7 @@ use super::{
     claim::Line,
     dimensions::Dimensions,
     meter::Meter,
-    pool::{Pool, PoolId, PoolState},
+    pool::{Pool, PoolId, PoolState, SEPARATE_LEVEL},
     state::State,
 };
 
@@ -47,9 +47,16 @@ impl Change {
         counted.map(|(_, more)| more).sum()
     }
 
-    /// Pools that get more of anything.
-    pub(super) fn growing_pools(&self) -> impl Iterator<Item = &PoolId> {
-        self.by_fact.iter().filter(|(_, more)| **more > 0).filter_map(|((_, fact), _)| fact.pool.as_ref())
+    /// What pools get more of.
+    pub(super) fn growth_by_pool(&self) -> BTreeMap<&PoolId, BTreeMap<Meter, u64>> {
+        let mut pools: BTreeMap<&PoolId, BTreeMap<Meter, u64>> = BTreeMap::new();
+        for ((meter, fact), more) in self.by_fact.iter().filter(|(_, more)| **more > 0) {
+            if let Some(pool) = &fact.pool {
+                let sum = pools.entry(pool).or_default().entry(*meter).or_default();
+                *sum = sum.saturating_add(u64::try_from(*more).unwrap_or(0));
+            }
+        }
+        pools
     }
 
     fn meters(&self) -> impl Iterator<Item = Meter> {
@@ -93,6 +100,12 @@ pub(super) fn beyond_floors(state: &State, account: &Account, change: &Change, s
     beyond
 }
 
+/// What of a change is beyond all floors of `path`: the account's own, and what those above have for their units.
+pub(super) fn beyond_all_floors(state: &State, path: &[&Arc<Account>], change: &Change) -> Change {
+    let anywhere = Dimensions::default();
+    path.iter().fold(change.clone(), |beyond, account| beyond_floors(state, account, &beyond, &anywhere))
+}
+
 /// The first meter of which `change` would eat what is kept free for floors of others. What was short before and does
 /// not become shorter is no reason: a pool that lost capacity must not keep an account from its own floor.
 pub(super) fn eaten(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Meter> {
@@ -100,9 +113,7 @@ pub(super) fn eaten(state: &State, path: &[&Arc<Account>], change: &Change) -> O
     if kept.is_empty() {
         return None;
     }
-    let anywhere = Dimensions::default();
-    let borrowed =
-        path.iter().fold(change.clone(), |beyond, account| beyond_floors(state, account, &beyond, &anywhere));
+    let borrowed = beyond_all_floors(state, path, change);
     change.meters().find(|meter| {
         let floors = kept.iter().filter(|((of, _), _)| of == meter).map(|((_, floor), _)| floor);
         floors.clone().any(|set| {
@@ -135,7 +146,9 @@ fn within(path: &[&Arc<Account>], meter: Meter, set: &Dimensions, change: &Chang
 
 fn pools_of<'a>(state: &'a State, floor: &'a Dimensions) -> impl Iterator<Item = &'a Pool> {
     let open = state.pools().map(|record| &record.pool).filter(|pool| pool.state == PoolState::Open);
-    open.filter(move |pool| pool.can_match(floor))
+    // Pools kept apart for systems of level 4 serve hardly anybody's floor: only one that names the pool.
+    let apart = move |pool: &Pool| pool.max_protection_level == SEPARATE_LEVEL && floor.pool.is_none();
+    open.filter(move |pool| pool.can_match(floor) && !apart(pool))
 }
 
 /// What is free of a meter in a pool once `more` is taken. A pool over its capacity has nothing free, and lacks nothing

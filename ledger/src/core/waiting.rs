@@ -3,11 +3,15 @@
 //! First in, first out, with a bounded number of overtakings: what fits now may pass what does not, but nobody is passed
 //! more than [`MAX_OVERTAKINGS`] times. After that the pools a request waits for are kept for it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
     account::AccountId,
+    claim::Line,
+    dimensions::Dimensions,
     meter::Meter,
     pool::{Pool, PoolState},
     request::{ClaimRequest, Placement},
@@ -75,14 +79,29 @@ fn could_lie_in(placement: &Placement, pool: &Pool) -> bool {
         && placement.quantities.iter().all(holds)
 }
 
-/// Those ahead of the object `uid` (of everybody, if it does not wait itself) that compete for `pool`.
-pub(super) fn ahead_of<'a>(state: &'a State, uid: &str, pool: &Pool) -> impl Iterator<Item = &'a Waiting> {
+/// Those ahead of the object `uid` (of everybody, if it does not wait itself) that would find less than they need in
+/// `pool` once `growth` more is taken from it. Where there is enough for both, nobody is passed.
+pub(super) fn passed_by<'a>(
+    state: &'a State,
+    uid: &str,
+    pool: &'a Pool,
+    growth: &'a BTreeMap<Meter, u64>,
+) -> impl Iterator<Item = &'a Waiting> {
     let own = state.waiting_of(uid).map(|waiting| waiting.ticket);
-    let pool = pool.clone();
     state
         .waiting()
         .filter(move |other| own.is_none_or(|own| other.ticket < own))
-        .filter(move |other| other.competes_for(&pool))
+        .filter(move |other| may_serve(&other.request, pool) && needs(state, other, pool, growth))
+}
+
+/// Whether a part of what `waiting` asks for, which could lie in `pool`, would not after `growth` more is taken there.
+fn needs(state: &State, waiting: &Waiting, pool: &Pool, growth: &BTreeMap<Meter, u64>) -> bool {
+    let parts = waiting.request.placements.iter().filter(|placement| could_lie_in(placement, pool));
+    parts.flat_map(|placement| &placement.quantities).any(|(meter, quantity)| {
+        let grows = growth.get(meter).copied().unwrap_or(0);
+        let free = pool.usable(*meter).map(|usable| usable.saturating_sub(state.pool_use(&pool.id, *meter)));
+        grows > 0 && free.is_some_and(|free| free.saturating_sub(grows) < *quantity)
+    })
 }
 
 /// How many requests stand before `ticket` and want some of what `request` wants.
@@ -96,13 +115,54 @@ pub fn position(state: &State, ticket: Ticket, request: &ClaimRequest) -> usize 
     state.waiting().filter(rivals).count()
 }
 
-/// Whether every part of `request` could lie in some pool, were it empty: else waiting would be for ever.
-pub(super) fn could_ever_lie(state: &State, request: &ClaimRequest) -> bool {
-    let asked = request.placements.iter().filter(|placement| placement.quantities.values().any(|much| *much > 0));
-    asked.into_iter().all(|placement| {
-        let pools = state.pools().map(|record| &record.pool);
-        pools.filter(|pool| may_serve(request, pool)).any(|pool| could_lie_in(placement, pool))
-    })
+/// Lines `request` could have one day, all at one site, were its pools empty but for the floors of other accounts; none
+/// if waiting would be for ever.
+pub(super) fn could_ever_lie(state: &State, request: &ClaimRequest) -> Option<Vec<Line>> {
+    let pools: Vec<&Pool> = state.pools().map(|record| &record.pool).filter(|pool| may_serve(request, pool)).collect();
+    let sites: BTreeSet<&str> = pools.iter().map(|pool| pool.site.as_str()).collect();
+    sites.into_iter().find_map(|site| lines_at(state, request, site, &pools))
+}
+
+fn lines_at(state: &State, request: &ClaimRequest, site: &str, pools: &[&Pool]) -> Option<Vec<Line>> {
+    let mut lines = Vec::new();
+    for placement in &request.placements {
+        let asked = || placement.quantities.iter().filter(|(_, quantity)| **quantity > 0);
+        if asked().next().is_none() {
+            continue;
+        }
+        let here = pools.iter().filter(|pool| pool.site == site && could_lie_in(placement, pool));
+        let pool = here.into_iter().find(|pool| {
+            asked().all(|(meter, quantity)| {
+                let left =
+                    pool.usable(*meter).map(|usable| usable.saturating_sub(promised(state, request, pool, *meter)));
+                left.is_none_or(|left| *quantity <= left)
+            })
+        })?;
+        lines.extend(asked().map(|(meter, quantity)| Line {
+            meter: *meter,
+            pool: pool.id.clone(),
+            dimensions: Dimensions {
+                pool: None,
+                architecture: pool.architecture.clone(),
+                tier: pool.tier.clone(),
+                zone: Some(request.zone.clone()),
+            },
+            quantity: *quantity,
+        }));
+    }
+    Some(lines)
+}
+
+/// What floors of other trees keep free of a meter in a pool for ever, where no other pool could serve them.
+fn promised(state: &State, request: &ClaimRequest, pool: &Pool, meter: Meter) -> u64 {
+    let own = state.path(&request.account).ok().and_then(|path| path.last().map(|root| root.id.clone()));
+    let roots = state.accounts().filter(|account| account.parent.is_none() && Some(&account.id) != own.as_ref());
+    let floors = roots.flat_map(|root| root.floors()).filter(|floor| floor.meter == meter);
+    let here_only = |floor: &&super::account::Limit| {
+        let mut serving = state.pools().map(|record| &record.pool).filter(|other| other.can_match(&floor.dimensions));
+        pool.can_match(&floor.dimensions) && serving.all(|other| other.id == pool.id)
+    };
+    floors.filter(here_only).map(|floor| floor.guaranteed).fold(0, u64::saturating_add)
 }
 
 fn may_serve(request: &ClaimRequest, pool: &Pool) -> bool {

@@ -22,13 +22,14 @@ fn what_is_held_is_not_there_for_others_until_its_deadline() {
     let mut book = book();
     let id = book.grant(&held("tax", "a", 8, "2026-11-02T00:00:00Z"));
     assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Held);
-    let refusal = book.refusal(&host("tax", "b", 4, 1024));
-    // The pool is asked before the limit.
-    assert_eq!(refusal.code, RefusalCode::PoolExhausted);
+    book.account("court", None, &[]);
+    assert_eq!(book.refusal(&host("court", "b", 4, 1024)).code, RefusalCode::PoolExhausted);
+    // Where limit and pool both bind, the asker is told of the limit: room alone would not help.
+    assert_eq!(book.refusal(&host("tax", "c", 4, 1024)).code, RefusalCode::ExceedsLimit);
     book.until("2026-11-01T23:59:59Z");
-    assert_eq!(book.refusal(&host("tax", "b", 4, 1024)).code, RefusalCode::PoolExhausted);
+    assert_eq!(book.refusal(&host("court", "b", 4, 1024)).code, RefusalCode::PoolExhausted);
     book.until("2026-11-02T00:00:00Z");
-    book.grant(&host("tax", "b", 4, 1024));
+    book.grant(&host("court", "b", 4, 1024));
     assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Released);
     assert!(matches!(book.record(&Command::Confirm(id, "8-1024".to_owned())), Err(CommandError::NoHold { .. })));
 }
@@ -134,4 +135,17 @@ fn a_hold_past_its_deadline_is_not_granted_even_if_nobody_has_swept_it() {
     book.until("2026-11-03T00:00:00Z");
     let refused = book.record(&Command::Confirm(id, "8-1024".to_owned()));
     assert!(matches!(refused, Err(CommandError::NoHold { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_hold_for_something_else_does_not_pass_a_limit_by_taking_the_place_of_what_runs() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    let mut arm = compute("arm", "east", 100, 1_000_000);
+    arm.architecture = Some("arm64".to_owned());
+    book.pool(compute("x86", "east", 100, 1_000_000)).pool(arm).account("tax", None, &[(Meter::Vcpu, 8)]);
+    book.grant(&host("tax", "a", 8, 1024));
+    let mut other = held("tax", "a", 8, "2026-11-02T00:00:00Z");
+    other.placements[0].architecture = Some("arm64".to_owned());
+    other.spec_digest = "arm".to_owned();
+    assert_eq!(book.refusal(&other).code, RefusalCode::ExceedsLimit);
 }

@@ -136,3 +136,59 @@ fn whoever_becomes_another_object_keeps_the_place() {
     assert_eq!(book.state.waiting().count(), 2);
     assert_eq!(book.state.verify(), []);
 }
+
+#[test]
+fn one_who_waits_for_processors_keeps_no_disk_that_is_plentiful_from_others() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    let mut arm = compute("arm", "east", 10, 1_000_000);
+    arm.architecture = Some("arm64".to_owned());
+    book.pool(compute("x86", "east", 100, 1_000_000)).pool(arm).account("tax", None, &[]).account("court", None, &[]);
+    book.pool(crate::city::storage("s1", "east", "standard", 1_000_000));
+    let on_arm = |uid: &str, vcpu| {
+        let mut request = crate::city::with_disk(waiting("tax", uid, vcpu), "standard", 100);
+        request.placements[0].architecture = Some("arm64".to_owned());
+        request
+    };
+    book.grant(&on_arm("full", 10));
+    assert_eq!(book.refusal(&on_arm("waits", 4)).code, RefusalCode::WaitingForCapacity);
+    for number in 0..20 {
+        book.grant(&crate::city::with_disk(host("court", &format!("x{number}"), 1, 1), "standard", 100));
+    }
+    assert_eq!(book.state.waiting().next().unwrap().overtaken, 0, "nobody took what it waits for");
+}
+
+#[test]
+fn what_a_limit_would_refuse_anyhow_does_not_stand_in_line() {
+    let mut book = book(60);
+    book.account("small", None, &[(Meter::Vcpu, 2)]);
+    assert_eq!(book.refusal(&waiting("small", "a", 50)).code, RefusalCode::ExceedsLimit);
+    assert_eq!(book.state.waiting().count(), 0);
+}
+
+#[test]
+fn what_no_site_holds_whole_or_floors_of_others_never_leave_does_not_stand_in_line() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.pool(compute("c-east", "east", 100, 1_000)).pool(crate::city::storage("s-east", "east", "standard", 10));
+    book.pool(compute("c-west", "west", 10, 1_000)).pool(crate::city::storage("s-west", "west", "standard", 1_000));
+    book.account("tax", None, &[]);
+    let apart = crate::city::with_disk(waiting("tax", "a", 50), "standard", 500);
+    assert_eq!(book.refusal(&apart).code, RefusalCode::PoolExhausted);
+
+    let mut book = self::book(10);
+    let floor = crate::city::guaranteed(crate::city::account("court", None, &[]), Meter::Vcpu, 60);
+    book.set(&Command::SetAccount(floor));
+    assert_eq!(book.refusal(&waiting("tax", "b", 41)).code, RefusalCode::PoolExhausted, "60 are never there for it");
+    assert_eq!(book.refusal(&waiting("tax", "c", 40)).code, RefusalCode::WaitingForCapacity);
+}
+
+#[test]
+fn a_floor_is_not_kept_from_its_account_by_somebody_who_waits() {
+    let mut book = book(75);
+    let floor = crate::city::guaranteed(crate::city::account("court", None, &[]), Meter::Vcpu, 20);
+    book.set(&Command::SetAccount(floor));
+    assert_eq!(book.refusal(&waiting("tax", "large", 30)).code, RefusalCode::WaitingForCapacity);
+    for number in 0..20 {
+        book.grant(&host("court", &format!("own-{number}"), 1, 1));
+    }
+    assert_eq!(book.state.waiting().next().unwrap().overtaken, 0);
+}

@@ -7,12 +7,12 @@ use super::{
         account::{Account, Preference, Spread},
         claim::Claim,
         dimensions::Dimensions,
-        floor::{Change, eaten},
+        floor::{Change, beyond_all_floors, eaten},
         meter::Meter,
         pool::{Pool, PoolId},
         request::ClaimRequest,
         state::State,
-        waiting::{Waiting, ahead_of},
+        waiting::{Waiting, passed_by},
     },
     Filter, Screened,
     ask::{Ask, held},
@@ -128,16 +128,20 @@ fn room(
         if growth == 0 {
             continue;
         }
-        if ahead_of(state, &request.subject.uid, pool).any(Waiting::is_next) {
-            return Err((meter, Filter::Queue));
-        }
         let fact = Dimensions {
             pool: Some(pool.id.clone()),
             architecture: pool.architecture.clone(),
             tier: pool.tier.clone(),
             zone: Some(request.zone.clone()),
         };
-        if eaten(state, path, &Change::of(meter, fact, growth)).is_some() {
+        let change = Change::of(meter, fact, growth);
+        // What an account's own floor keeps free for it is not for others to wait for.
+        let passes =
+            || passed_by(state, &request.subject.uid, pool, &BTreeMap::from([(meter, growth)])).any(Waiting::is_next);
+        if beyond_all_floors(state, path, &change).grows() && passes() {
+            return Err((meter, Filter::Queue));
+        }
+        if eaten(state, path, &change).is_some() {
             return Err((meter, Filter::Floor));
         }
     }
