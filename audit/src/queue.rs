@@ -61,7 +61,7 @@ impl Due {
     /// What is due after the object `uid` took more of `pools`.
     pub(crate) fn after(book: &Book, claim: &str, uid: &str, growth: &Growth, findings: &mut Findings) -> Self {
         let own = book.waiting.iter().find(|(_, waiting)| waiting.request.subject.uid == uid).map(|(own, _)| *own);
-        let passes = |waiting: &Waiting, even_within_floors: bool| {
+        let misses_out = |waiting: &Waiting, even_within_floors: bool| {
             growth.iter().filter_map(|(pool, meters)| Some((book.pools.get(pool)?, meters))).any(|(pool, meters)| {
                 let counted = meters.iter().filter(|(_, floor)| even_within_floors || !**floor);
                 let meters: Vec<Meter> = counted.map(|(meter, _)| *meter).collect();
@@ -72,9 +72,9 @@ impl Due {
         };
         let ahead = book.waiting.iter().filter(|(ticket, _)| own.is_none_or(|own| **ticket < own));
         let (mut passed, mut perhaps) = (BTreeSet::new(), BTreeSet::new());
-        for (ticket, waiting) in ahead.filter(|(_, waiting)| passes(waiting, true)) {
+        for (ticket, waiting) in ahead.filter(|(_, waiting)| misses_out(waiting, true)) {
             perhaps.insert(*ticket);
-            if !passes(waiting, false) {
+            if !misses_out(waiting, false) {
                 continue;
             }
             passed.insert(*ticket);

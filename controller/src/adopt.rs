@@ -2,7 +2,9 @@
 //! to review; then, told to, its steps, and the end of the quarantine.
 
 mod apply;
+mod facts;
 mod gather;
+mod object;
 pub mod plan;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -61,6 +63,12 @@ pub enum AdoptError {
     /// A plan cannot be written as JSON.
     #[error("the plan cannot be written as JSON")]
     Encode(#[source] serde_json::Error),
+    /// Something is not settled that must be.
+    #[error("not applied, nothing was changed: {what}")]
+    Unsettled {
+        /// What, and what to do.
+        what: String,
+    },
     /// Things have changed since the plan was made.
     #[error("the plan no longer fits: {what}. Nothing was changed; make a new plan and review that")]
     Outdated {
@@ -113,16 +121,20 @@ fn summary(plan: &Plan) -> String {
                 plan::Step::Rebind { .. } => "rebind",
                 plan::Step::Recreate { .. } => "recreate",
                 plan::Step::Adopt { .. } => "adopt",
+                plan::Step::End { .. } => "end",
             };
             word == kind
         });
         steps.count()
     };
     format!(
-        "{} claims go to objects made anew, {} objects are made again, {} lost claims are booked again, {} in doubt stay so\n",
+        "{} claims go to objects made anew, {} objects are made again, {} lost claims are booked again, {} claims end, {} in \
+         doubt, {} without their machine or disk\n",
         of("rebind"),
         of("recreate"),
         of("adopt"),
-        plan.unresolved.len()
+        of("end"),
+        plan.unresolved.len(),
+        plan.vanished.len()
     )
 }

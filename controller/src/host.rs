@@ -21,7 +21,7 @@ use jiyun_crds::{
     names,
     v1alpha1::{CloudHost, CloudHostStatus, Reason},
 };
-use jiyun_ledger::{Claim, ClaimStage, Command, Decision, Meter, RefusalCode};
+use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, Decision, Meter, RefusalCode, State};
 use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
 use tracing::{info, warn};
 
@@ -114,10 +114,19 @@ fn changed(claim: &Claim, valid: &Valid) -> Option<Rejection> {
 pub fn disputed(host: &CloudHost, context: &Context) -> Option<String> {
     let meta = &host.metadata;
     let (namespace, name) = (meta.namespace.as_deref()?, meta.name.as_deref()?);
-    let namesakes = context
-        .ledger
-        .read(|state| state.claim_of_object("CloudHost", namespace, name).map(|claim| claim.id.to_string()));
-    namesakes.or_else(|| host.status.as_ref()?.claim_id.clone())
+    let namesake = context.ledger.read(|state| state.claim_of_object("CloudHost", namespace, name).cloned());
+    match namesake {
+        // It will be released, and then the name is free.
+        Some(claim) if claim.stage() == ClaimStage::Ending => None,
+        Some(claim) => Some(claim.id.to_string()),
+        None => host.status.as_ref()?.claim_id.clone(),
+    }
+}
+
+/// Whether a claim of this name is still being taken down.
+fn is_taken(host: &CloudHost, context: &Context) -> bool {
+    let (namespace, name) = (host.namespace().unwrap_or_default(), host.name_any());
+    context.ledger.read(|state| state.claim_of_object("CloudHost", &namespace, &name).is_some())
 }
 
 /// Puts a valid wish to the ledger, unless this very wish was refused before: a refusal stands until the wish is
@@ -132,6 +141,9 @@ async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Stand
         );
         context.metrics.unknown_claim();
         return Ok(Standing::Undecided(Reason::AdoptionNeeded));
+    }
+    if is_taken(host, context) {
+        return Ok(Standing::Undecided(Reason::Undecided));
     }
     if let Some(refusal) = standing_refusal(host, &valid.digest) {
         return Ok(refusal);
@@ -219,7 +231,7 @@ async fn drive(host: &CloudHost, claim: &Claim, context: &Context) -> Result<Eng
         disk: cdi::build(&order),
         machine: kubevirt::build(&order),
         power: order.power,
-        established: claim.billable_from.is_some(),
+        established: claim.billable_from.is_some() || claim.adopted,
     };
     let mut observed = Observed {
         disk: site.disk(&order.namespace, &order.disk_name),
@@ -331,10 +343,14 @@ pub fn has_vanished(claim: &Claim, context: &Context) -> bool {
 }
 
 /// How engine objects are labelled with a claim: numbers are given once in a book, and another book begins anew.
-pub fn claim_label(claim: &Claim, context: &Context) -> String {
-    let lineage = context.ledger.read(|state| state.lineage().map(ToString::to_string)).unwrap_or_default();
+pub fn label_of(claim: ClaimId, state: &State) -> String {
+    let lineage = state.lineage().map(ToString::to_string).unwrap_or_default();
     let beginning: String = lineage.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    format!("{}.{beginning}", claim.id)
+    format!("{claim}.{beginning}")
+}
+
+fn claim_label(claim: &Claim, context: &Context) -> String {
+    context.ledger.read(|state| label_of(claim.id, state))
 }
 
 /// The site a claim lies at and the storage class of its disk.

@@ -54,6 +54,7 @@ pub struct Beginning {
 pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) -> Result<(), ReconcileError> {
     let Beginning { client, ledger, report, peer, metrics } = beginning;
     check_lineage(&client, args, &ledger, &report, &peer).await?;
+    let acknowledged = lineage::acknowledged(&client, &args.namespace).await?;
 
     let writer = Writer::new(metrics.clone());
     let mut tasks = JoinSet::new();
@@ -154,8 +155,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         book_what_is_there(&context).await;
         info!("catalogue, accounts and pools are known; cloud hosts follow");
         let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
-        let every = Duration::from_secs(args.look_every);
-        tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), every, context.clone(), stop.clone()));
+        let plan = orphans::Looks { every: Duration::from_secs(args.look_every), acknowledged };
+        tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), plan, context.clone(), stop.clone()));
         let triggers = host::Triggers { machines, instances: instances.stream, disks };
         tasks.spawn(host::run(hosts, triggers, args.concurrency, context, stop.clone()));
     }

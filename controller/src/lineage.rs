@@ -4,14 +4,14 @@
 //! store's lineage and how far it had come. If either is behind what the other remembers, it was restored or replaced,
 //! and nothing may be granted, released or deleted until an operator has looked.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use jiyun_ledger::{Ledger, Lineage, OpenReport};
+use jiyun_ledger::{CommandError, Ledger, LedgerError, Lineage, OpenReport};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::{
     error::{ReconcileError, chain},
@@ -127,6 +127,40 @@ pub async fn remember(
     Ok(())
 }
 
+/// Name of the `ConfigMap` with what an operator has looked at and left as it is; the chart's Role names it too.
+const ACKNOWLEDGED: &str = "jiyun-ledger-acknowledged";
+
+/// Notes disagreements that stay after an adoption (numbers of claims, UIDs of objects): they call for no new quarantine.
+///
+/// # Errors
+/// When Kubernetes does not take it.
+pub async fn acknowledge(
+    client: &Client,
+    writer: &Writer,
+    namespace: &str,
+    known: &BTreeSet<String>,
+) -> Result<(), ReconcileError> {
+    let api = Api::<ConfigMap>::namespaced(client.clone(), namespace);
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let object = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ACKNOWLEDGED, "namespace": namespace},
+        "data": {"known": known.join("\n")},
+    });
+    writer.apply(&api, ACKNOWLEDGED, &object).await?;
+    Ok(())
+}
+
+/// What was acknowledged; nothing before the first adoption.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn acknowledged(client: &Client, namespace: &str) -> Result<BTreeSet<String>, ReconcileError> {
+    let api = Api::<ConfigMap>::namespaced(client.clone(), namespace);
+    let found = api.get_opt(ACKNOWLEDGED).await.map_err(|source| ReconcileError::read(ACKNOWLEDGED, source))?;
+    let known = found.and_then(|found| found.data).and_then(|mut data| data.remove("known")).unwrap_or_default();
+    Ok(known.lines().map(str::to_owned).collect())
+}
+
 /// Keeps both memories fresh while anything happens, until `stop`. An idle system writes nothing.
 pub async fn keep(
     client: Client,
@@ -152,6 +186,15 @@ pub async fn keep(
                 // The mark itself is an entry; noting its number keeps it from calling for the next mark.
                 match ledger.mark_peer(peer.clone(), water).await {
                     Ok(commit) => marked = commit.revision,
+                    // Restored under a running leader: what it has seen since may never have been.
+                    Err(LedgerError::Command(
+                        refused @ (CommandError::PeerBack { .. } | CommandError::PeerChanged { .. }),
+                    )) => {
+                        error!(reason = %refused, "quarantine: the API server's store went backwards or was replaced");
+                        if let Err(error) = ledger.quarantine(refused.to_string()).await {
+                            warn!(error = chain(&error), "the quarantine was not recorded yet");
+                        }
+                    }
                     Err(error) => warn!(error = chain(&error), "the ledger did not take the mark"),
                 }
             }

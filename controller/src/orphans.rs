@@ -3,7 +3,10 @@
 //! An object can only vanish like this when somebody forced its finalizer off. Many at once mean that a store was
 //! restored, a namespace lost or a list answered empty: then nothing is touched.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 
 use jiyun_crds::v1alpha1::CloudHost;
 use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command};
@@ -44,12 +47,20 @@ pub fn judge(missing: Vec<ClaimId>, others: usize, open: usize) -> Verdict {
     }
 }
 
-/// Looks for orphans until `stop`, each `every`. A claim is called an orphan only after two looks, so a watch that lags
+/// How it is looked.
+pub struct Looks {
+    /// How often.
+    pub every: Duration,
+    /// Disagreements that an operator has looked at and left as they are.
+    pub acknowledged: BTreeSet<String>,
+}
+
+/// Looks for orphans until `stop`. A claim is called an orphan only after two looks, so a watch that lags
 /// does no harm.
 pub async fn sweep(
     hosts: Store<Guarded<CloudHost>>,
     mut listed: watch::Receiver<bool>,
-    every: Duration,
+    looks: Looks,
     context: Context,
     stop: CancellationToken,
 ) {
@@ -59,12 +70,12 @@ pub async fn sweep(
     }
     let (mut suspected, mut absent) = (HashSet::new(), HashSet::new());
     let (mut disputed, mut vanished) = (HashSet::new(), HashSet::new());
-    while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
+    while stop.run_until_cancelled(tokio::time::sleep(looks.every)).await.is_some() {
         if context.quarantined() {
             continue;
         }
         leave_lines(&hosts, &context, &mut absent).await;
-        let look = look(&hosts, &context);
+        let look = look(&hosts, &looks.acknowledged, &context);
         let confirmed: Vec<_> = look.missing.iter().copied().filter(|claim| suspected.contains(claim)).collect();
         let disagreements =
             look.disputed.intersection(&disputed).count() + look.vanished.intersection(&vanished).count();
@@ -132,7 +143,7 @@ struct Look {
     open: usize,
 }
 
-fn look(hosts: &Store<Guarded<CloudHost>>, context: &Context) -> Look {
+fn look(hosts: &Store<Guarded<CloudHost>>, acknowledged: &BTreeSet<String>, context: &Context) -> Look {
     let hosts = hosts.state();
     let present: HashSet<String> = hosts.iter().filter_map(|host| uid(host)).collect();
     let named: HashSet<(Option<&str>, Option<&str>)> =
@@ -146,6 +157,7 @@ fn look(hosts: &Store<Guarded<CloudHost>>, context: &Context) -> Look {
             .filter(|host| !host.metadata.uid.as_deref().is_some_and(holds))
             .filter(|host| crate::host::disputed(host, context).is_some())
             .filter_map(|host| host.metadata.uid.clone())
+            .filter(|uid| !acknowledged.contains(uid))
             .collect();
         let mut look = Look { missing: Vec::new(), disputed, vanished: HashSet::new(), open: 0 };
         for claim in state.claims().filter(|claim| claim.is_open() && claim.subject.kind == "CloudHost") {
@@ -153,10 +165,13 @@ fn look(hosts: &Store<Guarded<CloudHost>>, context: &Context) -> Look {
             let subject = &claim.subject;
             let namesake = named.contains(&(Some(subject.namespace.as_str()), Some(subject.name.as_str())));
             if present.contains(&subject.uid) {
-                if engines_known && claim.stage() == ClaimStage::Billable && has_vanished(claim, context) {
+                let in_use = claim.stage() == ClaimStage::Billable || claim.adopted;
+                let known = acknowledged.contains(&claim.id.to_string());
+                if engines_known && in_use && !known && has_vanished(claim, context) {
                     look.vanished.insert(claim.id);
                 }
-            } else if !namesake {
+            // What is ended already is finished, whoever has its name now.
+            } else if !namesake || claim.stage() == ClaimStage::Ending {
                 look.missing.push(claim.id);
             }
         }
@@ -180,8 +195,10 @@ async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
     let api = Api::<Guarded<CloudHost>>::namespaced(context.client.clone(), namespace);
     match api.get(name).await {
         Ok(host) if uid(&host).is_some_and(|uid| uid == claim.subject.uid) => return Ok(()),
-        // Another object of the name, or the API server's own word that there is none of this kind and name. A missing
-        // definition answers 404 as well, but says nothing about the object.
+        // Another object of the name is no proof that this one is gone for good: it may have been restored.
+        Ok(_) if claim.stage() != ClaimStage::Ending => return Ok(()),
+        // The API server's own word that there is none of this kind and name. A missing definition answers 404 as well,
+        // but says nothing about the object.
         Ok(_) => {}
         Err(kube::Error::Api(status)) if names_object(&status, name) => {}
         Err(source) => return Err(ReconcileError::read(format!("CloudHost {name}"), source)),

@@ -16,7 +16,7 @@ use tracing::info;
 use super::{
     AdoptError,
     gather::{Objects, plan_with},
-    plan::{Plan, Step},
+    plan::{Plan, Step, Unresolved},
 };
 use crate::{
     args::Adopt,
@@ -64,13 +64,15 @@ pub async fn apply(reviewed: &Plan, arguments: &Adopt) -> Result<(), AdoptError>
 
 async fn steps(reviewed: &Plan, ledger: &Ledger, client: &Client, arguments: &Adopt) -> Result<(), AdoptError> {
     let state = ledger.snapshot();
-    let (now, objects) = plan_with(&state, client).await?;
-    still_fits(reviewed, &now)?;
+    let (now, _) = plan_with(&state, client).await?;
+    let due = due(reviewed, &now)?;
     // Nothing else may move while both are brought together.
     ledger.quarantine(format!("adoption by {}", arguments.by())).await?;
     let writer = Writer::new(Metrics::new().map_err(ServeError::from)?);
-    for step in &now.steps {
+    let mut ended = Vec::new();
+    for step in &due {
         match step {
+            Step::End { claim, .. } => ended.push(id(claim)?),
             Step::Rebind { claim, to, .. } => drop(ledger.rebind(id(claim)?, to.clone()).await?),
             Step::Recreate { claim, object, manifest } => {
                 let (namespace, name) = object.split_once('/').unwrap_or_default();
@@ -78,16 +80,7 @@ async fn steps(reviewed: &Plan, ledger: &Ledger, client: &Client, arguments: &Ad
                 let made = writer.apply(&api, name, manifest).await.map_err(ReconcileError::from)?;
                 ledger.rebind(id(claim)?, made.uid().unwrap_or_default()).await?;
             }
-            Step::Adopt { uid, object, claim } => {
-                let host = objects.hosts.iter().find(|host| host.uid().as_deref() == Some(uid));
-                let claim = host.and_then(|host| lost_claim(host, claim, &state, &objects));
-                let claim = claim.ok_or_else(|| AdoptError::Outdated {
-                    what: format!(
-                        "what {object} names (department, system, class, image, zone, pools) cannot be resolved"
-                    ),
-                })?;
-                ledger.record(Command::Adopt(Box::new(claim))).await?;
-            }
+            Step::Adopt { claim, .. } => drop(ledger.record(Command::Adopt(claim.clone())).await?),
         }
         info!(?step, "done");
     }
@@ -95,28 +88,50 @@ async fn steps(reviewed: &Plan, ledger: &Ledger, client: &Client, arguments: &Ad
     let peer = lineage::peer(client).await?;
     let commit = ledger.mark_peer(peer.lineage, peer.revision).await?;
     lineage::remember(client, &writer, &arguments.namespace, &now.lineage, commit.revision).await?;
+    let doubts = now.unresolved.iter().filter_map(|doubt| doubt.uid.clone());
+    let known = doubts.chain(now.vanished.iter().cloned()).collect();
+    lineage::acknowledge(client, &writer, &arguments.namespace, &known).await?;
     ledger.lift(arguments.by(), arguments.note()).await?;
+    // The controller takes down what is left of them, and releases them.
+    for claim in ended {
+        ledger.end(claim).await?;
+    }
     Ok(())
 }
 
-/// Everything that is due now was reviewed: more may have been done since, nothing may have been added.
-fn still_fits(reviewed: &Plan, now: &Plan) -> Result<(), AdoptError> {
+/// What is due now, as it was reviewed: more may have been done since, nothing may have been added. A reviewer may have
+/// written `end` where an object would be made again; an object that was made again already only needs its claim.
+fn due(reviewed: &Plan, now: &Plan) -> Result<Vec<Step>, AdoptError> {
     if reviewed.lineage != now.lineage {
         let what = format!("it was made for ledger {}, and this is {}", reviewed.lineage, now.lineage);
         return Err(AdoptError::Outdated { what });
     }
-    match now.steps.iter().find(|step| !reviewed.steps.contains(step)) {
-        Some(step) => Err(AdoptError::Outdated { what: format!("not reviewed: {step:?}") }),
-        None => Ok(()),
+    if let Some(doubt) = now.unresolved.iter().find(|doubt| doubt.blocks()) {
+        let Unresolved { object, why, what_to_do, .. } = doubt;
+        return Err(AdoptError::Unsettled { what: format!("{object}: {why}; {what_to_do}") });
     }
+    let fitting = |step: &Step| {
+        let about = step.about();
+        reviewed.steps.iter().find_map(|other| match (step, other) {
+            _ if step == other => Some(step.clone()),
+            (Step::Recreate { .. }, Step::End { .. }) if other.about() == about => Some(other.clone()),
+            (Step::Rebind { .. }, Step::Recreate { .. }) if other.about() == about => Some(step.clone()),
+            _ => None,
+        })
+    };
+    let due = now
+        .steps
+        .iter()
+        .map(|step| fitting(step).ok_or_else(|| AdoptError::Outdated { what: format!("not reviewed: {step:?}") }));
+    due.collect()
 }
 
 fn id(claim: &str) -> Result<ClaimId, AdoptError> {
     claim.parse().map_err(|_| AdoptError::Outdated { what: format!("{claim} is no claim") })
 }
 
-/// The claim a host had, from what it says itself and what it names.
-fn lost_claim(host: &CloudHost, claimed: &str, state: &State, objects: &Objects) -> Option<Claim> {
+/// The claim a host had, from what it says itself and what it names; its number is for the caller.
+pub fn lost_claim(host: &CloudHost, state: &State, objects: &Objects) -> Option<Claim> {
     let found = found(host, objects);
     let valid = host::valid::validate(host, &found).ok()?;
     let request = host::request::claim_request(host, &valid).ok()?;
@@ -144,7 +159,7 @@ fn lost_claim(host: &CloudHost, claimed: &str, state: &State, objects: &Objects)
     }
     lines.sort();
     Some(Claim {
-        id: claimed.parse().ok()?,
+        id: ClaimId(0),
         account: request.account,
         system: request.system,
         engine_namespace: None,
@@ -155,6 +170,7 @@ fn lost_claim(host: &CloudHost, claimed: &str, state: &State, objects: &Objects)
         hold: None,
         spec_digest: request.spec_digest,
         approved_spec: request.approved_spec,
+        adopted: true,
         reserved_at: Timestamp::UNIX_EPOCH,
         billable_from: None,
         billable_until: None,

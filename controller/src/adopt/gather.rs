@@ -1,22 +1,37 @@
 //! What both stores hold now: read, nothing written.
 
-use std::collections::BTreeSet;
-
-use jiyun_crds::v1alpha1::{CloudHost, Department, HostClass, HostImage, InformationSystem, NetworkZone};
+use jiyun_crds::{
+    names,
+    v1alpha1::{CloudHost, Department, HostClass, HostImage, InformationSystem, NetworkZone},
+};
 use jiyun_ledger::{
     Follower, State,
     store::etcd::{DEFAULT_PREFIX, EtcdStore},
 };
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DynamicObject, ListParams},
+};
 use serde::de::DeserializeOwned;
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use super::{
     AdoptError,
+    apply::lost_claim,
+    facts::{Facts, by_name},
     plan::{self, Plan},
 };
-use crate::{args::Adopt, error::ReconcileError, serve};
+use crate::{
+    args::Adopt,
+    engines::{
+        cdi::DataVolume,
+        kubevirt::VirtualMachine,
+        view::{EngineKind, View},
+    },
+    error::ReconcileError,
+    host, serve,
+};
 
 /// How long the ledger may take to be read.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -38,8 +53,8 @@ pub struct Objects {
     pub images: Vec<HostImage>,
     /// Zones.
     pub zones: Vec<NetworkZone>,
-    /// Names of namespaces.
-    pub namespaces: BTreeSet<String>,
+    /// Engine objects and namespaces.
+    pub facts: Facts,
 }
 
 /// Reads both and plans.
@@ -54,9 +69,23 @@ pub async fn plan_with(state: &State, client: &Client) -> Result<(Plan, Objects)
         classes: all(client).await?,
         images: all(client).await?,
         zones: all(client).await?,
-        namespaces: all::<Namespace>(client).await?.iter().map(ResourceExt::name_any).collect(),
+        facts: Facts {
+            machines: by_name(engine_objects::<VirtualMachine>(client).await?),
+            disks: by_name(engine_objects::<DataVolume>(client).await?),
+            namespaces: all::<Namespace>(client).await?.iter().map(ResourceExt::name_any).collect(),
+        },
     };
-    Ok((plan::plan(state, &objects.hosts, &objects.namespaces), objects))
+    let label = |claim| host::label_of(claim, state);
+    let lost = |host: &CloudHost| lost_claim(host, state, &objects);
+    Ok((plan::plan(state, &objects.hosts, &objects.facts, label, lost), objects))
+}
+
+/// Our objects of an engine's kind, whole: what of them is read is more than the views keep.
+async fn engine_objects<E: EngineKind>(client: &Client) -> Result<Vec<DynamicObject>, AdoptError> {
+    let resource = ApiResource::erase::<View<E>>(&());
+    let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
+    let ours = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGED_BY);
+    pages(&api, E::PLURAL, ListParams::default().labels(&ours)).await
 }
 
 /// Follows the ledger until it was read, and plans.
@@ -77,10 +106,16 @@ async fn all<K>(client: &Client) -> Result<Vec<K>, AdoptError>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    let api = Api::<K>::all(client.clone());
-    let (mut objects, mut page) = (Vec::new(), ListParams::default().limit(PAGE));
+    pages(&Api::<K>::all(client.clone()), &K::plural(&()), ListParams::default()).await
+}
+
+async fn pages<K>(api: &Api<K>, kind: &str, selection: ListParams) -> Result<Vec<K>, AdoptError>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
+    let (mut objects, mut page) = (Vec::new(), selection.limit(PAGE));
     loop {
-        let list = api.list(&page).await.map_err(|source| ReconcileError::read(K::plural(&()), source))?;
+        let list = api.list(&page).await.map_err(|source| ReconcileError::read(kind, source))?;
         objects.extend(list.items);
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page = page.continue_token(&token),

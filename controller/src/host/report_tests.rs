@@ -47,6 +47,7 @@ fn claim() -> Arc<Claim> {
         }],
         spec_digest: "d".into(),
         approved_spec: json!({}),
+        adopted: false,
         reserved_at: at(1000),
         billable_from: None,
         billable_until: None,

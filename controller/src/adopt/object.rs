@@ -1,0 +1,32 @@
+//! The object of a claim: its name, and how it is made again.
+
+use jiyun_crds::v1alpha1::Quantity;
+use jiyun_ledger::Claim;
+use serde_json::{Value, json};
+
+use crate::host::approved::Approved;
+
+/// Namespace and name.
+pub fn named(claim: &Claim) -> String {
+    format!("{}/{}", claim.subject.namespace, claim.subject.name)
+}
+
+/// The object a claim was approved for; none if that cannot be read. Its name for people and its power are not in the
+/// book: it comes back running.
+pub fn manifest(claim: &Claim) -> Option<Value> {
+    let approved: Approved = serde_json::from_value(claim.approved_spec.clone()).ok()?;
+    let zone = claim.lines.iter().find_map(|line| line.dimensions.zone.clone())?;
+    Some(json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudHost",
+        "metadata": {"name": claim.subject.name, "namespace": claim.subject.namespace},
+        "spec": {
+            "displayName": claim.subject.name,
+            "systemRef": {"name": claim.system}, "classRef": {"name": approved.class},
+            "imageRef": {"name": approved.image}, "zoneRef": {"name": zone}, "architecture": approved.architecture,
+            "systemDisk": {
+                "tier": approved.disk_tier, "size": Quantity::from_mebibytes(approved.disk_mebibytes).as_str(),
+            },
+            "sshAuthorizedKeys": approved.ssh_authorized_keys,
+        },
+    }))
+}
