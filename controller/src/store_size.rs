@@ -26,13 +26,18 @@ pub async fn watch(store: EtcdStore, limit: u64, metrics: Metrics, stop: Cancell
                     Fill::High => {
                         warn!(
                             bytes,
-                            in_use, limit, "the ledger's store is at 60 % of its limit: export, prune, compact"
+                            in_use,
+                            limit,
+                            "the ledger's store is at 60 % of its limit: write the old entries to an archive (ledger archive), note it (ledger archived), then \
+                             defragment etcd"
                         );
                     }
                     Fill::Critical => {
                         error!(
                             bytes,
-                            in_use, limit, "the ledger's store is at 80 % of its limit; when full it takes nothing"
+                            in_use,
+                            limit,
+                            "the ledger's store is at 80 % of its limit, and when full nothing can be ordered: archive the old entries and defragment etcd now"
                         );
                     }
                 }

@@ -86,7 +86,9 @@ pub enum PruneError {
         keep_from: Timestamp,
     },
     /// Not all of them were exported.
-    #[error("entries {from} to {up_to} are not all exported; export them and note it")]
+    #[error(
+        "entries {from} to {up_to} are not all exported; write them with `ledger archive` and note the file with `ledger archived`"
+    )]
     NotExported {
         /// The first entry to prune.
         from: u64,

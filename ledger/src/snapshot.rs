@@ -18,7 +18,7 @@ mod encode;
 mod load;
 mod take;
 
-pub(crate) use load::{Loaded, listed, load, newest};
+pub(crate) use load::{Loaded, listed, load, newest, unfinished};
 pub(crate) use take::take;
 
 /// The form described above. A program that knows another one only passes the snapshot over.

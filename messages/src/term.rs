@@ -6,8 +6,11 @@ use crate::{Language, Parameters};
 const AMOUNTS: [&str; 9] =
     ["limit", "used", "held", "requested", "missing", "available", "capacity", "promised", "own"];
 
-/// Parameters that name a meter.
-const METERS: [&str; 1] = ["meter"];
+/// Parameters that name a meter, or several.
+const METERS: [&str; 2] = ["meter", "meters"];
+
+/// Who raises a limit where nobody is named.
+const PLATFORM: &str = "platform";
 
 /// Parameters that name an object: its kind, alone or with its name behind.
 const OBJECTS: [&str; 2] = ["kind", "what"];
@@ -23,12 +26,19 @@ pub(crate) fn shown(name: &str, parameters: &Parameters, language: Language) -> 
     if name == "nextRelease" {
         return Some(next_release(parameters.get(name), language));
     }
-    let value = parameters.get(name)?;
     if name == "raisedBy" {
-        return Some(raised_by(value, language));
+        return Some(raised_by(parameters.get(name).map_or(PLATFORM, String::as_str), language));
     }
+    let value = parameters.get(name)?;
     if METERS.contains(&name) {
-        return Some(meter(value, language).to_owned());
+        let joint = match language {
+            Language::Chinese => "、",
+            Language::English => ", ",
+        };
+        return Some(value.split(", ").map(|each| meter(each, language)).collect::<Vec<_>>().join(joint));
+    }
+    if name == "until" {
+        return Some(beijing(value, language));
     }
     if AMOUNTS.contains(&name)
         && let Some(meter) = parameters.get("meter")
@@ -103,22 +113,31 @@ fn dimensions(parameters: &Parameters, language: Language) -> String {
     }
 }
 
-/// A sentence of its own, so that none is left where no hold ends; the moment in China's time, as people there read it.
+/// A sentence of its own, so that none is left where no hold ends.
 fn next_release(at: Option<&String>, language: Language) -> String {
     let Some(at) = at else { return String::new() };
-    let local = at.parse::<jiff::Timestamp>().map(|at| jiff::tz::Offset::constant(8).to_datetime(at));
-    let shown = local.map_or_else(|_| at.clone(), |local| local.strftime("%Y-%m-%d %H:%M").to_string());
+    let shown = beijing(at, language);
     match language {
-        Language::Chinese => format!("本单位预占的资源将于 {shown}（北京时间）释放。"),
-        Language::English => format!("What your department has on hold is free again at {shown} (Beijing time). "),
+        Language::Chinese => format!("本单位预占的资源将于 {shown}释放。"),
+        Language::English => format!("What your department has on hold is free again at {shown}. "),
+    }
+}
+
+/// A moment in China's time, as people there read it; as it is where it is no moment.
+fn beijing(at: &str, language: Language) -> String {
+    let Ok(moment) = at.parse::<jiff::Timestamp>() else { return at.to_owned() };
+    let local = jiff::tz::Offset::constant(8).to_datetime(moment).strftime("%Y-%m-%d %H:%M");
+    match language {
+        Language::Chinese => format!("{local}（北京时间）"),
+        Language::English => format!("{local} (Beijing time)"),
     }
 }
 
 /// Who can raise a limit: the platform, or the department above.
 fn raised_by(who: &str, language: Language) -> String {
     match (who, language) {
-        ("platform", Language::Chinese) => "平台运营人员".to_owned(),
-        ("platform", Language::English) => "the platform operators".to_owned(),
+        (PLATFORM, Language::Chinese) => "平台运营人员".to_owned(),
+        (PLATFORM, Language::English) => "the platform operators".to_owned(),
         (unit, Language::Chinese) => format!("上级单位 {unit} 或平台运营人员"),
         (unit, Language::English) => format!("the parent unit {unit} or the platform operators"),
     }
@@ -217,6 +236,17 @@ mod tests {
         let facts = parameters([("tier", "extreme")]);
         assert_eq!(shown("dimensions", &facts, Language::English).as_deref(), Some("storage tier extreme"));
         assert_eq!(shown("dimensions", &Parameters::new(), Language::Chinese).as_deref(), Some("全部"));
+    }
+
+    #[test]
+    fn several_meters_and_a_moment_are_read_in_the_readers_language() {
+        let above = parameters([("meters", "Vcpu, Memory"), ("until", "2026-11-30T18:00:00Z")]);
+        assert_eq!(shown("meters", &above, Language::Chinese).as_deref(), Some("vCPU、内存"));
+        assert_eq!(shown("meters", &above, Language::English).as_deref(), Some("vCPU, memory"));
+        assert_eq!(shown("until", &above, Language::Chinese).as_deref(), Some("2026-12-01 02:00（北京时间）"));
+        assert_eq!(shown("until", &above, Language::English).as_deref(), Some("2026-12-01 02:00 (Beijing time)"));
+        let before_this_was_told = shown("raisedBy", &above, Language::English);
+        assert_eq!(before_this_was_told.as_deref(), Some("the platform operators"));
     }
 
     #[test]

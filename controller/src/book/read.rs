@@ -50,10 +50,14 @@ pub async fn each(
     }
 }
 
-/// The whole book, one entry a line.
+/// What `ledger archive` writes around the entries; it is checked by `ledger import`.
+const AROUND: [&str; 2] = [r#"{"archive":"#, r#"{"end":"#];
+
+/// The whole book, one entry a line; from a file that is one archive after the other, too.
 pub async fn lines(source: &Source) -> Result<Vec<String>, BookError> {
     if let Some(path) = &source.input {
-        return Ok(text(path)?.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect());
+        let is_entry = |line: &&str| !line.trim().is_empty() && !AROUND.iter().any(|around| line.starts_with(around));
+        return Ok(text(path)?.lines().filter(is_entry).map(str::to_owned).collect());
     }
     let mut lines = Vec::new();
     let store = store(&source.ledger()).await?;

@@ -156,6 +156,6 @@ fn a_host_with_a_claim_nobody_knows_says_so_and_keeps_the_evidence() {
     let status = status(&before, None, &Standing::Unaccounted { claim: "claim-8".into() }, at(1001));
     let ready = find(&status.conditions, ConditionType::Ready).unwrap();
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "UnknownClaim"));
-    assert!(ready.message.contains("claim-8") && ready.message.contains("账簿"), "{}", ready.message);
+    assert!(ready.message.contains("claim-8") && ready.message.contains("账本"), "{}", ready.message);
     assert_eq!(status.claim_id.as_deref(), Some("claim-8"));
 }

@@ -23,8 +23,8 @@ use crate::schema::structural;
     printcolumn(name = "Display", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(name = "Level", type_ = "integer", json_path = ".spec.protectionLevel"),
     printcolumn(name = "Zone", type_ = "string", json_path = ".spec.zoneRef.name"),
-    printcolumn(name = "Accepted", type_ = "string", json_path = r#".status.conditions[?(@.type=="Accepted")].status"#),
-    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Accepted")].reason"#),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner.name", priority = 1),
     printcolumn(name = "Project", type_ = "string", json_path = ".spec.projectNumber", priority = 1)

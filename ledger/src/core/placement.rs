@@ -22,6 +22,7 @@ use super::{
     refusal::{Refusal, RefusalCode},
     request::ClaimRequest,
     state::State,
+    waiting::{Waiting, finds_free_room},
 };
 
 mod ask;
@@ -121,6 +122,23 @@ pub(super) fn place(
     path: &[&Arc<Account>],
     old: Option<&Claim>,
 ) -> Result<(Vec<Line>, PlacementReport), Refusal> {
+    place_in(&Situation { state, request, path, old, heeds_line: true })
+}
+
+/// Whether there is room for what waits, whoever stands before it.
+fn could_go(state: &State, waiting: &Waiting) -> bool {
+    let request = &waiting.request;
+    let old = state.claim_of_subject(&request.subject.uid).map(AsRef::as_ref);
+    // Laying out everybody who waits for a full pool would be long; most are told by its free room alone.
+    if old.is_none() && !finds_free_room(state, request) {
+        return false;
+    }
+    let Ok(path) = state.path(&request.account) else { return false };
+    place_in(&Situation { state, request, path: &path, old, heeds_line: false }).is_ok()
+}
+
+fn place_in(situation: &Situation<'_>) -> Result<(Vec<Line>, PlacementReport), Refusal> {
+    let Situation { state, request, old, .. } = *situation;
     let asks = asks(state, request, old);
     // Per placement: every pool of its kind with the first lone filter that refuses it.
     let screened: Vec<Screened<'_>> = asks.iter().map(|ask| screen(state, ask)).collect();
@@ -130,10 +148,8 @@ pub(super) fn place(
         screened.iter().all(|pools| pools.iter().any(|(pool, refused)| refused.is_none() && pool.site == site))
     };
     let fitting: Vec<&str> = sites.into_iter().filter(|site| fits(site)).collect();
-    let packings: Vec<Packing<'_>> = fitting
-        .iter()
-        .map(|site| Packing::at(&Situation { state, request, path, old }, &asks, &screened, site))
-        .collect();
+    let packings: Vec<Packing<'_>> =
+        fitting.iter().map(|site| Packing::at(situation, &asks, &screened, site)).collect();
     let best = packings.iter().filter(|packing| packing.short.is_none()).min_by_key(|packing| packing.preference());
     let report = report(&asks, &screened, &fitting, &packings, best);
 

@@ -1,6 +1,7 @@
 //! Who waits for room in the pools (排队), in which order, and who may pass.
 //!
-//! First in, first out, with a bounded number of overtakings: what fits now may pass what does not, but nobody is passed
+//! First in, first out, with a bounded number of overtakings: what fits now may pass what does not fit, whichever of them
+//! is asked about first, but nobody is passed
 //! more than [`MAX_OVERTAKINGS`] times. After that the pools a request waits for are kept for it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,6 +102,21 @@ fn needs(state: &State, waiting: &Waiting, pool: &Pool, growth: &BTreeMap<Meter,
         let grows = growth.get(meter).copied().unwrap_or(0);
         let free = pool.usable(*meter).map(|usable| usable.saturating_sub(state.pool_use(&pool.id, *meter)));
         grows > 0 && free.is_some_and(|free| free.saturating_sub(grows) < *quantity)
+    })
+}
+
+/// Whether each part of `request` finds its quantity free in some pool: necessary for being granted, not enough.
+pub(super) fn finds_free_room(state: &State, request: &ClaimRequest) -> bool {
+    request.placements.iter().all(|placement| {
+        let mut pools = state.pools().map(|record| &record.pool);
+        pools.any(|pool| {
+            may_serve(request, pool)
+                && could_lie_in(placement, pool)
+                && placement.quantities.iter().all(|(meter, quantity)| {
+                    let usable = pool.usable(*meter);
+                    usable.is_none_or(|usable| state.pool_use(&pool.id, *meter).saturating_add(*quantity) <= usable)
+                })
+        })
     })
 }
 

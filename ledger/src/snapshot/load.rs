@@ -16,12 +16,23 @@ pub(crate) struct Loaded {
 
 /// The entries there are snapshots of, finished or not, newest first.
 pub(crate) async fn listed<S: Store>(store: &S) -> Result<Vec<u64>, StoreError> {
+    Ok(of(&store.notes(FOLDER).await?))
+}
+
+/// Those of which only parts are there.
+pub(crate) async fn unfinished<S: Store>(store: &S) -> Result<Vec<u64>, StoreError> {
     let names = store.notes(FOLDER).await?;
+    let mut seqs = of(&names);
+    seqs.retain(|seq| !names.contains(&manifest_name(*seq)));
+    Ok(seqs)
+}
+
+fn of(names: &[String]) -> Vec<u64> {
     let mut seqs: Vec<u64> =
         names.iter().filter_map(|name| name.strip_prefix(FOLDER)?.split('/').next()?.parse().ok()).collect();
     seqs.sort_unstable_by(|a, b| b.cmp(a));
     seqs.dedup();
-    Ok(seqs)
+    seqs
 }
 
 /// The newest snapshot that is whole; each that is not is told and passed over. An error is the store's alone.

@@ -4,7 +4,9 @@ use std::{io, sync::Arc};
 
 use tokio::sync::mpsc;
 
-use super::{FORMAT, Manifest, SnapshotError, encode::pack, fingerprint, folder, listed, manifest_name, part_name};
+use super::{
+    FORMAT, Manifest, SnapshotError, encode::pack, fingerprint, folder, listed, manifest_name, part_name, unfinished,
+};
 use crate::{
     core::state::State,
     store::{Edit, Fence, Store},
@@ -26,6 +28,10 @@ pub(crate) async fn take<S: Store>(
     let lineage = state.lineage().cloned().ok_or(SnapshotError::Empty)?;
     let entry = store.read(seq).await?.ok_or(SnapshotError::OtherStream { seq })?;
     let at = state.at();
+    // What an attempt that was broken off left behind: where the store is nearly full, many of them would fill it.
+    for unfinished in unfinished(store).await? {
+        store.edit(&[Edit::RemoveFolder { folder: folder(unfinished) }], Some(fence)).await?;
+    }
     let (sender, mut parts) = mpsc::channel(AHEAD);
     let packed = tokio::task::spawn_blocking(move || {
         let gone = |_| io::Error::other("nobody takes the parts any more");

@@ -42,6 +42,32 @@ fn a_request_without_room_stands_in_line_and_is_told_how_many_are_ahead() {
     assert_eq!(book.state.verify(), []);
 }
 
+/// Room came back, and the one behind was asked about first.
+#[test]
+fn nobody_passes_one_who_has_room_now_and_was_only_not_asked_again_yet() {
+    let mut book = book(100);
+    book.refusal(&waiting("tax", "a", 100));
+    book.refusal(&waiting("court", "b", 100));
+    free(&mut book, "big");
+    let refusal = book.refusal(&waiting("court", "b", 100));
+    assert_eq!((refusal.code, refusal.parameters["ahead"].as_str()), (RefusalCode::WaitingForCapacity, "1"));
+    assert_eq!(book.refusal(&host("court", "c", 1, 1)).code, RefusalCode::PoolExhausted);
+    book.grant(&waiting("tax", "a", 100));
+    free(&mut book, "a");
+    book.grant(&waiting("court", "b", 100));
+    assert_eq!(book.state.verify(), []);
+}
+
+/// It lacks memory, and there are cores for both: cores alone are no use to it, and others may have them.
+#[test]
+fn one_who_still_lacks_something_else_may_be_passed() {
+    let mut book = book(50);
+    book.grant(&host("tax", "hungry", 1, 999_000));
+    book.refusal(&ClaimRequest { wait: true, ..host("tax", "a", 40, 10_000) });
+    book.grant(&host("court", "b", 30, 1));
+    assert_eq!(book.state.waiting().next().unwrap().overtaken, 1);
+}
+
 #[test]
 fn small_requests_pass_a_large_one_a_bounded_number_of_times() {
     let mut book = book(60);

@@ -12,10 +12,11 @@ use super::{
         pool::{Pool, PoolId},
         request::ClaimRequest,
         state::State,
-        waiting::{Waiting, passed_by},
+        waiting::passed_by,
     },
     Filter, Screened,
     ask::{Ask, held},
+    could_go,
 };
 
 /// Parts per million: fits are compared in integers.
@@ -29,6 +30,8 @@ pub(super) struct Situation<'a> {
     pub(super) path: &'a [&'a Arc<Account>],
     /// The claim that is amended.
     pub(super) old: Option<&'a Claim>,
+    /// Whether those who came earlier are given way.
+    pub(super) heeds_line: bool,
 }
 
 /// What came of trying one site. Parts are laid one after the other, each into the pool it fits best; a later part
@@ -110,7 +113,7 @@ fn room(
     pool: &Pool,
     taken: &BTreeMap<(&PoolId, Meter), u64>,
 ) -> Result<Vec<u128>, (Meter, Filter)> {
-    let Situation { state, request, path, old } = situation;
+    let Situation { state, request, path, old, heeds_line } = situation;
     let mut left = Vec::new();
     for (&meter, &quantity) in &ask.quantities {
         let had = held(*old, &pool.id, meter);
@@ -135,10 +138,13 @@ fn room(
             zone: Some(request.zone.clone()),
         };
         let change = Change::of(meter, fact, growth);
-        // What an account's own floor keeps free for it is not for others to wait for.
-        let passes =
-            || passed_by(state, &request.subject.uid, pool, &BTreeMap::from([(meter, growth)])).any(Waiting::is_next);
-        if beyond_all_floors(state, path, &change).grows() && passes() {
+        // What an account's own floor keeps free for it is not for others to wait for. Nobody passes who was passed
+        // often enough, or who has room now and was only not asked again yet.
+        let passes = || {
+            passed_by(state, &request.subject.uid, pool, &BTreeMap::from([(meter, growth)]))
+                .any(|waiting| waiting.is_next() || could_go(state, waiting))
+        };
+        if *heeds_line && beyond_all_floors(state, path, &change).grows() && passes() {
             return Err((meter, Filter::Queue));
         }
         if eaten(state, path, &change).is_some() {
