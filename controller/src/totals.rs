@@ -7,7 +7,7 @@ mod department;
 mod pool;
 mod words;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{ComputePool, Department, QuotaReport, StoragePool};
@@ -37,20 +37,32 @@ pub async fn keep(context: Context, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
         // Marked as seen before it is read: what is booked meanwhile is looked at in the next round.
         revisions.mark_unchanged();
-        let state = context.ledger.snapshot();
+        let (seen, state) = (generations(&context), context.ledger.snapshot());
         if !write_all(&state, &context).await {
             continue;
         }
         let changed = async {
-            tokio::select! {
-                changed = revisions.changed() => changed.is_ok(),
-                () = tokio::time::sleep(AT_LEAST_EVERY) => true,
+            let due = tokio::time::sleep(AT_LEAST_EVERY);
+            tokio::pin!(due);
+            loop {
+                tokio::select! {
+                    changed = revisions.changed() => return changed.is_ok(),
+                    () = &mut due => return true,
+                    // A period of grace is changed without a word to the book.
+                    () = tokio::time::sleep(EVERY) => if generations(&context) != seen { return true },
+                }
             }
         };
         if !matches!(stop.run_until_cancelled(changed).await, Some(true)) {
             return;
         }
     }
+}
+
+/// What departments are asked to be, by UID.
+fn generations(context: &Context) -> BTreeMap<Option<String>, Option<i64>> {
+    let departments = readable(&context.catalogue.departments).into_iter();
+    departments.map(|department| (department.metadata.uid, department.metadata.generation)).collect()
 }
 
 /// Writes what differs; whether everything could be written.
