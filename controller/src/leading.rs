@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 use crate::{
     args::Run,
     catalogue::{Catalogue, readable},
+    checks,
     context::{Context, Gate},
     engines::{
         cdi::DiskView,
@@ -149,6 +150,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         stop.clone(),
     ));
     tasks.spawn(totals::keep(context.clone(), stop.clone()));
+    tasks.spawn(checks::keep(context.clone(), stop.clone()));
     tasks.spawn(show_state(ledger.clone(), metrics.clone(), stop.clone()));
 
     if stop.run_until_cancelled(catalogue_listed.open()).await.is_some() {

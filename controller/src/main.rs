@@ -5,6 +5,7 @@ mod archive;
 mod args;
 mod book;
 mod catalogue;
+mod checks;
 mod conditions;
 mod context;
 mod driver;

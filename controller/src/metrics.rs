@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiyun_ledger::store::etcd::StoreSize;
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector,
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector,
 };
 
 /// Seconds in which a reconcile usually ends: from an answer out of the cache to an engine's slow reply.
@@ -26,6 +27,7 @@ pub struct Metrics {
     unknown_claims: IntCounter,
     leader: IntGauge,
     quarantined: IntGauge,
+    broken: IntGaugeVec,
     ledger_revision: IntGauge,
     snapshot_revision: IntGauge,
     entries_since_snapshot: IntGauge,
@@ -104,6 +106,16 @@ impl Metrics {
                 &registry,
                 IntGauge::new("jiyun_quarantined", "1 while the ledger is quarantined: page somebody.")?,
             )?,
+            broken: registered(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "jiyun_invariant_violations",
+                        "Violations of the account book's invariants: page somebody.",
+                    ),
+                    &["invariant"],
+                )?,
+            )?,
             ledger_revision: registered(
                 &registry,
                 IntGauge::new("jiyun_ledger_revision", "Sequence number of the last committed ledger entry.")?,
@@ -178,6 +190,11 @@ impl Metrics {
         self.quarantined.set(i64::from(quarantined));
     }
 
+    /// Shows how often an invariant (`I4`, `I5`, `I6` of `docs/ledger.md`) is broken.
+    pub fn set_broken(&self, invariant: &str, count: usize) {
+        self.broken.with_label_values(&[invariant]).set(gauge(count as u64));
+    }
+
     /// Shows the ledger's revision.
     pub fn set_ledger_revision(&self, revision: u64) {
         self.ledger_revision.set(gauge(revision));
@@ -225,12 +242,14 @@ mod tests {
         metrics.wrote("VirtualMachine", "apply", true);
         metrics.decided("Granted");
         metrics.set_quarantined(true);
+        metrics.set_broken("I5", 2);
         metrics.set_snapshot(Some(7), 10);
         metrics.set_store_size(StoreSize { bytes: 3, in_use: 2, limit: 4 });
         let text = metrics.text().unwrap();
         assert!(text.contains(r#"jiyun_api_writes_total{kind="VirtualMachine",result="ok",verb="apply"} 1"#), "{text}");
         assert!(text.contains(r#"jiyun_decisions_total{code="Granted"} 1"#), "{text}");
         assert!(text.contains("jiyun_quarantined 1"), "{text}");
+        assert!(text.contains(r#"jiyun_invariant_violations{invariant="I5"} 2"#), "{text}");
         assert!(text.contains("jiyun_ledger_snapshot_revision 7"), "{text}");
         assert!(text.contains("jiyun_ledger_entries_since_snapshot 3"), "{text}");
         assert!(text.contains("jiyun_ledger_store_bytes 3"), "{text}");

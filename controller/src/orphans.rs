@@ -76,6 +76,7 @@ pub async fn sweep(
         }
         leave_lines(&hosts, &context, &mut absent).await;
         let look = look(&hosts, &looks.acknowledged, &context);
+        context.metrics.set_broken("I4", look.missing.len() + look.disputed.len());
         let confirmed: Vec<_> = look.missing.iter().copied().filter(|claim| suspected.contains(claim)).collect();
         let disagreements =
             look.disputed.intersection(&disputed).count() + look.vanished.intersection(&vanished).count();
