@@ -57,12 +57,12 @@ impl<K: Watched> Unseen<K> {
 
     /// The later one of `cached` and what we wrote.
     pub fn freshest<'a>(&self, cached: &'a K) -> Cow<'a, K> {
-        self.later_than(key(cached.meta()), Some(cached)).map_or(Cow::Borrowed(cached), Cow::Owned)
+        self.later_than(&key(cached.meta()), Some(cached)).map_or(Cow::Borrowed(cached), Cow::Owned)
     }
 
     /// What we wrote of the object called `name`, where it is later than what the cache has.
     pub fn or_written(&self, namespace: &str, name: &str, cached: Option<K>) -> Option<K> {
-        self.later_than((Some(namespace.to_owned()), name.to_owned()), cached.as_ref()).or(cached)
+        self.later_than(&(Some(namespace.to_owned()), name.to_owned()), cached.as_ref()).or(cached)
     }
 
     /// Passes on a watch and forgets what it has caught up with.
@@ -87,11 +87,11 @@ impl<K: Watched> Unseen<K> {
         }
     }
 
-    fn later_than(&self, key: Key, cached: Option<&K>) -> Option<K> {
+    fn later_than(&self, key: &Key, cached: Option<&K>) -> Option<K> {
         let mut writes = self.lock();
-        let (since, object) = writes.pending.get(&key)?;
+        let (since, object) = writes.pending.get(key)?;
         if since.elapsed() > FORGOTTEN_AFTER {
-            writes.pending.remove(&key);
+            writes.pending.remove(key);
             return None;
         }
         let later = cached.is_none_or(|cached| version(object.meta()) > version(cached.meta()));
