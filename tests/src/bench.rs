@@ -6,6 +6,7 @@ mod callers;
 mod error;
 pub mod figure;
 mod idle;
+mod ledger;
 pub mod machine;
 mod memory;
 mod observer;
@@ -32,6 +33,7 @@ pub use options::Options;
 pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
     let file = jiyun_lab::target_folder().join("bench/results.jsonl");
     let mut figures = Vec::new();
+    let mut storm = None;
     for name in options.figures() {
         let load = machine::look_around().await?;
         progress::say(&format!("{name}: {load}"));
@@ -43,6 +45,10 @@ pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
             Name::WritesPerHost => Box::pin(writes::measure(options)).await?,
             Name::IdleWrites => Box::pin(idle::measure(options)).await?,
             Name::MemoryPerHost => Box::pin(memory::measure(options)).await?,
+            Name::DecisionsPerSecond => Box::pin(ledger::decisions(options)).await?,
+            Name::OvercommitUnits => stormed(&mut storm, options).await?.overcommit(),
+            Name::FalseRefusals => stormed(&mut storm, options).await?.false_refusals(),
+            Name::BytesPerGrantGrowth => Box::pin(ledger::growth(options)).await?,
         };
         figure.notes.push(format!("at the start: {load}"));
         figure.notes.extend(load.warning());
@@ -51,4 +57,13 @@ pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
     }
     progress::say(&format!("recorded in {}", file.display()));
     Ok(figures)
+}
+
+/// Two figures are told of the same storm.
+async fn stormed<'a>(storm: &'a mut Option<ledger::Storm>, options: &Options) -> Result<&'a ledger::Storm, BenchError> {
+    let raged = match storm.take() {
+        Some(raged) => raged,
+        None => Box::pin(ledger::storm(options)).await?,
+    };
+    Ok(storm.insert(raged))
 }

@@ -31,6 +31,22 @@ pub struct Options {
     /// Hosts whose memory is measured.
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub hosts_memory: u32,
+
+    /// Open claims of a full account book.
+    #[arg(long, default_value_t = 50_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1000..=500_000))]
+    pub claims: u32,
+
+    /// Decisions of one run on one core.
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..))]
+    pub decisions: u32,
+
+    /// Attempts at the book while leaders fall.
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1000..=1_000_000))]
+    pub attempts: u64,
+
+    /// What the attempts are drawn from.
+    #[arg(long, default_value_t = 20_260_801, value_name = "N")]
+    pub seed: u64,
 }
 
 impl Options {

@@ -1,0 +1,16 @@
+//! The account book's own figures: how fast it decides, what it writes and keeps, and whether it ever gives too much.
+
+mod ask;
+mod book;
+mod ceiling;
+mod city;
+mod decisions;
+mod growth;
+mod random;
+mod recount;
+mod scales;
+mod storm;
+
+pub use decisions::measure as decisions;
+pub use growth::measure as growth;
+pub use storm::{Storm, rage as storm};
