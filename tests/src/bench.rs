@@ -4,6 +4,7 @@ pub mod audit;
 mod bringup;
 mod callers;
 mod error;
+mod failover;
 pub mod figure;
 mod idle;
 mod ledger;
@@ -46,6 +47,9 @@ pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
             Name::IdleWrites => Box::pin(idle::measure(options)).await?,
             Name::MemoryPerHost => Box::pin(memory::measure(options)).await?,
             Name::DecisionsPerSecond => Box::pin(ledger::decisions(options)).await?,
+            Name::LedgerVsEtcd => Box::pin(ledger::throughput(options)).await?,
+            Name::BytesPerClaim => ledger::resident(options).await?,
+            Name::FailoverFirstWrite => Box::pin(failover::measure(options)).await?,
             Name::OvercommitUnits => stormed(&mut storm, options).await?.overcommit(),
             Name::FalseRefusals => stormed(&mut storm, options).await?.false_refusals(),
             Name::BytesPerGrantGrowth => Box::pin(ledger::growth(options)).await?,
@@ -57,6 +61,14 @@ pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
     }
     progress::say(&format!("recorded in {}", file.display()));
     Ok(figures)
+}
+
+/// Fills an account book, and tells what that took as a line of JSON.
+///
+/// # Errors
+/// When it cannot be filled.
+pub fn fill(claims: u32) -> Result<String, BenchError> {
+    ledger::fill(claims)
 }
 
 /// Two figures are told of the same storm.

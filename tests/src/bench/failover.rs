@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use etcd_client::{EventType, GetOptions, WatchOptions};
-use jiyun_lab::{ControllerOptions, Guest, LabOptions, LedgerUser, wait_for};
+use jiyun_lab::{ControllerOptions, Guest, LedgerUser, wait_for};
 use jiyun_ledger::{Entry, Event, leader::TTL, store::etcd::DEFAULT_PREFIX};
 
 use super::{
@@ -60,9 +60,10 @@ pub async fn measure(options: &Options) -> Result<Figure, BenchError> {
     let comparison = Comparison {
         ours: median(&of(|gap| gap.granted)).ok_or(BenchError::Nothing("nobody was killed"))?,
         reference: TTL.as_secs_f64(),
-        what_reference_is: "the lease of leadership: so long the dead leader may still be thought to lead; it was renewed \
+        what_reference_is:
+            "the lease of leadership: so long the dead leader may still be thought to lead; it was renewed \
                             up to a fifth of that before the kill"
-            .into(),
+                .into(),
         unit: "s".into(),
         runs: gaps.len(),
         notes: vec![

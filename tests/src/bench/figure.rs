@@ -26,11 +26,17 @@ pub enum Name {
     OvercommitUnits,
     /// Refusals of what would have fitted.
     FalseRefusals,
+    /// Entries a second through the writer, against bare transactions.
+    LedgerVsEtcd,
+    /// Memory of the book for an open claim.
+    BytesPerClaim,
+    /// How long the book stands still when the leader is killed.
+    FailoverFirstWrite,
 }
 
 impl Name {
     /// All of them, in the order they are measured.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::BringupVsRoofline,
         Self::WritesPerHost,
         Self::IdleWrites,
@@ -39,6 +45,9 @@ impl Name {
         Self::DecisionsPerSecond,
         Self::OvercommitUnits,
         Self::FalseRefusals,
+        Self::LedgerVsEtcd,
+        Self::BytesPerClaim,
+        Self::FailoverFirstWrite,
     ];
 }
 
@@ -53,6 +62,9 @@ impl fmt::Display for Name {
             Self::DecisionsPerSecond => "decisions_per_second",
             Self::OvercommitUnits => "overcommit_units",
             Self::FalseRefusals => "false_refusals",
+            Self::LedgerVsEtcd => "ledger_vs_etcd",
+            Self::BytesPerClaim => "bytes_per_claim",
+            Self::FailoverFirstWrite => "failover_first_write",
         })
     }
 }

@@ -8,9 +8,13 @@ mod decisions;
 mod growth;
 mod random;
 mod recount;
+mod resident;
 mod scales;
 mod storm;
+mod throughput;
 
 pub use decisions::measure as decisions;
 pub use growth::measure as growth;
+pub use resident::{fill, measure as resident};
 pub use storm::{Storm, rage as storm};
+pub use throughput::measure as throughput;

@@ -39,9 +39,9 @@ const NO_UNIT: Goal = Goal { value: 0.0, better: Better::Lower, judged: Judged::
 /// One refusal in a thousand.
 const FEW: Goal = Goal { value: 0.001, better: Better::Lower, judged: Judged::Ratio };
 
-/// A department's quota is 200 cores, so that 99 % and 101 % of it are whole numbers. Bureaus, the city and the pools
+/// A department's quota is 100 cores, so that 99 % and 101 % of it are whole numbers. Bureaus, the city and the pools
 /// have less than those below them together: every kind of bound is met.
-const CITY: Shape = Shape { departments: 200, cores: 200, above: 99 };
+const CITY: Shape = Shape { departments: 200, cores: 100, above: 99 };
 /// Candidates for leadership.
 const REPLICAS: usize = 3;
 /// Terms of leadership; each ends by crash, deposition or resignation.
@@ -142,7 +142,7 @@ async fn strike(
             progress.at(usize::try_from(attempts - left.load(Ordering::SeqCst)).unwrap_or_default());
         }
         epoch = term.epoch;
-        let fate = Fate::drawn(&mut random);
+        let fate = Fate::drawn(number, &mut random);
         if let Some(count) = fates.get_mut(fate as usize) {
             *count += 1;
         }

@@ -160,7 +160,8 @@ pub async fn measure(options: &Options) -> Result<Figure, BenchError> {
 
     let rates: Vec<f64> = ours.iter().map(|run| run.entries).collect();
     let decisions = median(&ours.iter().map(|run| run.decisions).collect::<Vec<_>>()).unwrap_or_default();
-    let spread = |rates: &[f64]| range(rates).map(|(least, most)| format!("{least:.0} to {most:.0}")).unwrap_or_default();
+    let spread =
+        |rates: &[f64]| range(rates).map(|(least, most)| format!("{least:.0} to {most:.0}")).unwrap_or_default();
     let mine = median(&rates).ok_or(BenchError::Nothing("nothing was written"))?;
     let comparison = Comparison {
         ours: mine,

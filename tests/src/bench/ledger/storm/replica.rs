@@ -34,12 +34,12 @@ pub enum Fate {
 }
 
 impl Fate {
-    /// One of them; few wait for a lease.
-    pub fn drawn(random: &mut Random) -> Self {
-        match random.below(12) {
-            0 => Self::Expire,
-            1..=5 => Self::Crash,
-            6..=9 => Self::Depose,
+    /// How the term of this number ends; every eighth waits for a lease.
+    pub fn drawn(term: u64, random: &mut Random) -> Self {
+        match random.below(10) {
+            _ if term.is_multiple_of(8) => Self::Expire,
+            0..=3 => Self::Crash,
+            4..=7 => Self::Depose,
             _ => Self::Resign,
         }
     }
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn all_fates_are_drawn() {
         let mut random = Random::new(3);
-        let drawn: Vec<Fate> = (0..200).map(|_| Fate::drawn(&mut random)).collect();
+        let drawn: Vec<Fate> = (1..100).map(|term| Fate::drawn(term, &mut random)).collect();
         for fate in [Fate::Crash, Fate::Expire, Fate::Depose, Fate::Resign] {
             assert!(drawn.contains(&fate), "{fate:?}");
         }

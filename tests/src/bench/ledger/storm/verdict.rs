@@ -116,3 +116,7 @@ pub fn judge(
     verdict.unknown = recount.open().filter(granted).filter(|uid| !standing.contains_key(*uid)).count();
     Ok(verdict)
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;
