@@ -7,6 +7,7 @@ mod city;
 mod decisions;
 mod growth;
 mod random;
+mod reach;
 mod recount;
 mod resident;
 mod scales;

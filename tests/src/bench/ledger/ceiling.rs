@@ -9,9 +9,10 @@ use std::{
 };
 
 use etcd_client::{Client, Compare, CompareOp, Txn, TxnOp};
-use jiyun_lab::{Lab, LedgerUser};
+use jiyun_lab::Lab;
 use tokio::task::JoinSet;
 
+use super::reach;
 use crate::bench::{BenchError, progress::say, statistics::number};
 
 /// Connections tried: one is one task and one TLS stream, which a core can be too slow for.
@@ -55,7 +56,7 @@ impl Raw {
     pub async fn start(lab: &Lab, prefix: &str) -> Result<Self, BenchError> {
         let mut clients = Vec::new();
         for _ in 0..CONNECTIONS.into_iter().max().unwrap_or(1) {
-            clients.push(lab.ledger_client(LedgerUser::Controller).await?);
+            clients.push(reach::connect(lab).await?);
         }
         let client = clients.first().ok_or(BenchError::Nothing("there is no client"))?;
         let put = client.kv_client().put(format!("{prefix}leader"), "bench", None).await;

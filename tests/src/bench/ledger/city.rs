@@ -49,13 +49,13 @@ impl City {
     pub fn new(shape: Shape) -> Self {
         let Shape { departments, cores, above } = shape;
         let bureaus = departments.div_ceil(BUREAU).max(1);
-        let share = |of: u64| of * above / 100;
+        let part = |of: u64| of * above / 100;
         let units_of = |bureau: usize| (bureaus..departments).filter(move |office| office % bureaus == bureau);
         let floor_of = |office: usize| if office.is_multiple_of(2) { cores / FLOOR } else { 0 };
         let bureau_floor = |bureau: usize| units_of(bureau).map(floor_of).sum::<u64>();
-        let bureau_quota = |bureau: usize| share(cores * (units_of(bureau).count() as u64 + 1));
+        let bureau_quota = |bureau: usize| part(cores * (units_of(bureau).count() as u64 + 1));
 
-        let quota = share((0..bureaus).map(bureau_quota).sum());
+        let quota = part((0..bureaus).map(bureau_quota).sum());
         let mut accounts = vec![account("city", None, quota, (0..bureaus).map(bureau_floor).sum())];
         for number in 0..departments {
             let name = format!("department-{number:03}");

@@ -114,8 +114,8 @@ pub async fn measure(options: &Options) -> Result<Figure, BenchError> {
                 "ours: with {many} open claims of {DEPARTMENTS} departments; counted, not timed: exact on any machine"
             ),
             format!(
-                "{} in an entry: {:.0} bytes a grant, against {:.0}",
-                WEIGHED as u64 / many_together.entries.max(1),
+                "{WEIGHED} together, in {} entries: {:.0} bytes a grant, against {:.0}",
+                many_together.entries,
                 each(many_together),
                 each(few_together)
             ),

@@ -1,4 +1,4 @@
-//! Random numbers that come again with their seed: SplitMix64 (Steele, Lea, Flood 2014).
+//! Random numbers that come again with their seed: `SplitMix64` (Steele, Lea, Flood 2014).
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]

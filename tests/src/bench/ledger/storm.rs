@@ -15,29 +15,26 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    caller::{Caller, Tally},
+    caller::Caller,
     replica::{Fate, Replica, Term},
+    tally::Tally,
     verdict::Verdict,
 };
 use super::{
     city::{City, Shape},
     random::Random,
+    reach,
 };
 use crate::bench::{
-    BenchError, Figure, Name, Options,
-    figure::{Better, Comparison, Goal, Judged},
+    BenchError, Options,
     progress::{Counted, say},
-    statistics::number,
 };
 
 mod caller;
+mod figures;
 mod replica;
+mod tally;
 mod verdict;
-
-/// Nobody is ever given what is not there.
-const NO_UNIT: Goal = Goal { value: 0.0, better: Better::Lower, judged: Judged::Ours };
-/// One refusal in a thousand.
-const FEW: Goal = Goal { value: 0.001, better: Better::Lower, judged: Judged::Ratio };
 
 /// A department's quota is 100 cores, so that 99 % and 101 % of it are whole numbers. Bureaus, the city and the pools
 /// have less than those below them together: every kind of bound is met.
@@ -76,7 +73,7 @@ pub async fn rage(options: &Options) -> Result<Storm, BenchError> {
     let mut replicas = JoinSet::new();
     for number in 0..REPLICAS {
         let replica = Replica { number, leaders: leaders.clone(), stopping: stopping.clone() };
-        let etcd = replica::etcd(lab.ledger_endpoint(), &lab.ledger_tls(LedgerUser::Controller))?;
+        let etcd = reach::config(&lab, LedgerUser::Controller)?;
         replicas.spawn(replica.run(etcd));
     }
     let first = next_term(&current, 0).await?;
@@ -102,7 +99,7 @@ pub async fn rage(options: &Options) -> Result<Storm, BenchError> {
         ended??;
     }
 
-    let store = EtcdStore::new(lab.ledger_client(LedgerUser::Controller).await?, PREFIX);
+    let store = EtcdStore::new(reach::connect(&lab).await?, PREFIX);
     let entries = load(&store).await?;
     say(&format!("storm: {} entries and {} refusals are recounted", entries.len(), tally.refused.len()));
     let (count, refused, standing) =
@@ -177,77 +174,4 @@ async fn load(store: &EtcdStore) -> Result<Vec<Entry>, BenchError> {
             return Ok(entries);
         }
     }
-}
-
-impl Storm {
-    fn notes(&self) -> Vec<String> {
-        let Self { verdict, tally, fates: [crashed, expired, deposed, resigned], seconds, entries, seed } = self;
-        vec![
-            format!(
-                "seed {seed}: {} attempts in {seconds:.0} s, {entries} entries; {} granted, {} amended, {} released, {} \
-                 refused; {} of {} at a ceiling, the rest for want of room",
-                tally.attempts,
-                tally.granted,
-                tally.amended,
-                tally.released,
-                verdict.refusals,
-                verdict.at_ceilings,
-                verdict.refusals
-            ),
-            format!(
-                "{REPLICAS} replicas; terms ended: {crashed} crashed, {expired} crashed and left to run out, {deposed} \
-                 deposed while writing, {resigned} resigned; {} attempts were not answered and asked again",
-                tally.unanswered
-            ),
-            format!(
-                "afterwards: {} claims in the book that nobody was told of, {} told of that are not in it; {} answers \
-                 that should not be{}",
-                verdict.unknown,
-                verdict.missing,
-                tally.unexpected.len(),
-                tally.unexpected.first().map(|first| format!(", the first: {first}")).unwrap_or_default()
-            ),
-        ]
-    }
-
-    /// Units above what there is, over all revisions.
-    pub fn overcommit(&self) -> Figure {
-        let mut notes = self.notes();
-        if let Some(revision) = self.verdict.first_over {
-            notes.push(format!("FIRST OVER at revision {revision}"));
-        }
-        let comparison = Comparison {
-            ours: units(self.verdict.over),
-            reference: units(self.verdict.refused_units),
-            what_reference_is: "units the refused attempts asked for: what would have been given besides".into(),
-            unit: "units".into(),
-            runs: 1,
-            notes,
-        };
-        Figure::new(Name::OvercommitUnits, comparison, NO_UNIT)
-    }
-
-    /// Refusals of what would have fitted.
-    pub fn false_refusals(&self) -> Figure {
-        let mut notes = self.notes();
-        notes.push(format!(
-            "of the true refusals {} were for a bound that was not there yet when asked, but when decided",
-            self.verdict.later
-        ));
-        notes.extend(self.verdict.examples.iter().cloned());
-        let comparison = Comparison {
-            ours: number(self.verdict.untrue),
-            reference: number(self.verdict.refusals),
-            what_reference_is: "all refusals for a limit or for want of room".into(),
-            unit: "refusals".into(),
-            runs: 1,
-            notes,
-        };
-        Figure::new(Name::FalseRefusals, comparison, FEW)
-    }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a share of a percent does not matter where zero is the goal")]
-fn units(count: u64) -> f64 {
-    count as f64
 }

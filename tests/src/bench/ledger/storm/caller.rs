@@ -1,7 +1,6 @@
 //! A department at the edge of its quota: it reserves, holds, resizes and releases, and asks again whoever leads next.
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use jiyun_ledger::{ClaimId, Command, Decision, LedgerError, RefusalCode};
 use tokio::sync::watch;
 
-use super::{CITY, replica::Term, verdict::Refused};
+use super::{CITY, replica::Term, tally::Tally, verdict::Refused};
 use crate::bench::{
     BenchError,
     ledger::{
@@ -25,41 +24,6 @@ use crate::bench::{
 
 /// How long to wait when the store refused.
 const WAIT: Duration = Duration::from_millis(20);
-
-/// What the callers were told.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// Requests put into a ledger's queue.
-    pub attempts: u64,
-    /// Claims and holds granted.
-    pub granted: u64,
-    /// Claims resized.
-    pub amended: u64,
-    /// Claims released.
-    pub released: u64,
-    /// Attempts whose leader went before it answered.
-    pub unanswered: u64,
-    /// Refusals for a limit or for want of room.
-    pub refused: Vec<Refused>,
-    /// Answers that the rules do not know.
-    pub unexpected: Vec<String>,
-    /// Cores of every claim that stands, by UID.
-    pub standing: BTreeMap<String, u64>,
-}
-
-impl Tally {
-    /// Adds another caller's.
-    pub fn add(&mut self, other: Self) {
-        self.attempts += other.attempts;
-        self.granted += other.granted;
-        self.amended += other.amended;
-        self.released += other.released;
-        self.unanswered += other.unanswered;
-        self.refused.extend(other.refused);
-        self.unexpected.extend(other.unexpected);
-        self.standing.extend(other.standing);
-    }
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Open {

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use etcd_client::Client;
-use jiyun_lab::TlsFiles;
 use jiyun_ledger::{
     Campaign, Leadership, Ledger, Lineage, OpenOptions,
-    store::etcd::{EtcdConfig, EtcdStore, EtcdTls},
+    store::etcd::{EtcdConfig, EtcdStore},
 };
 use tokio::{
     runtime::{Builder, Runtime},
@@ -146,21 +145,6 @@ async fn lead(etcd: EtcdConfig, number: usize) -> Result<(Leadership, Ledger), B
         Err(jiyun_ledger::OpenError::Fenced) => Err(BenchError::Nothing("leadership was lost before it was used")),
         Err(error) => Err(BenchError::ledger("a leader")(error)),
     }
-}
-
-/// How to reach the ledger's etcd, from the lab's files.
-///
-/// # Errors
-/// When a file cannot be read.
-pub fn etcd(endpoint: String, files: &TlsFiles) -> Result<EtcdConfig, BenchError> {
-    let read = |path: &std::path::Path| std::fs::read(path).map_err(BenchError::file(path));
-    let tls = EtcdTls {
-        ca: read(&files.authority)?,
-        cert: read(&files.client.certificate)?,
-        key: read(&files.client.key)?,
-        server_name: None,
-    };
-    Ok(EtcdConfig { endpoints: vec![endpoint], tls: Some(tls) })
 }
 
 #[cfg(test)]

@@ -27,12 +27,12 @@ async fn history(seed: u64, steps: usize) -> (City, Vec<Entry>, Vec<Refused>) {
     for command in city.commands() {
         ledger.record(command).await.unwrap();
     }
-    let (mut recount, mut seen) = (Recount::default(), 0);
+    let (mut recount, mut counted) = (Recount::default(), 0);
     let (mut refusals, mut open) = (Vec::new(), Vec::new());
     for number in 0..steps {
-        for entry in memory.entries().iter().skip(seen) {
+        for entry in memory.entries().iter().skip(counted) {
             entry.events.iter().for_each(|event| recount.apply(event).unwrap());
-            seen += 1;
+            counted += 1;
         }
         let department = random.index(city.departments());
         let mut host = Host { department, number: number as u64, size: Size::any(&mut random) };
