@@ -4,8 +4,10 @@ pub mod audit;
 mod bringup;
 mod callers;
 mod error;
+mod failover;
 pub mod figure;
 mod idle;
+mod ledger;
 pub mod machine;
 mod memory;
 mod observer;
@@ -32,6 +34,7 @@ pub use options::Options;
 pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
     let file = jiyun_lab::target_folder().join("bench/results.jsonl");
     let mut figures = Vec::new();
+    let mut storm = None;
     for name in options.figures() {
         let load = machine::look_around().await?;
         progress::say(&format!("{name}: {load}"));
@@ -43,6 +46,13 @@ pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
             Name::WritesPerHost => Box::pin(writes::measure(options)).await?,
             Name::IdleWrites => Box::pin(idle::measure(options)).await?,
             Name::MemoryPerHost => Box::pin(memory::measure(options)).await?,
+            Name::DecisionsPerSecond => Box::pin(ledger::decisions(options)).await?,
+            Name::LedgerVsEtcd => Box::pin(ledger::throughput(options)).await?,
+            Name::BytesPerClaim => ledger::resident(options).await?,
+            Name::FailoverFirstWrite => Box::pin(failover::measure(options)).await?,
+            Name::OvercommitUnits => stormed(&mut storm, options).await?.overcommit(),
+            Name::FalseRefusals => stormed(&mut storm, options).await?.false_refusals(),
+            Name::BytesPerGrantGrowth => Box::pin(ledger::growth(options)).await?,
         };
         figure.notes.push(format!("at the start: {load}"));
         figure.notes.extend(load.warning());
@@ -51,4 +61,21 @@ pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
     }
     progress::say(&format!("recorded in {}", file.display()));
     Ok(figures)
+}
+
+/// Fills an account book, and tells what that took as a line of JSON.
+///
+/// # Errors
+/// When it cannot be filled.
+pub fn fill(claims: u32) -> Result<String, BenchError> {
+    ledger::fill(claims)
+}
+
+/// Two figures are told of the same storm.
+async fn stormed<'a>(storm: &'a mut Option<ledger::Storm>, options: &Options) -> Result<&'a ledger::Storm, BenchError> {
+    let raged = match storm.take() {
+        Some(raged) => raged,
+        None => Box::pin(ledger::storm(options)).await?,
+    };
+    Ok(storm.insert(raged))
 }

@@ -242,12 +242,15 @@ impl World {
     /// # Errors
     /// When it cannot be reached.
     pub async fn controller_metrics(&self) -> Result<String, WorldError> {
-        Ok(http_client(&self.authority)?
-            .get(format!("{}/metrics", self.controller.metrics_url()))
-            .send()
-            .await?
-            .text()
-            .await?)
+        self.metrics_of(&self.controller).await
+    }
+
+    /// Reads a program's metrics.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn metrics_of(&self, guest: &Guest) -> Result<String, WorldError> {
+        Ok(http_client(&self.authority)?.get(format!("{}/metrics", guest.metrics_url())).send().await?.text().await?)
     }
 
     /// Hosts of a department's namespace.

@@ -73,6 +73,15 @@ pub enum BenchError {
         /// Its status then.
         seen: String,
     },
+    /// The account book did not take what it should have taken.
+    #[error("the account book did not take {what}")]
+    Ledger {
+        /// What.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Nothing was measured.
     #[error("nothing was measured: {0}")]
     Nothing(&'static str),
@@ -100,6 +109,11 @@ impl From<LabError> for BenchError {
 }
 
 impl BenchError {
+    /// For `map_err` at the account book or its etcd.
+    pub fn ledger<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Ledger { what, source: Box::new(source) }
+    }
+
     /// For `map_err` at a file.
     pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

@@ -18,11 +18,37 @@ pub enum Name {
     IdleWrites,
     /// Memory of the controller per host.
     MemoryPerHost,
+    /// Bytes written for a grant in a full book, against an almost empty one.
+    BytesPerGrantGrowth,
+    /// Decisions of one core, against what etcd could write of them.
+    DecisionsPerSecond,
+    /// Units given above any ceiling or capacity while departments push and leaders fall.
+    OvercommitUnits,
+    /// Refusals of what would have fitted.
+    FalseRefusals,
+    /// Entries a second through the writer, against bare transactions.
+    LedgerVsEtcd,
+    /// Memory of the book for an open claim.
+    BytesPerClaim,
+    /// How long the book stands still when the leader is killed.
+    FailoverFirstWrite,
 }
 
 impl Name {
     /// All of them, in the order they are measured.
-    pub const ALL: [Self; 4] = [Self::BringupVsRoofline, Self::WritesPerHost, Self::IdleWrites, Self::MemoryPerHost];
+    pub const ALL: [Self; 11] = [
+        Self::BringupVsRoofline,
+        Self::WritesPerHost,
+        Self::IdleWrites,
+        Self::MemoryPerHost,
+        Self::BytesPerGrantGrowth,
+        Self::DecisionsPerSecond,
+        Self::OvercommitUnits,
+        Self::FalseRefusals,
+        Self::LedgerVsEtcd,
+        Self::BytesPerClaim,
+        Self::FailoverFirstWrite,
+    ];
 }
 
 impl fmt::Display for Name {
@@ -32,6 +58,13 @@ impl fmt::Display for Name {
             Self::WritesPerHost => "writes_per_host",
             Self::IdleWrites => "idle_writes",
             Self::MemoryPerHost => "memory_per_host",
+            Self::BytesPerGrantGrowth => "bytes_per_grant_growth",
+            Self::DecisionsPerSecond => "decisions_per_second",
+            Self::OvercommitUnits => "overcommit_units",
+            Self::FalseRefusals => "false_refusals",
+            Self::LedgerVsEtcd => "ledger_vs_etcd",
+            Self::BytesPerClaim => "bytes_per_claim",
+            Self::FailoverFirstWrite => "failover_first_write",
         })
     }
 }

@@ -31,6 +31,30 @@ pub struct Options {
     /// Hosts whose memory is measured.
     #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub hosts_memory: u32,
+
+    /// Open claims of a full account book.
+    #[arg(long, default_value_t = 50_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1000..=500_000))]
+    pub claims: u32,
+
+    /// Entries of one run against bare transactions, each of 128 grants.
+    #[arg(long, default_value_t = 400, value_name = "N", value_parser = clap::value_parser!(u32).range(8..=10_000))]
+    pub entries: u32,
+
+    /// Fill a book with so many claims, print what that took, and end: the benchmark asks itself for this.
+    #[arg(long, hide = true, value_name = "N")]
+    pub fill: Option<u32>,
+
+    /// Decisions of one run on one core.
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..))]
+    pub decisions: u32,
+
+    /// Attempts at the book while leaders fall.
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1000..=1_000_000))]
+    pub attempts: u64,
+
+    /// What the attempts are drawn from.
+    #[arg(long, default_value_t = 20_260_801, value_name = "N")]
+    pub seed: u64,
 }
 
 impl Options {
