@@ -119,7 +119,7 @@ pub async fn measure(options: &Options) -> Result<Figure, BenchError> {
                 each(many_together),
                 each(few_together)
             ),
-            "keys and values as the store in etcd writes them; what etcd itself adds (index, log) is not counted"
+            "keys and values as the store in etcd writes them; what etcd itself adds (index, log) is not counted, nor are snapshots, which grow with the book"
                 .into(),
         ],
     };

@@ -8,7 +8,7 @@ use std::sync::{
 use futures::stream::BoxStream;
 use jiyun_ledger::{
     Entry, Fence, Store, StoreError,
-    store::{AppendError, Change, Page, etcd::DEFAULT_PREFIX},
+    store::{AppendError, Change, Edit, EditError, Page, etcd::DEFAULT_PREFIX},
 };
 
 /// What was written.
@@ -74,6 +74,19 @@ impl<S: Store> Store for Scales<S> {
         self.sums.entries.fetch_add(1, Ordering::SeqCst);
         self.sums.bytes.fetch_add(weigh(entry) as u64, Ordering::SeqCst);
         Ok(())
+    }
+
+    // Snapshots are not weighed: how many there are is not the grants' doing.
+    async fn notes(&self, folder: &str) -> Result<Vec<String>, StoreError> {
+        self.store.notes(folder).await
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.note(name).await
+    }
+
+    async fn edit(&self, edits: &[Edit], fence: Option<Fence>) -> Result<(), EditError> {
+        self.store.edit(edits, fence).await
     }
 
     async fn watch(&self, revision: i64) -> Result<BoxStream<'static, Result<Change, StoreError>>, StoreError> {

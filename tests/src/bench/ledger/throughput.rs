@@ -66,7 +66,7 @@ impl Bench<'_> {
         let leadership = leadership.map_err(BenchError::ledger("a leader"))?;
         let scales = Scales::new(EtcdStore::new(client, &prefix));
         let options = OpenOptions::new(Lineage::new("bench"), Lineage::new("hub"));
-        let opened = Ledger::open(scales.clone(), leadership.fence(), leadership.lost(), options).await;
+        let opened = Box::pin(Ledger::open(scales.clone(), leadership.fence(), leadership.lost(), options)).await;
         let (ledger, _) = opened.map_err(BenchError::ledger("the book"))?;
         for command in self.city.commands() {
             ledger.record(command).await.map_err(BenchError::ledger("a command"))?;
