@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiyun_ledger::{
-    Command, Decision, Entry, Event, Ledger, Lineage, Meter, OpenOptions, RefusalCode, store::memory::MemoryStore,
+    Command, Decision, Entry, Event, Ledger, Lineage, Meter, OpenOptions, RefusalCode, Store,
+    store::memory::MemoryStore,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +31,8 @@ async fn history(seed: u64, steps: usize) -> (City, Vec<Entry>, Vec<Refused>) {
     let (mut recount, mut counted) = (Recount::default(), 0);
     let (mut refusals, mut open) = (Vec::new(), Vec::new());
     for number in 0..steps {
-        for entry in memory.entries().iter().skip(counted) {
+        while counted < ledger.revision() {
+            let entry = memory.read(counted + 1).await.unwrap().unwrap();
             entry.events.iter().for_each(|event| recount.apply(event).unwrap());
             counted += 1;
         }
