@@ -210,8 +210,8 @@ fn raised_by(path: &[&Arc<Account>], level: usize) -> String {
 fn next_release(state: &State, path: &[&Arc<Account>], meter: Meter, selector: &Dimensions) -> Option<Timestamp> {
     let own = path.first()?;
     let counts = |line: &Line| line.meter == meter && selector.matches(&line.fact());
-    let holds = state.claims_of(&own.id).filter(|claim| claim.is_open() && claim.account == own.id);
-    holds.filter(|claim| claim.held.iter().any(counts)).filter_map(|claim| Some(claim.hold.as_ref()?.until)).min()
+    let mut holds = state.holds().filter_map(|(until, id)| Some((until, state.claim(id)?)));
+    holds.find(|(_, claim)| claim.account == own.id && claim.held.iter().any(counts)).map(|(until, _)| until)
 }
 
 /// Whether the growth would eat what pools keep free for floors of others. Placement has looked at each pool alone; here

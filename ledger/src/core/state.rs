@@ -177,7 +177,12 @@ impl State {
 
     /// Claims whose hold ends at `at` or before, the first to end first.
     pub fn holds_ended_by(&self, at: Timestamp) -> impl Iterator<Item = ClaimId> {
-        self.index.holds.iter().take_while(move |(until, _)| *until <= at).map(|(_, claim)| *claim)
+        self.holds().take_while(move |(until, _)| *until <= at).map(|(_, claim)| claim)
+    }
+
+    /// Open claims with a hold and its deadline, the earliest first.
+    pub(crate) fn holds(&self) -> impl Iterator<Item = (Timestamp, ClaimId)> {
+        self.index.holds.iter().copied()
     }
 
     /// When the next hold ends.
