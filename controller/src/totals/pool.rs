@@ -18,7 +18,7 @@ fn summary(state: &State, id: &PoolId) -> Option<UsageSummary> {
     let bounded = |meter: Meter| pool.capacity.contains_key(&meter).then(|| of(meter)).flatten();
     let lies_here =
         |claim: &&std::sync::Arc<jiyun_ledger::Claim>| claim.is_open() && claim.taken().any(|line| line.pool == *id);
-    let waiting = state.waiting().filter(|waiting| waiting.competes_for(pool)).count();
+    let waiting = state.waiting().filter(|waiting| waiting.competes_for(state, pool)).count();
     Some(UsageSummary {
         vcpu: bounded(Meter::Vcpu),
         memory: bounded(Meter::Memory),

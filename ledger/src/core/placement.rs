@@ -28,6 +28,8 @@ use super::{
 mod ask;
 mod packing;
 
+pub(super) use ask::{held, lies_in};
+
 /// Why a pool was left out. In the order asked.
 #[derive(
     Clone,

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     account::AccountId,
-    claim::Line,
+    claim::{Claim, Line},
     dimensions::Dimensions,
     meter::Meter,
+    placement::{held, lies_in},
     pool::{Pool, PoolState},
     request::{ClaimRequest, Placement},
     state::State,
@@ -60,8 +61,8 @@ impl Waiting {
     }
 
     /// Whether it waits for room in `pool`, which it could lie in if that were empty enough.
-    pub fn competes_for(&self, pool: &Pool) -> bool {
-        competes(&self.request, pool)
+    pub fn competes_for(&self, state: &State, pool: &Pool) -> bool {
+        competes(state, &self.request, pool)
     }
 
     /// Whose it is.
@@ -70,14 +71,21 @@ impl Waiting {
     }
 }
 
-/// Whether `pool` is of the kind asked for and large enough, were it empty.
-fn could_lie_in(placement: &Placement, pool: &Pool) -> bool {
+/// The claim that `request` would amend.
+fn amended<'a>(state: &'a State, request: &ClaimRequest) -> Option<&'a Claim> {
+    state.claim_of_subject(&request.subject.uid).map(AsRef::as_ref)
+}
+
+/// Whether `pool` is of the kind asked for and large enough, were it empty. What has a place does not move: another pool
+/// than that of `old` is no use to it.
+fn could_lie_in(state: &State, old: Option<&Claim>, placement: &Placement, pool: &Pool) -> bool {
     let is = |want: &Option<String>, is: &Option<String>| want.is_none() || want == is;
     let holds = |(meter, quantity): (&Meter, &u64)| pool.usable(*meter).is_none_or(|usable| *quantity <= usable);
     placement.pool_kind == pool.kind
         && is(&placement.architecture, &pool.architecture)
         && is(&placement.tier, &pool.tier)
         && placement.quantities.iter().all(holds)
+        && old.and_then(|claim| lies_in(state, claim, placement)).is_none_or(|bound| *bound == pool.id)
 }
 
 /// Those ahead of the object `uid` (of everybody, if it does not wait itself) that would find less than they need in
@@ -97,21 +105,24 @@ pub(super) fn passed_by<'a>(
 
 /// Whether a part of what `waiting` asks for, which could lie in `pool`, would not after `growth` more is taken there.
 fn needs(state: &State, waiting: &Waiting, pool: &Pool, growth: &BTreeMap<Meter, u64>) -> bool {
-    let parts = waiting.request.placements.iter().filter(|placement| could_lie_in(placement, pool));
+    let old = amended(state, &waiting.request);
+    let parts = waiting.request.placements.iter().filter(|placement| could_lie_in(state, old, placement, pool));
     parts.flat_map(|placement| &placement.quantities).any(|(meter, quantity)| {
         let grows = growth.get(meter).copied().unwrap_or(0);
+        let lacks = quantity.saturating_sub(held(old, &pool.id, *meter));
         let free = pool.usable(*meter).map(|usable| usable.saturating_sub(state.pool_use(&pool.id, *meter)));
-        grows > 0 && free.is_some_and(|free| free.saturating_sub(grows) < *quantity)
+        grows > 0 && free.is_some_and(|free| free.saturating_sub(grows) < lacks)
     })
 }
 
-/// Whether each part of `request` finds its quantity free in some pool: necessary for being granted, not enough.
+/// Whether each part of `request`, which has no claim yet, finds its quantity free in some pool: necessary for being
+/// granted, not enough.
 pub(super) fn finds_free_room(state: &State, request: &ClaimRequest) -> bool {
     request.placements.iter().all(|placement| {
         let mut pools = state.pools().map(|record| &record.pool);
         pools.any(|pool| {
             may_serve(request, pool)
-                && could_lie_in(placement, pool)
+                && could_lie_in(state, None, placement, pool)
                 && placement.quantities.iter().all(|(meter, quantity)| {
                     let usable = pool.usable(*meter);
                     usable.is_none_or(|usable| state.pool_use(&pool.id, *meter).saturating_add(*quantity) <= usable)
@@ -122,11 +133,12 @@ pub(super) fn finds_free_room(state: &State, request: &ClaimRequest) -> bool {
 
 /// How many requests stand before `ticket` and want some of what `request` wants.
 pub fn position(state: &State, ticket: Ticket, request: &ClaimRequest) -> usize {
-    let pools: Vec<&Pool> = state.pools().map(|record| &record.pool).filter(|pool| competes(request, pool)).collect();
+    let pools: Vec<&Pool> =
+        state.pools().map(|record| &record.pool).filter(|pool| competes(state, request, pool)).collect();
     // A request does not stand before itself: its old place goes when it asks for something else.
     let other_than_itself = |other: &Waiting| other.request.subject.uid != request.subject.uid;
     let rivals = |other: &&Waiting| {
-        other.ticket < ticket && other_than_itself(other) && pools.iter().any(|pool| other.competes_for(pool))
+        other.ticket < ticket && other_than_itself(other) && pools.iter().any(|pool| other.competes_for(state, pool))
     };
     state.waiting().filter(rivals).count()
 }
@@ -140,13 +152,14 @@ pub(super) fn could_ever_lie(state: &State, request: &ClaimRequest) -> Option<Ve
 }
 
 fn lines_at(state: &State, request: &ClaimRequest, site: &str, pools: &[&Pool]) -> Option<Vec<Line>> {
+    let old = amended(state, request);
     let mut lines = Vec::new();
     for placement in &request.placements {
         let asked = || placement.quantities.iter().filter(|(_, quantity)| **quantity > 0);
         if asked().next().is_none() {
             continue;
         }
-        let here = pools.iter().filter(|pool| pool.site == site && could_lie_in(placement, pool));
+        let here = pools.iter().filter(|pool| pool.site == site && could_lie_in(state, old, placement, pool));
         let pool = here.into_iter().find(|pool| {
             asked().all(|(meter, quantity)| {
                 let left =
@@ -185,6 +198,7 @@ fn may_serve(request: &ClaimRequest, pool: &Pool) -> bool {
     pool.state == PoolState::Open && pool.zones.contains(&request.zone) && pool.carries(request.protection_level)
 }
 
-fn competes(request: &ClaimRequest, pool: &Pool) -> bool {
-    may_serve(request, pool) && request.placements.iter().any(|placement| could_lie_in(placement, pool))
+fn competes(state: &State, request: &ClaimRequest, pool: &Pool) -> bool {
+    let old = amended(state, request);
+    may_serve(request, pool) && request.placements.iter().any(|placement| could_lie_in(state, old, placement, pool))
 }

@@ -183,6 +183,32 @@ fn one_who_waits_for_processors_keeps_no_disk_that_is_plentiful_from_others() {
     assert_eq!(book.state.waiting().next().unwrap().overtaken, 0, "nobody took what it waits for");
 }
 
+/// What lies in one pool grows there or nowhere: it neither keeps another pool from others nor is weighed as if it moved.
+#[test]
+fn what_has_a_place_waits_for_room_there_and_nowhere_else() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.pool(compute("c1", "east", 20, 1_000_000)).account("tax", None, &[(Meter::Vcpu, 28)]);
+    book.account("court", None, &[]);
+    book.grant(&host("tax", "a", 8, 1));
+    book.grant(&host("court", "b", 12, 1));
+    book.pool(compute("c2", "west", 100, 1_000_000));
+    // 8 and 13 more would be above 28 if it were laid anew in the other pool; it is 13 in all.
+    assert_eq!(book.refusal(&waiting("tax", "a", 13)).code, RefusalCode::WaitingForCapacity);
+    for number in 0..=MAX_OVERTAKINGS + 2 {
+        book.grant(&host("court", &format!("west-{number}"), 1, 1));
+    }
+    assert_eq!(book.state.waiting().next().unwrap().overtaken, 0, "nobody took what it waits for");
+    assert_eq!(book.refusal(&waiting("court", "c", 99)).parameters["ahead"], "0");
+
+    let hold =
+        ClaimRequest { hold_until: Some(book.now + jiff::SignedDuration::from_hours(1)), ..host("tax", "a", 13, 1) };
+    let refusal = book.refusal(&hold);
+    assert_eq!(refusal.code, RefusalCode::PoolExhausted, "{:?}", refusal.parameters);
+
+    free(&mut book, "b");
+    book.grant(&waiting("tax", "a", 13));
+}
+
 #[test]
 fn what_a_limit_would_refuse_anyhow_does_not_stand_in_line() {
     let mut book = book(60);

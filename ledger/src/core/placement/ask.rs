@@ -48,7 +48,7 @@ pub(super) fn asks<'a>(state: &State, request: &'a ClaimRequest, old: Option<&Cl
                 tier: placement.tier.as_deref(),
                 quantities: wanted.map(|(meter, quantity)| (*meter, *quantity)).collect(),
                 growth: BTreeMap::new(),
-                bound: old.and_then(|claim| lies_in(state, claim, placement)),
+                bound: old.and_then(|claim| lies_in(state, claim, placement)).cloned(),
                 grows: true,
             });
         }
@@ -61,14 +61,14 @@ pub(super) fn asks<'a>(state: &State, request: &'a ClaimRequest, old: Option<&Cl
 }
 
 /// The pool `claim` holds this part in.
-fn lies_in(state: &State, claim: &Claim, placement: &Placement) -> Option<PoolId> {
+pub(in super::super) fn lies_in<'a>(state: &State, claim: &'a Claim, placement: &Placement) -> Option<&'a PoolId> {
     let fits = |want: &Option<String>, is: &Option<String>| want.is_none() || want == is;
     let mut lines = claim.taken().filter(|line| {
         state.pool(&line.pool).is_some_and(|pool| pool.kind == placement.pool_kind)
             && fits(&placement.architecture, &line.dimensions.architecture)
             && fits(&placement.tier, &line.dimensions.tier)
     });
-    lines.next().map(|line| line.pool.clone())
+    lines.next().map(|line| &line.pool)
 }
 
 fn growth(ask: &Ask<'_>, old: Option<&Claim>) -> BTreeMap<Meter, u64> {
@@ -83,7 +83,7 @@ fn growth(ask: &Ask<'_>, old: Option<&Claim>) -> BTreeMap<Meter, u64> {
 }
 
 /// What the claim takes of `meter` from `pool`.
-pub(super) fn held(claim: Option<&Claim>, pool: &PoolId, meter: Meter) -> u64 {
+pub(in super::super) fn held(claim: Option<&Claim>, pool: &PoolId, meter: Meter) -> u64 {
     let lines = claim.into_iter().flat_map(Claim::taken);
     lines.filter(|line| line.meter == meter && line.pool == *pool).map(|line| line.quantity).sum()
 }
