@@ -3,5 +3,6 @@
 pub mod applied;
 pub mod cdi;
 pub mod kubevirt;
+pub mod node;
 pub mod order;
 pub mod view;

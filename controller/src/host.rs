@@ -7,6 +7,7 @@ pub mod approved;
 mod digest;
 mod ending;
 pub mod found;
+mod parking;
 pub mod plan;
 pub mod rejection;
 mod report;
@@ -19,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use jiyun_crds::{
     names,
-    v1alpha1::{CloudHost, CloudHostStatus, Reason},
+    v1alpha1::{CloudHost, CloudHostStatus, Power as WishedPower, Reason},
 };
 use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, Decision, Meter, RefusalCode, State};
 use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
@@ -29,7 +30,7 @@ use self::{
     approved::Approved,
     plan::{Desired, Observed, Step, Why},
     rejection::Rejection,
-    report::{Engines, Standing},
+    report::{Engines, Parked, Standing},
     valid::Valid,
 };
 use crate::{
@@ -39,6 +40,7 @@ use crate::{
         applied,
         cdi::{self, DiskState},
         kubevirt::{self, MachineState, MachineView},
+        order::Power,
         view::{EngineKind, View},
     },
     error::ReconcileError,
@@ -102,7 +104,7 @@ async fn leave_line(host: &CloudHost, context: &Context) -> Result<(), Reconcile
 
 /// What a granted host is asked to change, which cannot be done yet: it stays as approved.
 fn changed(claim: &Claim, valid: &Valid) -> Option<Rejection> {
-    if claim.spec_digest == valid.digest {
+    if digest::of_wish(&claim.spec_digest) == valid.digest {
         return None;
     }
     serde_json::from_value::<Approved>(claim.approved_spec.clone()).ok()?.change_to(&valid.approved)
@@ -157,7 +159,7 @@ async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Stand
                     host.namespace = host.namespace(),
                     host.name = host.name_any(),
                     claim = %claim.id,
-                    pool = claim.pool_of(Meter::Vcpu).map(ToString::to_string),
+                    pool = claim.pool_of(Meter::Hosts).map(ToString::to_string),
                     "granted"
                 );
             }
@@ -211,21 +213,34 @@ async fn serve(
     objection: Option<Rejection>,
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
-    let engines = drive(host, &claim, context).await?;
+    let approved: Approved = serde_json::from_value(claim.approved_spec.clone())?;
+    let (claim, kept_off) = parking::resume(host, claim, &approved, context).await?;
+    let power = match host.spec.power {
+        WishedPower::Running if kept_off.is_none() => Power::On,
+        WishedPower::Running | WishedPower::Stopped => Power::Off,
+    };
+    let engines = drive(host, &claim, &approved, power, context).await?;
     if engines.settled() && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
         // The department pays from the moment it can use the machine, and not a second earlier.
         context.ledger.billable(claim.id).await?;
     }
-    Ok(Standing::Admitted { claim, objection, engines })
+    let claim = if engines.settled() { parking::park(host, claim, &approved, context).await? } else { claim };
+    let without = parking::given_back(&claim, &approved);
+    Ok(Standing::Admitted { claim, objection, engines, parked: Parked { without, kept_off } })
 }
 
-async fn drive(host: &CloudHost, claim: &Claim, context: &Context) -> Result<Engines, ReconcileError> {
-    let approved: Approved = serde_json::from_value(claim.approved_spec.clone())?;
+async fn drive(
+    host: &CloudHost,
+    claim: &Claim,
+    approved: &Approved,
+    power: Power,
+    context: &Context,
+) -> Result<Engines, ReconcileError> {
     let Some((site, storage_class)) = whereabouts(claim, context) else {
-        return Ok(unreachable_site(host));
+        return Ok(unreachable_site(power));
     };
     let label = claim_label(claim, context);
-    let order = request::machine_order(host, claim, &label, &approved, &storage_class);
+    let order = request::machine_order(power, claim, &label, approved, &storage_class);
     let desired = Desired {
         claim: label,
         disk: cdi::build(&order),
@@ -361,11 +376,7 @@ fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngin
     Some((context.sites.engines(&site)?, pool.spec.storage_class_name))
 }
 
-fn unreachable_site(host: &CloudHost) -> Engines {
-    let power = match host.spec.power {
-        jiyun_crds::v1alpha1::Power::Running => crate::engines::order::Power::On,
-        jiyun_crds::v1alpha1::Power::Stopped => crate::engines::order::Power::Off,
-    };
+fn unreachable_site(power: Power) -> Engines {
     let problem = Some(Reason::SiteUnreachable.as_str().to_owned());
     Engines { disk: None, machine: None, power, addresses: Vec::new(), problem }
 }
@@ -381,7 +392,9 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         {
             UNSETTLED
         }
-        Standing::Admitted { engines, .. } if engines.problem.is_some() => UNSETTLED,
+        Standing::Admitted { engines, parked, .. } if engines.problem.is_some() || parked.kept_off.is_some() => {
+            UNSETTLED
+        }
         Standing::Refused(_) | Standing::Admitted { .. } | Standing::Ending { .. } | Standing::Unaccounted { .. } => {
             SETTLED
         }

@@ -1,6 +1,11 @@
 //! What a leader does: open the book, make sure both stores belong together, then start every controller in order.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::ready,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt, stream};
 use jiyun_crds::v1alpha1::{
@@ -8,7 +13,10 @@ use jiyun_crds::v1alpha1::{
     StoragePool,
 };
 use jiyun_ledger::{Ledger, Lineage, OpenReport};
-use kube::{Api, Client, runtime::watcher};
+use kube::{
+    Api, Client,
+    runtime::{WatchStreamExt, utils::PredicateConfig, watcher},
+};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +30,7 @@ use crate::{
     engines::{
         cdi::DiskView,
         kubevirt::{InstanceView, MachineView},
+        node::NodeView,
     },
     error::ReconcileError,
     host, lineage,
@@ -82,6 +91,10 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let instances = watched::<InstanceView>(Api::all(client.clone()), engines_only(), &metrics);
     let disks = watched::<DiskView>(Api::all(client.clone()), engines_only(), &metrics);
 
+    // Pools may read their capacity there; nobody else looks at them.
+    let nodes = watched_everywhere::<NodeView>(&client, &metrics);
+    let (node_changes, _) = watch::channel(());
+
     let catalogue = Catalogue {
         departments: departments.store.clone(),
         systems: systems.store.clone(),
@@ -108,6 +121,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         machines: machines.store,
         instances: instances.store,
         disks: disks.store,
+        nodes: nodes.store,
+        nodes_listed: nodes.listed,
         unseen_machines: Unseen::default(),
         unseen_disks: Unseen::default(),
     };
@@ -129,6 +144,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let zones = telling(zones, changes.clone());
     let sites = telling(sites, changes.clone());
     let again = || WatchStream::from_changes(changes.subscribe());
+    let hardware = stream::select(again(), WatchStream::from_changes(node_changes.subscribe()));
+    tasks.spawn(follow_nodes(nodes.stream, node_changes, stop.clone()));
     macro_rules! settle {
         ($($kind:ident: $triggers:expr),+ $(,)?) => {$(
             tasks.spawn(settled::run($kind, $triggers, context.clone(), stop.clone()));
@@ -136,7 +153,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     }
     settle!(
         zones: stream::pending(), sites: stream::pending(), classes: stream::pending(), images: stream::pending(),
-        prices: stream::pending(), departments: again(), systems: again(), compute_pools: again(),
+        prices: stream::pending(), departments: again(), systems: again(), compute_pools: hardware,
         storage_pools: again(),
     );
 
@@ -192,6 +209,28 @@ async fn finish(mut tasks: JoinSet<()>, stop: &CancellationToken, listed: &Gate)
         () = too_long => warn!("not everything under way ended in time; it is left to the next leader"),
     }
     tasks.shutdown().await;
+}
+
+/// Tells `changes` of nodes that changed in what a pool reads of them: a node reports on itself every few minutes.
+async fn follow_nodes(
+    nodes: impl Stream<Item = Result<Guarded<NodeView>, watcher::Error>> + Send + 'static,
+    changes: watch::Sender<()>,
+    stop: CancellationToken,
+) {
+    let of_note = nodes.predicate_filter(hardware_of, PredicateConfig::default());
+    let told = of_note.for_each(|_| {
+        changes.send_replace(());
+        ready(())
+    });
+    stop.run_until_cancelled(told).await;
+}
+
+/// A fingerprint of what a pool reads of a node.
+fn hardware_of(node: &Guarded<NodeView>) -> Option<u64> {
+    let node = node.0.as_ref().ok()?;
+    let mut hash = DefaultHasher::new();
+    (&node.spec, &node.status, &node.metadata.labels, &node.metadata.deletion_timestamp.is_some()).hash(&mut hash);
+    Some(hash.finish())
 }
 
 /// Passes a kind on and tells `changes` of each object.

@@ -6,10 +6,14 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 
+use tokio::sync::watch;
+
 use crate::{
+    catalogue::readable,
     engines::{
         cdi::{DataVolume, DiskView},
         kubevirt::{InstanceView, MachineView, VirtualMachine, VirtualMachineInstance},
+        node::{self, Hardware, NodeView},
         view::View,
     },
     unseen::Unseen,
@@ -27,6 +31,10 @@ pub struct SiteEngines {
     pub instances: Store<Guarded<View<VirtualMachineInstance>>>,
     /// Its disks.
     pub disks: Store<Guarded<View<DataVolume>>>,
+    /// The nodes they run on.
+    pub nodes: Store<Guarded<NodeView>>,
+    /// Whether those were listed.
+    pub nodes_listed: watch::Receiver<bool>,
     /// Machines applied a moment ago.
     pub unseen_machines: Unseen<MachineView>,
     /// Disks applied a moment ago.
@@ -42,6 +50,13 @@ impl SiteEngines {
     /// The disk of this name.
     pub fn disk(&self, namespace: &str, name: &str) -> Option<DiskView> {
         self.unseen_disks.or_written(namespace, name, named(&self.disks, namespace, name))
+    }
+
+    /// What the nodes with these labels have; `None` where that is not known yet.
+    pub fn hardware(&self, selector: &str) -> Option<Hardware> {
+        let listed = *self.nodes_listed.borrow();
+        let nodes = || readable(&self.nodes);
+        listed.then(|| node::hardware(nodes().iter(), selector))
     }
 
     /// The machine of this name as it runs.

@@ -13,7 +13,7 @@ const MEBIBYTE: u128 = 1 << 20;
 /// or an exponent such as `3e6`).
 ///
 /// Kept as written, so that an object that holds nonsense can still be read and reported on; [`Quantity::whole`] and
-/// [`Quantity::mebibytes`] are the readings the books use. Nothing is ever rounded.
+/// [`Quantity::mebibytes`] are the readings the books use. What people wrote is never rounded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Quantity(String);
@@ -74,7 +74,31 @@ impl Quantity {
         self.in_units_of(MEBIBYTE, "Mi")
     }
 
+    /// The whole things in an amount that a machine reported: `7910m` are 7. What is left over cannot be given out.
+    ///
+    /// # Errors
+    /// When it is no amount.
+    pub fn whole_down(&self) -> Result<u64, InvalidQuantity> {
+        self.divided(1).map(|(whole, _)| whole)
+    }
+
+    /// The whole MiB in an amount that a machine reported: `16384Ki` are 16, `1100Ki` is 1.
+    ///
+    /// # Errors
+    /// When it is no amount.
+    pub fn mebibytes_down(&self) -> Result<u64, InvalidQuantity> {
+        self.divided(MEBIBYTE).map(|(whole, _)| whole)
+    }
+
     fn in_units_of(&self, unit: u128, name: &'static str) -> Result<u64, InvalidQuantity> {
+        match self.divided(unit)? {
+            (whole, 0) => Ok(whole),
+            _ => Err(InvalidQuantity::Fraction { value: self.0.clone(), unit: name }),
+        }
+    }
+
+    /// How many whole units, and what is left over (in no particular unit; 0 if nothing is).
+    fn divided(&self, unit: u128) -> Result<(u64, u128), InvalidQuantity> {
         let syntax = || InvalidQuantity::Syntax(self.0.clone());
         let too_large = || InvalidQuantity::TooLarge(self.0.clone());
         let parts = Parts::of(&self.0).ok_or_else(syntax)?;
@@ -83,10 +107,8 @@ impl Quantity {
         }
         let numerator = parts.digits.checked_mul(parts.factor).ok_or_else(too_large)?;
         let divisor = parts.divisor.checked_mul(unit).ok_or_else(too_large)?;
-        if numerator % divisor != 0 {
-            return Err(InvalidQuantity::Fraction { value: self.0.clone(), unit: name });
-        }
-        u64::try_from(numerator / divisor).map_err(|_| too_large())
+        let whole = u64::try_from(numerator / divisor).map_err(|_| too_large())?;
+        Ok((whole, numerator % divisor))
     }
 }
 
@@ -195,6 +217,18 @@ mod tests {
         assert_eq!(mebibytes("4Ti"), Ok(4 << 20));
         assert_eq!(mebibytes("1048576"), Ok(1));
         assert_eq!(mebibytes("2Ei"), Ok(2 << 40));
+    }
+
+    #[test]
+    fn what_a_machine_reports_is_rounded_down() {
+        let whole = |text: &str| Quantity::from(text).whole_down().unwrap();
+        let mebibytes = |text: &str| Quantity::from(text).mebibytes_down().unwrap();
+        assert_eq!((whole("7910m"), whole("64"), whole("999m")), (7, 64, 0));
+        assert_eq!(
+            (mebibytes("16384Ki"), mebibytes("1100Ki"), mebibytes("16Gi"), mebibytes("1000000")),
+            (16, 1, 16384, 0)
+        );
+        assert!(Quantity::from("-1").whole_down().is_err());
     }
 
     #[test]

@@ -25,7 +25,7 @@ use kube::CustomResourceExt;
 pub use architecture::Architecture;
 pub use cloud_host::{CloudHost, CloudHostSpec, CloudHostStatus, HostRefusal, Power, RefusalParameter, SystemDisk};
 pub use compute_pool::{
-    ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve, HardwareOrigin, ProcessorOrigin,
+    ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve, HardwareOrigin, ProcessorOrigin, StopRelease,
 };
 pub use condition::{ConditionStatus, ConditionType, Reason};
 pub use department::{

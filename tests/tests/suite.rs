@@ -14,6 +14,7 @@ mod suite {
     mod faults;
     mod given_cluster;
     mod interrupted;
+    mod pools;
     mod restored;
     mod rights;
     mod story;

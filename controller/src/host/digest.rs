@@ -1,8 +1,29 @@
 //! The digest of a wish: what a department wrote that has to be decided, without the fields that apply at once.
 
+use std::collections::BTreeSet;
+
 use jiyun_crds::v1alpha1::CloudHostSpec;
+use jiyun_ledger::Meter;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+
+/// What stands before the meters that a claim does without while its host is stopped.
+const WITHOUT: &str = "+without:";
+
+/// The digest of a claim that holds less than its wish while its host is stopped.
+pub fn without(digest: &str, meters: &BTreeSet<Meter>) -> String {
+    let wish = of_wish(digest);
+    if meters.is_empty() {
+        return wish.to_owned();
+    }
+    let names: Vec<String> = meters.iter().map(ToString::to_string).collect();
+    format!("{wish}{WITHOUT}{}", names.join(","))
+}
+
+/// The digest of the wish a claim was granted for, whatever it does without now.
+pub fn of_wish(digest: &str) -> &str {
+    digest.split_once(WITHOUT).map_or(digest, |(wish, _)| wish)
+}
 
 /// Digest of the decided fields of `spec`. Names and sizes as written, not what the catalogue makes of them: an edit of
 /// a class asks for nothing anew.
@@ -31,4 +52,19 @@ pub fn of(spec: &CloudHostSpec) -> String {
         "keys": ssh_authorized_keys,
     });
     format!("sha256:{}", hex::encode(Sha256::digest(canonical.to_string().as_bytes())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_claim_does_without_is_told_apart_and_the_wish_is_found_again() {
+        let both = BTreeSet::from([Meter::Vcpu, Meter::Memory]);
+        let parked = without("sha256:ab", &both);
+        assert_eq!(of_wish(&parked), "sha256:ab");
+        assert_eq!(without(&parked, &BTreeSet::new()), "sha256:ab");
+        assert_eq!(without(&parked, &both), parked);
+        assert_ne!(without(&parked, &BTreeSet::from([Meter::Vcpu])), parked);
+    }
 }

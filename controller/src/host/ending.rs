@@ -45,6 +45,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         };
     }
     if let Some(claim) = claim {
+        leave_line(host, context).await?;
         context.ledger.end(claim.id).await?;
         if let Some(remaining) = dismantle(&claim, context).await? {
             return wait(host, claim, Some(remaining), context).await;

@@ -1,6 +1,6 @@
 //! Status: what a host's conditions say, computed from decisions and observations; written only where it differs.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{Timestamp, ToSpan};
 use jiyun_crds::v1alpha1::{
@@ -33,6 +33,8 @@ pub enum Standing {
         objection: Option<Rejection>,
         /// The engines' side.
         engines: Engines,
+        /// What it does without while it is stopped.
+        parked: Parked,
     },
     /// The host is being deleted.
     Ending {
@@ -46,6 +48,15 @@ pub enum Standing {
         /// What the status names.
         claim: String,
     },
+}
+
+/// What a stopped host has given back.
+#[derive(Clone, Debug, Default)]
+pub struct Parked {
+    /// What its claim was granted and does not hold.
+    pub without: BTreeSet<Meter>,
+    /// Why it may not have that back, though it is to run.
+    pub kept_off: Option<Refusal>,
 }
 
 /// What the engines say.
@@ -101,10 +112,11 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
                 plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
             ]
         }
-        Standing::Admitted { claim, objection, engines } => {
+        Standing::Admitted { claim, objection, engines, parked } => {
             place(&mut status, claim);
             status.addresses.clone_from(&engines.addresses);
-            admitted(claim, objection.as_ref(), engines)
+            status.refusal = parked.kept_off.as_ref().map(recorded);
+            vec![accepted(objection.as_ref()), granted(claim), provisioned(engines), ready(engines, parked)]
         }
         Standing::Ending { claim, waiting_for } => {
             place(&mut status, claim);
@@ -220,17 +232,13 @@ fn in_parts(code: String, parameters: &Parameters) -> HostRefusal {
 fn place(status: &mut CloudHostStatus, claim: &Claim) {
     let pool = |meter| claim.pool_of(meter).map(|pool| LocalRef::new(pool.name()));
     status.claim_id = Some(claim.id.to_string());
-    status.pool_ref = pool(Meter::Vcpu);
+    status.pool_ref = pool(Meter::Hosts);
     status.storage_pool_ref = pool(Meter::BlockStorage);
 }
 
 fn granted(claim: &Claim) -> Finding {
     let about = parameters([("claim", claim.id.to_string())]);
     finding(ConditionType::Admitted, ConditionStatus::True, Reason::Granted, "Granted", &about)
-}
-
-fn admitted(claim: &Claim, objection: Option<&Rejection>, engines: &Engines) -> Vec<Finding> {
-    vec![accepted(objection), granted(claim), provisioned(engines), ready(engines)]
 }
 
 fn provisioned(engines: &Engines) -> Finding {
@@ -263,9 +271,19 @@ fn fault(engines: &Engines) -> Option<String> {
     }
 }
 
-fn ready(engines: &Engines) -> Finding {
+fn ready(engines: &Engines, parked: &Parked) -> Finding {
     let kind = ConditionType::Ready;
+    if let Some(refusal) = &parked.kept_off {
+        let code = refusal.code.to_string();
+        let sentence = jiyun_messages::refusal_code(&code, &refusal.parameters);
+        return finding(kind, ConditionStatus::False, reason(refusal.code), sentence, &refusal.parameters);
+    }
     match (engines.power, &engines.machine) {
+        (Power::Off, Some(MachineState::Stopped)) if !parked.without.is_empty() => {
+            let meters: Vec<String> = parked.without.iter().map(ToString::to_string).collect();
+            let about = parameters([("meters", meters.join(", "))]);
+            finding(kind, ConditionStatus::True, Reason::Stopped, "StoppedReleased", &about)
+        }
         (Power::On, Some(MachineState::Running)) => plain(kind, ConditionStatus::True, Reason::Running),
         (Power::Off, Some(MachineState::Stopped)) => plain(kind, ConditionStatus::True, Reason::Stopped),
         (power, machine) => {

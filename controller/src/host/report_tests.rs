@@ -59,7 +59,7 @@ fn claim() -> Arc<Claim> {
 fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
     let engines =
         Engines { disk: Some(DiskState::Filled), machine, power, addresses: vec!["10.0.0.9".into()], problem: None };
-    Standing::Admitted { claim: claim(), objection: None, engines }
+    Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default() }
 }
 
 #[test]
@@ -75,6 +75,34 @@ fn a_running_host_is_ready_and_a_stopped_one_too_when_that_was_asked() {
     }
     let wrong_way = status(&host(), None, &admitted(Power::Off, Some(MachineState::Running)), at(1001));
     assert!(!is_true(&wrong_way.conditions, ConditionType::Ready));
+}
+
+#[test]
+fn a_stopped_host_says_what_it_gave_back_and_one_that_may_not_start_says_why() {
+    let parked = |kept_off| {
+        let Standing::Admitted { claim, objection, engines, .. } = admitted(Power::Off, Some(MachineState::Stopped))
+        else {
+            unreachable!()
+        };
+        let without = BTreeSet::from([Meter::Vcpu, Meter::Memory]);
+        Standing::Admitted { claim, objection, engines, parked: Parked { without, kept_off } }
+    };
+    let stopped = status(&host(), None, &parked(None), at(1001));
+    let ready = find(&stopped.conditions, ConditionType::Ready).unwrap();
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Stopped"));
+    assert!(ready.message.contains("vCPU"), "{}", ready.message);
+
+    let refusal = Refusal {
+        code: RefusalCode::WaitingForCapacity,
+        parameters: parameters([("meter", "Vcpu"), ("requested", "4"), ("ahead", "2")]),
+        report: PlacementReport::default(),
+    };
+    let waiting = status(&host(), None, &parked(Some(refusal)), at(1001));
+    let ready = find(&waiting.conditions, ConditionType::Ready).unwrap();
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "WaitingForCapacity"));
+    assert!(ready.message.contains("2 requests are ahead"), "{}", ready.message);
+    assert_eq!(waiting.refusal.unwrap().code, "WaitingForCapacity");
+    assert!(is_true(&waiting.conditions, ConditionType::Admitted), "what it has it keeps");
 }
 
 #[test]
@@ -116,7 +144,7 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
         addresses: vec![],
         problem: None,
     };
-    let standing = Standing::Admitted { claim: claim(), objection: None, engines };
+    let standing = Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default() };
     let status = status(&host(), None, &standing, at(1001));
     let provisioned = find(&status.conditions, ConditionType::Provisioned).unwrap();
     assert_eq!(provisioned.reason, "Provisioning");

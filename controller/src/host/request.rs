@@ -1,14 +1,11 @@
 //! The claim a valid host asks of the ledger, and the machine a granted claim asks of the engines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiyun_crds::{
-    names,
-    v1alpha1::{CloudHost, Power as WishedPower},
-};
+use jiyun_crds::{names, v1alpha1::CloudHost};
 use jiyun_ledger::{AccountId, Claim, ClaimRequest, Meter, Placement, PoolKind, Subject};
 
-use super::{approved::Approved, valid::Valid};
+use super::{approved::Approved, digest, valid::Valid};
 use crate::engines::order::{MachineOrder, Power};
 
 /// The claim `host` asks for: one host, its cores and memory out of one compute pool, its disk out of one storage pool
@@ -17,7 +14,45 @@ use crate::engines::order::{MachineOrder, Power};
 /// # Errors
 /// When the approved spec cannot be written as JSON, which its types exclude.
 pub fn claim_request(host: &CloudHost, valid: &Valid) -> Result<ClaimRequest, serde_json::Error> {
-    let approved = &valid.approved;
+    Ok(ClaimRequest {
+        account: AccountId::new(&valid.department),
+        system: valid.system.clone(),
+        subject: subject(host),
+        item: valid.approved.class.clone(),
+        zone: valid.zone.clone(),
+        protection_level: valid.protection_level,
+        placements: placements(&valid.approved).into(),
+        spec_digest: valid.digest.clone(),
+        approved_spec: serde_json::to_value(&valid.approved)?,
+        // Whoever orders a host wants it, if not today: a place in line costs nobody anything.
+        hold_until: None,
+        wait: true,
+    })
+}
+
+/// What a granted claim asks for when its host is stopped or started: what was approved, without some meters.
+pub fn of_claim(claim: &Claim, protection_level: u8, approved: &Approved, without: &BTreeSet<Meter>) -> ClaimRequest {
+    let mut placements = placements(approved);
+    for placement in &mut placements {
+        placement.quantities.retain(|meter, _| !without.contains(meter));
+    }
+    ClaimRequest {
+        account: claim.account.clone(),
+        system: claim.system.clone(),
+        subject: claim.subject.clone(),
+        item: claim.item.clone(),
+        zone: claim.taken().find_map(|line| line.dimensions.zone.clone()).unwrap_or_default(),
+        protection_level,
+        placements: placements.into(),
+        spec_digest: digest::without(&claim.spec_digest, without),
+        approved_spec: claim.approved_spec.clone(),
+        hold_until: None,
+        wait: true,
+    }
+}
+
+/// One host, its cores and memory out of one compute pool; its disk out of one storage pool.
+pub fn placements(approved: &Approved) -> [Placement; 2] {
     let compute = Placement {
         pool_kind: PoolKind::Compute,
         architecture: Some(approved.architecture.clone()),
@@ -34,20 +69,7 @@ pub fn claim_request(host: &CloudHost, valid: &Valid) -> Result<ClaimRequest, se
         tier: Some(approved.disk_tier.clone()),
         quantities: BTreeMap::from([(Meter::BlockStorage, approved.disk_mebibytes)]),
     };
-    Ok(ClaimRequest {
-        account: AccountId::new(&valid.department),
-        system: valid.system.clone(),
-        subject: subject(host),
-        item: approved.class.clone(),
-        zone: valid.zone.clone(),
-        protection_level: valid.protection_level,
-        placements: vec![compute, storage],
-        spec_digest: valid.digest.clone(),
-        approved_spec: serde_json::to_value(approved)?,
-        // Whoever orders a host wants it, if not today: a place in line costs nobody anything.
-        hold_until: None,
-        wait: true,
-    })
+    [compute, storage]
 }
 
 /// How the ledger names `host`.
@@ -66,9 +88,9 @@ pub fn engine_namespace(claim: &Claim) -> String {
     claim.engine_namespace.clone().unwrap_or_else(|| names::engine_namespace(claim.account.as_str()))
 }
 
-/// The machine of a granted claim: sizes from what was approved, power from the wish (a free field).
+/// The machine of a granted claim: sizes from what was approved.
 pub fn machine_order(
-    host: &CloudHost,
+    power: Power,
     claim: &Claim,
     label: &str,
     approved: &Approved,
@@ -88,10 +110,7 @@ pub fn machine_order(
         storage_class: storage_class.to_owned(),
         image: approved.image_source.clone(),
         ssh_authorized_keys: approved.ssh_authorized_keys.clone(),
-        power: match host.spec.power {
-            WishedPower::Running => Power::On,
-            WishedPower::Stopped => Power::Off,
-        },
+        power,
     }
 }
 

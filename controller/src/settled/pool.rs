@@ -2,7 +2,7 @@
 
 use jiyun_crds::{
     names::FINALIZER_POOL,
-    v1alpha1::{ConditionStatus, ConditionType, Maintenance, Reason, condition::Finding},
+    v1alpha1::{ConditionStatus, ConditionType, Maintenance, Quantity, Reason, condition::Finding},
 };
 use jiyun_ledger::{Claim, Pool, PoolId, PoolKind, PoolState};
 use jiyun_messages::{Parameters, parameters};
@@ -26,10 +26,37 @@ pub struct Unusable {
 
 impl Unusable {
     /// A quantity nobody can read.
-    pub fn quantity(field: &str, value: &str, problem: &impl ToString) -> Self {
+    fn quantity(field: &str, value: &str, problem: &impl ToString) -> Self {
         let about = parameters([("field", field), ("value", value), ("problem", &problem.to_string())]);
         Self { reason: Reason::Misconfigured, code: "InvalidQuantity", about }
     }
+
+    /// No node carries the labels, and none ever did.
+    pub fn no_nodes(selector: &str) -> Self {
+        Self { reason: Reason::NoNodes, code: "NoNodes", about: parameters([("selector", selector)]) }
+    }
+}
+
+/// A size in the book's unit.
+///
+/// # Errors
+/// When it is no whole number of MiB.
+pub fn mebibytes(field: &str, quantity: &Quantity) -> Result<u64, Unusable> {
+    quantity.mebibytes().map_err(|problem| Unusable::quantity(field, quantity.as_str(), &problem))
+}
+
+/// A pool to book, and what to say of it once it is booked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Booking {
+    /// The pool.
+    pub pool: Pool,
+    /// Its condition `Ready`.
+    pub ready: Finding,
+}
+
+/// Booked as it was written.
+pub fn plain_ready() -> Finding {
+    plain(ConditionType::Ready, ConditionStatus::True, Reason::Valid)
 }
 
 /// The state that operations asked for.
@@ -48,7 +75,7 @@ pub fn state(maintenance: Maintenance) -> PoolState {
 pub async fn settle<K: Settled>(
     object: &K,
     kind: PoolKind,
-    read: Result<Pool, Unusable>,
+    read: Result<Booking, Unusable>,
     context: &Context,
 ) -> Result<Outcome, ReconcileError> {
     if object.meta().deletion_timestamp.is_none() {
@@ -74,12 +101,13 @@ pub async fn settle<K: Settled>(
     Ok(Outcome::gone())
 }
 
-async fn book(read: Result<Pool, Unusable>, context: &Context) -> Result<Outcome, ReconcileError> {
-    let refused = match read.and_then(|pool| placed(pool, context)) {
-        Ok(pool) => match context.ledger.set_pool(pool).await.map_err(ReconcileError::from) {
-            Ok(_) => None,
+async fn book(read: Result<Booking, Unusable>, context: &Context) -> Result<Outcome, ReconcileError> {
+    let placed = read.and_then(|Booking { pool, ready }| Ok(Booking { pool: placed(pool, context)?, ready }));
+    let booked = match placed {
+        Ok(Booking { pool, ready }) => match context.ledger.set_pool(pool).await.map_err(ReconcileError::from) {
+            Ok(_) => Ok(ready),
             Err(error) => match error.command() {
-                Some(command) => Some(Unusable {
+                Some(command) => Err(Unusable {
                     reason: Reason::Misconfigured,
                     code: "InvalidField",
                     about: parameters([("field", "spec"), ("problem", &command.to_string())]),
@@ -87,12 +115,10 @@ async fn book(read: Result<Pool, Unusable>, context: &Context) -> Result<Outcome
                 None => return Err(error),
             },
         },
-        Err(unusable) => Some(unusable),
+        Err(unusable) => Err(unusable),
     };
-    Ok(Outcome::found(vec![match refused {
-        None => plain(ConditionType::Ready, ConditionStatus::True, Reason::Valid),
-        Some(Unusable { reason, code, about }) => said(reason, code, &about),
-    }]))
+    let ready = booked.unwrap_or_else(|Unusable { reason, code, about }| said(reason, code, &about));
+    Ok(Outcome::found(vec![ready]))
 }
 
 fn said(reason: Reason, code: &str, about: &Parameters) -> Finding {

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 
 use super::{
     Outcome, Settled,
-    pool::{Unusable, settle, state},
+    pool::{Booking, Unusable, mebibytes, plain_ready, settle, state},
 };
 use crate::{context::Context, error::ReconcileError};
 
@@ -17,15 +17,13 @@ impl Settled for StoragePool {
     super::reported!(cluster);
 
     fn settle<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
-        Box::pin(settle(self, PoolKind::Storage, read(self), context))
+        let read = read(self).map(|pool| Booking { pool, ready: plain_ready() });
+        Box::pin(settle(self, PoolKind::Storage, read, context))
     }
 }
 
 fn read(pool: &StoragePool) -> Result<Pool, Unusable> {
     let spec = &pool.spec;
-    let mebibytes = |field: &str, quantity: &jiyun_crds::v1alpha1::Quantity| {
-        quantity.mebibytes().map_err(|problem| Unusable::quantity(field, quantity.as_str(), &problem))
-    };
     Ok(Pool {
         id: PoolId::of(PoolKind::Storage, &pool.name_any()),
         kind: PoolKind::Storage,

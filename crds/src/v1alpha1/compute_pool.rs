@@ -38,9 +38,13 @@ use crate::schema::structural;
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = structural)]
 #[x_kube(validation = Rule::new(
-    "self.reserve.vcpu <= self.capacity.vcpu && (!isQuantity(self.reserve.memory) || !isQuantity(self.capacity.memory) \
-     || quantity(self.reserve.memory).compareTo(quantity(self.capacity.memory)) <= 0)"
+    "!has(self.capacity) || (self.reserve.vcpu <= self.capacity.vcpu \
+     && (!isQuantity(self.reserve.memory) || !isQuantity(self.capacity.memory) \
+     || quantity(self.reserve.memory).compareTo(quantity(self.capacity.memory)) <= 0))"
 ).message("预留不能大于容量 (reserve must not be larger than capacity)"))]
+#[x_kube(validation = Rule::new("has(self.capacity) != has(self.nodeSelector)").message(
+    "capacity 与 nodeSelector 必须且只能填写一项 (set exactly one of capacity and nodeSelector)"
+))]
 pub struct ComputePoolSpec {
     /// [immutable] The site the machines are at.
     #[x_kube(validation = rules::immutable("所在数据中心", "siteRef"))]
@@ -70,10 +74,22 @@ pub struct ComputePoolSpec {
     /// system of a level above its own. A pool of level 4 carries systems of level 4 and no others.
     #[x_kube(validation = rules::between("可承载的最高等保级别", "maxProtectionLevel", 1, 4))]
     pub max_protection_level: u8,
-    /// [free] What the machines have, those taken over left out.
-    pub capacity: ComputeCapacity,
+    /// [free] What the machines have, those taken over left out. Entered by hand; else `nodeSelector` is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<ComputeCapacity>,
+    /// [free] Reads what the machines have from the site's nodes instead, and follows them: labels a node has to carry, as
+    /// `kubectl get nodes -l` takes them, `key=value`, several with commas, all of them. Give every pool's nodes a label
+    /// of their own, or they are counted twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = Rule::new(
+        r"self.matches('^[^=,\\s]+=[^=,\\s]*(,[^=,\\s]+=[^=,\\s]*){0,7}$')"
+    ).message(
+        "节点标签须写成 键=值，多个用逗号分隔，最多 8 个 (nodeSelector must be key=value, several with commas, at most 8)"
+    ))]
+    pub node_selector: Option<String>,
     /// [free] Machines taken over from server rooms (利旧设备), at most 64: their capacity adds to the pool's, and where
-    /// they came from is kept.
+    /// they came from is kept. Where capacity is read from nodes, they are among those and add nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
@@ -86,6 +102,37 @@ pub struct ComputePoolSpec {
     #[serde(default = "no_overcommit")]
     #[x_kube(validation = rules::between("vCPU 超分百分比", "vcpuOvercommitPercent", 100, 1000))]
     pub vcpu_overcommit_percent: u32,
+    /// [free] Meters a host gives back while it is stopped (关机释放), both, one or none; none unless said. It pays nothing
+    /// for them meanwhile, and its start is decided anew: it may have to wait for room. All other meters it keeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub stop_releases: Vec<StopRelease>,
+}
+
+/// What a host may give back while it is stopped.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum StopRelease {
+    /// virtual CPUs (vCPU 核).
+    Vcpu,
+    /// memory (内存).
+    Memory,
 }
 
 /// Where processors come from.

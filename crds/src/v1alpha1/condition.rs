@@ -100,6 +100,8 @@ pub enum Reason {
     NotAdmitted,
     /// Ready: the data centre cannot be reached; what is shown may be old.
     SiteUnreachable,
+    /// Ready: no node of the site carries the pool's labels; the capacity read last, if any, is kept.
+    NoNodes,
     /// `InForce`: prices are taken from this list.
     InForce,
     /// `InForce`: the list's time has not come yet.

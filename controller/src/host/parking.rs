@@ -1,0 +1,132 @@
+//! What a stopped host gives back (关机释放), meter by meter as its pool says, and the way back when it is started.
+//!
+//! Given back is recorded after the machine is off; asked for again before it is started. So a machine never runs on
+//! what its claim does not hold, whenever we die in between.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use jiyun_crds::v1alpha1::{CloudHost, ComputePool, Power, StopRelease};
+use jiyun_ledger::{Claim, ClaimStage, Decision, Meter, Refusal};
+use kube::ResourceExt;
+use tracing::{info, warn};
+
+use super::{approved::Approved, leave_line, request};
+use crate::{catalogue::lookup, context::Context, error::ReconcileError};
+
+/// What a claim was granted and does not hold now.
+pub fn given_back(claim: &Claim, approved: &Approved) -> BTreeSet<Meter> {
+    let holds = |meter: Meter| claim.lines.iter().any(|line| line.meter == meter);
+    let granted = request::placements(approved).into_iter().flat_map(|placement| placement.quantities.into_keys());
+    granted.filter(|meter| !holds(*meter)).collect()
+}
+
+/// What a stopped host of this pool gives back.
+fn released_in(pool: &ComputePool) -> BTreeSet<Meter> {
+    let meter = |release: &StopRelease| match release {
+        StopRelease::Vcpu => Meter::Vcpu,
+        StopRelease::Memory => Meter::Memory,
+    };
+    pool.spec.stop_releases.iter().map(meter).collect()
+}
+
+/// What a stopped host is to do without: what its pool says now, and what it gave back before. A pool that has become
+/// stricter takes nothing for a machine that is off.
+fn to_do_without(policy: &BTreeSet<Meter>, given_back: &BTreeSet<Meter>) -> Option<BTreeSet<Meter>> {
+    let all: BTreeSet<Meter> = policy.union(given_back).copied().collect();
+    (all != *given_back).then_some(all)
+}
+
+/// Before the engines are driven: a host that is to run asks for what it gave back. The refusal, if it has to stay off.
+///
+/// # Errors
+/// When the ledger cannot be asked.
+pub async fn resume(
+    host: &CloudHost,
+    claim: Arc<Claim>,
+    approved: &Approved,
+    context: &Context,
+) -> Result<(Arc<Claim>, Option<Refusal>), ReconcileError> {
+    if given_back(&claim, approved).is_empty() {
+        return Ok((claim, None));
+    }
+    if host.spec.power == Power::Stopped {
+        leave_line(host, context).await?;
+        return Ok((claim, None));
+    }
+    let whole = request::of_claim(&claim, protection_level(&claim, context), approved, &BTreeSet::new());
+    match context.ledger.decide(whole).await? {
+        Decision::Granted { claim, .. } => {
+            context.metrics.decided("Granted");
+            info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "granted its start");
+            Ok((claim, None))
+        }
+        Decision::Refused(refusal) => {
+            context.metrics.decided(refusal.code.into());
+            info!(
+                host.namespace = host.namespace(),
+                host.name = host.name_any(),
+                code = %refusal.code,
+                parameters = ?refusal.parameters,
+                "refused its start"
+            );
+            Ok((claim, Some(refusal)))
+        }
+    }
+}
+
+/// After the machine was seen to be off: gives back what its pool says.
+///
+/// # Errors
+/// When the ledger cannot be asked.
+pub async fn park(
+    host: &CloudHost,
+    claim: Arc<Claim>,
+    approved: &Approved,
+    context: &Context,
+) -> Result<Arc<Claim>, ReconcileError> {
+    let is_idle = host.spec.power == Power::Stopped && claim.stage() == ClaimStage::Billable && !context.quarantined();
+    let pool = claim.pool_of(Meter::Hosts).filter(|_| is_idle);
+    let Some(pool) = pool.and_then(|pool| lookup(&context.catalogue.compute_pools, None, pool.name())) else {
+        return Ok(claim);
+    };
+    let Some(without) = to_do_without(&released_in(&pool), &given_back(&claim, approved)) else { return Ok(claim) };
+    let rest = request::of_claim(&claim, protection_level(&claim, context), approved, &without);
+    match context.ledger.decide(rest).await? {
+        Decision::Granted { claim, .. } => {
+            info!(
+                host.namespace = host.namespace(),
+                host.name = host.name_any(),
+                claim = %claim.id,
+                meters = ?without,
+                "gave back what a stopped host does not keep"
+            );
+            Ok(claim)
+        }
+        Decision::Refused(refusal) => {
+            warn!(host.namespace = host.namespace(), host.name = host.name_any(), code = %refusal.code, "cannot shrink");
+            Ok(claim)
+        }
+    }
+}
+
+/// The level of the claim's system. A system that is gone has none; the highest is asked for then, so that nothing is
+/// placed below it.
+fn protection_level(claim: &Claim, context: &Context) -> u8 {
+    let namespace = claim.subject.namespace.as_str();
+    lookup(&context.catalogue.systems, Some(namespace), &claim.system).map_or(4, |system| system.spec.protection_level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_keeps_more_takes_nothing_back_while_the_machine_is_off() {
+        let both = BTreeSet::from([Meter::Vcpu, Meter::Memory]);
+        let cores = BTreeSet::from([Meter::Vcpu]);
+        assert_eq!(to_do_without(&both, &BTreeSet::new()), Some(both.clone()));
+        assert_eq!(to_do_without(&cores, &both), None);
+        assert_eq!(to_do_without(&both, &cores), Some(both.clone()));
+        assert_eq!(to_do_without(&BTreeSet::new(), &BTreeSet::new()), None);
+    }
+}
