@@ -10,7 +10,7 @@ use crate::{
     book::Book,
     claim::Claim,
     entry::{Entry, Event},
-    finding::{Findings, Rule},
+    finding::{Finding, Findings, Rule},
     growth, holds, life, pools, prices,
     queue::{self, Due},
     report::{Looked, Report},
@@ -213,6 +213,11 @@ impl Auditor {
             Event::Quarantined { reason } => book.quarantine = Some(reason.clone()),
             Event::QuarantineLifted {} => book.quarantine = None,
         }
+    }
+
+    /// What was found so far, by looking at each entry as it came; sums over time come with [`Auditor::finish`].
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings.all
     }
 
     /// Measures time, counts everything once more, and gives what was found.

@@ -1,7 +1,7 @@
 //! Whether the account book's invariants hold while it is in use, as figures to page on.
 //!
-//! `ledger verify` reads the entries and is stricter: I1 to I3 are rules for growth and I7 one for price entries, which a
-//! state alone does not show. I4 is compared where both stores are read (`orphans.rs`).
+//! I1 to I3 are rules for growth and I7 one for price entries, which a state alone does not show: they are read along with
+//! the entries (`auditing.rs`). I4 is compared where both stores are read (`orphans.rs`).
 
 use std::{sync::Arc, time::Duration};
 

@@ -3,6 +3,7 @@
 mod adopt;
 mod archive;
 mod args;
+mod auditing;
 mod book;
 mod catalogue;
 mod checks;

@@ -28,6 +28,7 @@ pub struct Metrics {
     leader: IntGauge,
     quarantined: IntGauge,
     broken: IntGaugeVec,
+    audited: IntGauge,
     ledger_revision: IntGauge,
     snapshot_revision: IntGauge,
     entries_since_snapshot: IntGauge,
@@ -116,6 +117,13 @@ impl Metrics {
                     &["invariant"],
                 )?,
             )?,
+            audited: registered(
+                &registry,
+                IntGauge::new(
+                    "jiyun_audited_revision",
+                    "Last ledger entry that this replica's audit has looked at; 0 where it cannot.",
+                )?,
+            )?,
             ledger_revision: registered(
                 &registry,
                 IntGauge::new("jiyun_ledger_revision", "Sequence number of the last committed ledger entry.")?,
@@ -190,7 +198,12 @@ impl Metrics {
         self.quarantined.set(i64::from(quarantined));
     }
 
-    /// Shows how often an invariant (`I4`, `I5`, `I6` of `docs/ledger.md`) is broken.
+    /// Shows up to which entry this replica's own audit has read the book.
+    pub fn set_audited(&self, revision: u64) {
+        self.audited.set(gauge(revision));
+    }
+
+    /// Shows how often an invariant (`I1` to `I7` of `docs/ledger.md`, or `stream`) is broken.
     pub fn set_broken(&self, invariant: &str, count: usize) {
         self.broken.with_label_values(&[invariant]).set(gauge(count as u64));
     }

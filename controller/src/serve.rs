@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 use crate::{
     args::{LedgerArgs, Run},
+    auditing,
     error::ReconcileError,
     health::{self, Readiness},
     leading::{self, Beginning},
@@ -92,6 +93,8 @@ pub async fn run(args: &Run) -> Result<(), ServeError> {
     let etcd = ledger_config(&args.ledger)?.connect().await?;
     readiness.set(true);
     info!(version = env!("CARGO_PKG_VERSION"), identity = args.identity, "standing by");
+
+    tokio::spawn(auditing::follow(EtcdStore::new(etcd.clone(), DEFAULT_PREFIX), metrics.clone(), stop.clone()));
 
     let outcome = tokio::select! {
         outcome = lead(args, client, etcd, metrics, &stop) => outcome,
