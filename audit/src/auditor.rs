@@ -57,6 +57,13 @@ impl Auditor {
         Self { expected, ..Self::default() }
     }
 
+    /// To read along for as long as the book is written to: keeps what is in force and nothing that is over, so it stays
+    /// as small as the book. Sums over time (I5) cannot be had from it.
+    pub fn reading_along() -> Self {
+        let book = Book { present_only: true, ..Book::default() };
+        Self { book, ..Self::default() }
+    }
+
     /// Looks at one line of the stream; empty lines are passed over.
     pub fn line(&mut self, text: &str) {
         let text = text.trim();

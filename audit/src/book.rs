@@ -39,6 +39,8 @@ pub(crate) struct Book {
     pub(crate) by_object: BTreeMap<String, u64>,
     pub(crate) waiting: BTreeMap<u64, Waiting>,
     pub(crate) last_ticket: u64,
+    /// Whether only the present is kept: neither time nor what is over.
+    pub(crate) present_only: bool,
     /// What claims held, stretch by stretch, as far as it is over.
     pub(crate) stretches: Vec<Stretch>,
     /// What was taken at each place, over time: counted from sheets, not from stretches.
@@ -111,6 +113,9 @@ impl Book {
 
     /// Notes what `claim` held since it last changed, up to `to`.
     pub(crate) fn end_stretch(&mut self, claim: &Claim, to: Timestamp) {
+        if self.present_only {
+            return;
+        }
         let billable = claim.stage == Stage::Billable;
         let own = claim.lines.iter().map(|line| (line, billable));
         for ((fact, quantity), department) in own.chain(claim.held.iter().map(|line| (line, false))) {
@@ -126,6 +131,9 @@ impl Book {
 
     /// Notes what is taken from now on at the places of `facts`.
     fn step(&mut self, facts: Vec<usize>) {
+        if self.present_only {
+            return;
+        }
         let mut places: Vec<_> = facts.into_iter().filter_map(|fact| self.facts.place_of(fact)).collect();
         places.sort_unstable();
         places.dedup();

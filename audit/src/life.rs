@@ -170,6 +170,9 @@ pub(crate) fn release(book: &mut Book, id: u64, findings: &mut Findings) {
         claim.stage = Stage::Released;
         claim.hold = None;
     });
+    if book.present_only {
+        book.put(id, None);
+    }
 }
 
 pub(crate) fn rebind(book: &mut Book, id: u64, uid: &str, findings: &mut Findings) {

@@ -60,7 +60,7 @@ pub(crate) fn set(book: &mut Book, pool: Pool, findings: &mut Findings) {
     check(book, &pool, findings);
     let before = book.pools.get(&pool.id).map(|before| before.capacity.keys().copied().collect::<Vec<_>>());
     let meters = before.into_iter().flatten().chain(pool.capacity.keys().copied());
-    for meter in meters {
+    for meter in meters.filter(|_| !book.present_only) {
         let place = book.facts.place(&pool.id, meter);
         let gross = if pool.capacity.contains_key(&meter) { pool.gross(meter).unwrap_or(0) } else { 0 };
         push_step(book.gross.entry(place).or_default(), book.at, gross);

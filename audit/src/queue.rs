@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::{
     book::Book,
-    entry::{Pool, Request},
+    claim::Claim,
+    entry::{Placement, Pool, Request},
     finding::{Findings, Rule},
     growth::{self, Growth},
     meter::Meter,
@@ -22,27 +23,51 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     /// Whether some part of it could lie in `pool` if that were empty, and finds less there of one of `meters` than it
-    /// needs, where `free` is left.
-    fn misses(&self, pool: &Pool, meters: &[Meter], free: impl Fn(Meter) -> Option<u128>) -> bool {
+    /// lacks, where `free` is left. A claim does not move: a part that lies somewhere grows there or nowhere.
+    fn misses(&self, book: &Book, pool: &Pool, meters: &[Meter], free: impl Fn(Meter) -> Option<u128>) -> bool {
         let Request { zone, protection_level, placements, .. } = &self.request;
+        let claim = book.by_uid.get(&self.request.subject.uid).and_then(|id| book.claims.get(id));
         let is = |want: &Option<String>, is: &Option<String>| want.is_none() || want == is;
         pool.is_open()
             && pool.zones.contains(zone)
             && pool.carries(*protection_level)
             && placements.iter().any(|part| {
+                let place = claim.and_then(|claim| place_of(book, claim, part));
                 let short = |meter: &Meter| {
-                    let needs = part.quantities.get(meter).copied().unwrap_or(0);
-                    free(*meter).is_some_and(|free| free < u128::from(needs))
+                    let wants = part.quantities.get(meter).copied().map_or(0, u128::from);
+                    let lacks = wants.saturating_sub(claim.map_or(0, |claim| held(book, claim, &pool.id, *meter)));
+                    free(*meter).is_some_and(|free| free < lacks)
                 };
                 let large =
                     |(meter, much): (&_, &u64)| pool.usable(*meter).is_some_and(|usable| u128::from(*much) > usable);
                 part.pool_kind == pool.kind
                     && is(&part.architecture, &pool.architecture)
                     && is(&part.tier, &pool.tier)
+                    && place.is_none_or(|place| place == pool.id)
                     && !part.quantities.iter().any(large)
                     && meters.iter().any(short)
             })
     }
+}
+
+/// The pool in which `claim` has what `part` asks for, if it has any of it.
+fn place_of<'a>(book: &'a Book, claim: &Claim, part: &Placement) -> Option<&'a str> {
+    let is = |want: &Option<String>, is: &Option<String>| want.is_none() || want == is;
+    claim.taken().filter_map(|(fact, _)| book.facts.get(*fact)).find_map(|fact| {
+        let pool = book.pools.get(fact.kind.pool.as_deref()?)?;
+        let fits = pool.kind == part.pool_kind
+            && is(&part.architecture, &fact.kind.architecture)
+            && is(&part.tier, &fact.kind.tier);
+        fits.then_some(pool.id.as_str())
+    })
+}
+
+/// What `claim` takes of `meter` in `pool`.
+fn held(book: &Book, claim: &Claim, pool: &str, meter: Meter) -> u128 {
+    let here = |fact: usize| {
+        book.facts.get(fact).is_some_and(|fact| fact.meter == meter && fact.kind.pool.as_deref() == Some(pool))
+    };
+    claim.taken().filter(|(fact, _)| here(*fact)).map(|(_, quantity)| u128::from(*quantity)).sum()
 }
 
 /// What must be recorded right after a claim was granted, changed or held.
@@ -65,7 +90,7 @@ impl Due {
             growth.iter().filter_map(|(pool, meters)| Some((book.pools.get(pool)?, meters))).any(|(pool, meters)| {
                 let counted = meters.iter().filter(|(_, floor)| even_within_floors || !**floor);
                 let meters: Vec<Meter> = counted.map(|(meter, _)| *meter).collect();
-                waiting.misses(pool, &meters, |meter| {
+                waiting.misses(book, pool, &meters, |meter| {
                     Some(pool.usable(meter)?.saturating_sub(growth::taken(book, &pool.id, meter)))
                 })
             })

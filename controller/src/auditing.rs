@@ -25,81 +25,124 @@ const SHOWN: [&str; 4] = ["I1", "I2", "I3", "I7"];
 /// Stands for every other rule a stream of entries keeps.
 const STREAM: &str = "stream";
 
+/// Between two pages of what was there before: a replica that catches up leaves the processor to whoever leads.
+const PACE: Duration = Duration::from_millis(200);
+
 /// How far a replica has read.
 struct Reading {
     auditor: Auditor,
     next: u64,
+    /// The last entry read, to tell whether it is still the same book.
+    last: Vec<u8>,
+    /// Findings told.
+    told: usize,
+}
+
+/// What came of reading on.
+enum Read {
+    /// A page, and whether there is more.
+    Page(Box<Reading>, bool),
+    /// What comes next is not there any more.
+    Pruned,
+    /// The store does not have what was read: it was restored, or is another one.
+    AnotherBook,
+    /// The audit itself failed.
+    Failed,
+}
+
+impl Reading {
+    fn begin() -> Box<Self> {
+        Box::new(Self { auditor: Auditor::reading_along(), next: 1, last: Vec::new(), told: 0 })
+    }
+
+    fn tell(&mut self, metrics: &Metrics) {
+        let found = self.auditor.findings();
+        for finding in found.iter().skip(self.told) {
+            error!(%finding, "the account book contradicts itself; run ledger verify");
+        }
+        self.told = found.len();
+        for (rule, count) in tally(found) {
+            metrics.set_broken(rule, count);
+        }
+        metrics.set_audited(self.next - 1);
+    }
 }
 
 /// Reads along until `stop`.
 pub async fn follow(store: EtcdStore, metrics: Metrics, stop: CancellationToken) {
-    let mut reading = Reading { auditor: Auditor::default(), next: 1 };
-    let mut told = 0;
+    let mut reading = Reading::begin();
     loop {
-        match stop.run_until_cancelled(read(&store, reading)).await {
+        let (read, pause) = match stop.run_until_cancelled(read(&store, reading)).await {
             None => return,
-            Some(Ok(Some(read))) => reading = read,
-            Some(Ok(None)) => {
+            Some(Ok(Read::Page(read, more))) => (read, if more { PACE } else { EVERY }),
+            Some(Ok(Read::AnotherBook)) => {
+                warn!("the book is not the one that was read: it is read again from its beginning");
+                (Reading::begin(), PACE)
+            }
+            Some(Ok(Read::Pruned)) => {
+                metrics.set_audited(0);
                 info!("entries were pruned: the book is not read along; use ledger verify with its archives");
+                return;
+            }
+            Some(Ok(Read::Failed)) => {
+                metrics.set_audited(0);
+                error!("the audit failed: the book is not read along until this replica starts anew");
                 return;
             }
             Some(Err((source, read))) => {
                 debug!(error = %source, "the book cannot be read along at the moment");
-                reading = read;
+                (read, EVERY)
             }
-        }
-        let found = reading.auditor.findings();
-        for finding in found.iter().skip(told) {
-            error!(%finding, "the account book contradicts itself; run ledger verify");
-        }
-        told = found.len();
-        for (rule, count) in tally(found) {
-            metrics.set_broken(rule, count);
-        }
-        metrics.set_audited(reading.next - 1);
-        if told >= MOST {
-            warn!(findings = told, "too many findings: the book is not read along any further");
-            return;
-        }
-        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
-            return;
-        }
-    }
-}
-
-/// Reads what is new; nothing if what comes next is not there any more.
-async fn read(store: &EtcdStore, mut reading: Reading) -> Result<Option<Reading>, (StoreError, Reading)> {
-    loop {
-        let page = match store.raw_page(reading.next).await {
-            Ok(page) => page,
-            Err(source) => return Err((source, reading)),
         };
-        let Some(first) = page.entries.first() else { return Ok(Some(reading)) };
-        if first.key > reading.next && pruned(store, reading.next).await {
-            return Ok(None);
+        reading = read;
+        reading.tell(&metrics);
+        if reading.told >= MOST {
+            warn!(findings = reading.told, "too many findings: the book is not read along any further");
+            return;
         }
-        let more = page.more;
-        // A page is some tenths of a second of work: not where others wait for their turn.
-        let looked = tokio::task::spawn_blocking(move || {
-            for entry in page.entries {
-                reading.auditor.line(&String::from_utf8_lossy(&entry.bytes));
-                reading.next = entry.key.saturating_add(1);
-            }
-            reading
-        });
-        match looked.await {
-            Ok(looked) => reading = looked,
-            Err(_) => return Ok(None),
-        }
-        if !more {
-            return Ok(Some(reading));
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
         }
     }
 }
 
-/// Whether entries before `next` were pruned, rather than one being missing between others.
-async fn pruned(store: &EtcdStore, next: u64) -> bool {
-    matches!(store.raw_page(1).await, Ok(page) if page.entries.first().is_none_or(|first| first.key > next))
+/// Reads a page of what is new.
+async fn read(store: &EtcdStore, mut reading: Box<Reading>) -> Result<Read, (StoreError, Box<Reading>)> {
+    // From the last entry read on: it tells whether this is still the same book.
+    let from = reading.next.saturating_sub(1).max(1);
+    let page = match store.raw_page(from).await {
+        Ok(page) => page,
+        Err(source) => return Err((source, reading)),
+    };
+    let mut entries = page.entries;
+    match entries.first().map(|first| first.key) {
+        None if reading.next == 1 => return Ok(Read::Page(reading, false)),
+        None => return Ok(Read::AnotherBook),
+        Some(first) if first < reading.next => {
+            if entries.remove(0).bytes != reading.last {
+                return Ok(Read::AnotherBook);
+            }
+        }
+        Some(first) if first > reading.next => match store.raw_page(1).await {
+            Ok(page) if page.entries.first().is_none_or(|oldest| oldest.key > reading.next) => return Ok(Read::Pruned),
+            // One is missing between others: the audit tells.
+            Ok(_) => {}
+            Err(source) => return Err((source, reading)),
+        },
+        // All that was read before was pruned, and nothing else.
+        Some(_) => {}
+    }
+    let more = page.more;
+    // A page is some tenths of a second of work: not where others wait for their turn.
+    let looked = tokio::task::spawn_blocking(move || {
+        for entry in entries {
+            reading.auditor.line(&String::from_utf8_lossy(&entry.bytes));
+            reading.next = entry.key.saturating_add(1);
+            reading.last = entry.bytes;
+        }
+        reading
+    });
+    Ok(looked.await.map_or(Read::Failed, |looked| Read::Page(looked, more)))
 }
 
 /// Findings by the rule they are shown as; rules nothing was found of are 0.
@@ -129,7 +172,7 @@ mod tests {
     }
 
     fn found(events: &[&str]) -> Vec<Finding> {
-        let mut auditor = Auditor::default();
+        let mut auditor = Auditor::reading_along();
         for (index, event) in events.iter().enumerate() {
             let seq = index + 1;
             auditor.line(&format!(r#"{{"seq":{seq},"at":"2026-11-01T00:00:00Z","epoch":1,"events":[{event}]}}"#));

@@ -86,6 +86,11 @@ pub fn step(book: &mut Book, dice: &mut Dice) {
         27 | 28 => {
             let mut wish = request(dice);
             wish.wait = true;
+            // Often what is there wants more than its pool has.
+            let is_there = book.state.claim_of_subject(&wish.subject.uid).is_some();
+            if let Some(vcpu) = wish.placements[0].quantities.get_mut(&Meter::Vcpu).filter(|_| is_there) {
+                *vcpu += 20;
+            }
             book.ask(&wish);
         }
         29 | 30 => {

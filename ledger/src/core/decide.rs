@@ -350,14 +350,15 @@ fn refused(state: &State, request: &ClaimRequest, refusal: Refusal) -> Plan {
         let events = leave(Unqueued::Refused).into_iter().collect();
         return Plan::Refuse { refusal: Refusal { report: refusal.report, ..forbidden }, events };
     }
-    let may_wait = request.wait && request.hold_until.is_none() && one_day.is_some();
+    // What the catalogue says of an image or a class today makes no other request of it.
+    let same = |waiting: &&Waiting| {
+        waiting.request.spec_digest == request.spec_digest && waiting.request.placements == request.placements
+    };
+    // A pool may be smaller for a day, while machines are out for repair: whoever stands in line stays there.
+    let stays = waiting.filter(same);
+    let may_wait = request.wait && request.hold_until.is_none() && (one_day.is_some() || stays.is_some());
     match refusal.code {
         RefusalCode::PoolExhausted if may_wait => {
-            // What the catalogue says of an image or a class today makes no other request of it.
-            let same = |waiting: &&Waiting| {
-                waiting.request.spec_digest == request.spec_digest && waiting.request.placements == request.placements
-            };
-            let stays = waiting.filter(same);
             let mut events = Vec::new();
             let ahead = if let Some(waiting) = stays {
                 position(state, waiting.ticket, &waiting.request)

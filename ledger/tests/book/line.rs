@@ -209,6 +209,19 @@ fn what_has_a_place_waits_for_room_there_and_nowhere_else() {
     book.grant(&waiting("tax", "a", 13));
 }
 
+/// Nodes are cordoned for an hour: the pool is too small for it meanwhile, and whoever waits longest is not thrown out.
+#[test]
+fn whoever_stands_in_line_stays_there_while_the_pool_is_smaller() {
+    let mut book = book(60);
+    book.refusal(&waiting("tax", "large", 90));
+    book.pool(compute("c1", "east", 80, 1_000_000));
+    assert_eq!(book.refusal(&waiting("tax", "large", 90)).code, RefusalCode::WaitingForCapacity);
+    assert_eq!(book.refusal(&waiting("court", "new", 90)).code, RefusalCode::PoolExhausted);
+    book.pool(compute("c1", "east", 100, 1_000_000));
+    free(&mut book, "big");
+    book.grant(&waiting("tax", "large", 90));
+}
+
 #[test]
 fn what_a_limit_would_refuse_anyhow_does_not_stand_in_line() {
     let mut book = book(60);
