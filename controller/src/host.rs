@@ -216,17 +216,30 @@ async fn serve(
     let approved: Approved = serde_json::from_value(claim.approved_spec.clone())?;
     let (claim, kept_off) = parking::resume(host, claim, &approved, context).await?;
     let power = match host.spec.power {
-        WishedPower::Running if kept_off.is_none() => Power::On,
+        // A machine that runs is never switched off for what the book says: a restored one may know less than is true.
+        WishedPower::Running if kept_off.is_none() || is_on(&claim, context) => Power::On,
         WishedPower::Running | WishedPower::Stopped => Power::Off,
     };
     let engines = drive(host, &claim, &approved, power, context).await?;
+    let mut claim = claim;
     if engines.settled() && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
         // The department pays from the moment it can use the machine, and not a second earlier.
         context.ledger.billable(claim.id).await?;
+        claim = open_claim(host, context).unwrap_or(claim);
     }
-    let claim = if engines.settled() { parking::park(host, claim, &approved, context).await? } else { claim };
+    // What was told to do something just now may only look as if it had.
+    if engines.settled() && engines.untouched {
+        claim = parking::park(host, claim, &approved, context).await?;
+    }
     let without = parking::given_back(&claim, &approved);
     Ok(Standing::Admitted { claim, objection, engines, parked: Parked { without, kept_off } })
+}
+
+/// Whether the machine of a claim is declared to run.
+fn is_on(claim: &Claim, context: &Context) -> bool {
+    let Some((site, _)) = whereabouts(claim, context) else { return false };
+    let machine = site.machine(&request::engine_namespace(claim), &claim.subject.name);
+    machine.is_some_and(|machine| machine.spec.run_strategy.as_deref() == Some(kubevirt::run_strategy(Power::On)))
 }
 
 async fn drive(
@@ -260,6 +273,7 @@ async fn drive(
         observed = Observed::default();
         Vec::new()
     });
+    let untouched = steps.is_empty();
     for step in steps {
         match take(step, &desired, &order.namespace, &mut observed, site, context).await {
             Ok(()) => {}
@@ -289,7 +303,7 @@ async fn drive(
     // No machine runs without its disk: the watch of disks may only be slower to tell than that of machines.
     let filled = |disk: &cdi::DiskView| if running { DiskState::Filled } else { cdi::state(&disk.status) };
     let disk = observed.disk.as_ref().map(filled);
-    Ok(Engines { disk, machine, power: order.power, addresses, problem })
+    Ok(Engines { disk, machine, power: order.power, addresses, problem, untouched })
 }
 
 async fn take(
@@ -378,7 +392,7 @@ fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngin
 
 fn unreachable_site(power: Power) -> Engines {
     let problem = Some(Reason::SiteUnreachable.as_str().to_owned());
-    Engines { disk: None, machine: None, power, addresses: Vec::new(), problem }
+    Engines { disk: None, machine: None, power, addresses: Vec::new(), problem, untouched: true }
 }
 
 /// Writes the status where it is worth it, and says when to look again.
@@ -395,6 +409,8 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         Standing::Admitted { engines, parked, .. } if engines.problem.is_some() || parked.kept_off.is_some() => {
             UNSETTLED
         }
+        // It gives back what it does without only once it is seen to be off and nothing was asked of it.
+        Standing::Admitted { engines, .. } if engines.power == Power::Off && !engines.untouched => UNSETTLED,
         Standing::Refused(_) | Standing::Admitted { .. } | Standing::Ending { .. } | Standing::Unaccounted { .. } => {
             SETTLED
         }

@@ -1,11 +1,6 @@
 //! What a leader does: open the book, make sure both stores belong together, then start every controller in order.
 
-use std::{
-    future::ready,
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
 use jiyun_crds::v1alpha1::{
@@ -13,10 +8,7 @@ use jiyun_crds::v1alpha1::{
     StoragePool,
 };
 use jiyun_ledger::{Ledger, Lineage, OpenReport};
-use kube::{
-    Api, Client,
-    runtime::{WatchStreamExt, utils::PredicateConfig, watcher},
-};
+use kube::{Api, Client, runtime::watcher};
 use tokio::{sync::watch, task::JoinSet};
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
@@ -145,7 +137,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let sites = telling(sites, changes.clone());
     let again = || WatchStream::from_changes(changes.subscribe());
     let hardware = stream::select(again(), WatchStream::from_changes(node_changes.subscribe()));
-    tasks.spawn(follow_nodes(nodes.stream, node_changes, stop.clone()));
+    tasks.spawn(follow_nodes(nodes.stream, context.sites.clone(), node_changes, stop.clone()));
     macro_rules! settle {
         ($($kind:ident: $triggers:expr),+ $(,)?) => {$(
             tasks.spawn(settled::run($kind, $triggers, context.clone(), stop.clone()));
@@ -214,23 +206,20 @@ async fn finish(mut tasks: JoinSet<()>, stop: &CancellationToken, listed: &Gate)
 /// Tells `changes` of nodes that changed in what a pool reads of them: a node reports on itself every few minutes.
 async fn follow_nodes(
     nodes: impl Stream<Item = Result<Guarded<NodeView>, watcher::Error>> + Send + 'static,
+    sites: Arc<Sites>,
     changes: watch::Sender<()>,
     stop: CancellationToken,
 ) {
-    let of_note = nodes.predicate_filter(hardware_of, PredicateConfig::default());
-    let told = of_note.for_each(|_| {
-        changes.send_replace(());
+    let mut before = None;
+    let told = nodes.for_each(|_| {
+        let now = Some(sites.fingerprint_of_nodes());
+        if before != now {
+            before = now;
+            changes.send_replace(());
+        }
         ready(())
     });
     stop.run_until_cancelled(told).await;
-}
-
-/// A fingerprint of what a pool reads of a node.
-fn hardware_of(node: &Guarded<NodeView>) -> Option<u64> {
-    let node = node.0.as_ref().ok()?;
-    let mut hash = DefaultHasher::new();
-    (&node.spec, &node.status, &node.metadata.labels, &node.metadata.deletion_timestamp.is_some()).hash(&mut hash);
-    Some(hash.finish())
 }
 
 /// Passes a kind on and tells `changes` of each object.

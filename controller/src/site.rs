@@ -1,5 +1,10 @@
 //! Sites (数据中心): the one way to engine objects. Today the hub is the only site whose engines are served.
 
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
 use jiyun_crds::v1alpha1::Site;
 use kube::{
     Client,
@@ -19,6 +24,9 @@ use crate::{
     unseen::Unseen,
     watch::{Guarded, Watched},
 };
+
+/// How long nodes may take to be listed before a pool goes on with what it had.
+const NODES_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A site's engines: where to write, and what is there.
 #[derive(Clone)]
@@ -52,11 +60,12 @@ impl SiteEngines {
         self.unseen_disks.or_written(namespace, name, named(&self.disks, namespace, name))
     }
 
-    /// What the nodes with these labels have; `None` where that is not known yet.
-    pub fn hardware(&self, selector: &str) -> Option<Hardware> {
-        let listed = *self.nodes_listed.borrow();
-        let nodes = || readable(&self.nodes);
-        listed.then(|| node::hardware(nodes().iter(), selector))
+    /// What the nodes with these labels have; `None` where they cannot be listed.
+    pub async fn hardware(&self, selector: &str) -> Option<Hardware> {
+        // At a start they are on their way; a pool is not said to have none before that.
+        let mut listed = self.nodes_listed.clone();
+        let listed = tokio::time::timeout(NODES_PATIENCE, listed.wait_for(|listed| *listed)).await;
+        matches!(listed, Ok(Ok(_))).then(|| node::hardware(readable(&self.nodes).iter(), selector))
     }
 
     /// The machine of this name as it runs.
@@ -80,6 +89,18 @@ impl Sites {
     /// With the hub's own engines.
     pub fn new(hub: SiteEngines) -> Self {
         Self { hub }
+    }
+
+    /// What pools read of all nodes, as one number: the same as long as nothing they read has changed.
+    pub fn fingerprint_of_nodes(&self) -> u64 {
+        let mut nodes = readable(&self.hub.nodes);
+        nodes.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
+        let mut hash = DefaultHasher::new();
+        for node in nodes {
+            let (meta, leaving) = (&node.metadata, node.metadata.deletion_timestamp.is_some());
+            (&meta.name, &meta.labels, leaving, &node.spec, &node.status).hash(&mut hash);
+        }
+        hash.finish()
     }
 
     /// The engines of `site`, if they are served.

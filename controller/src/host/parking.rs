@@ -6,12 +6,12 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiyun_crds::v1alpha1::{CloudHost, ComputePool, Power, StopRelease};
-use jiyun_ledger::{Claim, ClaimStage, Decision, Meter, Refusal};
-use kube::ResourceExt;
+use jiyun_ledger::{Claim, ClaimStage, Decision, Meter, Pool, PoolState, Refusal};
+use kube::{Api, ResourceExt};
 use tracing::{info, warn};
 
-use super::{approved::Approved, leave_line, request};
-use crate::{catalogue::lookup, context::Context, error::ReconcileError};
+use super::{approved::Approved, leave_line, request, whereabouts};
+use crate::{catalogue::lookup, context::Context, engines::kubevirt::InstanceView, error::ReconcileError};
 
 /// What a claim was granted and does not hold now.
 pub fn given_back(claim: &Claim, approved: &Approved) -> BTreeSet<Meter> {
@@ -61,6 +61,10 @@ pub async fn resume(
             Ok((claim, None))
         }
         Decision::Refused(refusal) => {
+            let told = host.status.as_ref().and_then(|status| status.refusal.as_ref());
+            if told.is_some_and(|told| told.code == refusal.code.to_string()) {
+                return Ok((claim, Some(refusal)));
+            }
             context.metrics.decided(refusal.code.into());
             info!(
                 host.namespace = host.namespace(),
@@ -90,7 +94,11 @@ pub async fn park(
         return Ok(claim);
     };
     let Some(without) = to_do_without(&released_in(&pool), &given_back(&claim, approved)) else { return Ok(claim) };
-    let rest = request::of_claim(&claim, protection_level(&claim, context), approved, &without);
+    let level = protection_level(&claim, context);
+    if !could_come_back(&claim, level, context) || is_there(&claim, context).await? {
+        return Ok(claim);
+    }
+    let rest = request::of_claim(&claim, level, approved, &without);
     match context.ledger.decide(rest).await? {
         Decision::Granted { claim, .. } => {
             info!(
@@ -107,6 +115,25 @@ pub async fn park(
             Ok(claim)
         }
     }
+}
+
+/// Whether the pool would take the start: what is drained, or serves the zone or the level no more, would keep the host
+/// off for good.
+fn could_come_back(claim: &Claim, level: u8, context: &Context) -> bool {
+    let zone = claim.lines.iter().find_map(|line| line.dimensions.zone.as_deref()).unwrap_or_default();
+    let takes = |pool: &Pool| pool.state == PoolState::Open && pool.zones.contains(zone) && pool.carries(level);
+    let pool = claim.pool_of(Meter::Hosts);
+    pool.is_some_and(|pool| context.ledger.read(|state| state.pool(pool).is_some_and(takes)))
+}
+
+/// Whether an instance of the machine is still there, by the API server's own word: the machine's status may be that of
+/// before its last start.
+async fn is_there(claim: &Claim, context: &Context) -> Result<bool, ReconcileError> {
+    let Some((site, _)) = whereabouts(claim, context) else { return Ok(true) };
+    let api = Api::<InstanceView>::namespaced(site.client.clone(), &request::engine_namespace(claim));
+    let name = &claim.subject.name;
+    let found = api.get_opt(name).await.map_err(|source| ReconcileError::read(format!("instance {name}"), source))?;
+    Ok(found.is_some())
 }
 
 /// The level of the claim's system. A system that is gone has none; the highest is asked for then, so that nothing is

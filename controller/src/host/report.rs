@@ -72,6 +72,8 @@ pub struct Engines {
     pub addresses: Vec<String>,
     /// Why the engines could not be asked for what is wanted.
     pub problem: Option<String>,
+    /// Whether nothing had to be done: what is seen is not from before our own request.
+    pub untouched: bool,
 }
 
 impl Engines {
@@ -115,7 +117,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
         Standing::Admitted { claim, objection, engines, parked } => {
             place(&mut status, claim);
             status.addresses.clone_from(&engines.addresses);
-            status.refusal = parked.kept_off.as_ref().map(recorded);
+            status.refusal = parked.kept_off.as_ref().filter(|_| engines.power == Power::Off).map(recorded);
             vec![accepted(objection.as_ref()), granted(claim), provisioned(engines), ready(engines, parked)]
         }
         Standing::Ending { claim, waiting_for } => {
@@ -273,7 +275,7 @@ fn fault(engines: &Engines) -> Option<String> {
 
 fn ready(engines: &Engines, parked: &Parked) -> Finding {
     let kind = ConditionType::Ready;
-    if let Some(refusal) = &parked.kept_off {
+    if let Some(refusal) = parked.kept_off.as_ref().filter(|_| engines.power == Power::Off) {
         let code = refusal.code.to_string();
         let sentence = jiyun_messages::refusal_code(&code, &refusal.parameters);
         return finding(kind, ConditionStatus::False, reason(refusal.code), sentence, &refusal.parameters);
@@ -288,11 +290,11 @@ fn ready(engines: &Engines, parked: &Parked) -> Finding {
         (Power::Off, Some(MachineState::Stopped)) => plain(kind, ConditionStatus::True, Reason::Stopped),
         (power, machine) => {
             let about: Parameters = parameters([("machine", word(machine.as_ref()))]);
-            let code = match power {
-                Power::On => "Starting",
-                Power::Off => "Stopping",
+            let reason = match power {
+                Power::On => Reason::Starting,
+                Power::Off => Reason::Stopping,
             };
-            finding(kind, ConditionStatus::False, Reason::Starting, code, &about)
+            finding(kind, ConditionStatus::False, reason, reason.as_str(), &about)
         }
     }
 }

@@ -57,8 +57,14 @@ fn claim() -> Arc<Claim> {
 }
 
 fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
-    let engines =
-        Engines { disk: Some(DiskState::Filled), machine, power, addresses: vec!["10.0.0.9".into()], problem: None };
+    let engines = Engines {
+        disk: Some(DiskState::Filled),
+        machine,
+        power,
+        addresses: vec!["10.0.0.9".into()],
+        problem: None,
+        untouched: true,
+    };
     Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default() }
 }
 
@@ -74,7 +80,8 @@ fn a_running_host_is_ready_and_a_stopped_one_too_when_that_was_asked() {
         assert_eq!(status.claim_id.as_deref(), Some("claim-7"));
     }
     let wrong_way = status(&host(), None, &admitted(Power::Off, Some(MachineState::Running)), at(1001));
-    assert!(!is_true(&wrong_way.conditions, ConditionType::Ready));
+    let ready = find(&wrong_way.conditions, ConditionType::Ready).unwrap();
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "Stopping"));
 }
 
 #[test]
@@ -143,6 +150,7 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
         power: Power::On,
         addresses: vec![],
         problem: None,
+        untouched: true,
     };
     let standing = Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default() };
     let status = status(&host(), None, &standing, at(1001));

@@ -8,7 +8,7 @@ use jiyun_crds::v1alpha1::{
     ComputeCapacity, ComputePool, ConditionStatus, ConditionType::Ready as READY, ProcessorOrigin, Quantity, Reason,
     condition::Finding,
 };
-use jiyun_ledger::{Meter, Pool, PoolId, PoolKind};
+use jiyun_ledger::{Meter, Pool, PoolId, PoolKind, PoolState};
 use jiyun_messages::parameters;
 use kube::ResourceExt;
 
@@ -22,8 +22,11 @@ impl Settled for ComputePool {
     super::reported!(cluster);
 
     fn settle<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Outcome, ReconcileError>> {
-        let booked = context.ledger.read(|state| state.pool(&id(self)).cloned());
-        Box::pin(settle(self, PoolKind::Compute, read(self, hardware(self, context), booked), context))
+        Box::pin(async move {
+            let nodes = hardware(self, context).await;
+            let booked = context.ledger.read(|state| state.pool(&id(self)).cloned());
+            settle(self, PoolKind::Compute, read(self, nodes, booked), context).await
+        })
     }
 }
 
@@ -32,10 +35,10 @@ fn id(pool: &ComputePool) -> PoolId {
 }
 
 /// What the site's nodes have that the pool names; none where that is not known, or not asked for.
-fn hardware(pool: &ComputePool, context: &Context) -> Option<Hardware> {
+async fn hardware(pool: &ComputePool, context: &Context) -> Option<Hardware> {
     let selector = pool.spec.node_selector.as_deref()?;
     let site = lookup(&context.catalogue.sites, None, &pool.spec.site_ref.name)?;
-    context.sites.engines(&site)?.hardware(selector)
+    context.sites.engines(&site)?.hardware(selector).await
 }
 
 /// The pool to book: `nodes` is what those it names have, `booked` the pool as the ledger has it.
@@ -45,6 +48,8 @@ fn read(pool: &ComputePool, nodes: Option<Hardware>, booked: Option<Pool>) -> Re
         (Some(entered), _) => (entered_capacity(pool, entered)?, plain_ready()),
         (None, selector) => read_capacity(selector.as_deref().unwrap_or_default(), nodes, booked)?,
     };
+    // All nodes out for repair is maintenance, and no reason to send those who wait away.
+    let all_out = nodes.is_some_and(|nodes| nodes.counted == 0 && nodes.left_out > 0);
     let pool = Pool {
         id: id(pool),
         kind: PoolKind::Compute,
@@ -61,7 +66,7 @@ fn read(pool: &ComputePool, nodes: Option<Hardware>, booked: Option<Pool>) -> Re
             (Meter::Vcpu, spec.reserve.vcpu),
             (Meter::Memory, mebibytes("spec.reserve.memory", &spec.reserve.memory)?),
         ]),
-        state: state(spec.maintenance),
+        state: if all_out { PoolState::Draining } else { state(spec.maintenance) },
     };
     Ok(Booking { pool, ready })
 }
@@ -158,6 +163,7 @@ mod tests {
         }
         // All cordoned is something else: operators took them out.
         let cordoned = Hardware { left_out: 3, ..Hardware::default() };
-        assert_eq!(capacity(&read(&from_nodes(), Some(cordoned), Some(booked)).unwrap()), (0, 0));
+        let out = read(&from_nodes(), Some(cordoned), Some(booked)).unwrap();
+        assert_eq!((capacity(&out), out.pool.state), ((0, 0), PoolState::Draining));
     }
 }
