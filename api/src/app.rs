@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod department;
+mod holders;
 mod host;
 mod quota;
 mod usage;

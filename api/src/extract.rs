@@ -11,6 +11,6 @@ pub mod query;
 pub use bearer::Bearer;
 pub use json::Json;
 pub use name::{DepartmentName, HostName};
-pub use path::{DepartmentPath, HostPath};
+pub use path::{DepartmentPath, HostPath, PoolPath};
 pub use prefer::Wait;
 pub use query::Query;

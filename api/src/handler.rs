@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod health;
+pub mod holders;
 pub mod host;
 pub mod openapi;
 pub mod quota;

@@ -2,6 +2,7 @@
 //! do not see pools.
 
 pub mod catalogue;
+pub mod holders;
 pub mod host;
 pub mod order;
 pub mod quota;
@@ -9,6 +10,7 @@ pub mod usage;
 pub mod words;
 
 pub use catalogue::Catalogue;
+pub use holders::PoolHolders;
 pub use host::{Host, HostList};
 pub use order::HostOrder;
 pub use quota::Quota;

@@ -24,7 +24,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     app::App,
     extract::json::MAX_BODY,
-    handler::{catalogue, health, host, openapi, openapi::Description, quota, usage},
+    handler::{catalogue, health, holders, host, openapi, openapi::Description, quota, usage},
     metrics::Metrics,
     middleware::{observe, panic, problems, request_id, time_limit},
     problem::{Code, Problem},
@@ -46,6 +46,7 @@ use crate::{
         (name = "hosts", description = "Cloud hosts (云主机) of a department."),
         (name = "departments", description = "Quota (配额) and cost (用量账单) of a department."),
         (name = "catalogue", description = "What can be ordered (云服务目录)."),
+        (name = "operations", description = "Who holds the pools (资源池占用): for platform operators."),
         (name = "about", description = "This description."),
         (name = "health", description = "Whether the program lives."),
     ),
@@ -69,6 +70,7 @@ fn table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(host::show, host::delete))
         .routes(routes!(quota::show))
         .routes(routes!(usage::show))
+        .routes(routes!(holders::show))
         .routes(routes!(catalogue::show))
         .routes(routes!(openapi::document))
         .routes(routes!(health::live))

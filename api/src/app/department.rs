@@ -39,7 +39,8 @@ impl App {
     }
 }
 
-fn unavailable(error: BookError) -> Problem {
+/// The ledger is not fit to be shown now.
+pub(super) fn unavailable(error: BookError) -> Problem {
     Problem::bare(Code::LedgerUnavailable).retry_after(RETRY).because(error)
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
-use super::name::{DepartmentName, HostName};
+use super::name::{DepartmentName, HostName, is_subdomain};
 use crate::problem::Problem;
 
 /// `/v1/departments/{department}/...`
@@ -36,6 +36,37 @@ impl<S: Send + Sync> FromRequestParts<S> for HostPath {
             Path::<(String, String)>::from_request_parts(parts, state).await.map_err(|_| nowhere(parts))?;
         let (department, host) = (DepartmentName::parse(&department), HostName::parse(&host));
         department.zip(host).map(|(department, host)| Self { department, host }).ok_or_else(|| nowhere(parts))
+    }
+}
+
+/// `/v1/pools/{kind}/{pool}/...`
+#[derive(Clone, Debug)]
+pub struct PoolPath {
+    /// Whether it is a compute pool; else a storage pool.
+    pub is_compute: bool,
+    /// The pool's name.
+    pub pool: String,
+}
+
+impl std::fmt::Display for PoolPath {
+    /// As problems name it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", if self.is_compute { "ComputePool" } else { "StoragePool" }, self.pool)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PoolPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((kind, pool)) =
+            Path::<(String, String)>::from_request_parts(parts, state).await.map_err(|_| nowhere(parts))?;
+        let is_compute = match kind.as_str() {
+            "compute" => true,
+            "storage" => false,
+            _ => return Err(nowhere(parts)),
+        };
+        if is_subdomain(&pool) { Ok(Self { is_compute, pool }) } else { Err(nowhere(parts)) }
     }
 }
 

@@ -129,7 +129,7 @@ fn finance() -> Account {
 
 fn pool() -> Pool {
     Pool {
-        id: PoolId::new("secret-pool"),
+        id: PoolId::of(PoolKind::Compute, "x86"),
         kind: PoolKind::Compute,
         site: "hub".to_owned(),
         zones: ["public".to_owned()].into(),

@@ -68,6 +68,46 @@ async fn reports_the_caller_may_not_read_are_404_and_unread() {
 }
 
 #[tokio::test]
+async fn operators_see_who_holds_a_pool_and_with_a_department_each_claim() {
+    let keeper = Bookkeeper::open().await;
+    keeper.hand_over("web-1", 4).await;
+    keeper.hand_over("web-2", 2).await;
+    let book = || StillBook::at(keeper.ledger.snapshot(), "2026-11-20T16:00:00Z");
+    let api = Api::with_book(review(true), book());
+    let answer = api.get("/v1/pools/compute/x86/holders").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let body = answer.json();
+    assert_eq!(body["meters"][0], json!({"meter": "Vcpu", "unit": "vCPU", "usable": 64, "taken": 6}));
+    let holds = json!({"department": "finance", "displayName": "市财政局", "claimCount": 2,
+        "amounts": [{"meter": "Vcpu", "unit": "vCPU", "quantity": 6}]});
+    assert_eq!((&body["departments"], &body["waitingCount"]), (&json!([holds]), &json!(0)));
+    let asked = &api.server.seen()[0].body["spec"]["resourceAttributes"];
+    let expected = json!({"group": "jiyun.io", "version": "v1alpha1", "resource": "poolholders", "verb": "get",
+        "name": "x86"});
+    assert_eq!(*asked, expected);
+
+    let one = api.get("/v1/pools/compute/x86/holders?department=finance").await.json();
+    let claims = one["departments"][0]["claims"].as_array().unwrap();
+    assert_eq!((claims.len(), &claims[0]["object"]), (2, &json!("CloudHost web-1")));
+    assert_eq!(api.get("/v1/pools/compute/x86/holders?department=tax").await.json()["departments"], json!([]));
+    api.get("/v1/pools/compute/x86/holders?department=-").await.problem(400, "InvalidParameter");
+}
+
+#[tokio::test]
+async fn a_pool_that_is_not_there_and_one_that_may_not_be_seen_look_the_same() {
+    let keeper = Bookkeeper::open().await;
+    for (allowed, path) in [
+        (true, "/v1/pools/compute/other/holders"),
+        (true, "/v1/pools/storage/x86/holders"),
+        (true, "/v1/pools/tape/x86/holders"),
+        (false, "/v1/pools/compute/x86/holders"),
+    ] {
+        let api = Api::with_book(review(allowed), StillBook::at(keeper.ledger.snapshot(), "2026-11-20T16:00:00Z"));
+        api.get(path).await.problem(404, "NotFound");
+    }
+}
+
+#[tokio::test]
 async fn a_review_the_api_server_refuses_is_401() {
     let api = Api::over(ApiServer::default().refuse(REVIEW, 401, "Unauthorized"));
     api.get(QUOTA).await.problem(401, "InvalidToken");
@@ -104,7 +144,7 @@ async fn a_month_that_is_not_over_is_provisional_and_its_amounts_are_the_ledgers
     assert_eq!((&line["resource"], &line["system"]), (&json!("web-1"), &json!("portal")));
     assert_eq!((&line["architecture"], &line["zone"]), (&json!("amd64"), &json!("public")));
     assert_eq!(body["total"], "60.00");
-    assert!(!answer.text().contains("secret-pool"), "departments do not see pools");
+    assert!(!answer.text().contains("x86"), "departments do not see pools");
 }
 
 #[tokio::test]
@@ -150,7 +190,7 @@ async fn the_table_opens_in_a_spreadsheet_and_holds_no_formula() {
         assert_eq!(cell(1, "单价"), "45.00");
         assert_eq!(cell(1, "金额"), "60.00");
         assert_eq!((cell(2, "序号"), cell(2, "金额"), cell(2, "(state)")), ("合计", "60.00", "暂计"));
-        assert!(!answer.text().contains("secret-pool"));
+        assert!(!answer.text().contains("x86"));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Asking whether the caller may see what is not stored as an object: quota and statements.
+//! Asking whether the caller may see what is not stored as an object: quota, statements, holders of pools.
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 
@@ -26,11 +26,20 @@ impl Report {
 impl Caller {
     /// Whether the caller may `get` the report called `name` in `namespace` (`SelfSubjectAccessReview`).
     pub async fn may_read(&self, report: Report, namespace: &str, name: &str) -> Result<bool, KubernetesError> {
+        self.may_get(report.resource(), Some(namespace), name).await
+    }
+
+    /// Whether the caller may see who holds the pool called `name`: `get` of `poolholders`, which is not stored either.
+    pub async fn may_read_holders(&self, name: &str) -> Result<bool, KubernetesError> {
+        self.may_get("poolholders", None, name).await
+    }
+
+    async fn may_get(&self, resource: &str, namespace: Option<&str>, name: &str) -> Result<bool, KubernetesError> {
         let attributes = ResourceAttributes {
             group: Some(jiyun_crds::names::GROUP.to_owned()),
             name: Some(name.to_owned()),
-            namespace: Some(namespace.to_owned()),
-            resource: Some(report.resource().to_owned()),
+            namespace: namespace.map(str::to_owned),
+            resource: Some(resource.to_owned()),
             verb: Some("get".to_owned()),
             version: Some(jiyun_crds::v1alpha1::VERSION.to_owned()),
             ..ResourceAttributes::default()
