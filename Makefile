@@ -38,7 +38,7 @@ test: build lab-real ## Run every suite
 	cargo test --workspace --locked
 
 .PHONY: lint
-lint: prerequisites $(DENY) ## Formatting, clippy, licences, charts, generated files
+lint: prerequisites $(DENY) ## Formatting, clippy, licences, generated files, house rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo run --locked -q -p jiyun-crds --bin crdgen -- --check

@@ -17,6 +17,7 @@ use jiyun_messages::Parameters;
 
 pub use code::Code;
 pub use document::ProblemDocument;
+pub use invalid::our_field;
 
 /// The cause of a problem, for the log alone.
 type Cause = Arc<dyn Error + Send + Sync>;

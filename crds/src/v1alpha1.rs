@@ -11,6 +11,7 @@ mod host_image;
 mod information_system;
 mod maintenance;
 mod meter;
+pub mod misfit;
 mod network_zone;
 mod price_list;
 mod quota_report;

@@ -75,7 +75,10 @@ pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result
         lab = start(&stage, options.profile) => lab?,
         () = &mut stop => return Ok(()),
     };
-    let world = World::on(lab, &city::PLATFORM_FILES, Vec::new()).await?;
+    let world = tokio::select! {
+        world = World::on(lab, &city::PLATFORM_FILES, Vec::new()) => world?,
+        () = &mut stop => return Ok(()),
+    };
     let told = tokio::select! {
         told = story::tell(&stage, &world, &options) => told,
         () = &mut stop => {

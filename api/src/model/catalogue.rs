@@ -28,7 +28,7 @@ pub struct Catalogue {
 #[serde(rename_all = "camelCase")]
 pub struct Class {
     /// Its name, for orders.
-    #[schema(example = "c4m8")]
+    #[schema(example = "basic-4c8g")]
     pub name: String,
     /// Its name for people.
     pub display_name: String,

@@ -53,7 +53,7 @@ pub struct Host {
     #[schema(example = "claim-123")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,
-    /// Why it was not granted.
+    /// Why it was not granted, or may not start again with what it gave back while it was stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusalView>,
     /// What the platform found out, aspect by aspect.

@@ -29,7 +29,7 @@ pub struct HostOrder {
     #[schema(max_length = 40, example = "portal")]
     pub system: String,
     /// The host class (规格): how many vCPUs and how much memory.
-    #[schema(max_length = 63, example = "c4m8")]
+    #[schema(max_length = 63, example = "basic-4c8g")]
     pub class: String,
     /// The host image (镜像) the system disk is filled from. Cannot be changed.
     #[schema(max_length = 63, example = "openeuler-24.03-amd64")]

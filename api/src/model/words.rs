@@ -32,7 +32,7 @@ impl From<crds::Architecture> for Architecture {
     }
 }
 
-/// Whether a host runs. What is stopped is still reserved and paid for.
+/// Whether a host runs. What is stopped is still reserved and paid for, but for what its pool makes it give back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum Power {
     /// It runs (开机).

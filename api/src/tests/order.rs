@@ -68,6 +68,20 @@ async fn unknown_references_are_all_named_and_nothing_is_created() {
 }
 
 #[tokio::test]
+async fn what_does_not_go_together_is_all_named_and_nothing_is_created() {
+    let api = Api::over(city().on(&post_hosts(), 201, host("7", &json!({}))));
+    let mut order = order();
+    order["architecture"] = json!("arm64");
+    order["systemDisk"] = json!({"tier": "standard", "size": "20Gi"});
+    let document = place(&api, &order).await.problem(422, "ArchitectureNotOffered");
+    assert_eq!(document["field"], "architecture");
+    let codes: Vec<_> = document["errors"].as_array().unwrap().iter().map(|error| error["code"].clone()).collect();
+    assert_eq!(codes, ["ArchitectureNotOffered", "ImageArchitectureDiffers"]);
+    assert!(document["detail"].as_str().unwrap().contains("c4m8"), "{document}");
+    assert!(api.server.seen_with("POST").is_empty());
+}
+
+#[tokio::test]
 async fn an_unknown_system_is_named_where_the_department_exists() {
     let api = Api::over(city().refuse(&format!("GET {}", cluster("departments/finance")), 403, "Forbidden"));
     let mut order = order();

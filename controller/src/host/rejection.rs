@@ -1,6 +1,6 @@
 //! Why a request cannot even be put to the ledger: a reason for the condition, a code and parameters for the sentence.
 
-use jiyun_crds::v1alpha1::Reason;
+use jiyun_crds::v1alpha1::{Reason, misfit::Misfit};
 use jiyun_messages::{Parameters, parameters};
 
 /// A request that is not valid as it stands.
@@ -24,6 +24,11 @@ impl Rejection {
     /// A contradiction between fields, or with the catalogue.
     pub fn misconfigured(code: &'static str, parameters: Parameters) -> Self {
         Self { reason: Reason::Misconfigured, code, parameters }
+    }
+
+    /// Two things that do not go together.
+    pub fn misfit(Misfit { field, code, parameters: about }: Misfit) -> Self {
+        Self::misconfigured(code, parameters(about.into_iter().chain([("field", field.to_owned())])))
     }
 
     /// A zone the department may not use.

@@ -5,7 +5,7 @@
 use jiyun_crds::{
     names::{department_namespace, department_of_namespace},
     quantity::InvalidQuantity,
-    v1alpha1::{CloudHost, Department, HostClass, HostImage, ImageSource as CatalogueSource, InformationSystem},
+    v1alpha1::{CloudHost, Department, ImageSource as CatalogueSource, misfit::misfits},
 };
 use jiyun_messages::parameters;
 
@@ -39,13 +39,16 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
     let system = known(found.system.as_ref(), "spec.systemRef.name", "InformationSystem", &spec.system_ref.name)?;
     let zone = &spec.zone_ref.name;
     known(found.zone.as_ref(), "spec.zoneRef.name", "NetworkZone", zone)?;
-    zone_allowed(department, system, zone, &spec.system_ref.name)?;
+    zone_allowed(department, zone)?;
     let class = known(found.class.as_ref(), "spec.classRef.name", "HostClass", &spec.class_ref.name)?;
-    offered(class, spec.architecture.as_str(), &spec.class_ref.name)?;
     let image = known(found.image.as_ref(), "spec.imageRef.name", "HostImage", &spec.image_ref.name)?;
     let disk_mebibytes =
         quantity("spec.systemDisk.size", spec.system_disk.size.as_str(), spec.system_disk.size.mebibytes())?;
-    image_fits(host, image, disk_mebibytes)?;
+    let minimum = &image.spec.min_disk;
+    quantity("HostImage.spec.minDisk", minimum.as_str(), minimum.mebibytes())?;
+    if let Some(misfit) = misfits(spec, system, class, image).next() {
+        return Err(Rejection::misfit(misfit));
+    }
     let approved = Approved {
         class: spec.class_ref.name.clone(),
         image: spec.image_ref.name.clone(),
@@ -84,61 +87,12 @@ fn known<'a, K>(found: Option<&'a K>, field: &str, kind: &str, name: &str) -> Re
     found.ok_or_else(|| Rejection::unknown_reference(field, kind, name))
 }
 
-fn zone_allowed(
-    department: &Department,
-    system: &InformationSystem,
-    zone: &str,
-    system_name: &str,
-) -> Result<(), Rejection> {
-    let field = "spec.zoneRef.name";
-    if !department.spec.zones.iter().any(|allowed| allowed == zone) {
-        let department = department.metadata.name.as_deref().unwrap_or_default();
-        return Err(Rejection::zone_not_allowed(field, department, zone));
-    }
-    let expected = &system.spec.zone_ref.name;
-    if expected != zone {
-        let about = parameters([("field", field), ("system", system_name), ("expected", expected), ("zone", zone)]);
-        return Err(Rejection::misconfigured("SystemInOtherZone", about));
-    }
-    Ok(())
-}
-
-fn offered(class: &HostClass, architecture: &str, name: &str) -> Result<(), Rejection> {
-    let offered: Vec<_> = class.spec.architectures.iter().map(|offered| offered.as_str()).collect();
-    if offered.contains(&architecture) {
+fn zone_allowed(department: &Department, zone: &str) -> Result<(), Rejection> {
+    if department.spec.zones.iter().any(|allowed| allowed == zone) {
         return Ok(());
     }
-    let about = parameters([
-        ("field", "spec.architecture"),
-        ("class", name),
-        ("architecture", architecture),
-        ("offered", &offered.join(", ")),
-    ]);
-    Err(Rejection::misconfigured("ArchitectureNotOffered", about))
-}
-
-fn image_fits(host: &CloudHost, image: &HostImage, disk_mebibytes: u64) -> Result<(), Rejection> {
-    let spec = &host.spec;
-    if image.spec.architecture != spec.architecture {
-        let about = parameters([
-            ("field", "spec.imageRef.name"),
-            ("image", &spec.image_ref.name),
-            ("offered", image.spec.architecture.as_str()),
-            ("architecture", spec.architecture.as_str()),
-        ]);
-        return Err(Rejection::misconfigured("ImageArchitectureDiffers", about));
-    }
-    let minimum = &image.spec.min_disk;
-    if quantity("HostImage.spec.minDisk", minimum.as_str(), minimum.mebibytes())? > disk_mebibytes {
-        let about = parameters([
-            ("field", "spec.systemDisk.size"),
-            ("size", spec.system_disk.size.as_str()),
-            ("image", &spec.image_ref.name),
-            ("minimum", minimum.as_str()),
-        ]);
-        return Err(Rejection::misconfigured("DiskSmallerThanImage", about));
-    }
-    Ok(())
+    let department = department.metadata.name.as_deref().unwrap_or_default();
+    Err(Rejection::zone_not_allowed("spec.zoneRef.name", department, zone))
 }
 
 fn quantity(field: &str, value: &str, read: Result<u64, InvalidQuantity>) -> Result<u64, Rejection> {

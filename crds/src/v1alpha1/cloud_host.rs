@@ -65,7 +65,8 @@ pub struct CloudHostSpec {
     pub architecture: Architecture,
     /// The disk the host starts from.
     pub system_disk: SystemDisk,
-    /// [free] Whether the host runs. What is stopped is still reserved and paid for.
+    /// [free] Whether the host runs. What is stopped is still reserved and paid for, but for what its pool makes it give
+    /// back (`stopReleases` of the `ComputePool`).
     #[serde(default)]
     pub power: Power,
     /// [immutable] Public keys that may log in at first start, one line each as in `authorized_keys`: at most 16, and 1800

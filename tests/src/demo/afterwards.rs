@@ -40,18 +40,20 @@ const SUGGESTIONS: [(&str, &str); 5] = [
         "kubectl apply --server-side -f examples/city/80-hosts.yaml && kubectl get cloudhosts -A -w",
     ),
     (
-        "Order with a mistake in it: a class that does not exist, 10 GiB of disk",
+        "Order with a mistake in it: a class that does not exist",
         "curl $JIYUN_API/v1/departments/finance/hosts -H \"Authorization: Bearer $FINANCE_OPERATOR\" --json \
          '{\"name\": \"oops\", \"system\": \"budget\", \"class\": \"huge\", \"image\": \"openeuler-24.03-amd64\", \
-         \"zone\": \"extranet-public\", \"architecture\": \"amd64\", \"systemDisk\": {\"tier\": \"standard\", \"size\": \"10Gi\"}}'",
+         \"zone\": \"extranet-public\", \"architecture\": \"amd64\", \"systemDisk\": {\"tier\": \"standard\", \"size\": \"40Gi\"}}'",
     ),
     (
         "Read as a reader, then try to order as one",
         "curl $JIYUN_API/v1/departments/finance/hosts -H \"Authorization: Bearer $FINANCE_READER\"\n\
-         curl -X DELETE $JIYUN_API/v1/departments/finance/hosts/any -H \"Authorization: Bearer $FINANCE_READER\"",
+         curl $JIYUN_API/v1/departments/finance/hosts -H \"Authorization: Bearer $FINANCE_READER\" --json \
+         '{\"name\": \"mine\", \"system\": \"budget\", \"class\": \"basic-2c4g\", \"image\": \"openeuler-24.03-amd64\", \
+         \"zone\": \"extranet-public\", \"architecture\": \"amd64\"}'",
     ),
     (
-        "Stop a machine behind the platform's back: it is started again",
+        "Stop a machine behind the platform's back: it is started again (after the first of these)",
         "kubectl patch vm budget-web -n engine-finance --type=merge -p '{\"spec\": {\"runStrategy\": \"Halted\"}}'",
     ),
     (

@@ -169,6 +169,7 @@ async fn statement(stage: &Stage, world: &World, out: &Path) -> Result<(), DemoE
     let lines = usage["lines"].as_array().cloned().unwrap_or_default();
     stage.expect(!lines.is_empty(), "the use of tax-portal is on it, from the second it was ready")?;
     stage.expect(sums_up(&usage, &lines), "the printed total is the sum of the printed lines")?;
+    stage.note("a few seconds of use are less than a fen; docs/finance.md has a month with its numbers");
     let request = Request { method: Method::GET, path: USAGE, headers: &[("Accept", "text/csv")], body: None };
     let csv = stage.call("finance", &finance, request).await?;
     stage.expect(csv.text.starts_with('\u{feff}'), "the CSV opens in a spreadsheet as it is")?;

@@ -18,7 +18,7 @@ async fn no_hosts(bureau: &Bureau<'_>) -> Result<(), WorldError> {
 #[tokio::test]
 async fn each_bad_field_is_named_and_nothing_is_left_behind() -> Result<(), WorldError> {
     let bureau = World::shared().await?.department(Quota::AMPLE).await?;
-    let cases: [(&str, Value, &str); 9] = [
+    let cases: [(&str, Value, &str); 12] = [
         ("/class", json!("no-such-class"), "class"),
         ("/image", json!("no-such-image"), "image"),
         ("/zone", json!("no-such-zone"), "zone"),
@@ -28,6 +28,10 @@ async fn each_bad_field_is_named_and_nothing_is_left_behind() -> Result<(), Worl
         ("/systemDisk/size", json!("10Gi"), "systemDisk.size"),
         ("/systemDisk/size", json!("a lot"), "systemDisk.size"),
         ("/architecture", json!("riscv"), "architecture"),
+        // Each exists, and they do not go together.
+        ("/zone", json!("internet"), "zone"),
+        ("/architecture", json!("arm64"), "image"),
+        ("/image", json!("openeuler-24.03-arm64"), "image"),
     ];
     for (pointer, value, field) in cases {
         let mut body = Order::new("bad", "portal").body();

@@ -122,7 +122,7 @@ async fn a_wall_taken_down_and_a_right_given_by_hand_are_put_right() -> Result<(
                         "value": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "strangers"}}]"#;
     lab.kubectl(&["patch", "rolebinding", "jiyun-department-operator", "-n", &home, "--type=json", "-p", stranger])
         .await?;
-    // Any change of the department brings the look forward that comes by itself every minute.
+    // Any change of the department brings the look forward that comes by itself every five minutes.
     let renamed = json!({"spec": {"displayName": "改名的单位"}}).to_string();
     lab.kubectl(&["patch", "department", &bureau.name, "--type=merge", "-p", &renamed]).await?;
     jiyun_lab::wait_for("wall and rights to be as declared", PATIENCE, || async {

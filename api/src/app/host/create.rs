@@ -1,18 +1,17 @@
 //! Ordering a host: first everything it names is looked up, so that a wrong order leaves nothing behind; then the
 //! object is created, which is the request.
 
-use std::fmt::Debug;
-
-use jiyun_crds::v1alpha1::{CloudHost, HostClass, HostImage, InformationSystem, NetworkZone};
-use kube::Resource;
-use serde::de::DeserializeOwned;
+use jiyun_crds::v1alpha1::{
+    CloudHost, HostClass, HostImage, InformationSystem, NetworkZone,
+    misfit::{Misfit, misfits},
+};
 
 use super::{called, is_missing, named};
 use crate::{
     app::App,
     extract::DepartmentName,
     model::HostOrder,
-    problem::{Code, Fault, Problem},
+    problem::{Code, Fault, Problem, our_field},
     store::{Caller, KubernetesError},
 };
 
@@ -25,9 +24,14 @@ impl App {
         order: HostOrder,
     ) -> Result<CloudHost, Problem> {
         order.validate()?;
-        check_references(caller, department, &order).await?;
+        let named_by_it = check_references(caller, department, &order).await?;
         let what = called(department, &order.name);
         let object = order.into_object(department);
+        let NamedByIt { system, class, image } = &named_by_it;
+        let faults = misfits(&object.spec, system, class, image).map(contradiction).collect();
+        if let Some(problem) = Problem::of_body(faults) {
+            return Err(problem);
+        }
         let created = caller.create(object.metadata.namespace.as_deref(), &object).await;
         created.map_err(|error| match error {
             // The system was seen a moment ago, so the department is no secret; ordering is what is not allowed.
@@ -44,45 +48,68 @@ impl App {
     }
 }
 
+/// What an order names and has to fit.
+struct NamedByIt {
+    system: InformationSystem,
+    class: HostClass,
+    image: HostImage,
+}
+
+fn contradiction(misfit: Misfit) -> Fault {
+    let field = our_field(misfit.field).unwrap_or_default();
+    let about = misfit.parameters.into_iter().chain([("field", field.clone())]);
+    Fault { field: Some(field), code: misfit.code.into(), parameters: jiyun_messages::parameters(about) }
+}
+
 /// Looks up what the order names, in parallel and with the caller's own rights.
-async fn check_references(caller: &Caller, department: &DepartmentName, order: &HostOrder) -> Result<(), Problem> {
+async fn check_references(
+    caller: &Caller,
+    department: &DepartmentName,
+    order: &HostOrder,
+) -> Result<NamedByIt, Problem> {
     let namespace = department.namespace();
     let (system, class, image, zone) = tokio::join!(
-        look_up::<InformationSystem>(caller, Some(&namespace), &order.system),
-        look_up::<HostClass>(caller, None, &order.class),
-        look_up::<HostImage>(caller, None, &order.image),
-        look_up::<NetworkZone>(caller, None, &order.zone),
+        caller.find::<InformationSystem>(Some(&namespace), &order.system),
+        caller.find::<HostClass>(None, &order.class),
+        caller.find::<HostImage>(None, &order.image),
+        caller.find::<NetworkZone>(None, &order.zone),
     );
     if let Err(error @ KubernetesError::Forbidden(_)) = system {
         return Err(Problem::from_kubernetes(error, named(department)));
     }
     let system_is_missing = matches!(system, Err(KubernetesError::NotFound(_)));
-    let looked_up = [
-        ("system", "InformationSystem", &order.system, system),
-        ("class", "HostClass", &order.class, class),
-        ("image", "HostImage", &order.image, image),
-        ("zone", "NetworkZone", &order.zone, zone),
-    ];
     let mut faults = Vec::new();
-    for (field, kind, name, found) in looked_up {
-        match found {
-            Ok(()) => {}
-            Err(error) if error.is_invisible() => faults.push(unknown(field, kind, name)),
-            Err(error) => return Err(Problem::from_kubernetes(error, format!("{kind} {name}"))),
-        }
-    }
+    let system = there("system", "InformationSystem", &order.system, system, &mut faults)?;
+    let class = there("class", "HostClass", &order.class, class, &mut faults)?;
+    let image = there("image", "HostImage", &order.image, image, &mut faults)?;
+    there("zone", "NetworkZone", &order.zone, zone, &mut faults)?;
     // Whoever may look everywhere finds no system in a department that does not exist either.
     if system_is_missing && is_missing(caller, department).await {
         return Err(Problem::not_found(named(department)));
     }
-    Problem::of_body(faults).map_or(Ok(()), Err)
+    match (Problem::of_body(faults), system, class, image) {
+        (None, Some(system), Some(class), Some(image)) => Ok(NamedByIt { system, class, image }),
+        (Some(problem), ..) => Err(problem),
+        (None, ..) => Err(Problem::bare(Code::Internal)),
+    }
 }
 
-async fn look_up<K>(caller: &Caller, namespace: Option<&str>, name: &str) -> Result<(), KubernetesError>
-where
-    K: Resource<DynamicType = ()> + DeserializeOwned + Debug,
-{
-    caller.find::<K>(namespace, name).await.map(drop)
+/// What was found; a fault of `field` if there is nothing to be seen.
+fn there<K>(
+    field: &str,
+    kind: &str,
+    name: &str,
+    found: Result<K, KubernetesError>,
+    faults: &mut Vec<Fault>,
+) -> Result<Option<K>, Problem> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_invisible() => {
+            faults.push(unknown(field, kind, name));
+            Ok(None)
+        }
+        Err(error) => Err(Problem::from_kubernetes(error, format!("{kind} {name}"))),
+    }
 }
 
 fn unknown(field: &str, kind: &str, name: &str) -> Fault {

@@ -19,7 +19,7 @@ const FORMULA_STARTS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋'
 const HEADER: [&str; 23] = [
     "序号(seq)",
     "账期(month)",
-    "单位编码(department)",
+    "单位标识(department)",
     "单位名称(departmentName)",
     "预算单位(billingAccount)",
     "信息系统(system)",

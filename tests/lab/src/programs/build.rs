@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::module::Module;
-use super::toolchain::Go;
+use super::toolchain::{Go, fetching};
 
 /// A build failed.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,7 @@ fn report(line: std::fmt::Arguments<'_>) {
 
 fn compile(module: &Module, go: &Go, program: &str, package: &str, output: &Path) -> Result<(), BuildError> {
     let failed = |source| BuildError::Run { program: program.to_owned(), source };
-    let mut child = Command::new(&go.program)
+    let mut child = fetching(Command::new(&go.program))
         .args(["build", "-v", "-trimpath", "-ldflags", &module.ldflags, "-o"])
         .arg(output)
         .arg(package)

@@ -43,12 +43,20 @@ pub struct Go {
     pub version: String,
 }
 
+/// Lets `go` fetch the compiler a module names, unless somebody said otherwise: some distributions forbid it by default.
+pub fn fetching(mut go: Command) -> Command {
+    if std::env::var_os("GOTOOLCHAIN").is_none() {
+        go.env("GOTOOLCHAIN", "auto");
+    }
+    go
+}
+
 /// Finds a compiler that can build the module: `GO`, or `go` on the PATH.
 pub fn find(module: &Module) -> Result<Go, ToolchainError> {
     let program = std::env::var_os("GO").map_or_else(|| PathBuf::from("go"), PathBuf::from);
     let help = help(&module.go_version);
     // In the module's folder, a `go` that may fetch newer compilers answers with the one it would use.
-    let output = Command::new(&program)
+    let output = fetching(Command::new(&program))
         .arg("version")
         .current_dir(&module.folder)
         .output()
