@@ -13,13 +13,14 @@ use crate::router;
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 7] = [
+const ROUTES: [(Method, &str); 8] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
     (Method::DELETE, HOST),
     (Method::GET, "/v1/departments/finance/quota"),
     (Method::GET, "/v1/departments/finance/usage"),
+    (Method::GET, "/v1/pools/compute/x86/holders"),
     (Method::GET, "/v1/catalogue"),
 ];
 
@@ -46,6 +47,7 @@ async fn every_route_of_the_document_is_known_to_the_test_of_tokens() {
     let mut documented: Vec<String> = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         let path = path.replace("{department}", "finance").replace("{name}", "web-1");
+        let path = path.replace("{kind}", "compute").replace("{pool}", "x86");
         documented.extend(item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
     }
     let tested = ROUTES.iter().map(|(method, path)| format!("{method} {path}"));
@@ -63,6 +65,7 @@ async fn names_in_addresses_cannot_lead_elsewhere() {
         api.get(&format!("/v1/departments/{name}/hosts")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/{name}/quota")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/finance/hosts/{name}")).await.problem(404, "NotFound");
+        api.get(&format!("/v1/pools/compute/{name}/holders")).await.problem(404, "NotFound");
         api.send(request(Method::DELETE, &format!("/v1/departments/finance/hosts/{name}"), &[], ""))
             .await
             .problem(404, "NotFound");
@@ -183,6 +186,7 @@ async fn every_operation_of_the_document_tells_its_problems_and_its_token() {
     let mut names = std::collections::BTreeSet::new();
     for (method, path) in ROUTES {
         let path = path.replace("finance", "{department}").replace("web-1", "{name}");
+        let path = path.replace("compute/x86", "{kind}/{pool}");
         let operation = &document["paths"][&path][method.as_str().to_lowercase()];
         let problem = &operation["responses"]["4XX"]["content"]["application/problem+json"]["schema"]["$ref"];
         assert_eq!(*problem, "#/components/schemas/ProblemDocument", "{method} {path}");

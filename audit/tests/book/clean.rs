@@ -38,6 +38,24 @@ proptest! {
     }
 }
 
+/// It lies in one pool and waits for room there: what others take elsewhere passes nobody.
+#[test]
+fn a_claim_that_waits_where_it_lies_is_passed_nowhere_else() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.set(&Command::SetPool(compute("c1", "east", 20)));
+    book.set(&Command::SetAccount(cores("tax", None, None, 0)));
+    book.ask(&host("tax", "a", 8, 0));
+    book.ask(&host("tax", "b", 12, 0));
+    book.set(&Command::SetPool(compute("c2", "west", 10)));
+    let mut wish = host("tax", "a", 13, 0);
+    wish.wait = true;
+    book.ask(&wish);
+    assert_eq!(book.state.waiting().count(), 1);
+    book.ask(&host("tax", "c", 9, 0));
+    assert_eq!(book.state.claims().count(), 3);
+    assert_clean(&book.lines());
+}
+
 /// Through the writer itself: many callers at once, several events an entry.
 #[tokio::test]
 async fn what_the_writer_gathers_into_entries_has_no_finding() {
