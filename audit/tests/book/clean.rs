@@ -46,7 +46,7 @@ fn a_claim_that_waits_where_it_lies_is_passed_nowhere_else() {
     book.set(&Command::SetAccount(cores("tax", None, None, 0)));
     book.ask(&host("tax", "a", 8, 0));
     book.ask(&host("tax", "b", 12, 0));
-    book.set(&Command::SetPool(compute("c2", "west", 10)));
+    book.set(&Command::SetPool(compute("c2", "west", 20)));
     let mut wish = host("tax", "a", 13, 0);
     wish.wait = true;
     book.ask(&wish);
