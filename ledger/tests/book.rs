@@ -43,5 +43,8 @@ mod snapshots;
 #[path = "book/statements.rs"]
 mod statements;
 #[cfg(test)]
+#[path = "book/unchanged.rs"]
+mod unchanged;
+#[cfg(test)]
 #[path = "book/writing.rs"]
 mod writing;

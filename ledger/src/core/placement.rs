@@ -3,10 +3,7 @@
 //! All placements of a request are placed at one site. Preference is the account's: domestic pools first where it says so,
 //! then best fit (what leaves least behind) or spread (what leaves most), then name.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -174,19 +171,23 @@ fn screen<'a>(state: &'a State, ask: &Ask<'_>) -> Screened<'a> {
 }
 
 fn lines(asks: &[Ask<'_>], packing: &Packing<'_>, zone: &str) -> Vec<Line> {
-    let mut sums: BTreeMap<(super::meter::Meter, PoolId, Dimensions), u64> = BTreeMap::new();
+    let mut lines: Vec<Line> = Vec::new();
     for (ask, pool) in asks.iter().zip(&packing.chosen) {
-        let dimensions = Dimensions {
-            pool: None,
-            architecture: pool.architecture.clone(),
-            tier: pool.tier.clone(),
-            zone: Some(zone.to_owned()),
-        };
+        let (architecture, tier) = (pool.architecture.clone(), pool.tier.clone());
+        let dimensions = Arc::new(Dimensions { pool: None, architecture, tier, zone: Some(zone.to_owned()) });
         for (&meter, &quantity) in &ask.quantities {
-            *sums.entry((meter, pool.id.clone(), dimensions.clone())).or_default() += quantity;
+            // A pool tells all dimensions but the zone, which is the same for all.
+            match lines.iter_mut().find(|line| line.meter == meter && line.pool == pool.id) {
+                Some(line) => line.quantity += quantity,
+                None => {
+                    let (pool, dimensions) = (pool.id.clone(), Arc::clone(&dimensions));
+                    lines.push(Line { meter, pool, dimensions, quantity });
+                }
+            }
         }
     }
-    sums.into_iter().map(|((meter, pool, dimensions), quantity)| Line { meter, pool, dimensions, quantity }).collect()
+    lines.sort_by(|a, b| (a.meter, &a.pool).cmp(&(b.meter, &b.pool)));
+    lines
 }
 
 fn report(

@@ -6,7 +6,7 @@ use super::{
     super::{
         account::{Account, Preference, Spread},
         claim::Claim,
-        dimensions::Dimensions,
+        dimensions::Facts,
         floor::{Change, beyond_all_floors, eaten},
         meter::Meter,
         pool::{Pool, PoolId},
@@ -106,6 +106,12 @@ fn rank(preference: Preference, pool: &Pool, left: &[u128]) -> Rank {
     (preference.domestic_first && !pool.domestic, left)
 }
 
+/// What lines in a pool are.
+fn facts<'a>(pool: &'a Pool, zone: &'a str) -> Facts<'a> {
+    let (architecture, tier) = (pool.architecture.as_deref(), pool.tier.as_deref());
+    Facts { pool: &pool.id, architecture, tier, zone: Some(zone) }
+}
+
 /// What would be left of each meter asked for, in parts per million of the pool, or the first meter without room.
 fn room(
     situation: &Situation<'_>,
@@ -131,20 +137,15 @@ fn room(
         if growth == 0 {
             continue;
         }
-        let fact = Dimensions {
-            pool: Some(pool.id.clone()),
-            architecture: pool.architecture.clone(),
-            tier: pool.tier.clone(),
-            zone: Some(request.zone.clone()),
-        };
-        let change = Change::of(meter, fact, growth);
+        let change = Change::of(meter, facts(pool, &request.zone), growth);
         // What an account's own floor keeps free for it is not for others to wait for. Nobody passes who was passed
         // often enough, or who has room now and was only not asked again yet.
         let passes = || {
             passed_by(state, &request.subject.uid, pool, &BTreeMap::from([(meter, growth)]))
                 .any(|waiting| waiting.is_next() || could_go(state, waiting))
         };
-        if *heeds_line && beyond_all_floors(state, path, &change).grows() && passes() {
+        let somebody_waits = state.waiting().next().is_some();
+        if *heeds_line && somebody_waits && beyond_all_floors(state, path, &change).grows() && passes() {
             return Err((meter, Filter::Queue));
         }
         if eaten(state, path, &change).is_some() {
