@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    account::{Account, AccountState},
+    account::AccountState,
     claim::{Claim, ClaimId, ClaimStage, Hold, Line, Subject},
     dimensions::Dimensions,
     event::Event,
@@ -14,7 +14,7 @@ use super::{
     placement::{PlacementReport, place},
     refusal::{Refusal, RefusalCode},
     request::{ClaimRequest, RequestError},
-    state::State,
+    state::{Standing, State},
     waiting::{Ticket, Unqueued, Waiting, could_ever_lie, passed_by, position},
 };
 
@@ -135,7 +135,7 @@ fn weigh(
         return Err(Box::new(refuse(RefusalCode::Quarantined)));
     }
     let path = state
-        .path(&request.account)
+        .standings(&request.account)
         .map_err(|_| Box::new(refuse(RefusalCode::UnknownAccount).with("account", &request.account)))?;
     let (lines, report) = place(state, request, &path, old).map_err(Box::new)?;
     let after = after(request, old, &lines);
@@ -163,20 +163,23 @@ fn after<'a>(request: &ClaimRequest, old: Option<&Claim>, lines: &'a [Line]) -> 
     }
 }
 
-fn closed(path: &[&Arc<Account>], change: &Change<'_>) -> Option<Refusal> {
-    let closed = path.iter().find(|account| account.state == AccountState::Closed).filter(|_| change.grows())?;
+fn closed(path: &[Standing<'_>], change: &Change<'_>) -> Option<Refusal> {
+    let closed = path
+        .iter()
+        .map(|unit| unit.account)
+        .find(|account| account.state == AccountState::Closed)
+        .filter(|_| change.grows())?;
     Some(Refusal::new(RefusalCode::AccountClosed, PlacementReport::default()).with("account", &closed.id))
 }
 
 /// The first limit from leaf to root that the growth would exceed. What a floor on the way keeps free for the asker is
 /// not asked of the accounts above: it is theirs already. Of an account above the asker's only its name and what is
 /// left are told: its limit as well would tell what its other members use together.
-fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change<'_>) -> Option<Refusal> {
-    for (level, account) in path.iter().enumerate() {
-        let load = state.load(&account.id);
+fn exceeded(state: &State, path: &[Standing<'_>], change: &Change<'_>) -> Option<Refusal> {
+    for (level, Standing { account, load }) in path.iter().enumerate() {
         for limit in &account.limits {
             let Some(ceiling) = limit.limit else { continue };
-            let change = beyond_floors(state, path.get(..level).unwrap_or_default(), change, limit);
+            let change = beyond_floors(path.get(..level).unwrap_or_default(), change, limit);
             let requested = u64::try_from(change.sum(limit.meter, &limit.dimensions)).unwrap_or(0);
             let occupied = load.occupied(limit.meter, &limit.dimensions);
             let available = ceiling.saturating_sub(occupied);
@@ -194,7 +197,7 @@ fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change<'_>) -> Optio
             return Some(if level == 0 {
                 // Counted from the limit, not from what is available: an account over its limit lacks more.
                 let missing = occupied.saturating_add(requested).saturating_sub(ceiling);
-                let amount = state.tree_total(&account.id, limit.meter, &limit.dimensions);
+                let amount = load.used(limit.meter, &limit.dimensions);
                 let own = refusal.with("limit", ceiling).with("used", amount.used).with("held", amount.held);
                 own.with("missing", missing)
             } else {
@@ -206,13 +209,13 @@ fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change<'_>) -> Optio
 }
 
 /// Who can raise the limit that bound: the account above it hands out its share; a root's is the platform's.
-fn raised_by(path: &[&Arc<Account>], level: usize) -> String {
-    path.get(level + 1).map_or_else(|| "platform".to_owned(), |above| above.id.to_string())
+fn raised_by(path: &[Standing<'_>], level: usize) -> String {
+    path.get(level + 1).map_or_else(|| "platform".to_owned(), |above| above.account.id.to_string())
 }
 
 /// When the first hold of the asker's own account ends that sets aside some of what is short.
-fn next_release(state: &State, path: &[&Arc<Account>], meter: Meter, selector: &Dimensions) -> Option<Timestamp> {
-    let own = path.first()?;
+fn next_release(state: &State, path: &[Standing<'_>], meter: Meter, selector: &Dimensions) -> Option<Timestamp> {
+    let own = path.first()?.account;
     let counts = |line: &Line| line.meter == meter && selector.select(line.facts());
     let mut holds = state.holds().filter_map(|(until, id)| Some((until, state.claim(id)?)));
     holds.find(|(_, claim)| claim.account == own.id && claim.held.iter().any(counts)).map(|(until, _)| until)
@@ -223,7 +226,7 @@ fn next_release(state: &State, path: &[&Arc<Account>], meter: Meter, selector: &
 fn kept_for_others(
     state: &State,
     request: &ClaimRequest,
-    path: &[&Arc<Account>],
+    path: &[Standing<'_>],
     change: &Change<'_>,
 ) -> Option<Refusal> {
     let meter = eaten(state, path, change)?;
@@ -248,7 +251,11 @@ fn granted(
     report: PlacementReport,
     at: Timestamp,
 ) -> Plan {
-    let tickets = overtaken(state, request, &change(old, &after(request, old, &lines)));
+    let tickets = if state.somebody_waits() {
+        overtaken(state, request, &change(old, &after(request, old, &lines)))
+    } else {
+        Vec::new()
+    };
     let claim = old.map_or(state.next_claim(), |claim| claim.id);
     let mut events = vec![match old {
         Some(claim) => amended(claim, request, lines),
@@ -266,11 +273,8 @@ fn granted(
 /// Requests that came earlier and find less than they need in one of these pools: they are passed. Not by what is within
 /// the asker's own floor.
 fn overtaken(state: &State, request: &ClaimRequest, change: &Change<'_>) -> Vec<Ticket> {
-    if state.waiting().next().is_none() {
-        return Vec::new();
-    }
-    let path = state.path(&request.account).unwrap_or_default();
-    let beyond = beyond_all_floors(state, &path, change);
+    let path = state.standings(&request.account).unwrap_or_default();
+    let beyond = beyond_all_floors(&path, change);
     let mut tickets = Vec::new();
     for (pool, growth) in beyond.growth_by_pool() {
         let Some(pool) = state.pool(pool) else { continue };
@@ -353,7 +357,7 @@ fn refused(state: &State, request: &ClaimRequest, refusal: Refusal) -> Plan {
     // Nobody stands in line, and has room kept, for what limits or the pools themselves would never allow.
     let one_day = (refusal.code == RefusalCode::PoolExhausted).then(|| could_ever_lie(state, request)).flatten();
     let forbidden = one_day.as_ref().and_then(|lines| {
-        let path = state.path(&request.account).ok()?;
+        let path = state.standings(&request.account).ok()?;
         let old = state.claim_of_subject(&request.subject.uid).map(Arc::as_ref);
         let after = after(request, old, lines);
         let change = change(old, &after);

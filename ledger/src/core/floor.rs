@@ -1,14 +1,14 @@
 //! Floors (保底) in decisions: how much of a growth is beyond them, and whether it would eat what is kept free for others.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
-    account::{Account, Limit},
+    account::Limit,
     claim::Line,
     dimensions::{Dimensions, Facts},
     meter::Meter,
     pool::{Pool, PoolId, PoolState, SEPARATE_LEVEL},
-    state::State,
+    state::{Standing, State},
 };
 
 /// How much more (or less) of each meter and kind, and where. Names are borrowed: a change is copied as it is weighed
@@ -86,19 +86,14 @@ impl<'a> Change<'a> {
     }
 }
 
-/// Takes off a change what floors of `account` take up of it: what is left is for the account above.
-fn take_up<'f>(
-    state: &State,
-    account: &Account,
-    floors: impl Iterator<Item = &'f Limit>,
-    change: &mut Cow<'_, Change<'_>>,
-) {
+/// Takes off a change what floors of `unit` take up of it: what is left is for the account above.
+fn take_up<'f>(unit: &Standing<'_>, floors: impl Iterator<Item = &'f Limit>, change: &mut Cow<'_, Change<'_>>) {
     for floor in floors {
         let by = change.sum(floor.meter, &floor.dimensions);
         if by == 0 {
             continue;
         }
-        let taken = i128::from(state.occupied(&account.id, floor.meter, &floor.dimensions));
+        let taken = i128::from(unit.load.occupied(floor.meter, &floor.dimensions));
         let guaranteed = i128::from(floor.guaranteed);
         let demand = guaranteed.max(taken + by) - guaranteed.max(taken);
         if demand != by {
@@ -111,39 +106,34 @@ fn take_up<'f>(
 /// covers take up a part of it: what a wider floor keeps free is not kept within the limit, and use of it there is more
 /// than before.
 pub(super) fn beyond_floors<'c, 'a>(
-    state: &State,
-    units: &[&Arc<Account>],
+    units: &[Standing<'_>],
     change: &'c Change<'a>,
     limit: &Limit,
 ) -> Cow<'c, Change<'a>> {
     let mut beyond = Cow::Borrowed(change);
     for unit in units {
         let within = |floor: &&Limit| floor.meter == limit.meter && limit.dimensions.covers(&floor.dimensions);
-        take_up(state, unit, unit.floors().filter(within), &mut beyond);
+        take_up(unit, unit.account.floors().filter(within), &mut beyond);
     }
     beyond
 }
 
 /// What of a change is beyond all floors of `path`: the account's own, and what those above have for their units.
-pub(super) fn beyond_all_floors<'c, 'a>(
-    state: &State,
-    path: &[&Arc<Account>],
-    change: &'c Change<'a>,
-) -> Cow<'c, Change<'a>> {
+pub(super) fn beyond_all_floors<'c, 'a>(path: &[Standing<'_>], change: &'c Change<'a>) -> Cow<'c, Change<'a>> {
     let mut beyond = Cow::Borrowed(change);
-    for account in path {
-        take_up(state, account, account.floors(), &mut beyond);
+    for unit in path {
+        take_up(unit, unit.account.floors(), &mut beyond);
     }
     beyond
 }
 
 /// The first meter of which `change` would eat what is kept free for floors of others. What was short before and does
 /// not become shorter is no reason: a pool that lost capacity must not keep an account from its own floor.
-pub(super) fn eaten(state: &State, path: &[&Arc<Account>], change: &Change<'_>) -> Option<Meter> {
+pub(super) fn eaten(state: &State, path: &[Standing<'_>], change: &Change<'_>) -> Option<Meter> {
     let kept = state.kept_in_all();
     let mut concerned = change.meters().filter(|meter| kept.keys().any(|(of, _)| of == meter)).peekable();
     concerned.peek()?;
-    let borrowed = beyond_all_floors(state, path, change);
+    let borrowed = beyond_all_floors(path, change);
     concerned.find(|meter| {
         let floors = kept.iter().filter(|((of, _), _)| of == meter).map(|((_, floor), _)| floor);
         floors.into_iter().any(|set| {
@@ -166,9 +156,9 @@ pub(super) fn eaten(state: &State, path: &[&Arc<Account>], change: &Change<'_>) 
 }
 
 /// The part of `change` that counts against floors of `path` covered by `set`.
-fn within(path: &[&Arc<Account>], meter: Meter, set: &Dimensions, change: &Change<'_>) -> i128 {
+fn within(path: &[Standing<'_>], meter: Meter, set: &Dimensions, change: &Change<'_>) -> i128 {
     let mut floors: Vec<&Dimensions> = Vec::new();
-    for floor in path.iter().flat_map(|account| account.floors()).filter(|floor| floor.meter == meter) {
+    for floor in path.iter().flat_map(|unit| unit.account.floors()).filter(|floor| floor.meter == meter) {
         if set.covers(&floor.dimensions) && !floors.contains(&&floor.dimensions) {
             floors.push(&floor.dimensions);
         }

@@ -39,6 +39,7 @@ pub mod stock;
 
 pub use apply::ApplyError;
 pub use counters::{Amount, CounterRow};
+pub(super) use floors::Standing;
 pub use index::Discrepancy;
 pub use record::{Head, Record, RestoreError};
 pub use stock::{PoolRecord, StockVersion};
@@ -170,6 +171,11 @@ impl State {
     /// Requests that wait for room, first come first.
     pub fn waiting(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.values().map(Arc::as_ref)
+    }
+
+    /// Whether anybody waits for room: mostly not, and then there is nobody to give way to.
+    pub(super) fn somebody_waits(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// The request of the object with this UID that waits.

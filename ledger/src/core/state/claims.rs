@@ -23,7 +23,7 @@ impl State {
         self.check_subject_free(&claim.subject, claim.id)?;
         self.check_lines(claim.id, &claim.lines)?;
         self.check_lines(claim.id, &claim.held)?;
-        self.count(claim, true)?;
+        self.count(&claim.account, None, Some(claim))?;
         self.index.enter(claim);
         self.last_claim = claim.id.0;
         self.claims.insert(claim.id, Arc::clone(claim));
@@ -149,8 +149,10 @@ impl State {
         match self.known_claim(id)?.stage() {
             ClaimStage::Reserved | ClaimStage::Billable => self.change(id, |claim| {
                 // What was held for more is of no use to a claim that ends.
-                let (item, lines) = (claim.item.clone(), claim.lines.clone());
-                turn(claim, at, &item, lines, Vec::new());
+                if !claim.held.is_empty() {
+                    let (item, lines) = (claim.item.clone(), claim.lines.clone());
+                    turn(claim, at, &item, lines, Vec::new());
+                }
                 claim.hold = None;
                 claim.billable_until = Some(at);
             }),
@@ -161,12 +163,12 @@ impl State {
     }
 
     pub(super) fn release(&mut self, id: ClaimId, at: Timestamp) -> Result<(), CommandError> {
-        let subject = self.known_claim(id)?.subject.clone();
-        if self.known_claim(id)?.stage() != ClaimStage::Ending {
+        let ending = Arc::clone(self.known_claim(id)?);
+        if ending.stage() != ClaimStage::Ending {
             return Err(CommandError::NotEnding { claim: id });
         }
         self.change(id, |claim| claim.released_at = Some(at))?;
-        self.index.unbind(&subject, id);
+        self.index.unbind(&ending.subject, id);
         Ok(())
     }
 
@@ -190,10 +192,11 @@ impl State {
         let before = Arc::clone(claim);
         let mut after = Claim::clone(&before);
         edit(&mut after);
-        let moves = before.account != after.account;
-        if moves || before.stage() != after.stage() || before.lines != after.lines || before.held != after.held {
-            self.count(&before, false)?;
-            self.count(&after, true)?;
+        if before.account != after.account {
+            self.count(&before.account, Some(&before), None)?;
+            self.count(&after.account, None, Some(&after))?;
+        } else if before.stage() != after.stage() || before.lines != after.lines || before.held != after.held {
+            self.count(&before.account, Some(&before), Some(&after))?;
         }
         self.index.note_hold(&before, false);
         self.index.note_hold(&after, true);
@@ -218,9 +221,11 @@ impl State {
         }
     }
 
-    fn count(&mut self, claim: &Claim, add: bool) -> Result<(), CommandError> {
-        let path = self.ancestry_ids(Some(&claim.account))?;
-        self.index.count(claim, &path, add).map_err(|OutOfRange| CommandError::Counter { claim: claim.id })?;
+    /// Counts out what an account had of a claim, and in what it has.
+    fn count(&mut self, account: &AccountId, was: Option<&Claim>, is: Option<&Claim>) -> Result<(), CommandError> {
+        let path = self.ancestry_ids(Some(account))?;
+        let claim = is.or(was).map_or(self.next_claim(), |claim| claim.id);
+        self.index.count(&path, was, is).map_err(|OutOfRange| CommandError::Counter { claim })?;
         self.keep_along(&path, Delta::new());
         Ok(())
     }

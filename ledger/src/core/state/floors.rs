@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use super::{
     super::{
         account::{Account, AccountId, Limit},
+        command::CommandError,
         dimensions::Dimensions,
         meter::Meter,
     },
@@ -73,6 +74,13 @@ impl Load<'_> {
         }
         keeps == self.kept.map_or(0, |kept| kept.own.len())
     }
+}
+
+/// An account with what counts against its limits and floors, looked up once for all that is asked about it.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Standing<'a> {
+    pub(in super::super) account: &'a Account,
+    pub(in super::super) load: Load<'a>,
 }
 
 /// What is kept free for one account.
@@ -163,6 +171,12 @@ pub(super) fn difference(from: &Amounts, to: &Amounts) -> Delta {
 }
 
 impl State {
+    /// The account and those above it, leaf first.
+    pub(in super::super) fn standings(&self, id: &AccountId) -> Result<Vec<Standing<'_>>, CommandError> {
+        let path = self.ancestry(Some(id))?;
+        Ok(path.into_iter().map(|account| Standing { account, load: self.load(&account.id) }).collect())
+    }
+
     /// What counts against the limits and floors of `account`.
     pub(in super::super) fn load(&self, account: &AccountId) -> Load<'_> {
         Load {

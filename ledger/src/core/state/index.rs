@@ -81,20 +81,26 @@ fn counted(claim: &Claim, kinds: &mut Kinds) -> Vec<Sum> {
 }
 
 impl Index {
-    /// Counts a claim in (`add`) or out, for its account and `path` and in its pools.
-    pub(super) fn count(&mut self, claim: &Claim, path: &[AccountId], add: bool) -> Result<(), OutOfRange> {
-        let sums = counted(claim, &mut self.kinds);
-        if sums.is_empty() {
-            return Ok(());
+    /// Counts what an account (the first of `path`, which leads to the root) has less and more, for all of `path` and in
+    /// the pools: the claim as it was and as it is.
+    pub(super) fn count<'c>(
+        &mut self,
+        path: &[AccountId],
+        was: Option<&'c Claim>,
+        is: Option<&'c Claim>,
+    ) -> Result<(), OutOfRange> {
+        let mut counted =
+            |claim: Option<&Claim>| claim.map(|claim| counted(claim, &mut self.kinds)).unwrap_or_default();
+        let (less, more) = (counted(was), counted(is));
+        for account in path.iter().take(1) {
+            shift(&mut self.own, account, &less, &more)?;
         }
-        shift(&mut self.own, &claim.account, &sums, add)?;
         for account in path {
-            shift(&mut self.tree, account, &sums, add)?;
+            shift(&mut self.tree, account, &less, &more)?;
         }
-        for line in claim.taken() {
-            self.count_in_pool(line, add)?;
-        }
-        Ok(())
+        let taken = |claim: Option<&'c Claim>| claim.filter(|claim| claim.is_open()).into_iter().flat_map(Claim::taken);
+        taken(was).try_for_each(|line| self.count_in_pool(line, false))?;
+        taken(is).try_for_each(|line| self.count_in_pool(line, true))
     }
 
     fn count_in_pool(&mut self, line: &Line, add: bool) -> Result<(), OutOfRange> {
@@ -115,8 +121,9 @@ impl Index {
 
     /// Enters a claim under everyone who ever held it and, while open, under its object's UID.
     pub(super) fn enter(&mut self, claim: &Claim) {
-        for holder in claim.holders() {
-            self.by_account.entry(holder.account).or_default().insert(claim.id);
+        let before = claim.history.iter().filter_map(|version| version.holder.as_ref());
+        for account in before.map(|holder| &holder.account).chain([&claim.account]) {
+            self.by_account.entry(account.clone()).or_default().insert(claim.id);
         }
         if claim.is_open() {
             self.bind(&claim.subject, claim.id);
@@ -165,8 +172,8 @@ impl Index {
             self.children.entry(parent.clone()).or_default().insert(account.id.clone());
         }
         let whole = self.tree.get(&account.id).cloned().unwrap_or_default();
-        old.iter().try_for_each(|above| shift(&mut self.tree, above, whole.sums(), false))?;
-        new.iter().try_for_each(|above| shift(&mut self.tree, above, whole.sums(), true))
+        old.iter().try_for_each(|above| shift(&mut self.tree, above, whole.sums(), &[]))?;
+        new.iter().try_for_each(|above| shift(&mut self.tree, above, &[], whole.sums()))
     }
 
     /// Everything derived anew from accounts and claims alone.
@@ -181,7 +188,7 @@ impl Index {
         for claim in state.claims() {
             let path: Vec<_> = state.path(&claim.account)?.into_iter().map(|account| account.id.clone()).collect();
             fresh.enter(claim);
-            fresh.count(claim, &path, true).map_err(|OutOfRange| CommandError::Counter { claim: claim.id })?;
+            fresh.count(&path, None, Some(claim)).map_err(|OutOfRange| CommandError::Counter { claim: claim.id })?;
         }
         let (kept, in_all) = state.keep_from_scratch(&fresh);
         fresh.kept = kept.into_iter().map(|(account, kept)| (account, Arc::new(kept))).collect();
@@ -237,8 +244,9 @@ impl Index {
     }
 }
 
-fn shift(map: &mut Sums, account: &AccountId, by: &[Sum], add: bool) -> Result<(), OutOfRange> {
-    if by.is_empty() {
+/// Takes `less` off an account's sums and adds `more`.
+fn shift(map: &mut Sums, account: &AccountId, less: &[Sum], more: &[Sum]) -> Result<(), OutOfRange> {
+    if less.is_empty() && more.is_empty() {
         return Ok(());
     }
     let counters = match map.get_mut(account) {
@@ -246,7 +254,8 @@ fn shift(map: &mut Sums, account: &AccountId, by: &[Sum], add: bool) -> Result<(
         None => map.entry(account.clone()).or_default(),
     };
     let counters = Arc::make_mut(counters);
-    by.iter().try_for_each(|sum| if add { counters.add(sum) } else { counters.subtract(sum) })?;
+    less.iter().try_for_each(|sum| counters.subtract(sum))?;
+    more.iter().try_for_each(|sum| counters.add(sum))?;
     if counters.is_empty() {
         map.remove(account);
     }

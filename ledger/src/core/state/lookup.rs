@@ -72,13 +72,13 @@ impl Lookup {
     }
 
     pub(super) fn insert(&mut self, fingerprint: u64, claim: ClaimId) {
-        let others: Vec<ClaimId> = self.claims(fingerprint).filter(|other| *other != claim).collect();
-        let bearers = if others.is_empty() {
-            Bearers::One(claim)
-        } else {
-            Bearers::Several(others.into_iter().chain([claim]).collect())
-        };
-        self.0.insert(fingerprint, bearers);
+        let before = self.0.insert(fingerprint, Bearers::One(claim));
+        let others = before.iter().flat_map(Bearers::all).copied().filter(|other| *other != claim);
+        let mut bearers: Vec<ClaimId> = others.collect();
+        if !bearers.is_empty() {
+            bearers.push(claim);
+            self.0.insert(fingerprint, Bearers::Several(bearers));
+        }
     }
 
     pub(super) fn remove(&mut self, fingerprint: u64, claim: ClaimId) {
