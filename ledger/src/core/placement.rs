@@ -178,12 +178,11 @@ fn lines(asks: &[Ask<'_>], packing: &Packing<'_>, zone: &str) -> Vec<Line> {
         let dimensions = Arc::new(Dimensions { pool: None, architecture, tier, zone: Some(zone.to_owned()) });
         for &(meter, quantity) in &ask.quantities {
             // A pool tells all dimensions but the zone, which is the same for all.
-            match lines.iter_mut().find(|line| line.meter == meter && line.pool == pool.id) {
-                Some(line) => line.quantity += quantity,
-                None => {
-                    let (pool, dimensions) = (pool.id.clone(), Arc::clone(&dimensions));
-                    lines.push(Line { meter, pool, dimensions, quantity });
-                }
+            if let Some(line) = lines.iter_mut().find(|line| line.meter == meter && line.pool == pool.id) {
+                line.quantity += quantity;
+            } else {
+                let (pool, dimensions) = (pool.id.clone(), Arc::clone(&dimensions));
+                lines.push(Line { meter, pool, dimensions, quantity });
             }
         }
     }
