@@ -107,7 +107,7 @@ fn changed(claim: &Claim, valid: &Valid) -> Option<Rejection> {
     if digest::of_wish(&claim.spec_digest) == valid.digest {
         return None;
     }
-    serde_json::from_value::<Approved>(claim.approved_spec.clone()).ok()?.change_to(&valid.approved)
+    serde_json::from_value::<Approved>(serde_json::Value::clone(&claim.approved_spec)).ok()?.change_to(&valid.approved)
 }
 
 /// The claim about which a host without one of its own and the ledger disagree: one that an earlier object of its name
@@ -213,7 +213,7 @@ async fn serve(
     objection: Option<Rejection>,
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
-    let approved: Approved = serde_json::from_value(claim.approved_spec.clone())?;
+    let approved: Approved = serde_json::from_value(serde_json::Value::clone(&claim.approved_spec))?;
     let (claim, kept_off) = parking::resume(host, claim, &approved, context).await?;
     let power = match host.spec.power {
         // A machine that runs is never switched off for what the book says: a restored one may know less than is true.

@@ -15,7 +15,7 @@ use crate::{
     },
     handle::{Ledger, Published},
     snapshot::{self, SnapshotOptions},
-    store::{Fence, Store, StoreError},
+    store::{Fence, Sealed, Store, StoreError},
     upkeep::Upkeep,
     writer::{Failed, Writer, commit, now},
 };
@@ -161,12 +161,13 @@ impl Ledger {
             let at = now(&options.clock, state.at());
             let (lineage, peer_lineage) = (options.lineage.clone(), options.peer_lineage.clone());
             let event = Event::Opened { lineage, peer_lineage };
-            let entry = Entry { seq: 1, at, epoch: fence.epoch, events: vec![event] };
+            let entry = Sealed::new(Entry { seq: 1, at, epoch: fence.epoch, events: vec![event] });
+            let entry = entry.map_err(|source| StoreError::unwritable(1, source))?;
             let cancelled = async {
                 lost.cancelled().await;
             };
             match commit(&store, &entry, fence, cancelled).await {
-                Ok(()) => state.apply(&entry)?,
+                Ok(()) => state.apply(entry.entry())?,
                 Err(Failed::Rejected(error)) => return Err(error.into()),
                 Err(Failed::Fenced | Failed::Unknown) => return Err(OpenError::Fenced),
             }

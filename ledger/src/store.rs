@@ -9,8 +9,11 @@ use crate::core::event::Entry;
 mod edit;
 pub mod etcd;
 pub mod memory;
+mod sealed;
 
 pub use edit::{Edit, EditError};
+pub(crate) use sealed::Draft;
+pub use sealed::Sealed;
 
 /// Proof of leadership that every write carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,13 @@ pub enum StoreError {
         /// What the store said.
         reason: String,
     },
+}
+
+impl StoreError {
+    /// An entry that is no JSON: a fault of this program.
+    pub(crate) fn unwritable(seq: u64, source: serde_json::Error) -> Self {
+        Self::Corrupt { key: format!("entry {seq}"), source: Arc::new(source) }
+    }
 }
 
 /// What became of an append that did not plainly succeed.
@@ -129,9 +139,13 @@ pub trait Store: Send + Sync + 'static {
     /// Entry `seq`, if it was written.
     fn read(&self, seq: u64) -> impl Future<Output = Result<Option<Entry>, StoreError>> + Send;
 
-    /// Writes `entry` under `entry.seq` if `fence` holds and the number is free. Appending the very same entry again is
+    /// Writes `entry` under its number if `fence` holds and the number is free. Appending the very same entry again is
     /// safe and succeeds.
-    fn append(&self, entry: &Entry, fence: Fence) -> impl Future<Output = Result<(), AppendError>> + Send;
+    fn append(&self, entry: &Sealed, fence: Fence) -> impl Future<Output = Result<(), AppendError>> + Send;
+
+    /// Whether `fence` holds, seen from after everything that was written before it was asked: if it does, nobody else
+    /// has written since it was taken.
+    fn leads(&self, fence: Fence) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// The names of the notes in a folder (`snapshots/`), in order.
     fn notes(&self, folder: &str) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;

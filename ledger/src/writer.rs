@@ -1,4 +1,8 @@
 //! The one writer: gathers requests, decides them on a working copy, writes one entry, then answers.
+//!
+//! While one entry is on its way to the store, the next batch is decided on top of it; at most one entry is under way.
+//! Nobody is answered before everything the answer rests on is known to be written. If the entry is not, what was
+//! decided on top of it is thrown away, and decided anew on what there is.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,26 +10,27 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use self::batch::Batch;
+pub(crate) use self::commit::{Failed, commit};
+use self::{
+    batch::{Batch, Decided},
+    commit::{SHORTEST_WAIT, vouch},
+};
 use crate::{
-    core::{
-        event::{Entry, Event},
-        state::State,
-    },
+    core::{event::Event, state::State},
     handle::{LedgerError, Message, Published},
     open::Clock,
-    store::{AppendError, Fence, Store, StoreError},
+    store::{Fence, Store},
 };
 
 mod batch;
+mod commit;
 
-/// The most requests in one entry: as many answers wait for one write.
-const MAX_REQUESTS: usize = 128;
-/// How long to wait before asking a store again that did not answer; doubles up to the longest.
-const SHORTEST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How long to sleep at most before looking at the clock again for holds that end.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// What the store keeps of an entry besides its bytes, rounded up: its key and what etcd notes of it. Small entries count
+/// as well towards the next snapshot.
+const OVERHEAD: u64 = 1024;
 
 pub(crate) struct Writer<S> {
     pub(crate) store: Arc<S>,
@@ -42,25 +47,9 @@ pub(crate) struct Writer<S> {
 impl<S: Store> Writer<S> {
     /// Runs until stopped or fenced. Whatever is still in the queue then is answered `Closed` or `Fenced`.
     pub(crate) async fn run(mut self) {
-        let end = loop {
-            let hold_end = hold_end(self.published.snapshot(), self.clock.clone());
-            let first = tokio::select! {
-                biased;
-                () = self.lost.cancelled() => break LedgerError::Fenced,
-                // Closing lets what is already queued come out before `None`.
-                () = self.stop.cancelled(), if !self.inbox.is_closed() => {
-                    self.inbox.close();
-                    continue;
-                }
-                message = self.inbox.recv() => match message {
-                Some(message) => Some(message),
-                None => break LedgerError::Closed,
-            },
-                () = hold_end => None,
-            };
-            if let Err(error) = self.turn(first).await {
-                break error;
-            }
+        let end = match self.work().await {
+            Ok(()) => LedgerError::Closed,
+            Err(error) => error,
         };
         tracing::info!(reason = %end, "the ledger's writer stops");
         self.inbox.close();
@@ -69,49 +58,126 @@ impl<S: Store> Writer<S> {
         }
     }
 
-    /// One batch, or only the end of holds whose time has come. An error ends the writer.
-    async fn turn(&mut self, first: Option<Message>) -> Result<(), LedgerError> {
-        let committed = self.published.snapshot();
-        let mut batch = Batch::new(&committed, now(&self.clock, committed.at()));
-        if let Some(first) = first {
-            batch.take(first);
-        }
-        while batch.len() < MAX_REQUESTS && batch.has_room() {
-            match self.inbox.try_recv() {
-                Ok(message) => batch.take(message),
-                Err(_) => break,
+    /// Batch after batch; ends well when the process wants to stop and everybody is answered.
+    async fn work(&mut self) -> Result<(), LedgerError> {
+        let mut batch = self.batch_on(self.published.snapshot())?;
+        loop {
+            if batch.is_empty() {
+                // Time has passed since the last one: holds may have ended.
+                batch = self.batch_on(self.published.snapshot())?;
+            }
+            if batch.is_empty() && !self.wait(&mut batch).await? {
+                return Ok(());
+            }
+            while batch.takes_more()
+                && let Ok(message) = self.inbox.try_recv()
+            {
+                batch.take(message);
+            }
+            if self.stop.is_cancelled() {
+                self.inbox.close();
+            }
+            if self.lost.is_cancelled() {
+                batch.decided().fail(&LedgerError::Fenced);
+                return Err(LedgerError::Fenced);
+            }
+            if !batch.is_empty() {
+                batch = self.turn(batch.decided()).await?;
             }
         }
-        let Some(entry) = batch.entry(self.fence.epoch) else {
-            batch.answer();
-            return Ok(());
+    }
+
+    fn batch_on(&self, base: Arc<State>) -> Result<Batch, LedgerError> {
+        let at = now(&self.clock, base.at());
+        Batch::new(base, at, self.fence.epoch)
+    }
+
+    /// Waits for a first request, or for holds to end; false when there will be none.
+    async fn wait(&mut self, batch: &mut Batch) -> Result<bool, LedgerError> {
+        loop {
+            let hold_end = hold_end(self.published.snapshot(), self.clock.clone());
+            tokio::select! {
+                biased;
+                () = self.lost.cancelled() => return Err(LedgerError::Fenced),
+                // Closing lets what is already queued come out before `None`.
+                () = self.stop.cancelled(), if !self.inbox.is_closed() => self.inbox.close(),
+                message = self.inbox.recv() => {
+                    *batch = self.batch_on(self.published.snapshot())?;
+                    let Some(message) = message else { return Ok(false) };
+                    batch.take(message);
+                    return Ok(true);
+                }
+                () = hold_end => {
+                    *batch = self.batch_on(self.published.snapshot())?;
+                    if !batch.is_empty() {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes one batch and decides the next meanwhile. An error ends the writer; everybody is answered then.
+    async fn turn(&mut self, decided: Decided) -> Result<Batch, LedgerError> {
+        let mut ahead = self.batch_on(decided.state())?;
+        let (store, fence) = (Arc::clone(&self.store), self.fence);
+        let lost = self.lost.clone().cancelled_owned();
+        let outcome = {
+            let written = async {
+                match decided.entry() {
+                    Some(entry) => commit(store.as_ref(), entry, fence, lost).await,
+                    None => vouch(store.as_ref(), fence, lost).await,
+                }
+            };
+            let mut written = std::pin::pin!(written);
+            let mut open = true;
+            loop {
+                tokio::select! {
+                    biased;
+                    outcome = &mut written => break outcome,
+                    message = self.inbox.recv(), if open && ahead.takes_more() => match message {
+                        Some(message) => ahead.take(message),
+                        None => open = false,
+                    },
+                }
+            }
         };
-        let stop = async {
-            self.lost.cancelled().await;
-        };
-        match commit(self.store.as_ref(), &entry, self.fence, stop).await {
+        let error = match outcome {
             Ok(()) => {
-                let events = entry.events.len();
-                tracing::debug!(seq = entry.seq, events, "committed");
-                self.published.note_written(batch.bytes());
-                self.published.publish(Arc::new(batch.sealed(&entry)));
-                batch.answer();
-                Ok(())
+                self.note(&decided);
+                decided.answer();
+                // An entry is dated when it is offered: what was decided in an earlier second is decided anew.
+                let base = self.published.snapshot();
+                return if ahead.at() == now(&self.clock, base.at()) { Ok(ahead) } else { self.anew(ahead, base) };
             }
             Err(Failed::Rejected(source)) => {
-                tracing::warn!(seq = entry.seq, error = %source, "the store refused an entry");
-                batch.fail(&LedgerError::Store(source));
-                Ok(())
+                tracing::warn!(error = %source, "the store refused an entry");
+                decided.fail(&LedgerError::Store(source));
+                return self.anew(ahead, self.published.snapshot());
             }
-            Err(Failed::Fenced) => {
-                batch.fail(&LedgerError::Fenced);
-                Err(LedgerError::Fenced)
-            }
-            Err(Failed::Unknown) => {
-                batch.fail(&LedgerError::Unknown);
-                Err(LedgerError::Fenced)
-            }
+            Err(Failed::Fenced) => LedgerError::Fenced,
+            Err(Failed::Unknown) => LedgerError::Unknown,
+        };
+        decided.fail(&error);
+        // Nothing of these was ever offered to the store.
+        ahead.decided().fail(&LedgerError::Fenced);
+        Err(LedgerError::Fenced)
+    }
+
+    /// Shows readers what is written.
+    fn note(&self, decided: &Decided) {
+        if let Some(entry) = decided.entry() {
+            tracing::debug!(seq = entry.seq(), events = entry.entry().events.len(), "committed");
+            self.published.note_written(entry.bytes().len() as u64 + OVERHEAD);
+            self.published.publish(decided.state());
         }
+    }
+
+    /// The same requests on another state; whoever went away meanwhile is left out.
+    fn anew(&self, batch: Batch, base: Arc<State>) -> Result<Batch, LedgerError> {
+        let mut anew = self.batch_on(base)?;
+        batch.messages().for_each(|message| anew.take(message));
+        Ok(anew)
     }
 }
 
@@ -131,70 +197,8 @@ pub(crate) fn now(clock: &Clock, head: Timestamp) -> Timestamp {
     Timestamp::from_second(now.as_second()).unwrap_or(now).max(head)
 }
 
-/// Why an entry was not committed.
-#[derive(Debug)]
-pub(crate) enum Failed {
-    /// Leadership is lost; the entry is not in the store.
-    Fenced,
-    /// Leadership is lost before it was known whether the entry is in the store.
-    Unknown,
-    /// The store refused; the entry is not there.
-    Rejected(StoreError),
-}
-
-/// Writes `entry` and does not return before it is known whether it is written, or `lost` completes.
-///
-/// After an unknown outcome the key is read. If it is empty, the *same* entry is offered again: an earlier try may
-/// still be on its way, and only the same entry makes that harmless.
-pub(crate) async fn commit<S: Store>(
-    store: &S,
-    entry: &Entry,
-    fence: Fence,
-    lost: impl Future<Output = ()>,
-) -> Result<(), Failed> {
-    let mut lost = std::pin::pin!(lost);
-    let mut wait = SHORTEST_WAIT;
-    let mut doubtful = false;
-    loop {
-        let outcome = tokio::select! {
-            outcome = store.append(entry, fence) => outcome,
-            () = &mut lost => return Err(Failed::Unknown),
-        };
-        let error = match outcome {
-            Ok(()) => return Ok(()),
-            // The entry was not there when leadership was already lost: no earlier try can land any more.
-            Err(AppendError::Fenced) => return Err(Failed::Fenced),
-            Err(AppendError::Rejected(error)) if !doubtful => return Err(Failed::Rejected(error)),
-            Err(AppendError::Taken { seq }) => {
-                tracing::error!(seq, "another writer took this entry's number");
-                return Err(Failed::Fenced);
-            }
-            Err(AppendError::Rejected(error) | AppendError::Unknown(error)) => error,
-        };
-        doubtful = true;
-        tracing::warn!(seq = entry.seq, %error, "it is not known whether an entry was written; reading its key");
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = &mut lost => return Err(Failed::Unknown),
-            }
-            wait = (wait * 2).min(LONGEST_WAIT);
-            let read = tokio::select! {
-                read = store.read(entry.seq) => read,
-                () = &mut lost => return Err(Failed::Unknown),
-            };
-            match read {
-                Ok(Some(there)) if there == *entry => return Ok(()),
-                Ok(Some(_)) => return Err(Failed::Fenced),
-                Ok(None) => break,
-                Err(error) => tracing::warn!(seq = entry.seq, %error, "an entry's key cannot be read yet"),
-            }
-        }
-    }
-}
-
 /// The state after `events` were applied to `base`; each was applied before, so an error is a fault of this program.
-pub(crate) fn again(base: &State, at: Timestamp, events: &[Event]) -> Result<State, LedgerError> {
+fn again(base: &State, at: Timestamp, events: &[Event]) -> Result<State, LedgerError> {
     let mut state = base.clone();
     for event in events {
         state.apply_event(at, event)?;

@@ -1,6 +1,9 @@
 //! The account book by itself: decisions, statements, usage, the writer and its followers, on a store in memory.
 
 #[cfg(test)]
+#[path = "book/ahead.rs"]
+mod ahead;
+#[cfg(test)]
 #[path = "book/archives.rs"]
 mod archives;
 #[cfg(test)]
@@ -42,6 +45,9 @@ mod snapshots;
 #[cfg(test)]
 #[path = "book/statements.rs"]
 mod statements;
+#[cfg(test)]
+#[path = "book/unchanged.rs"]
+mod unchanged;
 #[cfg(test)]
 #[path = "book/writing.rs"]
 mod writing;

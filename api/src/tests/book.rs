@@ -100,7 +100,7 @@ impl Bookkeeper {
                 quantities: [(Meter::Vcpu, vcpu)].into(),
             }],
             spec_digest: "digest".to_owned(),
-            approved_spec: serde_json::Value::Null,
+            approved_spec: serde_json::Value::Null.into(),
             hold_until: None,
             wait: false,
         };

@@ -94,7 +94,7 @@ pub fn host(account: &str, uid: &str, vcpu: u64, disk: u64) -> ClaimRequest {
         protection_level: 3,
         placements,
         spec_digest: format!("{vcpu}-{disk}"),
-        approved_spec: serde_json::json!({ "vcpu": vcpu, "disk": disk }),
+        approved_spec: serde_json::json!({ "vcpu": vcpu, "disk": disk }).into(),
         hold_until: None,
         wait: false,
     }

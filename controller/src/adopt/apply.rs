@@ -1,7 +1,7 @@
 //! Applies a reviewed plan, as the one leader: each step that is still due, then both stores' marks, then the end of the
 //! quarantine. Broken off anywhere, the same plan can be applied again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::CloudHost;
@@ -144,16 +144,16 @@ pub fn lost_claim(host: &CloudHost, state: &State, objects: &Objects) -> Option<
             _ => &storage.name,
         };
         let pool = state.pool(&PoolId::of(placement.pool_kind, name))?;
-        let dimensions = jiyun_ledger::Dimensions {
+        let dimensions = Arc::new(jiyun_ledger::Dimensions {
             pool: None,
             architecture: pool.architecture.clone(),
             tier: pool.tier.clone(),
             zone: Some(request.zone.clone()),
-        };
+        });
         lines.extend(placement.quantities.iter().map(|(meter, quantity)| Line {
             meter: *meter,
             pool: pool.id.clone(),
-            dimensions: dimensions.clone(),
+            dimensions: Arc::clone(&dimensions),
             quantity: *quantity,
         }));
     }

@@ -42,11 +42,11 @@ fn claim() -> Arc<Claim> {
         lines: vec![Line {
             meter: Meter::Vcpu,
             pool: PoolId::of(PoolKind::Compute, "x86"),
-            dimensions: Dimensions::default(),
+            dimensions: Dimensions::default().into(),
             quantity: 4,
         }],
         spec_digest: "d".into(),
-        approved_spec: json!({}),
+        approved_spec: json!({}).into(),
         adopted: false,
         reserved_at: at(1000),
         billable_from: None,

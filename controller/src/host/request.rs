@@ -23,7 +23,7 @@ pub fn claim_request(host: &CloudHost, valid: &Valid) -> Result<ClaimRequest, se
         protection_level: valid.protection_level,
         placements: placements(&valid.approved).into(),
         spec_digest: valid.digest.clone(),
-        approved_spec: serde_json::to_value(&valid.approved)?,
+        approved_spec: serde_json::to_value(&valid.approved)?.into(),
         // Whoever orders a host wants it, if not today: a place in line costs nobody anything.
         hold_until: None,
         wait: true,

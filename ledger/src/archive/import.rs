@@ -13,7 +13,7 @@ use crate::{
     open::{OpenError, catch_up},
     prune::Horizon,
     snapshot::listed,
-    store::{Edit, Fence, Store, StoreError},
+    store::{Edit, Fence, Sealed, Store, StoreError},
     writer::{Failed, commit},
 };
 
@@ -58,11 +58,15 @@ pub async fn import<S: Store, R: BufRead>(
         match there.at(store, entry.seq).await? {
             Some(same) if same == entry => resumed += 1,
             Some(_) => return Err(ArchiveError::Differs { seq: entry.seq }),
-            None => match commit(store, &entry, fence, lost.cancelled()).await {
-                Ok(()) => {}
-                Err(Failed::Fenced | Failed::Unknown) => return Err(ArchiveError::Fenced),
-                Err(Failed::Rejected(error)) => return Err(error.into()),
-            },
+            None => {
+                let seq = entry.seq;
+                let entry = Sealed::new(entry).map_err(|source| StoreError::unwritable(seq, source))?;
+                match commit(store, &entry, fence, lost.cancelled()).await {
+                    Ok(()) => {}
+                    Err(Failed::Fenced | Failed::Unknown) => return Err(ArchiveError::Fenced),
+                    Err(Failed::Rejected(error)) => return Err(error.into()),
+                }
+            }
         }
     }
     let mut state = State::default();

@@ -1,5 +1,7 @@
 //! Accounts (账户): one per department, in a tree, each with its limits.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{dimensions::Dimensions, meter::Meter};
@@ -7,15 +9,15 @@ use super::{dimensions::Dimensions, meter::Meter};
 /// The most accounts on one path from leaf to root: city, county, bureau, office and room to spare.
 pub const MAX_DEPTH: usize = 16;
 
-/// The name of an account: the department's name.
+/// The name of an account: the department's name. Shared: a copy costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct AccountId(pub String);
+pub struct AccountId(Arc<str>);
 
 impl AccountId {
     /// The account named `name`.
     pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+        Self(name.into().into())
     }
 
     /// The name as text.
@@ -39,7 +41,7 @@ impl Account {
 
 impl From<&str> for AccountId {
     fn from(name: &str) -> Self {
-        Self(name.to_owned())
+        Self(name.into())
     }
 }
 

@@ -1,11 +1,16 @@
 //! Claims (占用): what one Kubernetes object holds, where, and since when.
 
-use std::num::ParseIntError;
+use std::{num::ParseIntError, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{account::AccountId, dimensions::Dimensions, meter::Meter, pool::PoolId};
+use super::{
+    account::AccountId,
+    dimensions::{Dimensions, Facts},
+    meter::Meter,
+    pool::PoolId,
+};
 
 /// The number of a claim, given once and never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,7 +64,7 @@ pub struct Line {
     /// Where it is held.
     pub pool: PoolId,
     /// What it is: limits and rates select by these.
-    pub dimensions: Dimensions,
+    pub dimensions: Arc<Dimensions>,
     /// How much, in the meter's unit; at least 1.
     pub quantity: u64,
 }
@@ -67,7 +72,12 @@ pub struct Line {
 impl Line {
     /// Its facts, the pool among them: what limits and floors select by.
     pub fn fact(&self) -> Dimensions {
-        Dimensions { pool: Some(self.pool.clone()), ..self.dimensions.clone() }
+        self.facts().to_dimensions()
+    }
+
+    /// The same, nothing copied.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts::new(&self.pool, &self.dimensions)
     }
 }
 
@@ -114,7 +124,7 @@ pub struct Hold {
     /// Digest of the spec it is for.
     pub spec_digest: String,
     /// The spec it is for.
-    pub approved_spec: serde_json::Value,
+    pub approved_spec: Arc<serde_json::Value>,
 }
 
 /// Where a claim stands in its life.
@@ -161,7 +171,7 @@ pub struct Claim {
     /// Digest of the metered spec that was decided.
     pub spec_digest: String,
     /// The spec that was decided: what controllers act on.
-    pub approved_spec: serde_json::Value,
+    pub approved_spec: Arc<serde_json::Value>,
     /// Whether the book had lost it and an operator booked it again: it was in use before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,

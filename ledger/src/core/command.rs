@@ -1,5 +1,7 @@
 //! Everything that may be recorded besides decisions, and whether it may be recorded now.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{
@@ -443,7 +445,7 @@ fn adopt(state: &State, claim: &Claim, at: Timestamp) -> Result<Option<Event>, C
     // Its number is kept where nobody else has had it since.
     let id = claim.id.max(state.next_claim());
     let claim = Claim { id, adopted: true, reserved_at: at, ..claim.clone() };
-    Ok(Some(Event::ClaimAdopted { claim: Box::new(claim) }))
+    Ok(Some(Event::ClaimAdopted { claim: Arc::new(claim) }))
 }
 
 /// Hands a claim to somebody else. Room is not asked for: what changes hands was granted. Limits of the new holder may

@@ -1,11 +1,11 @@
 //! May this claim be had? From a state and a request to what to record, or why not.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use jiff::Timestamp;
 
 use super::{
-    account::{Account, AccountState},
+    account::AccountState,
     claim::{Claim, ClaimId, ClaimStage, Hold, Line, Subject},
     dimensions::Dimensions,
     event::Event,
@@ -14,7 +14,7 @@ use super::{
     placement::{PlacementReport, place},
     refusal::{Refusal, RefusalCode},
     request::{ClaimRequest, RequestError},
-    state::State,
+    state::{Standing, State},
     waiting::{Ticket, Unqueued, Waiting, could_ever_lie, passed_by, position},
 };
 
@@ -135,10 +135,11 @@ fn weigh(
         return Err(Box::new(refuse(RefusalCode::Quarantined)));
     }
     let path = state
-        .path(&request.account)
+        .standings(&request.account)
         .map_err(|_| Box::new(refuse(RefusalCode::UnknownAccount).with("account", &request.account)))?;
     let (lines, report) = place(state, request, &path, old).map_err(Box::new)?;
-    let change = change(request, old, &lines);
+    let after = after(request, old, &lines);
+    let change = change(old, &after);
     let bound = closed(&path, &change)
         .or_else(|| exceeded(state, &path, &change))
         .or_else(|| kept_for_others(state, request, &path, &change));
@@ -148,33 +149,39 @@ fn weigh(
     }
 }
 
-/// What the claim takes afterwards, less what it takes now. A hold comes on top of what there is, even where less or
-/// something else is asked for.
-fn change(request: &ClaimRequest, old: Option<&Claim>, lines: &[Line]) -> Change {
-    let taken = old.into_iter().flat_map(Claim::taken);
+/// What the claim takes afterwards, less what it takes now.
+fn change<'a>(old: Option<&'a Claim>, after: &'a [Line]) -> Change<'a> {
+    Change::between(old.into_iter().flat_map(Claim::taken), after.iter())
+}
+
+/// What the claim takes once it has what was asked for. A hold comes on top of what there is, even where less or something
+/// else is asked for.
+fn after<'a>(request: &ClaimRequest, old: Option<&Claim>, lines: &'a [Line]) -> Cow<'a, [Line]> {
     match old.filter(|_| request.hold_until.is_some()) {
-        Some(claim) => Change::between(taken, claim.lines.iter().chain(&beyond(lines, &claim.lines))),
-        None => Change::between(taken, lines.iter()),
+        Some(claim) => claim.lines.iter().cloned().chain(beyond(lines, &claim.lines)).collect(),
+        None => Cow::Borrowed(lines),
     }
 }
 
-fn closed(path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
-    let closed = path.iter().find(|account| account.state == AccountState::Closed).filter(|_| change.grows())?;
+fn closed(path: &[Standing<'_>], change: &Change<'_>) -> Option<Refusal> {
+    let closed = path
+        .iter()
+        .map(|unit| unit.account)
+        .find(|account| account.state == AccountState::Closed)
+        .filter(|_| change.grows())?;
     Some(Refusal::new(RefusalCode::AccountClosed, PlacementReport::default()).with("account", &closed.id))
 }
 
 /// The first limit from leaf to root that the growth would exceed. What a floor on the way keeps free for the asker is
 /// not asked of the accounts above: it is theirs already. Of an account above the asker's only its name and what is
 /// left are told: its limit as well would tell what its other members use together.
-fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
-    for (level, account) in path.iter().enumerate() {
+fn exceeded(state: &State, path: &[Standing<'_>], change: &Change<'_>) -> Option<Refusal> {
+    for (level, Standing { account, load }) in path.iter().enumerate() {
         for limit in &account.limits {
             let Some(ceiling) = limit.limit else { continue };
-            let below = path.iter().take(level);
-            let change =
-                below.fold(change.clone(), |beyond, unit| beyond_floors(state, unit, &beyond, &limit.dimensions));
+            let change = beyond_floors(path.get(..level).unwrap_or_default(), change, limit);
             let requested = u64::try_from(change.sum(limit.meter, &limit.dimensions)).unwrap_or(0);
-            let occupied = state.occupied(&account.id, limit.meter, &limit.dimensions);
+            let occupied = load.occupied(limit.meter, &limit.dimensions);
             let available = ceiling.saturating_sub(occupied);
             if requested <= available {
                 continue;
@@ -190,7 +197,7 @@ fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Re
             return Some(if level == 0 {
                 // Counted from the limit, not from what is available: an account over its limit lacks more.
                 let missing = occupied.saturating_add(requested).saturating_sub(ceiling);
-                let amount = state.tree_total(&account.id, limit.meter, &limit.dimensions);
+                let amount = load.used(limit.meter, &limit.dimensions);
                 let own = refusal.with("limit", ceiling).with("used", amount.used).with("held", amount.held);
                 own.with("missing", missing)
             } else {
@@ -202,21 +209,26 @@ fn exceeded(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Re
 }
 
 /// Who can raise the limit that bound: the account above it hands out its share; a root's is the platform's.
-fn raised_by(path: &[&Arc<Account>], level: usize) -> String {
-    path.get(level + 1).map_or_else(|| "platform".to_owned(), |above| above.id.to_string())
+fn raised_by(path: &[Standing<'_>], level: usize) -> String {
+    path.get(level + 1).map_or_else(|| "platform".to_owned(), |above| above.account.id.to_string())
 }
 
 /// When the first hold of the asker's own account ends that sets aside some of what is short.
-fn next_release(state: &State, path: &[&Arc<Account>], meter: Meter, selector: &Dimensions) -> Option<Timestamp> {
-    let own = path.first()?;
-    let counts = |line: &Line| line.meter == meter && selector.matches(&line.fact());
+fn next_release(state: &State, path: &[Standing<'_>], meter: Meter, selector: &Dimensions) -> Option<Timestamp> {
+    let own = path.first()?.account;
+    let counts = |line: &Line| line.meter == meter && selector.select(line.facts());
     let mut holds = state.holds().filter_map(|(until, id)| Some((until, state.claim(id)?)));
     holds.find(|(_, claim)| claim.account == own.id && claim.held.iter().any(counts)).map(|(until, _)| until)
 }
 
 /// Whether the growth would eat what pools keep free for floors of others. Placement has looked at each pool alone; here
 /// all parts are looked at together.
-fn kept_for_others(state: &State, request: &ClaimRequest, path: &[&Arc<Account>], change: &Change) -> Option<Refusal> {
+fn kept_for_others(
+    state: &State,
+    request: &ClaimRequest,
+    path: &[Standing<'_>],
+    change: &Change<'_>,
+) -> Option<Refusal> {
     let meter = eaten(state, path, change)?;
     let refusal = Refusal::new(RefusalCode::PoolExhausted, PlacementReport::default());
     let requested = u64::try_from(change.sum(meter, &Dimensions::default())).unwrap_or(0);
@@ -239,7 +251,11 @@ fn granted(
     report: PlacementReport,
     at: Timestamp,
 ) -> Plan {
-    let change = change(request, old, &lines);
+    let tickets = if state.somebody_waits() {
+        overtaken(state, request, &change(old, &after(request, old, &lines)))
+    } else {
+        Vec::new()
+    };
     let claim = old.map_or(state.next_claim(), |claim| claim.id);
     let mut events = vec![match old {
         Some(claim) => amended(claim, request, lines),
@@ -248,7 +264,6 @@ fn granted(
     if let Some(waiting) = state.waiting_of(&request.subject.uid) {
         events.push(Event::RequestUnqueued { ticket: waiting.ticket, why: Unqueued::Granted });
     }
-    let tickets = overtaken(state, request, &change);
     if !tickets.is_empty() {
         events.push(Event::RequestsOvertaken { tickets });
     }
@@ -257,9 +272,9 @@ fn granted(
 
 /// Requests that came earlier and find less than they need in one of these pools: they are passed. Not by what is within
 /// the asker's own floor.
-fn overtaken(state: &State, request: &ClaimRequest, change: &Change) -> Vec<Ticket> {
-    let path = state.path(&request.account).unwrap_or_default();
-    let beyond = beyond_all_floors(state, &path, change);
+fn overtaken(state: &State, request: &ClaimRequest, change: &Change<'_>) -> Vec<Ticket> {
+    let path = state.standings(&request.account).unwrap_or_default();
+    let beyond = beyond_all_floors(&path, change);
     let mut tickets = Vec::new();
     for (pool, growth) in beyond.growth_by_pool() {
         let Some(pool) = state.pool(pool) else { continue };
@@ -276,7 +291,7 @@ fn hold_of(request: &ClaimRequest, lines: &[Line]) -> Option<Hold> {
         item: request.item.clone(),
         lines: lines.to_vec(),
         spec_digest: request.spec_digest.clone(),
-        approved_spec: request.approved_spec.clone(),
+        approved_spec: Arc::clone(&request.approved_spec),
     })
 }
 
@@ -291,7 +306,7 @@ fn amended(claim: &Claim, request: &ClaimRequest, lines: Vec<Line>) -> Event {
             item: request.item.clone(),
             lines,
             spec_digest: request.spec_digest.clone(),
-            approved_spec: request.approved_spec.clone(),
+            approved_spec: Arc::clone(&request.approved_spec),
         },
     }
 }
@@ -312,7 +327,7 @@ fn first(state: &State, request: &ClaimRequest, lines: Vec<Line>, at: Timestamp)
     let hold = hold_of(request, &lines);
     let (lines, set_aside) = if hold.is_some() { (Vec::new(), lines) } else { (lines, Vec::new()) };
     Event::ClaimGranted {
-        claim: Box::new(Claim {
+        claim: Arc::new(Claim {
             id: state.next_claim(),
             account: request.account.clone(),
             system: request.system.clone(),
@@ -323,7 +338,7 @@ fn first(state: &State, request: &ClaimRequest, lines: Vec<Line>, at: Timestamp)
             held: set_aside,
             hold,
             spec_digest: request.spec_digest.clone(),
-            approved_spec: request.approved_spec.clone(),
+            approved_spec: Arc::clone(&request.approved_spec),
             adopted: false,
             reserved_at: at,
             billable_from: None,
@@ -342,8 +357,10 @@ fn refused(state: &State, request: &ClaimRequest, refusal: Refusal) -> Plan {
     // Nobody stands in line, and has room kept, for what limits or the pools themselves would never allow.
     let one_day = (refusal.code == RefusalCode::PoolExhausted).then(|| could_ever_lie(state, request)).flatten();
     let forbidden = one_day.as_ref().and_then(|lines| {
-        let path = state.path(&request.account).ok()?;
-        let change = change(request, state.claim_of_subject(&request.subject.uid).map(Arc::as_ref), lines);
+        let path = state.standings(&request.account).ok()?;
+        let old = state.claim_of_subject(&request.subject.uid).map(Arc::as_ref);
+        let after = after(request, old, lines);
+        let change = change(old, &after);
         closed(&path, &change).or_else(|| exceeded(state, &path, &change))
     });
     if let Some(forbidden) = forbidden {

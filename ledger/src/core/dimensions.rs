@@ -33,6 +33,20 @@ impl Dimensions {
         self.matches(other)
     }
 
+    /// Whether these, read as a selector, match a line with such facts.
+    pub(super) fn select(&self, facts: Facts<'_>) -> bool {
+        let is = |want: &Option<String>, is: Option<&str>| want.is_none() || want.as_deref() == is;
+        self.pool.as_ref().is_none_or(|pool| pool == facts.pool)
+            && is(&self.architecture, facts.architecture)
+            && is(&self.tier, facts.tier)
+            && is(&self.zone, facts.zone)
+    }
+
+    /// Whether this selector names nothing and matches everything.
+    pub(super) fn is_any(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// How many fields this selector names; the selector naming more is the more specific.
     pub fn specificity(&self) -> usize {
         self.fields().iter().flatten().count()
@@ -50,6 +64,33 @@ impl Dimensions {
             self.tier.as_deref(),
             self.zone.as_deref(),
         ]
+    }
+}
+
+/// The facts of a line where they lie, nothing copied; in the order of [`Dimensions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Facts<'a> {
+    pub(super) pool: &'a PoolId,
+    pub(super) architecture: Option<&'a str>,
+    pub(super) tier: Option<&'a str>,
+    pub(super) zone: Option<&'a str>,
+}
+
+impl<'a> Facts<'a> {
+    /// Of a line in `pool` that is otherwise `of`.
+    pub(super) fn new(pool: &'a PoolId, of: &'a Dimensions) -> Self {
+        let Dimensions { architecture, tier, zone, .. } = of;
+        Self { pool, architecture: architecture.as_deref(), tier: tier.as_deref(), zone: zone.as_deref() }
+    }
+
+    /// Copied, the pool among them.
+    pub(super) fn to_dimensions(self) -> Dimensions {
+        Dimensions {
+            pool: Some(self.pool.clone()),
+            architecture: self.architecture.map(str::to_owned),
+            tier: self.tier.map(str::to_owned),
+            zone: self.zone.map(str::to_owned),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the book records: entries of events, each entry one key of the store.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -59,12 +61,12 @@ pub enum Event {
     /// A claim was admitted.
     ClaimGranted {
         /// As admitted.
-        claim: Box<Claim>,
+        claim: Arc<Claim>,
     },
     /// A claim that the book had lost was booked again, by an operator in quarantine: nothing was decided.
     ClaimAdopted {
         /// As it is from now on.
-        claim: Box<Claim>,
+        claim: Arc<Claim>,
     },
     /// A claim was changed; growth was decided, shrinking was not.
     ClaimAmended {
@@ -77,7 +79,7 @@ pub enum Event {
         /// Digest of the spec decided now.
         spec_digest: String,
         /// The spec decided now.
-        approved_spec: serde_json::Value,
+        approved_spec: Arc<serde_json::Value>,
     },
     /// Capacity for a change of a claim was set aside until a deadline, in place of an earlier hold.
     HoldPlaced {

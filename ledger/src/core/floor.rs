@@ -1,80 +1,83 @@
 //! Floors (保底) in decisions: how much of a growth is beyond them, and whether it would eat what is kept free for others.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
-    account::Account,
+    account::Limit,
     claim::Line,
-    dimensions::Dimensions,
+    dimensions::{Dimensions, Facts},
     meter::Meter,
     pool::{Pool, PoolId, PoolState, SEPARATE_LEVEL},
-    state::State,
+    state::{Standing, State},
 };
 
-/// How much more (or less) of each meter and kind, and where.
+/// How much more (or less) of each meter and kind, and where. Names are borrowed: a change is copied as it is weighed
+/// against one account after the other.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Change {
-    by_fact: BTreeMap<(Meter, Dimensions), i128>,
+pub(super) struct Change<'a> {
+    /// In the order of meters and facts, none twice.
+    parts: Vec<(Meter, Facts<'a>, i128)>,
 }
 
-impl Change {
-    pub(super) fn between<'a>(old: impl Iterator<Item = &'a Line>, new: impl Iterator<Item = &'a Line>) -> Self {
+impl<'a> Change<'a> {
+    pub(super) fn between(old: impl Iterator<Item = &'a Line>, new: impl Iterator<Item = &'a Line>) -> Self {
         let mut change = Self::default();
         for (line, sign) in old.map(|line| (line, -1)).chain(new.map(|line| (line, 1))) {
-            change.add(line.meter, line.fact(), sign * i128::from(line.quantity));
+            change.add(line.meter, line.facts(), sign * i128::from(line.quantity));
         }
         change
     }
 
     /// One growth alone.
-    pub(super) fn of(meter: Meter, fact: Dimensions, growth: u64) -> Self {
-        let mut change = Self::default();
-        change.add(meter, fact, i128::from(growth));
-        change
+    pub(super) fn of(meter: Meter, facts: Facts<'a>, growth: u64) -> Self {
+        Self { parts: vec![(meter, facts, i128::from(growth))] }
     }
 
-    fn add(&mut self, meter: Meter, fact: Dimensions, by: i128) {
-        *self.by_fact.entry((meter, fact)).or_default() += by;
+    fn add(&mut self, meter: Meter, facts: Facts<'a>, by: i128) {
+        match self.parts.binary_search_by(|(of, is, _)| (*of, *is).cmp(&(meter, facts))) {
+            Ok(place) => {
+                if let Some((_, _, more)) = self.parts.get_mut(place) {
+                    *more += by;
+                }
+            }
+            Err(place) => self.parts.insert(place, (meter, facts, by)),
+        }
     }
 
     pub(super) fn grows(&self) -> bool {
-        self.by_fact.values().any(|more| *more > 0)
+        self.parts.iter().any(|(_, _, more)| *more > 0)
     }
 
     /// The sum of what `selector` matches.
     pub(super) fn sum(&self, meter: Meter, selector: &Dimensions) -> i128 {
-        let counted = self.by_fact.iter().filter(|((of, fact), _)| *of == meter && selector.matches(fact));
-        counted.map(|(_, more)| more).sum()
+        let counted = self.parts.iter().filter(|(of, facts, _)| *of == meter && selector.select(*facts));
+        counted.map(|(_, _, more)| more).sum()
     }
 
     /// What pools get more of.
-    pub(super) fn growth_by_pool(&self) -> BTreeMap<&PoolId, BTreeMap<Meter, u64>> {
+    pub(super) fn growth_by_pool(&self) -> BTreeMap<&'a PoolId, BTreeMap<Meter, u64>> {
         let mut pools: BTreeMap<&PoolId, BTreeMap<Meter, u64>> = BTreeMap::new();
-        for ((meter, fact), more) in self.by_fact.iter().filter(|(_, more)| **more > 0) {
-            if let Some(pool) = &fact.pool {
-                let sum = pools.entry(pool).or_default().entry(*meter).or_default();
-                *sum = sum.saturating_add(u64::try_from(*more).unwrap_or(0));
-            }
+        for (meter, facts, more) in self.parts.iter().filter(|(_, _, more)| *more > 0) {
+            let sum = pools.entry(facts.pool).or_default().entry(*meter).or_default();
+            *sum = sum.saturating_add(u64::try_from(*more).unwrap_or(0));
         }
         pools
     }
 
     fn meters(&self) -> impl Iterator<Item = Meter> {
-        let mut meters: Vec<_> = self.by_fact.keys().map(|(meter, _)| *meter).collect();
-        meters.dedup();
-        meters.into_iter()
+        self.parts.chunk_by(|one, next| one.0 == next.0).filter_map(|parts| parts.first()).map(|(meter, _, _)| *meter)
     }
 
     fn in_pool(&self, meter: Meter, pool: &PoolId) -> i128 {
-        let here = self.by_fact.iter().filter(|((of, fact), _)| *of == meter && fact.pool.as_ref() == Some(pool));
-        here.map(|(_, more)| more).sum()
+        let here = self.parts.iter().filter(|(of, facts, _)| *of == meter && facts.pool == pool);
+        here.map(|(_, _, more)| more).sum()
     }
 
     /// Sets the sum of what `selector` matches to `sum`, by taking off the largest amounts first in their own direction.
     fn lessen(&mut self, meter: Meter, selector: &Dimensions, sum: i128) {
         let mut excess = self.sum(meter, selector) - sum;
-        for ((of, fact), more) in &mut self.by_fact {
-            if *of == meter && selector.matches(fact) && excess != 0 && more.signum() == excess.signum() {
+        for (of, facts, more) in &mut self.parts {
+            if *of == meter && selector.select(*facts) && excess != 0 && more.signum() == excess.signum() {
                 let part = if excess > 0 { excess.min(*more) } else { excess.max(*more) };
                 *more -= part;
                 excess -= part;
@@ -83,43 +86,62 @@ impl Change {
     }
 }
 
-/// What is left of a change for the account above `account`, whose floors take up a part of it. Only floors that `scope`
-/// covers count: what a wider floor keeps free is not kept within the scope, and use of it there is more than before.
-pub(super) fn beyond_floors(state: &State, account: &Account, change: &Change, scope: &Dimensions) -> Change {
-    let mut beyond = change.clone();
-    for floor in account.floors().filter(|floor| scope.covers(&floor.dimensions)) {
+/// Takes off a change what floors of `unit` take up of it: what is left is for the account above.
+fn take_up<'f>(unit: &Standing<'_>, floors: impl Iterator<Item = &'f Limit>, change: &mut Cow<'_, Change<'_>>) {
+    for floor in floors {
         let by = change.sum(floor.meter, &floor.dimensions);
         if by == 0 {
             continue;
         }
-        let taken = i128::from(state.occupied(&account.id, floor.meter, &floor.dimensions));
+        let taken = i128::from(unit.load.occupied(floor.meter, &floor.dimensions));
         let guaranteed = i128::from(floor.guaranteed);
         let demand = guaranteed.max(taken + by) - guaranteed.max(taken);
-        beyond.lessen(floor.meter, &floor.dimensions, demand);
+        if demand != by {
+            change.to_mut().lessen(floor.meter, &floor.dimensions, demand);
+        }
+    }
+}
+
+/// What of a change is left for the account above `units` (leaf first), of what `limit` counts. Only floors that the limit
+/// covers take up a part of it: what a wider floor keeps free is not kept within the limit, and use of it there is more
+/// than before.
+pub(super) fn beyond_floors<'c, 'a>(
+    units: &[Standing<'_>],
+    change: &'c Change<'a>,
+    limit: &Limit,
+) -> Cow<'c, Change<'a>> {
+    let mut beyond = Cow::Borrowed(change);
+    for unit in units {
+        let within = |floor: &&Limit| floor.meter == limit.meter && limit.dimensions.covers(&floor.dimensions);
+        take_up(unit, unit.account.floors().filter(within), &mut beyond);
     }
     beyond
 }
 
 /// What of a change is beyond all floors of `path`: the account's own, and what those above have for their units.
-pub(super) fn beyond_all_floors(state: &State, path: &[&Arc<Account>], change: &Change) -> Change {
-    let anywhere = Dimensions::default();
-    path.iter().fold(change.clone(), |beyond, account| beyond_floors(state, account, &beyond, &anywhere))
+pub(super) fn beyond_all_floors<'c, 'a>(path: &[Standing<'_>], change: &'c Change<'a>) -> Cow<'c, Change<'a>> {
+    let mut beyond = Cow::Borrowed(change);
+    for unit in path {
+        take_up(unit, unit.account.floors(), &mut beyond);
+    }
+    beyond
 }
 
 /// The first meter of which `change` would eat what is kept free for floors of others. What was short before and does
 /// not become shorter is no reason: a pool that lost capacity must not keep an account from its own floor.
-pub(super) fn eaten(state: &State, path: &[&Arc<Account>], change: &Change) -> Option<Meter> {
+pub(super) fn eaten(state: &State, path: &[Standing<'_>], change: &Change<'_>) -> Option<Meter> {
     let kept = state.kept_in_all();
-    if kept.is_empty() {
-        return None;
-    }
-    let borrowed = beyond_all_floors(state, path, change);
-    change.meters().find(|meter| {
+    let mut concerned = change.meters().filter(|meter| kept.keys().any(|(of, _)| of == meter)).peekable();
+    concerned.peek()?;
+    let borrowed = beyond_all_floors(path, change);
+    concerned.find(|meter| {
         let floors = kept.iter().filter(|((of, _), _)| of == meter).map(|((_, floor), _)| floor);
-        floors.clone().any(|set| {
-            let pools = || pools_of(state, set);
-            let free: i128 = pools().map(|pool| free_in(state, pool, *meter, 0)).sum();
-            let left: i128 = pools().map(|pool| free_in(state, pool, *meter, change.in_pool(*meter, &pool.id))).sum();
+        floors.into_iter().any(|set| {
+            let (mut free, mut left) = (0, 0);
+            for pool in pools_of(state, set) {
+                free += free_in(state, pool, *meter, 0);
+                left += free_in(state, pool, *meter, change.in_pool(*meter, &pool.id));
+            }
             let promised: i128 = kept
                 .iter()
                 .filter(|((of, floor), _)| of == meter && set.covers(floor))
@@ -134,9 +156,9 @@ pub(super) fn eaten(state: &State, path: &[&Arc<Account>], change: &Change) -> O
 }
 
 /// The part of `change` that counts against floors of `path` covered by `set`.
-fn within(path: &[&Arc<Account>], meter: Meter, set: &Dimensions, change: &Change) -> i128 {
+fn within(path: &[Standing<'_>], meter: Meter, set: &Dimensions, change: &Change<'_>) -> i128 {
     let mut floors: Vec<&Dimensions> = Vec::new();
-    for floor in path.iter().flat_map(|account| account.floors()).filter(|floor| floor.meter == meter) {
+    for floor in path.iter().flat_map(|unit| unit.account.floors()).filter(|floor| floor.meter == meter) {
         if set.covers(&floor.dimensions) && !floors.contains(&&floor.dimensions) {
             floors.push(&floor.dimensions);
         }

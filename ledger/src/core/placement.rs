@@ -3,10 +3,7 @@
 //! All placements of a request are placed at one site. Preference is the account's: domestic pools first where it says so,
 //! then best fit (what leaves least behind) or spread (what leaves most), then name.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,13 +12,12 @@ use self::{
     packing::{Packing, Situation},
 };
 use super::{
-    account::Account,
     claim::{Claim, Line},
     dimensions::Dimensions,
     pool::{Pool, PoolId, PoolKind},
     refusal::{Refusal, RefusalCode},
     request::ClaimRequest,
-    state::State,
+    state::{Standing, State},
     waiting::{Waiting, finds_free_room},
 };
 
@@ -121,7 +117,7 @@ const CHAIN: [(Filter, Test); 6] = [
 pub(super) fn place(
     state: &State,
     request: &ClaimRequest,
-    path: &[&Arc<Account>],
+    path: &[Standing<'_>],
     old: Option<&Claim>,
 ) -> Result<(Vec<Line>, PlacementReport), Refusal> {
     place_in(&Situation { state, request, path, old, heeds_line: true })
@@ -135,7 +131,7 @@ fn could_go(state: &State, waiting: &Waiting) -> bool {
     if old.is_none() && !finds_free_room(state, request) {
         return false;
     }
-    let Ok(path) = state.path(&request.account) else { return false };
+    let Ok(path) = state.standings(&request.account) else { return false };
     place_in(&Situation { state, request, path: &path, old, heeds_line: false }).is_ok()
 }
 
@@ -144,7 +140,9 @@ fn place_in(situation: &Situation<'_>) -> Result<(Vec<Line>, PlacementReport), R
     let asks = asks(state, request, old);
     // Per placement: every pool of its kind with the first lone filter that refuses it.
     let screened: Vec<Screened<'_>> = asks.iter().map(|ask| screen(state, ask)).collect();
-    let sites: BTreeSet<&str> = screened.iter().flatten().map(|(pool, _)| pool.site.as_str()).collect();
+    let mut sites: Vec<&str> = screened.iter().flatten().map(|(pool, _)| pool.site.as_str()).collect();
+    sites.sort_unstable();
+    sites.dedup();
 
     let fits = |site: &str| {
         screened.iter().all(|pools| pools.iter().any(|(pool, refused)| refused.is_none() && pool.site == site))
@@ -174,19 +172,22 @@ fn screen<'a>(state: &'a State, ask: &Ask<'_>) -> Screened<'a> {
 }
 
 fn lines(asks: &[Ask<'_>], packing: &Packing<'_>, zone: &str) -> Vec<Line> {
-    let mut sums: BTreeMap<(super::meter::Meter, PoolId, Dimensions), u64> = BTreeMap::new();
+    let mut lines: Vec<Line> = Vec::new();
     for (ask, pool) in asks.iter().zip(&packing.chosen) {
-        let dimensions = Dimensions {
-            pool: None,
-            architecture: pool.architecture.clone(),
-            tier: pool.tier.clone(),
-            zone: Some(zone.to_owned()),
-        };
-        for (&meter, &quantity) in &ask.quantities {
-            *sums.entry((meter, pool.id.clone(), dimensions.clone())).or_default() += quantity;
+        let (architecture, tier) = (pool.architecture.clone(), pool.tier.clone());
+        let dimensions = Arc::new(Dimensions { pool: None, architecture, tier, zone: Some(zone.to_owned()) });
+        for &(meter, quantity) in &ask.quantities {
+            // A pool tells all dimensions but the zone, which is the same for all.
+            if let Some(line) = lines.iter_mut().find(|line| line.meter == meter && line.pool == pool.id) {
+                line.quantity += quantity;
+            } else {
+                let (pool, dimensions) = (pool.id.clone(), Arc::clone(&dimensions));
+                lines.push(Line { meter, pool, dimensions, quantity });
+            }
         }
     }
-    sums.into_iter().map(|((meter, pool, dimensions), quantity)| Line { meter, pool, dimensions, quantity }).collect()
+    lines.sort_by(|a, b| (a.meter, &a.pool).cmp(&(b.meter, &b.pool)));
+    lines
 }
 
 fn report(
@@ -197,7 +198,9 @@ fn report(
     best: Option<&Packing<'_>>,
 ) -> PlacementReport {
     let verdict = |index: usize, pool: &Pool, refused: Option<Filter>| {
-        let full = || packings.iter().find_map(|packing| packing.full.get(&(index, &pool.id)).copied());
+        let here = |full: &&(usize, &PoolId, Filter)| full.0 == index && *full.1 == pool.id;
+        let mut tried = packings.iter().flat_map(|packing| &packing.full);
+        let mut full = || tried.find(here).map(|(_, _, filter)| *filter);
         let refused_by = match refused {
             Some(filter) => Some(filter),
             None if !fitting.contains(&pool.site.as_str()) => Some(Filter::Site),
@@ -235,7 +238,7 @@ fn refuse(asks: &[Ask<'_>], screened: &[Screened<'_>], packings: &[Packing<'_>],
         Some((_, meter)) => refusal
             .with("meter", meter)
             .with("unit", meter.unit())
-            .with("requested", ask.growth.get(&meter).copied().unwrap_or_default()),
+            .with("requested", ask.growth.iter().find(|(of, _)| *of == meter).map_or(0, |(_, growth)| *growth)),
         None => refusal,
     }
 }

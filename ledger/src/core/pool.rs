@@ -1,26 +1,29 @@
 //! Pools (资源池): what can be given out, where, and under which protection level.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
 use super::{dimensions::Dimensions, meter::Meter};
 
 /// The name of a pool in the book: its kind and its object's name, as in `compute/hygon`. Two objects of different kinds
-/// may have the same name.
+/// may have the same name. Shared: a copy costs nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct PoolId(pub String);
+pub struct PoolId(Arc<str>);
 
 impl PoolId {
     /// The pool of `kind` whose object is called `name`.
     pub fn of(kind: PoolKind, name: &str) -> Self {
-        Self(format!("{}/{name}", kind.word()))
+        Self(format!("{}/{name}", kind.word()).into())
     }
 
     /// The pool with this name in the book.
     pub fn new(id: impl Into<String>) -> Self {
-        Self(id.into())
+        Self(id.into().into())
     }
 
     /// The name in the book.
@@ -42,7 +45,7 @@ impl std::fmt::Display for PoolId {
 
 impl From<&str> for PoolId {
     fn from(name: &str) -> Self {
-        Self(name.to_owned())
+        Self(name.into())
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is asked of the book: a claim's subject, place and quantities.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,7 @@ pub struct ClaimRequest {
     /// Digest of the metered spec: equal digests ask for the same thing.
     pub spec_digest: String,
     /// The spec controllers will act on once granted.
-    pub approved_spec: serde_json::Value,
+    pub approved_spec: Arc<serde_json::Value>,
     /// Only hold it until this moment instead of granting it: the decision is somebody else's and still to come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_until: Option<Timestamp>,

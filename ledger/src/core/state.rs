@@ -10,10 +10,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use self::index::Index;
+use self::{
+    index::Index,
+    lookup::{of_object, of_uid},
+};
 use super::{
     account::{Account, AccountId},
-    claim::{Claim, ClaimId},
+    claim::{Claim, ClaimId, Subject},
     command::CommandError,
     event::Lineage,
     pool::{Pool, PoolId},
@@ -22,17 +25,21 @@ use super::{
 };
 
 mod apply;
+mod canonical;
 mod check;
 mod claims;
 pub mod counters;
 mod floors;
 mod index;
+mod kinds;
 mod line;
+mod lookup;
 mod record;
 pub mod stock;
 
 pub use apply::ApplyError;
 pub use counters::{Amount, CounterRow};
+pub(super) use floors::Standing;
 pub use index::Discrepancy;
 pub use record::{Head, Record, RestoreError};
 pub use stock::{PoolRecord, StockVersion};
@@ -57,7 +64,7 @@ pub struct Quarantine {
 }
 
 /// The account book at one revision.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     seq: u64,
     at: Timestamp,
@@ -157,12 +164,18 @@ impl State {
 
     /// The open claim of the object with this UID.
     pub fn claim_of_subject(&self, uid: &str) -> Option<&Arc<Claim>> {
-        self.index.by_subject.get(uid).and_then(|id| self.claims.get(id))
+        let mut may_be_it = self.index.by_subject.claims(of_uid(uid)).filter_map(|id| self.claims.get(&id));
+        may_be_it.find(|claim| claim.subject.uid == uid)
     }
 
     /// Requests that wait for room, first come first.
     pub fn waiting(&self) -> impl Iterator<Item = &Waiting> {
         self.waiting.values().map(Arc::as_ref)
+    }
+
+    /// Whether anybody waits for room: mostly not, and then there is nobody to give way to.
+    pub(super) fn somebody_waits(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// The request of the object with this UID that waits.
@@ -192,18 +205,21 @@ impl State {
 
     /// The open claim of the object called so; the object may be another one by now (another UID).
     pub fn claim_of_object(&self, kind: &str, namespace: &str, name: &str) -> Option<&Arc<Claim>> {
-        let object = (kind.to_owned(), namespace.to_owned(), name.to_owned());
-        self.index.by_object.get(&object).and_then(|id| self.claims.get(id))
+        let is_it = |Subject { kind: of, namespace: within, name: called, .. }: &Subject| {
+            (of.as_str(), within.as_str(), called.as_str()) == (kind, namespace, name)
+        };
+        let mut may_be_it = self.index.by_object.claims(of_object(kind, namespace, name));
+        may_be_it.find_map(|id| self.claims.get(&id).filter(|claim| is_it(&claim.subject)))
     }
 
     /// What an account itself holds and uses, by meter and dimensions.
     pub fn own_use(&self, account: &AccountId) -> Vec<CounterRow> {
-        self.index.own.get(account).map(|counters| counters.rows().collect()).unwrap_or_default()
+        self.index.own.get(account).map(|counters| counters.rows(&self.index.kinds)).unwrap_or_default()
     }
 
     /// What an account and all below it hold and use, by meter and dimensions.
     pub fn tree_use(&self, account: &AccountId) -> Vec<CounterRow> {
-        self.index.tree.get(account).map(|counters| counters.rows().collect()).unwrap_or_default()
+        self.index.tree.get(account).map(|counters| counters.rows(&self.index.kinds)).unwrap_or_default()
     }
 
     /// What an account and all below it hold and use of `meter`, where `selector` matches.
@@ -213,7 +229,7 @@ impl State {
         meter: super::meter::Meter,
         selector: &super::dimensions::Dimensions,
     ) -> Amount {
-        self.index.tree.get(account).map(|counters| counters.sum(meter, selector)).unwrap_or_default()
+        self.load(account).used(meter, selector)
     }
 
     /// The price book in force at a moment.

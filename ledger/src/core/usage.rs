@@ -112,7 +112,7 @@ fn row(claim: &Claim, version: &Version<'_>, line: &Line, part: Period, payer: P
         item: version.item.to_owned(),
         meter: line.meter,
         pool: line.pool.clone(),
-        dimensions: line.dimensions.clone(),
+        dimensions: Dimensions::clone(&line.dimensions),
         from: part.from,
         to: part.to,
         quantity: line.quantity,

@@ -4,7 +4,10 @@
 //! is asked about first, but nobody is passed
 //! more than [`MAX_OVERTAKINGS`] times. After that the pools a request waits for are kept for it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -170,12 +173,12 @@ fn lines_at(state: &State, request: &ClaimRequest, site: &str, pools: &[&Pool]) 
         lines.extend(asked().map(|(meter, quantity)| Line {
             meter: *meter,
             pool: pool.id.clone(),
-            dimensions: Dimensions {
+            dimensions: Arc::new(Dimensions {
                 pool: None,
                 architecture: pool.architecture.clone(),
                 tier: pool.tier.clone(),
                 zone: Some(request.zone.clone()),
-            },
+            }),
             quantity: *quantity,
         }));
     }

@@ -8,7 +8,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use etcd_client::{Client, Compare, CompareOp, GetOptions, KeyValue, Txn, TxnOp, TxnOpResponse};
 use futures::stream::BoxStream;
 
-use super::{AppendError, Change, Edit, EditError, Fence, Page, Store, StoreError};
+use super::{AppendError, Change, Edit, EditError, Fence, Page, Sealed, Store, StoreError};
 use crate::core::event::{Entry, MAX_ENTRY_BYTES};
 
 mod config;
@@ -71,10 +71,10 @@ impl EtcdStore {
     /// etcd says it is full after it has written, if several requests reached the limit together: it asks for room
     /// before it applies one, and answers with the error it had then (`server/etcdserver/apply/apply.go`,
     /// `quotaApplierV3.Txn`). The key tells; what is not there now never will be.
-    async fn after_no_space(&self, entry: &Entry, error: StoreError) -> Result<(), AppendError> {
-        match self.read(entry.seq).await {
-            Ok(Some(there)) if there == *entry => Ok(()),
-            Ok(Some(_)) => Err(AppendError::Taken { seq: entry.seq }),
+    async fn after_no_space(&self, entry: &Sealed, error: StoreError) -> Result<(), AppendError> {
+        match self.read(entry.seq()).await {
+            Ok(Some(there)) if there == *entry.entry() => Ok(()),
+            Ok(Some(_)) => Err(AppendError::Taken { seq: entry.seq() }),
             Ok(None) => Err(AppendError::Rejected(error)),
             Err(error) => Err(AppendError::Unknown(error)),
         }
@@ -98,17 +98,14 @@ impl Store for EtcdStore {
         answer.kvs().first().map(entry).transpose()
     }
 
-    async fn append(&self, entry: &Entry, fence: Fence) -> Result<(), AppendError> {
-        let (key, leader) = (self.key(entry.seq), self.leader());
-        let value = serde_json::to_vec(entry).map_err(|source| {
-            AppendError::Rejected(StoreError::Corrupt { key: key.clone(), source: Arc::new(source) })
-        })?;
+    async fn append(&self, entry: &Sealed, fence: Fence) -> Result<(), AppendError> {
+        let (key, leader) = (self.key(entry.seq()), self.leader());
         let txn = Txn::new()
             .when([
                 Compare::create_revision(leader, CompareOp::Equal, fence.epoch),
                 Compare::version(key.clone(), CompareOp::Equal, 0),
             ])
-            .and_then([TxnOp::put(key.clone(), value.clone(), None)])
+            .and_then([TxnOp::put(key.clone(), entry.bytes(), None)])
             .or_else([TxnOp::get(key, None)]);
         let answer = match tokio::time::timeout(CALL_TIMEOUT, self.client.kv_client().txn(txn)).await {
             Ok(Ok(answer)) => answer,
@@ -129,10 +126,15 @@ impl Store for EtcdStore {
         });
         match there {
             // An earlier try of this very entry went through; entries of two leaders differ in their epoch.
-            Some(kv) if kv.value() == value => Ok(()),
-            Some(_) => Err(AppendError::Taken { seq: entry.seq }),
+            Some(kv) if kv.value() == entry.bytes() => Ok(()),
+            Some(_) => Err(AppendError::Taken { seq: entry.seq() }),
             None => Err(AppendError::Fenced),
         }
+    }
+
+    async fn leads(&self, fence: Fence) -> Result<bool, StoreError> {
+        let answer = call("look at the leader", self.client.kv_client().get(self.leader(), None)).await?;
+        Ok(answer.kvs().first().is_some_and(|kv| kv.create_revision() == fence.epoch))
     }
 
     async fn notes(&self, folder: &str) -> Result<Vec<String>, StoreError> {

@@ -8,7 +8,7 @@ use std::{
 use futures::{StreamExt, stream::BoxStream};
 use tokio::sync::watch;
 
-use super::{AppendError, Change, Edit, EditError, Fence, Page, Store, StoreError};
+use super::{AppendError, Change, Edit, EditError, Fence, Page, Sealed, Store, StoreError};
 use crate::core::event::Entry;
 
 mod note;
@@ -174,7 +174,12 @@ impl Store for MemoryStore {
         result
     }
 
-    async fn append(&self, entry: &Entry, fence: Fence) -> Result<(), AppendError> {
+    async fn leads(&self, fence: Fence) -> Result<bool, StoreError> {
+        Ok(self.readable()?.leader == fence.epoch)
+    }
+
+    async fn append(&self, entry: &Sealed, fence: Fence) -> Result<(), AppendError> {
+        let entry = entry.entry();
         let mut inner = self.lock();
         if let Some((late, its_fence)) = inner.late.take() {
             // Whether it lands or finds its number taken is nobody's business any more.

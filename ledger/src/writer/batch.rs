@@ -8,27 +8,28 @@ use super::again;
 use crate::{
     core::{
         claim::ClaimId,
-        command,
+        command::{self, Command},
         decide::{Decision, Plan, decide},
-        event::{Entry, Event, HoldEnd, MAX_ENTRY_BYTES},
+        event::{Event, HoldEnd, MAX_ENTRY_BYTES},
         placement::PlacementReport,
         request::ClaimRequest,
         state::State,
     },
     handle::{Commit, LedgerError, Message, Reply},
+    store::{Draft, Sealed, StoreError},
 };
 
+/// The most requests in one entry: as many answers wait for one write.
+const MAX_REQUESTS: usize = 128;
 /// The most bytes of what one request records. An entry stays below [`MAX_ENTRY_BYTES`] if it takes no more once it has less room.
 const MAX_EVENT_BYTES: usize = 256 * 1024;
 /// The most holds ended in one entry; more wait for the next, which follows at once.
 const MOST_SWEPT: usize = 512;
-/// What an entry needs besides its events.
-const FRAME_BYTES: usize = 1024;
 
-/// An answer that waits for the entry.
+/// An answer that waits for the entry, with its request: if the batch comes to nothing, that is decided anew.
 enum Pending {
-    Decision(Reply<Decision>, Result<Outcome, LedgerError>),
-    Commit(Reply<Commit>, Result<bool, LedgerError>),
+    Decision(Box<ClaimRequest>, Reply<Decision>, Result<Outcome, LedgerError>),
+    Commit(Box<Command>, Reply<Commit>, Result<bool, LedgerError>),
 }
 
 /// A decision whose claim is read from the state the entry leads to.
@@ -37,30 +38,40 @@ enum Outcome {
     Claimed(ClaimId, PlacementReport),
 }
 
-pub(super) struct Batch<'a> {
-    committed: &'a State,
+pub(super) struct Batch {
+    base: Arc<State>,
     working: State,
     at: Timestamp,
-    events: Vec<Event>,
-    bytes: usize,
+    draft: Draft,
     /// Holds ended so far.
     swept: usize,
     pending: Vec<Pending>,
 }
 
-impl<'a> Batch<'a> {
-    pub(super) fn new(committed: &'a State, at: Timestamp) -> Self {
-        let mut batch = Self {
-            committed,
-            working: committed.clone(),
-            at,
-            events: Vec::new(),
-            bytes: FRAME_BYTES,
-            swept: 0,
-            pending: Vec::new(),
-        };
+impl Batch {
+    /// A batch of requests to be decided on `base`, dated `at`. Holds whose time has come are ended at once.
+    pub(super) fn new(base: Arc<State>, at: Timestamp, epoch: i64) -> Result<Self, LedgerError> {
+        let seq = base.seq() + 1;
+        let draft = Draft::new(seq, at, epoch);
+        let draft = draft.map_err(|source| LedgerError::Store(StoreError::unwritable(seq, source)))?;
+        let working = State::clone(&base);
+        let mut batch = Self { base, working, at, draft, swept: 0, pending: Vec::new() };
         batch.sweep();
-        batch
+        Ok(batch)
+    }
+
+    /// The date of what it records.
+    pub(super) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Whether nobody waits for it and nothing is to be recorded.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty() && self.draft.events().is_empty()
+    }
+
+    pub(super) fn takes_more(&self) -> bool {
+        self.pending.len() < MAX_REQUESTS && self.draft.len() + MAX_EVENT_BYTES < MAX_ENTRY_BYTES
     }
 
     /// Ends the holds whose deadline has passed, before anything is decided: what they set aside is free. Not in
@@ -79,19 +90,6 @@ impl<'a> Batch<'a> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.pending.len()
-    }
-
-    /// About what the entry takes in the store.
-    pub(super) fn bytes(&self) -> u64 {
-        u64::try_from(self.bytes).unwrap_or(u64::MAX)
-    }
-
-    pub(super) fn has_room(&self) -> bool {
-        self.bytes + MAX_EVENT_BYTES < MAX_ENTRY_BYTES
-    }
-
     /// Decides one request; its answer waits. Holds are ended first: a quarantine may have been lifted just before.
     pub(super) fn take(&mut self, message: Message) {
         self.sweep();
@@ -101,7 +99,7 @@ impl<'a> Batch<'a> {
             Message::Record(_, reply) if reply.is_closed() => {}
             Message::Decide(request, reply) => {
                 let outcome = self.decide(&request);
-                self.pending.push(Pending::Decision(reply, outcome));
+                self.pending.push(Pending::Decision(request, reply, outcome));
             }
             Message::Record(command, reply) => {
                 let changed = command::plan(&self.working, &command, self.at).map_err(LedgerError::from);
@@ -109,7 +107,7 @@ impl<'a> Batch<'a> {
                     Some(event) => self.push(event).map(|()| true),
                     None => Ok(false),
                 });
-                self.pending.push(Pending::Commit(reply, changed));
+                self.pending.push(Pending::Commit(command, reply, changed));
             }
         }
     }
@@ -137,54 +135,73 @@ impl<'a> Batch<'a> {
 
     /// All of them or none.
     fn push_all(&mut self, events: Vec<Event>) -> Result<(), LedgerError> {
-        let size = |event: &Event| serde_json::to_vec(event).map_or(usize::MAX, |json| json.len() + 1);
-        let bytes = events.iter().map(size).fold(0, usize::saturating_add);
-        if bytes > MAX_EVENT_BYTES {
-            return Err(LedgerError::TooLarge { bytes, limit: MAX_EVENT_BYTES });
-        }
+        let too_large = |bytes| LedgerError::TooLarge { bytes, limit: MAX_EVENT_BYTES };
+        let before = self.draft.write(&events, MAX_EVENT_BYTES).map_err(too_large)?;
         for event in &events {
             if let Err(error) = self.working.apply_event(self.at, event) {
                 tracing::error!(%error, "an event that was planned cannot be applied");
-                self.working = again(self.committed, self.at, &self.events)?;
+                self.draft.take_back(before);
+                self.working = again(&self.base, self.at, self.draft.events())?;
                 return Err(error.into());
             }
         }
-        self.bytes += bytes;
-        self.events.extend(events);
+        self.draft.keep(events);
         Ok(())
     }
 
-    /// The entry to write; none if nothing changed.
-    pub(super) fn entry(&self, epoch: i64) -> Option<Entry> {
-        (!self.events.is_empty()).then(|| Entry {
-            seq: self.committed.seq() + 1,
-            at: self.at,
-            epoch,
-            events: self.events.clone(),
+    /// Takes no more requests.
+    pub(super) fn decided(self) -> Decided {
+        let Self { base, mut working, at, draft, pending, .. } = self;
+        if draft.events().is_empty() {
+            return Decided { entry: None, state: base, pending };
+        }
+        let entry = draft.seal();
+        working.seal(entry.seq(), at);
+        Decided { entry: Some(entry), state: Arc::new(working), pending }
+    }
+
+    /// The requests, as if nobody had looked at them.
+    pub(super) fn messages(self) -> impl Iterator<Item = Message> {
+        self.pending.into_iter().map(|pending| match pending {
+            Pending::Decision(request, reply, _) => Message::Decide(request, reply),
+            Pending::Commit(command, reply, _) => Message::Record(command, reply),
         })
     }
+}
 
-    /// The state after `entry`.
-    pub(super) fn sealed(&mut self, entry: &Entry) -> State {
-        self.working.seal(entry.seq, entry.at);
-        self.working.clone()
+/// A batch that is decided, and not yet answered.
+pub(super) struct Decided {
+    entry: Option<Sealed>,
+    state: Arc<State>,
+    pending: Vec<Pending>,
+}
+
+impl Decided {
+    /// The entry to write; none if nothing changed.
+    pub(super) const fn entry(&self) -> Option<&Sealed> {
+        self.entry.as_ref()
     }
 
-    /// Answers everyone, after the commit (or without one, if nothing changed).
+    /// The state the entry leads to.
+    pub(super) fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state)
+    }
+
+    /// Answers everyone, once the entry is known to be written, or nobody else to have written if there is none.
     pub(super) fn answer(self) {
-        let Self { working, pending, .. } = self;
-        let commit = |changed| Commit { revision: working.seq(), at: working.at(), changed };
+        let Self { state, pending, .. } = self;
+        let commit = |changed| Commit { revision: state.seq(), at: state.at(), changed };
         for pending in pending {
             // A caller who went away needs no answer.
             match pending {
-                Pending::Decision(reply, outcome) => drop(reply.send(outcome.and_then(|outcome| match outcome {
+                Pending::Decision(_, reply, outcome) => drop(reply.send(outcome.and_then(|outcome| match outcome {
                     Outcome::Done(decision) => Ok(*decision),
                     Outcome::Claimed(id, report) => {
-                        let claim = working.claim(id).map(Arc::clone).ok_or(LedgerError::Unknown)?;
+                        let claim = state.claim(id).map(Arc::clone).ok_or(LedgerError::Unknown)?;
                         Ok(Decision::Granted { claim, report, existing: false })
                     }
                 }))),
-                Pending::Commit(reply, changed) => drop(reply.send(changed.map(commit))),
+                Pending::Commit(_, reply, changed) => drop(reply.send(changed.map(commit))),
             }
         }
     }
@@ -193,8 +210,8 @@ impl<'a> Batch<'a> {
     pub(super) fn fail(self, error: &LedgerError) {
         for pending in self.pending {
             match pending {
-                Pending::Decision(reply, outcome) => drop(reply.send(Err(outcome.err().unwrap_or(error.clone())))),
-                Pending::Commit(reply, changed) => drop(reply.send(Err(changed.err().unwrap_or(error.clone())))),
+                Pending::Decision(_, reply, outcome) => drop(reply.send(Err(outcome.err().unwrap_or(error.clone())))),
+                Pending::Commit(_, reply, changed) => drop(reply.send(Err(changed.err().unwrap_or(error.clone())))),
             }
         }
     }

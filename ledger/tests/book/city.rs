@@ -91,7 +91,7 @@ pub fn host(account: &str, uid: &str, vcpu: u64, memory: u64) -> ClaimRequest {
             quantities: [(Meter::Hosts, 1), (Meter::Vcpu, vcpu), (Meter::Memory, memory)].into(),
         }],
         spec_digest: format!("{vcpu}-{memory}"),
-        approved_spec: serde_json::json!({ "vcpu": vcpu, "memory": memory }),
+        approved_spec: serde_json::json!({ "vcpu": vcpu, "memory": memory }).into(),
         hold_until: None,
         wait: false,
     }

@@ -34,7 +34,7 @@ async fn hosts(ledger: &Ledger, from: u64, to: u64) {
         let mut request = host("tax", &format!("o{n}"), 1, 1024);
         // What does not shrink when it is packed.
         let noise = hex::encode(Sha256::digest(n.to_le_bytes()));
-        request.approved_spec = serde_json::json!({ "noise": noise });
+        request.approved_spec = serde_json::json!({ "noise": noise }).into();
         ledger.decide(request).await.unwrap();
     }
 }

@@ -283,7 +283,7 @@ async fn an_event_too_large_for_the_store_is_refused_alone() {
     let store = MemoryStore::default();
     let ledger = city(&store).await;
     let mut large = host("tax", "large", 1, 1024);
-    large.approved_spec = serde_json::Value::String("x".repeat(300_000));
+    large.approved_spec = serde_json::Value::String("x".repeat(300_000)).into();
     let (refused, granted) = tokio::join!(ledger.decide(large), ledger.decide(host("tax", "small", 1, 1024)));
     assert!(matches!(refused.unwrap_err(), LedgerError::TooLarge { .. }));
     claim(&granted.unwrap());
@@ -295,7 +295,7 @@ async fn entries_of_large_events_stay_below_a_mebibyte() {
     let ledger = city(&store).await;
     let answers = futures::future::join_all((0..20).map(|n| {
         let mut request = host("tax", &format!("o{n}"), 1, 1024);
-        request.approved_spec = serde_json::Value::String("x".repeat(200_000));
+        request.approved_spec = serde_json::Value::String("x".repeat(200_000)).into();
         ledger.decide(request)
     }))
     .await;

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     process::Etcd,
     proxy::Proxy,
-    support::{account, connect, endpoint, entry, lead, open, prefix, until},
+    support::{account, connect, endpoint, entry, lead, open, prefix, sealed, until},
 };
 
 const SOON: Duration = Duration::from_secs(30);
@@ -95,7 +95,10 @@ async fn a_watch_from_before_a_compaction_ends_and_says_so() {
     let store = EtcdStore::new(client.clone(), &prefix);
     let before = store.page(1).await.unwrap().revision;
     for seq in 1..=3 {
-        store.append(&entry(seq, leadership.fence().epoch, &format!("a{seq}")), leadership.fence()).await.unwrap();
+        store
+            .append(&sealed(&entry(seq, leadership.fence().epoch, &format!("a{seq}"))), leadership.fence())
+            .await
+            .unwrap();
     }
     let mut watch = store.watch(before).await.unwrap();
     assert!(matches!(watch.next().await.unwrap().unwrap(), Change::Entry(entry) if entry.seq == 1));

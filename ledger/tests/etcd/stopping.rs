@@ -8,7 +8,7 @@ use std::sync::{
 use futures::stream::BoxStream;
 use jiyun_ledger::{
     Entry, Fence, Store, StoreError,
-    store::{AppendError, Change, Edit, EditError, Page, etcd::EtcdStore},
+    store::{AppendError, Change, Edit, EditError, Page, Sealed, etcd::EtcdStore},
 };
 
 #[derive(Clone, Debug)]
@@ -41,7 +41,11 @@ impl Store for Stopping {
         self.store.read(seq).await
     }
 
-    async fn append(&self, entry: &Entry, fence: Fence) -> Result<(), AppendError> {
+    async fn leads(&self, fence: Fence) -> Result<bool, StoreError> {
+        self.store.leads(fence).await
+    }
+
+    async fn append(&self, entry: &Sealed, fence: Fence) -> Result<(), AppendError> {
         self.store.append(entry, fence).await
     }
 

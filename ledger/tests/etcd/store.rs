@@ -11,7 +11,7 @@ use jiyun_ledger::{
 use super::{
     process::Etcd,
     proxy::Proxy,
-    support::{account, connect, endpoint, entry, lead, open, prefix, until},
+    support::{account, connect, endpoint, entry, lead, open, prefix, sealed, until},
 };
 
 async fn stored(store: &EtcdStore) -> State {
@@ -33,7 +33,7 @@ async fn entries_are_read_back_page_by_page_as_they_were_written() {
     let store = EtcdStore::new(client, &prefix);
     let entries: Vec<_> = (1..=600).map(|seq| entry(seq, leadership.fence().epoch, &format!("a{seq}"))).collect();
     for entry in &entries {
-        store.append(entry, leadership.fence()).await.unwrap();
+        store.append(&sealed(entry), leadership.fence()).await.unwrap();
     }
     let mut read = Vec::new();
     let mut pages = 0;
@@ -74,7 +74,7 @@ async fn a_deposed_leaders_append_is_fenced() {
 
     let store = EtcdStore::new(client.clone(), &prefix);
     let head = new.revision();
-    let error = store.append(&entry(head + 1, first.fence().epoch, "late"), first.fence()).await.unwrap_err();
+    let error = store.append(&sealed(&entry(head + 1, first.fence().epoch, "late")), first.fence()).await.unwrap_err();
     assert!(matches!(error, AppendError::Fenced), "{error}");
     let error = old.set_account(account("late")).await.unwrap_err();
     assert!(matches!(error, LedgerError::Fenced), "{error}");
@@ -87,7 +87,7 @@ async fn a_deposed_leaders_append_is_fenced() {
 async fn without_any_leader_nothing_is_written() {
     let endpoint = endpoint();
     let store = EtcdStore::new(connect(&endpoint).await, &prefix());
-    let error = store.append(&entry(1, 7, "a"), Fence { epoch: 7 }).await.unwrap_err();
+    let error = store.append(&sealed(&entry(1, 7, "a")), Fence { epoch: 7 }).await.unwrap_err();
     assert!(matches!(error, AppendError::Fenced), "{error}");
     assert_eq!(store.read(1).await.unwrap(), None);
 }
@@ -101,7 +101,8 @@ async fn two_writers_cannot_both_take_a_number() {
     let (one, two) = (EtcdStore::new(client, &prefix), EtcdStore::new(connect(&endpoint).await, &prefix));
     for seq in 1..=50 {
         let (ours, theirs) = (entry(seq, fence.epoch, "ours"), entry(seq, fence.epoch, "theirs"));
-        let (a, b) = tokio::join!(one.append(&ours, fence), two.append(&theirs, fence));
+        let (our_bytes, their_bytes) = (sealed(&ours), sealed(&theirs));
+        let (a, b) = tokio::join!(one.append(&our_bytes, fence), two.append(&their_bytes, fence));
         let written = one.read(seq).await.unwrap().unwrap();
         match (a, b) {
             (Ok(()), Err(AppendError::Taken { .. })) => assert_eq!(written, ours),
@@ -117,7 +118,7 @@ async fn the_same_entry_offered_twice_is_written_once() {
     let (client, prefix) = (connect(&endpoint).await, prefix());
     let leadership = lead(&client, &prefix, "one").await;
     let store = EtcdStore::new(client.clone(), &prefix);
-    let entry = entry(1, leadership.fence().epoch, "a");
+    let entry = sealed(&entry(1, leadership.fence().epoch, "a"));
     store.append(&entry, leadership.fence()).await.unwrap();
     store.append(&entry, leadership.fence()).await.unwrap();
     let answer = client.kv_client().get(format!("{prefix}events/{:020}", 1), None).await.unwrap();

@@ -13,7 +13,10 @@ use jiff::Timestamp;
 use jiyun_ledger::{
     Account, AccountState, Campaign, Entry, Event, Leadership, Ledger, Lineage, OpenOptions, OpenReport,
     SnapshotOptions, Store,
-    store::etcd::{EtcdConfig, EtcdStore},
+    store::{
+        Sealed,
+        etcd::{EtcdConfig, EtcdStore},
+    },
 };
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -84,6 +87,11 @@ pub fn large(name: &str, bytes: usize) -> Account {
 pub fn entry(seq: u64, epoch: i64, name: &str) -> Entry {
     let at = Timestamp::from_second(1_800_000_000).unwrap();
     Entry { seq, at, epoch, events: vec![Event::AccountSet { account: account(name) }] }
+}
+
+/// The same as it will lie in the store.
+pub fn sealed(entry: &Entry) -> Sealed {
+    Sealed::new(entry.clone()).unwrap()
 }
 
 /// Asks again and again until `true`, but not for ever.

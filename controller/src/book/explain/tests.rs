@@ -101,7 +101,7 @@ fn host(account: &str, uid: &str, vcpu: u64) -> ClaimRequest {
         protection_level: 3,
         placements: vec![Placement { pool_kind: PoolKind::Compute, architecture: None, tier: None, quantities }],
         spec_digest: format!("{vcpu}"),
-        approved_spec: serde_json::Value::Null,
+        approved_spec: serde_json::Value::Null.into(),
         hold_until: None,
         wait: false,
     }

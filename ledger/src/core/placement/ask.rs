@@ -1,7 +1,5 @@
 //! One part of a request, with what the claim it amends holds of it already.
 
-use std::collections::BTreeMap;
-
 use super::super::{
     claim::Claim,
     meter::Meter,
@@ -17,14 +15,27 @@ pub(super) struct Ask<'a> {
     pub(super) protection_level: u8,
     pub(super) architecture: Option<&'a str>,
     pub(super) tier: Option<&'a str>,
-    /// How much in all; no zeros.
-    pub(super) quantities: BTreeMap<Meter, u64>,
+    /// How much in all, by meter; no zeros.
+    pub(super) quantities: Vec<(Meter, u64)>,
     /// How much more than the claim holds there; no zeros.
-    pub(super) growth: BTreeMap<Meter, u64>,
+    pub(super) growth: Vec<(Meter, u64)>,
     /// The pool the claim lies in.
     pub(super) bound: Option<PoolId>,
     /// Whether anything grows.
     pub(super) grows: bool,
+}
+
+impl Ask<'_> {
+    fn want(&mut self, meter: Meter, quantity: u64) {
+        match self.quantities.binary_search_by_key(&meter, |(of, _)| *of) {
+            Ok(place) => {
+                if let Some((_, sum)) = self.quantities.get_mut(place) {
+                    *sum += quantity;
+                }
+            }
+            Err(place) => self.quantities.insert(place, (meter, quantity)),
+        }
+    }
 }
 
 /// The parts of `request`: placements that ask alike are one, those that ask for nothing are none.
@@ -38,7 +49,7 @@ pub(super) fn asks<'a>(state: &State, request: &'a ClaimRequest, old: Option<&Cl
                 && ask.tier == placement.tier.as_deref()
         };
         if let Some(ask) = asks.iter_mut().find(same) {
-            wanted.for_each(|(meter, quantity)| *ask.quantities.entry(*meter).or_default() += quantity);
+            wanted.for_each(|(meter, quantity)| ask.want(*meter, *quantity));
         } else if wanted.clone().next().is_some() {
             asks.push(Ask {
                 kind: placement.pool_kind,
@@ -47,7 +58,7 @@ pub(super) fn asks<'a>(state: &State, request: &'a ClaimRequest, old: Option<&Cl
                 architecture: placement.architecture.as_deref(),
                 tier: placement.tier.as_deref(),
                 quantities: wanted.map(|(meter, quantity)| (*meter, *quantity)).collect(),
-                growth: BTreeMap::new(),
+                growth: Vec::new(),
                 bound: old.and_then(|claim| lies_in(state, claim, placement)).cloned(),
                 grows: true,
             });
@@ -71,8 +82,8 @@ pub(in super::super) fn lies_in<'a>(state: &State, claim: &'a Claim, placement: 
     lines.next().map(|line| &line.pool)
 }
 
-fn growth(ask: &Ask<'_>, old: Option<&Claim>) -> BTreeMap<Meter, u64> {
-    let more = ask.quantities.iter().map(|(&meter, &quantity)| {
+fn growth(ask: &Ask<'_>, old: Option<&Claim>) -> Vec<(Meter, u64)> {
+    let more = ask.quantities.iter().map(|&(meter, quantity)| {
         let had = match &ask.bound {
             Some(pool) => held(old, pool, meter),
             None => 0,

@@ -1,17 +1,17 @@
 //! One way to lay all parts of a request into the pools of one site.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use super::{
     super::{
-        account::{Account, Preference, Spread},
+        account::{Preference, Spread},
         claim::Claim,
-        dimensions::Dimensions,
+        dimensions::Facts,
         floor::{Change, beyond_all_floors, eaten},
         meter::Meter,
         pool::{Pool, PoolId},
         request::ClaimRequest,
-        state::State,
+        state::{Standing, State},
         waiting::passed_by,
     },
     Filter, Screened,
@@ -27,7 +27,7 @@ pub(super) struct Situation<'a> {
     pub(super) state: &'a State,
     pub(super) request: &'a ClaimRequest,
     /// The asker's account and those above it.
-    pub(super) path: &'a [&'a Arc<Account>],
+    pub(super) path: &'a [Standing<'a>],
     /// The claim that is amended.
     pub(super) old: Option<&'a Claim>,
     /// Whether those who came earlier are given way.
@@ -41,8 +41,8 @@ pub(super) struct Packing<'a> {
     pub(super) chosen: Vec<&'a Pool>,
     /// The first part without room, and the meter it lacks.
     pub(super) short: Option<(usize, Meter)>,
-    /// Pools that had no room, by part, and why.
-    pub(super) full: BTreeMap<(usize, &'a PoolId), Filter>,
+    /// Pools that had no room for a part, and why.
+    pub(super) full: Vec<(usize, &'a PoolId, Filter)>,
     /// How each choice ranks.
     ranks: Vec<Rank>,
 }
@@ -52,9 +52,9 @@ type Rank = (bool, u128);
 
 impl<'a> Packing<'a> {
     pub(super) fn at(situation: &Situation<'_>, asks: &[Ask<'_>], screened: &[Screened<'a>], site: &str) -> Self {
-        let mut packing = Self { chosen: Vec::new(), short: None, full: BTreeMap::new(), ranks: Vec::new() };
-        let preference = situation.path.first().map(|account| account.preference).unwrap_or_default();
-        let mut taken: BTreeMap<(&PoolId, Meter), u64> = BTreeMap::new();
+        let mut packing = Self { chosen: Vec::new(), short: None, full: Vec::new(), ranks: Vec::new() };
+        let preference = situation.path.first().map(|unit| unit.account.preference).unwrap_or_default();
+        let mut taken: Vec<Taken<'_>> = Vec::new();
         for (index, (ask, pools)) in asks.iter().zip(screened).enumerate() {
             let here = pools.iter().filter(|(pool, refused)| refused.is_none() && pool.site == site);
             let mut best: Option<(Rank, &Pool)> = None;
@@ -62,13 +62,13 @@ impl<'a> Packing<'a> {
             for (pool, _) in here {
                 match room(situation, ask, pool, &taken) {
                     Ok(left) => {
-                        let rank = rank(preference, pool, &left);
+                        let rank = rank(preference, pool, left);
                         if best.is_none_or(|other| (rank, &pool.id) < (other.0, &other.1.id)) {
                             best = Some((rank, pool));
                         }
                     }
                     Err((meter, filter)) => {
-                        packing.full.insert((index, &pool.id), filter);
+                        packing.full.push((index, &pool.id, filter));
                         lacking = lacking.or(Some(meter));
                     }
                 }
@@ -77,9 +77,7 @@ impl<'a> Packing<'a> {
                 packing.short = lacking.map(|meter| (index, meter));
                 break;
             };
-            for (&meter, &quantity) in &ask.quantities {
-                *taken.entry((&pool.id, meter)).or_default() += quantity;
-            }
+            taken.extend(ask.quantities.iter().map(|&(meter, quantity)| (&pool.id, meter, quantity)));
             packing.chosen.push(pool);
             packing.ranks.push(rank);
         }
@@ -96,28 +94,39 @@ impl<'a> Packing<'a> {
     }
 }
 
-fn rank(preference: Preference, pool: &Pool, left: &[u128]) -> Rank {
-    let sum = left.iter().sum();
+fn rank(preference: Preference, pool: &Pool, left: Left) -> Rank {
     let left = match preference.spread {
-        Spread::Pack => sum,
+        Spread::Pack => left.parts,
         // Of each meter at most a million parts are left.
-        Spread::Spread => (MILLION * left.len() as u128).saturating_sub(sum),
+        Spread::Spread => (MILLION * left.meters).saturating_sub(left.parts),
     };
     (preference.domestic_first && !pool.domestic, left)
 }
 
-/// What would be left of each meter asked for, in parts per million of the pool, or the first meter without room.
-fn room(
-    situation: &Situation<'_>,
-    ask: &Ask<'_>,
-    pool: &Pool,
-    taken: &BTreeMap<(&PoolId, Meter), u64>,
-) -> Result<Vec<u128>, (Meter, Filter)> {
+/// What lines in a pool are.
+fn facts<'a>(pool: &'a Pool, zone: &'a str) -> Facts<'a> {
+    let (architecture, tier) = (pool.architecture.as_deref(), pool.tier.as_deref());
+    Facts { pool: &pool.id, architecture, tier, zone: Some(zone) }
+}
+
+/// What earlier parts of a request take of a pool.
+type Taken<'a> = (&'a PoolId, Meter, u64);
+
+/// What would be left in a pool, in parts per million of each meter, summed.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    parts: u128,
+    meters: u128,
+}
+
+/// What would be left of the meters asked for, or the first meter without room.
+fn room(situation: &Situation<'_>, ask: &Ask<'_>, pool: &Pool, taken: &[Taken<'_>]) -> Result<Left, (Meter, Filter)> {
     let Situation { state, request, path, old, heeds_line } = situation;
-    let mut left = Vec::new();
-    for (&meter, &quantity) in &ask.quantities {
+    let mut left = Left::default();
+    for &(meter, quantity) in &ask.quantities {
         let had = held(*old, &pool.id, meter);
-        let ours = taken.get(&(&pool.id, meter)).copied().unwrap_or(0).saturating_add(quantity);
+        let earlier = taken.iter().filter(|(of, what, _)| *what == meter && **of == pool.id);
+        let ours = earlier.map(|(_, _, quantity)| *quantity).fold(quantity, u64::saturating_add);
         let growth = ours.saturating_sub(had);
         if let Some(usable) = pool.usable(meter) {
             let others = state.pool_use(&pool.id, meter).saturating_sub(had);
@@ -126,25 +135,20 @@ fn room(
             if after > usable && growth > 0 {
                 return Err((meter, Filter::Capacity));
             }
-            left.push(u128::from(usable.saturating_sub(after)) * MILLION / u128::from(usable.max(1)));
+            left.parts += u128::from(usable.saturating_sub(after)) * MILLION / u128::from(usable.max(1));
+            left.meters += 1;
         }
         if growth == 0 {
             continue;
         }
-        let fact = Dimensions {
-            pool: Some(pool.id.clone()),
-            architecture: pool.architecture.clone(),
-            tier: pool.tier.clone(),
-            zone: Some(request.zone.clone()),
-        };
-        let change = Change::of(meter, fact, growth);
+        let change = Change::of(meter, facts(pool, &request.zone), growth);
         // What an account's own floor keeps free for it is not for others to wait for. Nobody passes who was passed
         // often enough, or who has room now and was only not asked again yet.
         let passes = || {
             passed_by(state, &request.subject.uid, pool, &BTreeMap::from([(meter, growth)]))
                 .any(|waiting| waiting.is_next() || could_go(state, waiting))
         };
-        if *heeds_line && beyond_all_floors(state, path, &change).grows() && passes() {
+        if *heeds_line && state.somebody_waits() && beyond_all_floors(path, &change).grows() && passes() {
             return Err((meter, Filter::Queue));
         }
         if eaten(state, path, &change).is_some() {

@@ -19,7 +19,8 @@ use super::{
 impl State {
     /// `from` and the accounts above it, leaf first.
     pub(super) fn ancestry(&self, from: Option<&AccountId>) -> Result<Vec<&Arc<Account>>, CommandError> {
-        let mut path = Vec::new();
+        // Most trees are not deeper.
+        let mut path = Vec::with_capacity(4);
         let mut next = from;
         while let Some(id) = next {
             if path.len() == MAX_DEPTH {

@@ -13,21 +13,20 @@ use super::{
     State,
     counters::OutOfRange,
     floors::Delta,
-    index::object,
 };
 
 impl State {
-    pub(super) fn grant(&mut self, claim: &Claim) -> Result<(), CommandError> {
+    pub(super) fn grant(&mut self, claim: &Arc<Claim>) -> Result<(), CommandError> {
         if claim.id.0 <= self.last_claim {
             return Err(CommandError::ClaimExists { claim: claim.id });
         }
         self.check_subject_free(&claim.subject, claim.id)?;
         self.check_lines(claim.id, &claim.lines)?;
         self.check_lines(claim.id, &claim.held)?;
-        self.count(claim, true)?;
+        self.count(&claim.account, None, Some(claim))?;
         self.index.enter(claim);
         self.last_claim = claim.id.0;
-        self.claims.insert(claim.id, Arc::new(claim.clone()));
+        self.claims.insert(claim.id, Arc::clone(claim));
         Ok(())
     }
 
@@ -38,7 +37,7 @@ impl State {
         item: &str,
         lines: &[Line],
         spec_digest: &str,
-        approved_spec: &serde_json::Value,
+        approved_spec: &Arc<serde_json::Value>,
     ) -> Result<(), CommandError> {
         self.check_lines(id, lines)?;
         if self.known_claim(id)?.stage() == ClaimStage::Ending {
@@ -48,7 +47,7 @@ impl State {
             turn(claim, at, item, lines.to_vec(), Vec::new());
             claim.hold = None;
             spec_digest.clone_into(&mut claim.spec_digest);
-            claim.approved_spec = approved_spec.clone();
+            claim.approved_spec = Arc::clone(approved_spec);
         })
     }
 
@@ -100,7 +99,7 @@ impl State {
             claim.hold = None;
         })?;
         if nothing_else {
-            self.index.unbind(&subject);
+            self.index.unbind(&subject, id);
         }
         Ok(())
     }
@@ -129,7 +128,7 @@ impl State {
             claim.subject = subject.clone();
             claim.engine_namespace = Some(engine_namespace.to_owned());
         })?;
-        self.index.unbind(&old);
+        self.index.unbind(&old, id);
         self.index.bind(subject, id);
         self.index.by_account.entry(account.clone()).or_default().insert(id);
         self.keep_place(&old, subject, Some((account, system)));
@@ -150,8 +149,10 @@ impl State {
         match self.known_claim(id)?.stage() {
             ClaimStage::Reserved | ClaimStage::Billable => self.change(id, |claim| {
                 // What was held for more is of no use to a claim that ends.
-                let (item, lines) = (claim.item.clone(), claim.lines.clone());
-                turn(claim, at, &item, lines, Vec::new());
+                if !claim.held.is_empty() {
+                    let (item, lines) = (claim.item.clone(), claim.lines.clone());
+                    turn(claim, at, &item, lines, Vec::new());
+                }
                 claim.hold = None;
                 claim.billable_until = Some(at);
             }),
@@ -162,12 +163,12 @@ impl State {
     }
 
     pub(super) fn release(&mut self, id: ClaimId, at: Timestamp) -> Result<(), CommandError> {
-        let subject = self.known_claim(id)?.subject.clone();
-        if self.known_claim(id)?.stage() != ClaimStage::Ending {
+        let ending = Arc::clone(self.known_claim(id)?);
+        if ending.stage() != ClaimStage::Ending {
             return Err(CommandError::NotEnding { claim: id });
         }
         self.change(id, |claim| claim.released_at = Some(at))?;
-        self.index.unbind(&subject);
+        self.index.unbind(&ending.subject, id);
         Ok(())
     }
 
@@ -176,7 +177,7 @@ impl State {
         let new = Subject { uid: uid.to_owned(), ..old.clone() };
         self.check_subject_free(&new, id)?;
         self.change(id, |claim| claim.subject = new.clone())?;
-        self.index.unbind(&old);
+        self.index.unbind(&old, id);
         self.index.bind(&new, id);
         self.keep_place(&old, &new, None);
         Ok(())
@@ -191,10 +192,11 @@ impl State {
         let before = Arc::clone(claim);
         let mut after = Claim::clone(&before);
         edit(&mut after);
-        let counts = |claim: &Claim| (claim.stage(), claim.account.clone());
-        if before.lines != after.lines || before.held != after.held || counts(&before) != counts(&after) {
-            self.count(&before, false)?;
-            self.count(&after, true)?;
+        if before.account != after.account {
+            self.count(&before.account, Some(&before), None)?;
+            self.count(&after.account, None, Some(&after))?;
+        } else if before.stage() != after.stage() || before.lines != after.lines || before.held != after.held {
+            self.count(&before.account, Some(&before), Some(&after))?;
         }
         self.index.note_hold(&before, false);
         self.index.note_hold(&after, true);
@@ -204,9 +206,10 @@ impl State {
 
     /// Whether neither this very object nor a namesake holds another open claim.
     pub(in super::super) fn check_subject_free(&self, subject: &Subject, by: ClaimId) -> Result<(), CommandError> {
-        let holds = [self.index.by_subject.get(&subject.uid), self.index.by_object.get(&object(subject))];
-        match holds.into_iter().flatten().find(|claim| **claim != by) {
-            Some(claim) => Err(CommandError::SubjectTaken { uid: subject.uid.clone(), claim: *claim }),
+        let Subject { kind, namespace, name, uid } = subject;
+        let holds = [self.claim_of_subject(uid), self.claim_of_object(kind, namespace, name)];
+        match holds.into_iter().flatten().find(|claim| claim.id != by) {
+            Some(claim) => Err(CommandError::SubjectTaken { uid: uid.clone(), claim: claim.id }),
             None => Ok(()),
         }
     }
@@ -218,9 +221,11 @@ impl State {
         }
     }
 
-    fn count(&mut self, claim: &Claim, add: bool) -> Result<(), CommandError> {
-        let path = self.ancestry_ids(Some(&claim.account))?;
-        self.index.count(claim, &path, add).map_err(|OutOfRange| CommandError::Counter { claim: claim.id })?;
+    /// Counts out what an account had of a claim, and in what it has.
+    fn count(&mut self, account: &AccountId, was: Option<&Claim>, is: Option<&Claim>) -> Result<(), CommandError> {
+        let path = self.ancestry_ids(Some(account))?;
+        let claim = is.or(was).map_or(self.next_claim(), |claim| claim.id);
+        self.index.count(&path, was, is).map_err(|OutOfRange| CommandError::Counter { claim })?;
         self.keep_along(&path, Delta::new());
         Ok(())
     }

@@ -3,19 +3,21 @@
 //! An account keeps free what its floor exceeds of its use and of what its own units keep free. So a unit's floor lies
 //! within that of the account above it, and is not kept twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, sync::Arc};
 
-use imbl::OrdMap;
 use serde::{Serialize, Serializer};
 
 use super::{
     super::{
-        account::{Account, AccountId},
+        account::{Account, AccountId, Limit},
+        command::CommandError,
         dimensions::Dimensions,
         meter::Meter,
     },
     State,
-    counters::Counters,
+    counters::{Amount, Counters},
+    index::Index,
+    kinds::Kinds,
 };
 
 /// A floor is told by what it is of.
@@ -23,6 +25,63 @@ pub(super) type Key = (Meter, Dimensions);
 
 /// Kept free, in the meter's unit; zeros are not stored.
 pub(super) type Amounts = BTreeMap<Key, u64>;
+
+/// The amount of one floor. Accounts have a handful of floors: looking through them copies no key.
+fn amount_of(amounts: &Amounts, meter: Meter, floor: &Dimensions) -> u64 {
+    let same = amounts.iter().find(|((of, dimensions), _)| *of == meter && dimensions == floor);
+    same.map_or(0, |(_, amount)| *amount)
+}
+
+/// What counts against an account's limits and floors: what its tree uses, and what is kept free in it.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Load<'a> {
+    kinds: &'a Kinds,
+    used: Option<&'a Counters>,
+    kept: Option<&'a Kept>,
+}
+
+impl Load<'_> {
+    /// Held and used of what `selector` matches.
+    pub(in super::super) fn used(&self, meter: Meter, selector: &Dimensions) -> Amount {
+        self.used.map(|used| used.sum(self.kinds, meter, selector)).unwrap_or_default()
+    }
+
+    /// The same, and what is kept free for the account's units: what counts against a limit.
+    pub(in super::super) fn occupied(&self, meter: Meter, selector: &Dimensions) -> u64 {
+        let units = self.kept.map_or(0, |kept| kept.of_units(meter, selector));
+        self.used(meter, selector).total().saturating_add(units)
+    }
+
+    /// What the account keeps free for `floor` when its units keep `below`.
+    fn free(&self, floor: &Limit, below: u64) -> u64 {
+        let taken = self.used(floor.meter, &floor.dimensions).total();
+        floor.guaranteed.saturating_sub(taken).saturating_sub(below)
+    }
+
+    /// Whether the account keeps just what it should, its units' part left as it is.
+    fn keeps_right(&self, account: &Account) -> bool {
+        let kept = |of: fn(&Kept) -> &Amounts, floor: &Limit| {
+            self.kept.map_or(0, |kept| amount_of(of(kept), floor.meter, &floor.dimensions))
+        };
+        let mut keeps = 0;
+        for floor in account.floors() {
+            let own = kept(|kept| &kept.own, floor);
+            let below = kept(|kept| &kept.tree, floor).saturating_sub(own);
+            if self.free(floor, below) != own {
+                return false;
+            }
+            keeps += usize::from(own > 0);
+        }
+        keeps == self.kept.map_or(0, |kept| kept.own.len())
+    }
+}
+
+/// An account with what counts against its limits and floors, looked up once for all that is asked about it.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Standing<'a> {
+    pub(in super::super) account: &'a Account,
+    pub(in super::super) load: Load<'a>,
+}
 
 /// What is kept free for one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,16 +122,13 @@ impl Kept {
         units.filter(|(_, units)| *units > 0).collect()
     }
 
-    /// What `account` keeps when it uses `used` and its units keep `units`.
-    pub(super) fn of(account: &Account, used: Option<&Counters>, units: &Amounts) -> Self {
+    /// What `account` keeps under `load` when its units keep `units`.
+    fn of(account: &Account, load: Load<'_>, units: &Amounts) -> Self {
         let mut own = Amounts::new();
         for floor in account.floors() {
-            let key = (floor.meter, floor.dimensions.clone());
-            let taken = used.map_or(0, |used| used.sum(floor.meter, &floor.dimensions).total());
-            let below = units.get(&key).copied().unwrap_or(0);
-            let free = floor.guaranteed.saturating_sub(taken).saturating_sub(below);
+            let free = load.free(floor, amount_of(units, floor.meter, &floor.dimensions));
             if free > 0 {
-                own.insert(key, free);
+                own.insert((floor.meter, floor.dimensions.clone()), free);
             }
         }
         let mut tree = units.clone();
@@ -81,8 +137,11 @@ impl Kept {
     }
 
     /// Kept free for the account's units, of what `selector` covers.
-    pub(super) fn of_units(&self, meter: Meter, selector: &Dimensions) -> u64 {
-        covered(&self.units(), meter, selector)
+    fn of_units(&self, meter: Meter, selector: &Dimensions) -> u64 {
+        let within = self.tree.iter().filter(|((of, floor), _)| *of == meter && selector.covers(floor));
+        within
+            .map(|((_, floor), tree)| tree.saturating_sub(amount_of(&self.own, meter, floor)))
+            .fold(0, u64::saturating_add)
     }
 }
 
@@ -91,12 +150,6 @@ pub(super) fn add(to: &mut Amounts, more: &Amounts) {
         let sum = to.entry(key.clone()).or_default();
         *sum = sum.saturating_add(*amount);
     }
-}
-
-/// The sum of what `selector` covers.
-pub(super) fn covered(amounts: &Amounts, meter: Meter, selector: &Dimensions) -> u64 {
-    let within = amounts.iter().filter(|((of, floor), _)| *of == meter && selector.covers(floor));
-    within.map(|(_, amount)| *amount).fold(0, u64::saturating_add)
 }
 
 fn changed(amounts: &Amounts, by: &Delta) -> Amounts {
@@ -118,20 +171,35 @@ pub(super) fn difference(from: &Amounts, to: &Amounts) -> Delta {
 }
 
 impl State {
+    /// The account and those above it, leaf first.
+    pub(in super::super) fn standings(&self, id: &AccountId) -> Result<Vec<Standing<'_>>, CommandError> {
+        let path = self.ancestry(Some(id))?;
+        Ok(path.into_iter().map(|account| Standing { account, load: self.load(&account.id) }).collect())
+    }
+
+    /// What counts against the limits and floors of `account`.
+    pub(in super::super) fn load(&self, account: &AccountId) -> Load<'_> {
+        Load {
+            kinds: &self.index.kinds,
+            used: self.index.tree.get(account).map(Arc::as_ref),
+            kept: self.index.kept.get(account).map(Arc::as_ref),
+        }
+    }
+
     /// Works out anew what one account keeps, its units keeping `by` more. Gives the change for the account above.
     fn keep_for(&mut self, id: &AccountId, by: &Delta) -> Delta {
-        let old = self.index.kept.get(id);
         let Some(account) = self.accounts.get(id) else { return Delta::new() };
-        if old.is_none() && by.is_empty() && account.floors().next().is_none() {
+        let load = self.load(id);
+        if by.is_empty() && load.keeps_right(account) {
             return Delta::new();
         }
-        let old = old.cloned().unwrap_or_default();
-        let new = Kept::of(account, self.index.tree.get(id), &changed(&old.units(), by));
+        let old = load.kept.cloned().unwrap_or_default();
+        let new = Kept::of(account, load, &changed(&old.units(), by));
         let delta = difference(&old.tree, &new.tree);
         if new.tree.is_empty() {
             self.index.kept.remove(id);
         } else if new != old {
-            self.index.kept.insert(id.clone(), new);
+            self.index.kept.insert(id.clone(), Arc::new(new));
         }
         delta
     }
@@ -141,7 +209,7 @@ impl State {
     pub(super) fn keep_along(&mut self, path: &[AccountId], by: Delta) {
         let delta = path.iter().fold(by, |by, id| self.keep_for(id, &by));
         if !delta.is_empty() {
-            self.index.kept_in_all = changed(&self.index.kept_in_all, &delta);
+            self.index.kept_in_all = Arc::new(changed(&self.index.kept_in_all, &delta));
         }
     }
 
@@ -158,8 +226,7 @@ impl State {
 
     /// What counts against a limit of `account`: its tree's use and what is kept free for its units.
     pub fn occupied(&self, account: &AccountId, meter: Meter, selector: &Dimensions) -> u64 {
-        let units = self.index.kept.get(account).map_or(0, |kept| kept.of_units(meter, selector));
-        self.tree_total(account, meter, selector).total().saturating_add(units)
+        self.load(account).occupied(meter, selector)
     }
 
     /// Everything kept free in all accounts, by floor.
@@ -167,33 +234,24 @@ impl State {
         &self.index.kept_in_all
     }
 
-    /// What is kept free, worked out from the accounts, what their trees use and which lie below which: the index kept so
-    /// far is not looked at.
-    pub(super) fn keep_from_scratch(
-        &self,
-        tree: &OrdMap<AccountId, Counters>,
-        children: &OrdMap<AccountId, BTreeSet<AccountId>>,
-    ) -> (Vec<(AccountId, Kept)>, Amounts) {
+    /// What is kept free, worked out from the accounts, and what their trees use and which lie below which as `fresh`
+    /// has it: the index kept so far is not looked at.
+    pub(super) fn keep_from_scratch(&self, fresh: &Index) -> (Vec<(AccountId, Kept)>, Amounts) {
         let mut kept = Vec::new();
         let mut all = Amounts::new();
         for root in self.accounts().filter(|account| account.parent.is_none()) {
-            add(&mut all, &self.keep_below(root, tree, children, &mut kept));
+            add(&mut all, &self.keep_below(root, fresh, &mut kept));
         }
         (kept, all)
     }
 
-    fn keep_below(
-        &self,
-        account: &Account,
-        tree: &OrdMap<AccountId, Counters>,
-        children: &OrdMap<AccountId, BTreeSet<AccountId>>,
-        kept: &mut Vec<(AccountId, Kept)>,
-    ) -> Amounts {
+    fn keep_below(&self, account: &Account, fresh: &Index, kept: &mut Vec<(AccountId, Kept)>) -> Amounts {
         let mut units = Amounts::new();
-        for unit in children.get(&account.id).into_iter().flatten().filter_map(|unit| self.account(unit)) {
-            add(&mut units, &self.keep_below(unit, tree, children, kept));
+        for unit in fresh.children.get(&account.id).into_iter().flatten().filter_map(|unit| self.account(unit)) {
+            add(&mut units, &self.keep_below(unit, fresh, kept));
         }
-        let own = Kept::of(account, tree.get(&account.id), &units);
+        let used = fresh.tree.get(&account.id).map(Arc::as_ref);
+        let own = Kept::of(account, Load { kinds: &fresh.kinds, used, kept: None }, &units);
         let sum = own.tree.clone();
         if !sum.is_empty() {
             kept.push((account.id.clone(), own));

@@ -1,10 +1,12 @@
 //! What can be derived from accounts and claims and is kept to answer at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use imbl::{OrdMap, OrdSet};
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::{
     super::{
@@ -16,44 +18,37 @@ use super::{
         waiting::Ticket,
     },
     State,
-    counters::{Amount, Counters, OutOfRange},
+    counters::{Amount, CounterRow, Counters, OutOfRange, Sum},
     floors::{Amounts, Kept},
+    kinds::Kinds,
+    lookup::{Lookup, of_subject, of_uid},
 };
 
-/// Kind, namespace and name.
-pub(super) type Object = (String, String, String);
+/// Sums by account. Shared, so that a change of one account copies the sums of no other.
+pub(super) type Sums = OrdMap<AccountId, Arc<Counters>>;
 
-/// The object of a claim.
-pub(super) fn object(subject: &Subject) -> Object {
-    (subject.kind.clone(), subject.namespace.clone(), subject.name.clone())
-}
-
-fn by_object<S: serde::Serializer>(objects: &OrdMap<Object, ClaimId>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(objects)
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Index {
+    /// What the kinds in the counters stand for.
+    pub(super) kinds: Kinds,
     /// Open claims by the UID of their object.
-    pub(super) by_subject: OrdMap<String, ClaimId>,
+    pub(super) by_subject: Lookup,
     /// Open claims by kind, namespace and name of their object.
-    #[serde(serialize_with = "by_object")]
-    pub(super) by_object: OrdMap<Object, ClaimId>,
+    pub(super) by_object: Lookup,
     /// All claims by account.
     pub(super) by_account: OrdMap<AccountId, OrdSet<ClaimId>>,
     /// Accounts directly below an account.
     pub(super) children: OrdMap<AccountId, BTreeSet<AccountId>>,
     /// What an account itself has.
-    pub(super) own: OrdMap<AccountId, Counters>,
+    pub(super) own: Sums,
     /// What an account and all below it have.
-    pub(super) tree: OrdMap<AccountId, Counters>,
+    pub(super) tree: Sums,
     /// What claims take from a pool.
     pub(super) pools: OrdMap<PoolId, BTreeMap<Meter, u64>>,
     /// What is kept free for floors, by account.
-    pub(super) kept: OrdMap<AccountId, Kept>,
+    pub(super) kept: OrdMap<AccountId, Arc<Kept>>,
     /// The same in all accounts together.
-    #[serde(serialize_with = "rows")]
-    pub(super) kept_in_all: Amounts,
+    pub(super) kept_in_all: Arc<Amounts>,
     /// Claims with an open hold, by its end.
     pub(super) holds: OrdSet<(Timestamp, ClaimId)>,
     /// Requests that wait, by the UID of their object.
@@ -70,49 +65,49 @@ pub struct Discrepancy {
 }
 
 /// What a claim counts as; a released one counts nothing, and what is held on top is held at any stage.
-pub(super) fn counted(claim: &Claim) -> Result<Counters, OutOfRange> {
-    let mut counters = Counters::default();
+fn counted(claim: &Claim, kinds: &mut Kinds) -> Vec<Sum> {
     let stage = claim.stage();
     if stage == ClaimStage::Released {
-        return Ok(counters);
+        return Vec::new();
     }
-    for line in &claim.lines {
-        let amount = match stage {
-            ClaimStage::Held | ClaimStage::Reserved => Amount { held: line.quantity, used: 0 },
-            ClaimStage::Billable | ClaimStage::Ending => Amount { held: 0, used: line.quantity },
-            ClaimStage::Released => Amount::default(),
-        };
-        counters.add_one(line.meter, &line.fact(), amount)?;
-    }
-    for line in &claim.held {
-        counters.add_one(line.meter, &line.fact(), Amount { held: line.quantity, used: 0 })?;
-    }
-    Ok(counters)
-}
-
-fn rows<S: serde::Serializer>(amounts: &Amounts, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(amounts)
+    let held = |line: &Line| Amount { held: line.quantity, used: 0 };
+    let own = |line: &Line| match stage {
+        ClaimStage::Billable | ClaimStage::Ending => Amount { held: 0, used: line.quantity },
+        ClaimStage::Held | ClaimStage::Reserved | ClaimStage::Released => held(line),
+    };
+    let own = claim.lines.iter().map(|line| (line, own(line)));
+    let lines = own.chain(claim.held.iter().map(|line| (line, held(line))));
+    lines.map(|(line, amount)| Sum { meter: line.meter, kind: kinds.of(line), amount }).collect()
 }
 
 impl Index {
-    /// Counts a claim in (`add`) or out, for its account and `path` and in its pools.
-    pub(super) fn count(&mut self, claim: &Claim, path: &[AccountId], add: bool) -> Result<(), OutOfRange> {
-        let counters = counted(claim)?;
-        if counters.is_empty() {
-            return Ok(());
+    /// Counts what an account (the first of `path`, which leads to the root) has less and more, for all of `path` and in
+    /// the pools: the claim as it was and as it is.
+    pub(super) fn count<'c>(
+        &mut self,
+        path: &[AccountId],
+        was: Option<&'c Claim>,
+        is: Option<&'c Claim>,
+    ) -> Result<(), OutOfRange> {
+        let mut counted =
+            |claim: Option<&Claim>| claim.map(|claim| counted(claim, &mut self.kinds)).unwrap_or_default();
+        let (less, more) = (counted(was), counted(is));
+        for account in path.iter().take(1) {
+            shift(&mut self.own, account, &less, &more)?;
         }
-        shift(&mut self.own, &claim.account, &counters, add)?;
         for account in path {
-            shift(&mut self.tree, account, &counters, add)?;
+            shift(&mut self.tree, account, &less, &more)?;
         }
-        for line in claim.taken() {
-            self.count_in_pool(line, add)?;
-        }
-        Ok(())
+        let taken = |claim: Option<&'c Claim>| claim.filter(|claim| claim.is_open()).into_iter().flat_map(Claim::taken);
+        taken(was).try_for_each(|line| self.count_in_pool(line, false))?;
+        taken(is).try_for_each(|line| self.count_in_pool(line, true))
     }
 
     fn count_in_pool(&mut self, line: &Line, add: bool) -> Result<(), OutOfRange> {
-        let meters = self.pools.entry(line.pool.clone()).or_default();
+        let meters = match self.pools.get_mut(&line.pool) {
+            Some(meters) => meters,
+            None => self.pools.entry(line.pool.clone()).or_default(),
+        };
         let sum = meters.entry(line.meter).or_default();
         *sum = if add { sum.checked_add(line.quantity) } else { sum.checked_sub(line.quantity) }.ok_or(OutOfRange)?;
         if *sum == 0 {
@@ -126,8 +121,9 @@ impl Index {
 
     /// Enters a claim under everyone who ever held it and, while open, under its object's UID.
     pub(super) fn enter(&mut self, claim: &Claim) {
-        for holder in claim.holders() {
-            self.by_account.entry(holder.account).or_default().insert(claim.id);
+        let before = claim.history.iter().filter_map(|version| version.holder.as_ref());
+        for account in before.map(|holder| &holder.account).chain([&claim.account]) {
+            self.by_account.entry(account.clone()).or_default().insert(claim.id);
         }
         if claim.is_open() {
             self.bind(&claim.subject, claim.id);
@@ -137,14 +133,14 @@ impl Index {
 
     /// Notes that an object holds an open claim.
     pub(super) fn bind(&mut self, subject: &Subject, claim: ClaimId) {
-        self.by_subject.insert(subject.uid.clone(), claim);
-        self.by_object.insert(object(subject), claim);
+        self.by_subject.insert(of_uid(&subject.uid), claim);
+        self.by_object.insert(of_subject(subject), claim);
     }
 
-    /// Notes that it holds none any more.
-    pub(super) fn unbind(&mut self, subject: &Subject) {
-        self.by_subject.remove(&subject.uid);
-        self.by_object.remove(&object(subject));
+    /// Notes that it does not any more.
+    pub(super) fn unbind(&mut self, subject: &Subject, claim: ClaimId) {
+        self.by_subject.remove(of_uid(&subject.uid), claim);
+        self.by_object.remove(of_subject(subject), claim);
     }
 
     /// Enters (`add`) or takes out the end of a claim's open hold.
@@ -176,13 +172,14 @@ impl Index {
             self.children.entry(parent.clone()).or_default().insert(account.id.clone());
         }
         let whole = self.tree.get(&account.id).cloned().unwrap_or_default();
-        old.iter().try_for_each(|above| shift(&mut self.tree, above, &whole, false))?;
-        new.iter().try_for_each(|above| shift(&mut self.tree, above, &whole, true))
+        old.iter().try_for_each(|above| shift(&mut self.tree, above, whole.sums(), &[]))?;
+        new.iter().try_for_each(|above| shift(&mut self.tree, above, &[], whole.sums()))
     }
 
     /// Everything derived anew from accounts and claims alone.
     pub(super) fn rebuild(state: &State) -> Result<Self, CommandError> {
-        let mut fresh = Self::default();
+        // Numbers of kinds mean the same here and there: what they stand for is taken from no claim.
+        let mut fresh = Self { kinds: state.index.kinds.clone(), ..Self::default() };
         for account in state.accounts() {
             if let Some(parent) = &account.parent {
                 fresh.children.entry(parent.clone()).or_default().insert(account.id.clone());
@@ -191,14 +188,19 @@ impl Index {
         for claim in state.claims() {
             let path: Vec<_> = state.path(&claim.account)?.into_iter().map(|account| account.id.clone()).collect();
             fresh.enter(claim);
-            fresh.count(claim, &path, true).map_err(|OutOfRange| CommandError::Counter { claim: claim.id })?;
+            fresh.count(&path, None, Some(claim)).map_err(|OutOfRange| CommandError::Counter { claim: claim.id })?;
         }
-        let (kept, in_all) = state.keep_from_scratch(&fresh.tree, &fresh.children);
-        fresh.kept = kept.into_iter().collect();
-        fresh.kept_in_all = in_all;
+        let (kept, in_all) = state.keep_from_scratch(&fresh);
+        fresh.kept = kept.into_iter().map(|(account, kept)| (account, Arc::new(kept))).collect();
+        fresh.kept_in_all = Arc::new(in_all);
         fresh.waiting_by_subject =
             state.waiting().map(|waiting| (waiting.request.subject.uid.clone(), waiting.ticket)).collect();
         Ok(fresh)
+    }
+
+    /// Sums with what they are of.
+    pub(super) fn rows<'a>(&self, sums: &'a Sums) -> OrdMap<&'a AccountId, Vec<CounterRow>> {
+        sums.iter().map(|(account, counters)| (account, counters.rows(&self.kinds))).collect()
     }
 
     /// Where this differs from a recount.
@@ -216,12 +218,15 @@ impl Index {
             }
         }
         let mut found = Vec::new();
-        differ("by_subject", &self.by_subject, &fresh.by_subject, &mut found);
-        differ("by_object", &self.by_object, &fresh.by_object, &mut found);
+        for (what, kept, fresh) in
+            [("by_subject", &self.by_subject, &fresh.by_subject), ("by_object", &self.by_object, &fresh.by_object)]
+        {
+            found.extend(kept.differences(fresh).into_iter().map(|detail| Discrepancy { what, detail }));
+        }
         differ("by_account", &self.by_account, &fresh.by_account, &mut found);
         differ("children", &self.children, &fresh.children, &mut found);
-        differ("own", &self.own, &fresh.own, &mut found);
-        differ("tree", &self.tree, &fresh.tree, &mut found);
+        differ("own", &self.rows(&self.own), &fresh.rows(&fresh.own), &mut found);
+        differ("tree", &self.rows(&self.tree), &fresh.rows(&fresh.tree), &mut found);
         differ("pools", &self.pools, &fresh.pools, &mut found);
         differ("kept", &self.kept, &fresh.kept, &mut found);
         differ("waiting_by_subject", &self.waiting_by_subject, &fresh.waiting_by_subject, &mut found);
@@ -239,18 +244,18 @@ impl Index {
     }
 }
 
-fn shift(
-    map: &mut OrdMap<AccountId, Counters>,
-    account: &AccountId,
-    by: &Counters,
-    add: bool,
-) -> Result<(), OutOfRange> {
-    if by.is_empty() {
+/// Takes `less` off an account's sums and adds `more`.
+fn shift(map: &mut Sums, account: &AccountId, less: &[Sum], more: &[Sum]) -> Result<(), OutOfRange> {
+    if less.is_empty() && more.is_empty() {
         return Ok(());
     }
-    let counters = map.entry(account.clone()).or_default();
-    let counted = if add { counters.add(by) } else { counters.subtract(by) };
-    counted?;
+    let counters = match map.get_mut(account) {
+        Some(counters) => counters,
+        None => map.entry(account.clone()).or_default(),
+    };
+    let counters = Arc::make_mut(counters);
+    less.iter().try_for_each(|sum| counters.subtract(sum))?;
+    more.iter().try_for_each(|sum| counters.add(sum))?;
     if counters.is_empty() {
         map.remove(account);
     }

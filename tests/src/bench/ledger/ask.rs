@@ -92,7 +92,8 @@ impl Host {
                 "class": class, "image": "openeuler-24.03", "imageSource": {"http": "https://images.city.example/openeuler-24.03"},
                 "vcpu": vcpu, "memoryMebibytes": memory, "architecture": architecture, "diskTier": TIER,
                 "diskMebibytes": disk, "sshAuthorizedKeys": [format!("ssh-ed25519 {} operator", "A".repeat(68))],
-            }),
+            })
+            .into(),
             hold_until,
             wait: false,
         }

@@ -1,6 +1,9 @@
 //! `decisions_per_second`: how many decisions one core makes in a city of 200 departments, before any of it is written.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiyun_lab::{Lab, LabOptions};
 use jiyun_ledger::{ClaimId, Command, Entry, Event};
@@ -131,7 +134,7 @@ pub fn full_entry(city: &City) -> Result<Vec<u8>, BenchError> {
         let host = Host { department: granted, number: granted as u64, size: Size::any(&mut random) };
         book.decide(&host.request(city, None))?;
     }
-    let events = book.state().claims().map(|claim| Event::ClaimGranted { claim: Box::new(claim.as_ref().clone()) });
+    let events = book.state().claims().map(|claim| Event::ClaimGranted { claim: Arc::clone(claim) });
     let entry = Entry { seq: 1, at: book.state().at(), epoch: 1, events: events.collect() };
     Ok(serde_json::to_vec(&entry)?)
 }

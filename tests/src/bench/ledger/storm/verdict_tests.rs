@@ -1,6 +1,6 @@
 //! Whether the judgement finds what is wrong, and nothing where all is well.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiyun_ledger::{
     Command, Decision, Entry, Event, Ledger, Lineage, Meter, OpenOptions, RefusalCode, Store,
@@ -95,7 +95,7 @@ async fn a_grant_too_many_is_found_at_its_revision() {
     let (seq, mut over) = (entries[last].seq, 0);
     for event in &mut entries[last].events {
         if let Event::ClaimGranted { claim } = event {
-            let line = claim.lines.iter_mut().find(|line| line.meter == Meter::Vcpu).unwrap();
+            let line = Arc::make_mut(claim).lines.iter_mut().find(|line| line.meter == Meter::Vcpu).unwrap();
             line.quantity += 1_000_000;
             over += 1;
         }
