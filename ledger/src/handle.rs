@@ -13,7 +13,7 @@ use crate::{
     core::{
         account::Account,
         claim::ClaimId,
-        command::{Command, CommandError},
+        command::{Command, CommandError, Transfer},
         decide::Decision,
         event::Lineage,
         pool::Pool,
@@ -174,6 +174,16 @@ impl Ledger {
     /// Notes a claim's decided end, before anything is destroyed: billing stops.
     pub async fn end(&self, claim: ClaimId) -> Result<Commit, LedgerError> {
         self.record(Command::End(claim)).await
+    }
+
+    /// [`Ledger::end`], if the claim still is that of the object with this UID; an error if it was handed over.
+    pub async fn end_for(&self, claim: ClaimId, uid: impl Into<String>) -> Result<Commit, LedgerError> {
+        self.record(Command::EndFor(claim, uid.into())).await
+    }
+
+    /// Gives a claim to another account, system and object.
+    pub async fn transfer(&self, transfer: Transfer) -> Result<Commit, LedgerError> {
+        self.record(Command::Transfer(Box::new(transfer))).await
     }
 
     /// Takes the capacity of a claim that was ended back.

@@ -212,7 +212,7 @@ fn every_column_of_the_table_for_spreadsheets_is_explained() {
     let guide = text(&jiyun_lab::source_root().join("docs/finance.md"));
     let columns = source.split_once("const HEADER").unwrap().1.split_once("];").unwrap().0;
     let columns: Vec<_> = columns.split('"').skip(1).step_by(2).collect();
-    assert_eq!(columns.len(), 23);
+    assert_eq!(columns.len(), 25);
     for column in columns {
         assert!(guide.contains(&format!("| {column} |")), "{column} is not in docs/finance.md");
     }
