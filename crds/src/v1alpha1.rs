@@ -31,8 +31,8 @@ pub use compute_pool::{
 };
 pub use condition::{ConditionStatus, ConditionType, Reason};
 pub use department::{
-    Department, DepartmentAccess, DepartmentSpec, DepartmentState, DepartmentStatus, OverLimit, PlacementPreference, PlacementStrategy,
-    ProcessorPreference, QuotaLimit,
+    Department, DepartmentAccess, DepartmentSpec, DepartmentState, DepartmentStatus, OverLimit, PlacementPreference,
+    PlacementStrategy, ProcessorPreference, QuotaLimit,
 };
 pub use handover::{Handover, HandoverFailure, HandoverParty, HandoverSpec, HandoverStatus};
 pub use host_class::{HostClass, HostClassSpec, HostSeries};

@@ -82,7 +82,8 @@ impl LedgerError {
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 
 pub(crate) enum Message {
-    Decide(Box<ClaimRequest>, Reply<Decision>),
+    /// With the claim it must be a change of, if it must be one.
+    Decide(Box<ClaimRequest>, Option<ClaimId>, Reply<Decision>),
     Record(Box<Command>, Reply<Commit>),
 }
 
@@ -139,8 +140,18 @@ impl Ledger {
     /// Decides a claim or a change of one. A refusal is a decision, not an error. If the caller goes away before the
     /// answer, the claim may have been granted: asking again returns it.
     pub async fn decide(&self, request: ClaimRequest) -> Result<Decision, LedgerError> {
+        self.ask(request, None).await
+    }
+
+    /// [`Ledger::decide`] of a change of `claim`: an error if its subject does not hold that claim any more, which may have
+    /// been handed over; never a grant of another one.
+    pub async fn decide_change(&self, claim: ClaimId, request: ClaimRequest) -> Result<Decision, LedgerError> {
+        self.ask(request, Some(claim)).await
+    }
+
+    async fn ask(&self, request: ClaimRequest, claim: Option<ClaimId>) -> Result<Decision, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.send(Message::Decide(Box::new(request), reply)).await.map_err(|_| LedgerError::Closed)?;
+        self.inbox.send(Message::Decide(Box::new(request), claim, reply)).await.map_err(|_| LedgerError::Closed)?;
         answer.await.map_err(|_| LedgerError::Unknown)?
     }
 

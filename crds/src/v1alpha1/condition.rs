@@ -122,7 +122,7 @@ pub enum Reason {
     HandingOver,
     /// Completed, Admitted: it was handed over to another department.
     HandedOver,
-    /// Completed: some hosts or systems cannot go over as they are; the status names them.
+    /// Completed: some hosts cannot go over as they are; the status names them.
     NotAllHandedOver,
 }
 

@@ -80,29 +80,26 @@ pub struct HandoverStatus {
     /// Hosts that went over: the other department pays for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved: Option<u64>,
-    /// Hosts and systems that cannot go over as they are; `failures` says why.
+    /// Hosts that cannot go over as they are; `failures` says why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<u64>,
     /// The first of them, at most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["kind".to_owned(), "name".to_owned()]))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["host".to_owned()]))]
     pub failures: Vec<HandoverFailure>,
     /// When everything had gone over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<DateTime>,
 }
 
-/// Something that cannot go over as it is.
+/// A host that cannot go over as it is.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HandoverFailure {
-    /// `CloudHost` or `InformationSystem`.
+    /// Name of the host in the department that hands over.
     #[schemars(length(max = 63))]
-    pub kind: String,
-    /// Its name in the department that hands over.
-    #[schemars(length(max = 63))]
-    pub name: String,
+    pub host: String,
     /// Code, as in the message catalogue.
     #[schemars(length(max = 63))]
     pub code: String,

@@ -9,7 +9,7 @@ use crate::{
     core::{
         claim::ClaimId,
         command,
-        decide::{Decision, Plan, decide},
+        decide::{Decision, Plan, check_holder, decide},
         event::{Entry, Event, HoldEnd, MAX_ENTRY_BYTES},
         placement::PlacementReport,
         request::ClaimRequest,
@@ -97,10 +97,11 @@ impl<'a> Batch<'a> {
         self.sweep();
         match message {
             // Nobody waits any more: what was not begun is not done.
-            Message::Decide(_, reply) if reply.is_closed() => {}
+            Message::Decide(_, _, reply) if reply.is_closed() => {}
             Message::Record(_, reply) if reply.is_closed() => {}
-            Message::Decide(request, reply) => {
-                let outcome = self.decide(&request);
+            Message::Decide(request, claim, reply) => {
+                let held = claim.map_or(Ok(()), |claim| check_holder(&self.working, &request, claim));
+                let outcome = held.map_err(LedgerError::from).and_then(|()| self.decide(&request));
                 self.pending.push(Pending::Decision(reply, outcome));
             }
             Message::Record(command, reply) => {
@@ -203,7 +204,7 @@ impl<'a> Batch<'a> {
 /// Tells one caller that its request was not looked at.
 pub(super) fn refuse(message: Message, error: &LedgerError) {
     match message {
-        Message::Decide(_, reply) => drop(reply.send(Err(error.clone()))),
+        Message::Decide(_, _, reply) => drop(reply.send(Err(error.clone()))),
         Message::Record(_, reply) => drop(reply.send(Err(error.clone()))),
     }
 }

@@ -1,9 +1,11 @@
 //! Departments change: claims go to another account; nothing moves, and each pays for its own time.
 
 use jiyun_ledger::{
-    Account, AccountState, Command, CommandError, Dimensions, Holder, Meter, Period, Subject, Transfer, UsageFilter, tie,
-    usage,
+    Account, AccountState, Command, CommandError, Dimensions, Holder, Meter, Period, Subject, Transfer, UsageFilter,
+    tie, usage,
 };
+
+use jiyun_ledger::core::decide::check_holder;
 
 use crate::city::{Book, at, compute, host};
 
@@ -76,6 +78,8 @@ fn a_month_that_is_past_reads_the_same_after_a_claim_was_handed_over_under_anoth
     assert_eq!(usage(&book.state, november, &filter), before);
 }
 
+type Named = Vec<(Option<Holder>, Option<Holder>)>;
+
 #[test]
 fn both_holders_are_named_on_each_others_lines_and_no_past_month_changes() {
     let mut book = book();
@@ -86,7 +90,6 @@ fn both_holders_are_named_on_each_others_lines_and_no_past_month_changes() {
     let transfer = to_finance(&book, "a");
     book.set(&transfer);
     let taker = book.state.claim_of_subject("a-anew").unwrap().holder();
-    type Named = Vec<(Option<Holder>, Option<Holder>)>;
     let named = |account: &str, from: &str, to: &str| -> Named {
         let filter = UsageFilter { account: Some(account.into()), payer: None };
         let rows = usage(&book.state, Period { from: at(from), to: at(to) }, &filter);
@@ -115,6 +118,17 @@ fn a_claim_handed_over_is_not_ended_for_its_old_object() {
 }
 
 #[test]
+fn a_change_asked_for_by_the_old_object_is_refused_and_no_claim_of_its_own() {
+    let mut book = book();
+    let id = book.grant(&host("tax", "a", 4, 1024));
+    assert!(check_holder(&book.state, &host("tax", "a", 2, 1024), id).is_ok());
+    let transfer = to_finance(&book, "a");
+    book.set(&transfer);
+    let refused = check_holder(&book.state, &host("tax", "a", 2, 1024), id).unwrap_err();
+    assert!(refused.to_string().contains("belongs to another object"), "{refused}");
+}
+
+#[test]
 fn a_closed_account_is_handed_nothing_and_hands_over_what_it_has() {
     let mut book = book();
     book.grant(&host("tax", "a", 4, 1024));
@@ -127,9 +141,13 @@ fn a_closed_account_is_handed_nothing_and_hands_over_what_it_has() {
     assert!(book.record(&transfer).unwrap());
     close(&mut book, "finance");
     let Command::Transfer(back) = transfer else { unreachable!() };
-    let back = Transfer { account: "tax".into(), subject: Subject { uid: "b".to_owned(), ..back.subject.clone() }, ..*back };
+    let back =
+        Transfer { account: "tax".into(), subject: Subject { uid: "b".to_owned(), ..back.subject.clone() }, ..*back };
     let refused = book.record(&Command::Transfer(Box::new(back)));
-    assert!(matches!(&refused, Err(CommandError::AccountClosed { account }) if account.as_str() == "tax"), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(CommandError::AccountClosed { account }) if account.as_str() == "tax"),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -95,7 +95,11 @@ fn of_claim(line: &ClaimLine) -> Vec<String> {
         line.since.to_string(),
         line.granted.to_string(),
         line.changed.to_string(),
-        line.received_from.iter().map(|from| format!("{}/{}", from.account, from.resource)).collect::<Vec<_>>().join(", "),
+        line.received_from
+            .iter()
+            .map(|from| format!("{}/{}", from.account, from.resource))
+            .collect::<Vec<_>>()
+            .join(", "),
     ]
 }
 
