@@ -6,7 +6,7 @@ mod ending;
 mod gaps;
 mod hold;
 mod meddler;
-mod program;
+pub(super) mod program;
 
 use std::{sync::Arc, time::Duration};
 
