@@ -65,18 +65,19 @@ async fn settle(handover: &Handover, context: &Context) -> Result<Outcome, Recon
         Ok(route) => route,
         Err(rejection) => return Ok(Progress::of(&before).rejected(&rejection)),
     };
-    let created = handover.metadata.creation_timestamp.as_ref().map(|created| created.0);
-    let moved = || context.ledger.read(|state| plan::moved(state, &route, created));
+    // By the ledger's own clock, since it is compared with what the ledger records.
+    let since = Progress::of(&before).started().unwrap_or_else(|| context.ledger.read(|state| state.at()));
+    let moved = || context.ledger.read(|state| plan::moved(state, &route, since));
     if !condition::is_true(&before.conditions, ConditionType::Ready) {
         // It is told that it makes sense before anything goes: who finds a system gone later knows where it went.
         let remaining = found.hosts.iter().filter(|host| route.concerns(host)).count();
-        return Ok(Progress::begun(moved(), remaining));
+        return Ok(Progress::begun(since, moved(), remaining));
     }
     let mut carrier = Carrier::new(&route, &found, context);
     let round = carrier.carry(AT_ONCE).await?;
     let again = if round.more { AT_ONCE_AGAIN } else { UNDER_WAY };
     let emptied = round.remaining == 0 && carrier.systems_left().await? == 0;
-    let progress = Progress::after(moved(), &round);
+    let progress = Progress::after(since, moved(), &round);
     Ok(if emptied { progress.ended(jiff::Timestamp::now()).completed() } else { progress.under_way(again) })
 }
 

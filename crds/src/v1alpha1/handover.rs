@@ -88,6 +88,9 @@ pub struct HandoverStatus {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["host".to_owned()]))]
     pub failures: Vec<HandoverFailure>,
+    /// Since when hosts go over, by the account book's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime>,
     /// When everything had gone over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<DateTime>,

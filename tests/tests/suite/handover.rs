@@ -126,6 +126,16 @@ async fn lines(bureau: &Bureau<'_>, meter: &str) -> Result<Vec<Value>, WorldErro
     Ok(lines.into_iter().filter(|line| line["meter"] == meter).collect())
 }
 
+/// Waits until so many hosts are on a department's statement: each begins to show when a second of it is over.
+async fn billed(bureau: &Bureau<'_>, hosts: usize) -> Result<Vec<Value>, WorldError> {
+    let what = format!("{hosts} hosts on the statement of {}", bureau.name);
+    Ok(wait_for(what, PATIENCE, || async {
+        let lines = lines(bureau, "Vcpu").await.map_err(|error| error.to_string())?;
+        if lines.len() == hosts { Ok(lines) } else { Err(format!("{lines:?}")) }
+    })
+    .await?)
+}
+
 #[tokio::test]
 async fn a_system_goes_to_another_department_while_its_machines_run_on() -> Result<(), WorldError> {
     let world = World::shared().await?;
@@ -133,6 +143,7 @@ async fn a_system_goes_to_another_department_while_its_machines_run_on() -> Resu
     system(&giver, "levy").await?;
     order(&giver, "levy", &["web-1", "web-2"]).await?;
     order(&giver, "portal", &["own"]).await?;
+    billed(&giver, 3).await?;
     let (before, held) = (machines(world, &giver.name).await?, claims(&giver).await?);
     let name = world.lab.unique_name("levy");
     world.lab.apply_text(&handover(&name, &giver, &taker, Some(("levy", None))).to_string()).await?;
@@ -149,7 +160,11 @@ async fn a_system_goes_to_another_department_while_its_machines_run_on() -> Resu
     assert_eq!(claims(&giver).await?.into_keys().collect::<Vec<_>>(), ["own"], "a split: the rest stays");
     let left = world.lab.kubectl(&["get", "isys", "-n", &format!("dept-{}", giver.name), "-o", "name"]).await?;
     assert!(!left.contains("levy") && left.contains("portal"), "{left}");
-    assert_eq!((giver.used("Vcpu").await?, taker.used("Vcpu").await?), ((2, 0), (4, 0)), "above the taker's limit of 2");
+    assert_eq!(
+        (giver.used("Vcpu").await?, taker.used("Vcpu").await?),
+        ((2, 0), (4, 0)),
+        "above the taker's limit of 2"
+    );
     labelled(world, &giver, &taker).await?;
     statements_tie(&giver, &taker, &held).await?;
     new_life(&giver, &taker).await
@@ -174,7 +189,7 @@ async fn statements_tie(
     taker: &Bureau<'_>,
     held: &BTreeMap<String, String>,
 ) -> Result<(), WorldError> {
-    let (gave, got) = (lines(giver, "Vcpu").await?, lines(taker, "Vcpu").await?);
+    let (got, gave) = (billed(taker, 2).await?, billed(giver, 3).await?);
     for host in ["web-1", "web-2"] {
         let of = |lines: &[Value]| lines.iter().find(|line| line["claim"] == held[host].as_str()).cloned();
         let (gave, got) = (of(&gave).unwrap(), of(&got).unwrap());

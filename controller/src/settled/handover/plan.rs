@@ -139,17 +139,13 @@ pub fn marked(host: &CloudHost) -> Option<&str> {
     host.annotations().get(ANNOTATION_HANDOVER).map(String::as_str)
 }
 
-/// Clocks of the API server and the ledger may differ by so much.
-const SKEW_SECONDS: i64 = 60;
-
-/// Hosts that have gone over since the handover was written, as the ledger has it.
-pub fn moved(state: &State, route: &Route, created: Option<Timestamp>) -> u64 {
-    let since = created.map_or(i64::MIN, |created| created.as_second().saturating_sub(SKEW_SECONDS));
+/// Hosts that have gone over since the handover began, as the ledger has it and by its clock.
+pub fn moved(state: &State, route: &Route, since: Timestamp) -> u64 {
     let went = |claim: &&std::sync::Arc<Claim>| {
         let takers = claim.holders().into_iter().skip(1);
         let gave = claim.history.iter().filter_map(|version| Some((version.until, version.holder.as_ref()?)));
         gave.zip(takers).any(|((until, giver), taker)| {
-            until.as_second() >= since
+            until >= since
                 && giver.account.as_str() == route.from
                 && taker.account.as_str() == route.to
                 && route.only.as_ref().is_none_or(|only| *only == giver.system)

@@ -52,6 +52,7 @@ pub struct Progress {
     moved: u64,
     failed: u64,
     failures: Vec<HandoverFailure>,
+    started_at: Option<DateTime>,
     completed_at: Option<DateTime>,
 }
 
@@ -63,32 +64,39 @@ impl Progress {
             moved: status.moved.unwrap_or_default(),
             failed: status.failed.unwrap_or_default(),
             failures: status.failures.clone(),
+            started_at: status.started_at.clone(),
             completed_at: status.completed_at.clone(),
         }
     }
 
     /// It makes sense, and nothing has gone yet.
-    pub fn begun(moved: u64, remaining: usize) -> Outcome {
-        let begun = Self { total: moved.saturating_add(remaining as u64), moved, ..Self::default() };
+    pub fn begun(since: Timestamp, moved: u64, remaining: usize) -> Outcome {
+        let total = moved.saturating_add(remaining as u64);
+        let begun = Self { total, moved, started_at: Some(written(since)), ..Self::default() };
         begun.under_way(super::AT_ONCE_AGAIN)
     }
 
     /// After a look.
-    pub fn after(moved: u64, round: &Round) -> Self {
+    pub fn after(since: Timestamp, moved: u64, round: &Round) -> Self {
         let left = round.remaining.saturating_sub(round.leaving) as u64;
         Self {
             total: moved.saturating_add(left),
             moved,
             failed: round.failures.len() as u64,
             failures: round.failures.iter().take(TOLD).map(|Failure(failure)| failure.clone()).collect(),
+            started_at: Some(written(since)),
             completed_at: None,
         }
     }
 
     /// Everything had gone at this moment.
     pub fn ended(self, now: Timestamp) -> Self {
-        let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-        Self { completed_at: Some(DateTime::from(now.to_string().as_str())), ..self }
+        Self { completed_at: Some(written(now)), ..self }
+    }
+
+    /// Since when hosts go over; none if it has not begun.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started_at.as_ref().and_then(|at| at.timestamp().ok())
     }
 
     /// The fields of the status beside conditions.
@@ -97,6 +105,9 @@ impl Progress {
         if let Some(status) = status.as_object_mut() {
             if !self.failures.is_empty() {
                 status.insert("failures".to_owned(), json!(self.failures));
+            }
+            if let Some(at) = &self.started_at {
+                status.insert("startedAt".to_owned(), json!(at));
             }
             if let Some(at) = &self.completed_at {
                 status.insert("completedAt".to_owned(), json!(at));
@@ -154,6 +165,12 @@ impl Progress {
     }
 }
 
+/// In whole seconds, as the ledger's times are.
+fn written(at: Timestamp) -> DateTime {
+    let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
+    DateTime::from(at.to_string().as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,7 +178,7 @@ mod tests {
     #[test]
     fn hosts_on_their_way_out_count_as_moved_and_not_twice() {
         let round = Round { remaining: 5, leaving: 2, ..Round::default() };
-        let progress = Progress::after(2, &round);
+        let progress = Progress::after(Timestamp::UNIX_EPOCH, 2, &round);
         assert_eq!((progress.total, progress.moved), (5, 2));
     }
 
@@ -170,7 +187,7 @@ mod tests {
         let failures =
             (0..40).map(|number| Failure::new(&format!("web-{number}"), "HostNotGranted", &Parameters::new()));
         let round = Round { remaining: 40, failures: failures.collect(), ..Round::default() };
-        let progress = Progress::after(1, &round);
+        let progress = Progress::after(Timestamp::UNIX_EPOCH, 1, &round);
         assert_eq!((progress.failed, progress.failures.len()), (40, TOLD));
         let read: HandoverStatus = serde_json::from_value(progress.status()).unwrap();
         assert_eq!(Progress::of(&read), progress);

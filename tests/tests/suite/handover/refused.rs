@@ -27,7 +27,8 @@ async fn a_handover_that_makes_no_sense_moves_nothing_and_says_why() -> Result<(
     let closed = "jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}=Closed";
     world.lab.kubectl(&["wait", "department", &taker.name, &format!("--for={closed}"), "--timeout=60s"]).await?;
     world.lab.apply_text(&handover(&name, &giver, &taker, Some(("portal", Some("portal")))).to_string()).await?;
-    let status = wait_handover(world, &name, "closed", |status| says(status, "Ready", "False", "Misconfigured")).await?;
+    let status =
+        wait_handover(world, &name, "closed", |status| says(status, "Ready", "False", "Misconfigured")).await?;
     assert!(status.to_string().contains("closed"), "{status}");
     giver.wait_ready("web-1").await?;
 
@@ -41,7 +42,7 @@ async fn a_handover_that_makes_no_sense_moves_nothing_and_says_why() -> Result<(
 }
 
 #[tokio::test]
-async fn a_host_that_was_never_granted_holds_a_handover_up_until_it_is_withdrawn() -> Result<(), WorldError> {
+async fn a_host_that_was_never_granted_holds_a_handover_up_until_one_of_both_is_withdrawn() -> Result<(), WorldError> {
     let world = World::shared().await?;
     let (giver, taker) = (world.department(Quota::cores(2)).await?, world.department(Quota::AMPLE).await?);
     order(&giver, "portal", &["web-1"]).await?;
@@ -49,13 +50,26 @@ async fn a_host_that_was_never_granted_holds_a_handover_up_until_it_is_withdrawn
     assert_eq!(refused.json()["code"], "ExceedsLimit", "{refused:?}");
     let name = world.lab.unique_name("held-up");
     world.lab.apply_text(&handover(&name, &giver, &taker, Some(("portal", Some("gate")))).to_string()).await?;
-    let held_up = |status: &serde_json::Value| says(status, "Completed", "False", "NotAllHandedOver") && status["moved"] == 1;
+    let held_up =
+        |status: &serde_json::Value| says(status, "Completed", "False", "NotAllHandedOver") && status["moved"] == 1;
     let status = wait_handover(world, &name, "held up", held_up).await?;
     assert_eq!((&status["total"], &status["failed"]), (&json!(2), &json!(1)), "{status}");
-    assert_eq!((&status["failures"][0]["host"], &status["failures"][0]["code"]), (&json!("web-2"), &json!("HostNotGranted")));
+    assert_eq!(
+        (&status["failures"][0]["host"], &status["failures"][0]["code"]),
+        (&json!("web-2"), &json!("HostNotGranted"))
+    );
     taker.wait_ready("web-1").await?;
+    // What has gone stays there, and the rest is as it was.
+    world.lab.kubectl(&["delete", "handover", &name, "--timeout=60s"]).await?;
+    taker.wait_ready("web-1").await?;
+    let left = world.hosts(&giver.name).await?.get("web-2").await?;
+    assert!(left.metadata.annotations.is_none_or(|all| !all.contains_key("jiyun.io/handover")));
+
+    let again = world.lab.unique_name("again");
+    world.lab.apply_text(&handover(&again, &giver, &taker, Some(("portal", Some("gate")))).to_string()).await?;
+    wait_handover(world, &again, "held up", |status| says(status, "Completed", "False", "NotAllHandedOver")).await?;
     giver.caller.delete(&giver.host_path("web-2")).await?;
-    let status = completed(world, &name).await?;
+    let status = completed(world, &again).await?;
     assert!(status["completedAt"].is_string() && status["failed"] == 0, "{status}");
     Ok(())
 }
@@ -69,7 +83,8 @@ async fn a_host_in_the_hands_of_a_handover_is_changed_and_deleted_by_nobody_else
     let as_controller = world.hosts_with(world.lab.client_as(&token).await?, &bureau.name);
     let operator = world.lab.client_as(&world.lab.person(&format!("{}-operator", bureau.name))?.token).await?;
     let hosts = world.hosts_with(operator, &bureau.name);
-    let (patch, mark) = (PatchParams::default(), json!({"metadata": {"annotations": {"jiyun.io/handover": "x/web-1"}}}));
+    let (patch, mark) =
+        (PatchParams::default(), json!({"metadata": {"annotations": {"jiyun.io/handover": "x/web-1"}}}));
     let forged = hosts.patch("web-1", &patch, &Patch::Merge(&mark)).await.unwrap_err();
     assert!(forged.to_string().contains("written by the platform"), "{forged}");
 
@@ -97,7 +112,8 @@ async fn handovers_are_the_platform_operators_alone_and_bear_their_names() -> Re
     let group = format!("--as-group={}-operators", bureau.name);
     let home = format!("dept-{}", bureau.name);
     for verb in ["create", "get", "list", "delete", "patch"] {
-        let answer = world.lab.kubectl(&["auth", "can-i", verb, "handovers.jiyun.io", "-n", &home, &nobody, &group]).await;
+        let answer =
+            world.lab.kubectl(&["auth", "can-i", verb, "handovers.jiyun.io", "-n", &home, &nobody, &group]).await;
         let told = answer.unwrap_or_else(|error| error.to_string());
         assert!(!told.contains("yes"), "{verb}: {told}");
     }
