@@ -75,7 +75,7 @@ async fn a_department_merged_into_another_is_closed_and_deleted_and_its_machines
         assert_eq!(taker.caller.delete(&taker.host_path(host)).await?.status, StatusCode::ACCEPTED);
         taker.wait_gone(host).await?;
     }
-    lab.kubectl(&["wait", "department", &giver.name, "--for=delete", "--timeout=120s"]).await?;
+    lab.kubectl(&["wait", "department", &giver.name, "--for=delete", "--timeout=180s"]).await?;
     assert_eq!(lines(&giver, "Hosts").await?, paid, "and after everything of it is gone");
     Ok(())
 }
