@@ -66,7 +66,7 @@ async fn settle(handover: &Handover, context: &Context) -> Result<Outcome, Recon
         Err(rejection) => return Ok(Progress::of(&before).rejected(&rejection)),
     };
     // By the ledger's own clock, since it is compared with what the ledger records.
-    let since = Progress::of(&before).started().unwrap_or_else(|| context.ledger.read(|state| state.at()));
+    let since = Progress::of(&before).started().unwrap_or_else(|| context.ledger.read(jiyun_ledger::State::at));
     let moved = || context.ledger.read(|state| plan::moved(state, &route, since));
     if !condition::is_true(&before.conditions, ConditionType::Ready) {
         // It is told that it makes sense before anything goes: who finds a system gone later knows where it went.

@@ -27,7 +27,7 @@ fn system(department: &str, name: &str, level: u8, mark: Option<&str>) -> Inform
     .unwrap()
 }
 
-fn handover(from: Value, to: Value) -> Handover {
+fn handover(from: &Value, to: &Value) -> Handover {
     serde_json::from_value(json!({
         "apiVersion": "jiyun.io/v1alpha1", "kind": "Handover", "metadata": {"name": "reform"},
         "spec": {"from": from, "to": to},
@@ -36,7 +36,7 @@ fn handover(from: Value, to: Value) -> Handover {
 }
 
 fn whole() -> Handover {
-    handover(json!({"departmentRef": {"name": "tax"}}), json!({"departmentRef": {"name": "finance"}}))
+    handover(&json!({"departmentRef": {"name": "tax"}}), &json!({"departmentRef": {"name": "finance"}}))
 }
 
 fn one(there: Option<&str>) -> Handover {
@@ -44,7 +44,7 @@ fn one(there: Option<&str>) -> Handover {
     if let Some(there) = there {
         to["systemRef"] = json!({"name": there});
     }
-    handover(json!({"departmentRef": {"name": "tax"}, "systemRef": {"name": "portal"}}), to)
+    handover(&json!({"departmentRef": {"name": "tax"}, "systemRef": {"name": "portal"}}), &to)
 }
 
 fn found() -> Found {
