@@ -7,6 +7,7 @@ pub mod approved;
 mod digest;
 mod ending;
 pub mod found;
+pub mod handed;
 mod parking;
 pub mod plan;
 pub mod rejection;
@@ -71,6 +72,19 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     let found = found::dereference(host, &context.catalogue);
     let valid = valid::validate(host, &found);
     let held = open_claim(host, context).filter(|claim| claim.stage() != ClaimStage::Ending);
+    if held.is_none()
+        && let Some(reason) = handed::over(host, context)
+    {
+        // Most are through in a moment: nobody reads what is said meanwhile.
+        let now = Timestamp::now();
+        let silent = report::is_young(host, now) && host.status.is_none();
+        let patience = Duration::from_secs(report::PATIENCE_SECONDS.unsigned_abs());
+        return if silent {
+            Ok(Action::requeue(patience))
+        } else {
+            report(host, &Standing::Undecided(reason), context).await
+        };
+    }
     if held.is_some() && !context.engines_listed.is_open() {
         // A machine not listed yet would be taken for missing and applied again. Decisions and endings need no list.
         return Ok(Action::requeue(NOT_LISTED));
@@ -121,6 +135,7 @@ pub fn disputed(host: &CloudHost, context: &Context) -> Option<String> {
         // It will be released, and then the name is free.
         Some(claim) if claim.stage() == ClaimStage::Ending => None,
         Some(claim) => Some(claim.id.to_string()),
+        None if handed::is_over(host, context) => None,
         None => host.status.as_ref()?.claim_id.clone(),
     }
 }
@@ -146,6 +161,9 @@ async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Stand
     }
     if is_taken(host, context) {
         return Ok(Standing::Undecided(Reason::Undecided));
+    }
+    if let Some(rejection) = handed::name_in_use(host, context) {
+        return Ok(Standing::Rejected(rejection));
     }
     if let Some(refusal) = standing_refusal(host, &valid.digest) {
         return Ok(refusal);
@@ -238,7 +256,7 @@ async fn serve(
 /// Whether the machine of a claim is declared to run.
 fn is_on(claim: &Claim, context: &Context) -> bool {
     let Some((site, _)) = whereabouts(claim, context) else { return false };
-    let machine = site.machine(&request::engine_namespace(claim), &claim.subject.name);
+    let machine = site.machine(&request::engine_namespace(claim), request::engine_name(claim));
     machine.is_some_and(|machine| machine.spec.run_strategy.as_deref() == Some(kubevirt::run_strategy(Power::On)))
 }
 
@@ -324,6 +342,15 @@ async fn take(
             site.unseen_disks.wrote(disk.clone());
             observed.disk = Some(disk);
         }
+        Step::RelabelDisk => {
+            let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
+            let labels = desired.disk.pointer("/metadata/labels").cloned().unwrap_or_default();
+            if let Some(disk) = &observed.disk {
+                let disk = context.writer.relabel(&api, disk, &labels).await?;
+                site.unseen_disks.wrote(disk.clone());
+                observed.disk = Some(disk);
+            }
+        }
         Step::ApplyMachine(why) => {
             let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
             let machine = match there(&api, &desired.machine, why, desired).await? {
@@ -367,7 +394,7 @@ fn name_of(object: &serde_json::Value) -> &str {
 /// Whether the machine or the disk of a claim in use is not where it was. A site that cannot be reached says nothing.
 pub fn has_vanished(claim: &Claim, context: &Context) -> bool {
     let Some((site, _)) = whereabouts(claim, context) else { return false };
-    let (namespace, name) = (request::engine_namespace(claim), &claim.subject.name);
+    let (namespace, name) = (request::engine_namespace(claim), request::engine_name(claim));
     site.machine(&namespace, name).is_none() || site.disk(&namespace, &names::system_disk_name(name)).is_none()
 }
 
@@ -376,6 +403,12 @@ pub fn label_of(claim: ClaimId, state: &State) -> String {
     let lineage = state.lineage().map(ToString::to_string).unwrap_or_default();
     let beginning: String = lineage.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
     format!("{claim}.{beginning}")
+}
+
+/// The claim an engine object is labelled with, if it is one of this book.
+pub fn labelled<'a>(label: &str, state: &'a State) -> Option<&'a Arc<Claim>> {
+    let claim = state.claim(label.split_once('.')?.0.parse().ok()?)?;
+    (label_of(claim.id, state) == label).then_some(claim)
 }
 
 fn claim_label(claim: &Claim, context: &Context) -> String {

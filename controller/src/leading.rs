@@ -4,8 +4,8 @@ use std::{future::ready, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
 use jiyun_crds::v1alpha1::{
-    CloudHost, ComputePool, Department, HostClass, HostImage, InformationSystem, NetworkZone, PriceList, Site,
-    StoragePool,
+    CloudHost, ComputePool, Department, Handover, HostClass, HostImage, InformationSystem, NetworkZone, PriceList,
+    Site, StoragePool,
 };
 use jiyun_ledger::{Ledger, Lineage, OpenReport};
 use kube::{Api, Client, runtime::watcher};
@@ -72,6 +72,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let storage_pools = watched_everywhere::<StoragePool>(&client, &metrics);
     let sites = watched_everywhere::<Site>(&client, &metrics);
     let prices = watched_everywhere::<PriceList>(&client, &metrics);
+    let handovers = watched_everywhere::<Handover>(&client, &metrics);
     let engines_only = || {
         watcher::Config::default().labels(&format!(
             "{}={}",
@@ -146,7 +147,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     settle!(
         zones: stream::pending(), sites: stream::pending(), classes: stream::pending(), images: stream::pending(),
         prices: stream::pending(), departments: again(), systems: again(), compute_pools: hardware,
-        storage_pools: again(),
+        storage_pools: again(), handovers: stream::pending(),
     );
 
     tasks.spawn(lineage::keep(

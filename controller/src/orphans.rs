@@ -204,7 +204,8 @@ async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
         Err(kube::Error::Api(status)) if names_object(&status, name) => {}
         Err(source) => return Err(ReconcileError::read(format!("CloudHost {name}"), source)),
     }
-    context.ledger.end(id).await?;
+    // A claim handed over in this moment has another object.
+    context.ledger.end_for(id, claim.subject.uid.as_str()).await?;
     if dismantle(&claim, context).await?.is_none() {
         context.ledger.release(id).await?;
         warn!(claim = %id, host.namespace = namespace, host.name = name, "released: its object had vanished");

@@ -6,6 +6,7 @@
 mod catalogue_kinds;
 mod compute_pool;
 mod department;
+mod handover;
 mod information_system;
 mod pool;
 mod price_list;
@@ -70,6 +71,13 @@ pub trait Settled: Watched {
 
     /// The generation its status speaks of.
     fn observed_generation(&self) -> Option<i64>;
+
+    /// Whether its status says all of `further`, what is found out beside conditions: asked of kinds where that changes
+    /// while no condition does.
+    fn says(&self, further: &Value) -> bool {
+        let _ = further;
+        true
+    }
 }
 
 /// What came of looking at an object.
@@ -141,7 +149,7 @@ async fn settle_one<K: Settled>(object: &K, context: &Context) -> Result<Action,
     let before: Vec<_> =
         object.conditions().iter().filter(|condition| condition.type_ != OVER_LIMIT).cloned().collect();
     let conditions = merged(&before, outcome.findings, generation, Timestamp::now());
-    if conditions != before || object.observed_generation() != generation {
+    if conditions != before || object.observed_generation() != generation || !object.says(&outcome.status) {
         let mut status = json!({"conditions": conditions, "observedGeneration": generation});
         if let (Some(status), Some(further)) = (status.as_object_mut(), outcome.status.as_object()) {
             status.extend(further.clone());

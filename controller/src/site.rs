@@ -103,6 +103,11 @@ impl Sites {
         hash.finish()
     }
 
+    /// The engines of every site that is served.
+    pub fn all(&self) -> impl Iterator<Item = &SiteEngines> {
+        std::iter::once(&self.hub)
+    }
+
     /// The engines of `site`, if they are served.
     pub fn engines(&self, site: &Site) -> Option<&SiteEngines> {
         // The hub is the site without credentials; others are refused until their engines can be served.

@@ -3,6 +3,7 @@
 use std::{fmt::Debug, future::ready};
 
 use futures::{Stream, StreamExt, TryStreamExt};
+use jiyun_crds::names::ANNOTATION_HANDOVER;
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::DeserializeGuard,
@@ -61,10 +62,10 @@ pub fn watched<K: Watched>(
         .modify(|object: &mut Guarded<K>| {
             let meta = object.meta_mut();
             meta.managed_fields = None;
-            // Of annotations, only our own mark on engine objects is read: tenants can write a quarter of a megabyte of
-            // others on each object, and every object is kept in memory.
+            // Of annotations, only our own marks are read: tenants can write a quarter of a megabyte of others on each
+            // object, and every object is kept in memory.
             if let Some(annotations) = &mut meta.annotations {
-                annotations.retain(|name, _| name == applied::ANNOTATION);
+                annotations.retain(|name, _| [applied::ANNOTATION, ANNOTATION_HANDOVER].contains(&name.as_str()));
             }
         })
         .reflect(writer)

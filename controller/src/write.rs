@@ -5,9 +5,9 @@ use std::{fmt::Debug, time::Duration};
 
 use kube::{
     Api, Resource,
-    api::{DeleteParams, Patch, PatchParams, Preconditions, PropagationPolicy},
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
 };
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use thiserror::Error;
 
@@ -84,6 +84,19 @@ impl Writer {
         self.sent("apply", K::kind(&()).into_owned(), name, api.patch(name, &parameters, &Patch::Apply(object))).await
     }
 
+    /// Creates `object`, where one that is there already must not be taken over: then it fails with status 409.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn create<K>(&self, api: &Api<K>, object: &K) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize,
+    {
+        let name = object.meta().name.clone().unwrap_or_default();
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        self.sent("create", K::kind(&()).into_owned(), &name, api.create(&parameters, object)).await
+    }
+
     /// Applies `status` to the status subresource.
     ///
     /// # Errors
@@ -120,6 +133,43 @@ impl Writer {
             api.patch_status(name, &parameters, &Patch::Apply(&object)),
         )
         .await
+    }
+
+    /// Sets labels of an object, if it still is the one that was read (`resourceVersion`), and nothing else.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn relabel<K>(&self, api: &Api<K>, object: &K, labels: &Value) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        self.merge("label", api, object, json!({"labels": labels})).await
+    }
+
+    /// Sets an annotation of an object, or takes it off, if it still is the one that was read (`resourceVersion`).
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn annotate<K>(&self, api: &Api<K>, object: &K, name: &str, value: Option<&str>) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        self.merge("annotate", api, object, json!({"annotations": {name: value}})).await
+    }
+
+    async fn merge<K>(&self, verb: &'static str, api: &Api<K>, object: &K, mut metadata: Value) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let meta = object.meta();
+        let name = meta.name.clone().unwrap_or_default();
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.insert("uid".to_owned(), json!(meta.uid));
+            metadata.insert("resourceVersion".to_owned(), json!(meta.resource_version));
+        }
+        let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let patch = Patch::Merge(json!({"metadata": metadata}));
+        self.sent(verb, K::kind(&()).into_owned(), &name, api.patch(&name, &parameters, &patch)).await
     }
 
     /// Takes `finalizer` off, if the object still is the one that was read (`resourceVersion`). Gone already is success.

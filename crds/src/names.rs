@@ -22,12 +22,18 @@ pub const ANNOTATION_REQUESTED_BY: &str = "jiyun.io/requested-by";
 /// Annotation: groups of that user at that moment, comma-separated; written by an admission policy only.
 pub const ANNOTATION_REQUESTED_BY_GROUPS: &str = "jiyun.io/requested-by-groups";
 
+/// Annotation: this object is in the hands of a `Handover` (value: `<handover>/<name of the object that hands over>`).
+/// Meanwhile its spec stays as it is, and nothing is asked for it; written and taken off by the platform only.
+pub const ANNOTATION_HANDOVER: &str = "jiyun.io/handover";
+
 /// Finalizer that keeps an object until its claim in the ledger is released.
 pub const FINALIZER_CLAIM: &str = "jiyun.io/claim";
 /// Finalizer that keeps a department until nothing is booked on its account any more.
 pub const FINALIZER_ACCOUNT: &str = "jiyun.io/account";
 /// Finalizer that keeps an information system until no resource names it any more.
 pub const FINALIZER_SYSTEM: &str = "jiyun.io/system";
+/// Finalizer that keeps a handover until nothing is left halfway.
+pub const FINALIZER_HANDOVER: &str = "jiyun.io/handover";
 /// Finalizer that keeps a compute or storage pool until nothing lies in it any more.
 pub const FINALIZER_POOL: &str = "jiyun.io/pool";
 /// Field manager of the controller in server-side apply.

@@ -100,6 +100,21 @@ pub fn not_its_own_parent() -> Rule {
         .message("上级单位不能是本单位自己 (spec.parentRef must not name the department itself)")
 }
 
+/// A handover goes to somebody else.
+pub fn another_department() -> Rule {
+    Rule::new("self.from.departmentRef.name != self.to.departmentRef.name").message(
+        "接收单位不能是移交单位自己 (spec.to.departmentRef must name another department than spec.from.departmentRef)",
+    )
+}
+
+/// All systems of a department keep their names: one name is not enough for several.
+pub fn system_to_system() -> Rule {
+    Rule::new("has(self.from.systemRef) || !has(self.to.systemRef)").message(
+        "移交全部信息系统时不能指定接收方的信息系统名称 \
+         (spec.to.systemRef goes with spec.from.systemRef: all systems of a department keep their names)",
+    )
+}
+
 /// Groups of people only: the groups Kubernetes makes up (`system:authenticated`...) would open a unit to everybody.
 pub fn people_groups() -> Rule {
     Rule::new(r"self.all(g, g.matches('^[^\\s,]+$') && !g.startsWith('system:'))").message(

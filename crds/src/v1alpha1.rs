@@ -6,6 +6,7 @@ mod compute_pool;
 pub mod condition;
 mod department;
 pub mod fields;
+mod handover;
 mod host_class;
 mod host_image;
 mod information_system;
@@ -30,9 +31,10 @@ pub use compute_pool::{
 };
 pub use condition::{ConditionStatus, ConditionType, Reason};
 pub use department::{
-    Department, DepartmentAccess, DepartmentSpec, DepartmentStatus, OverLimit, PlacementPreference, PlacementStrategy,
-    ProcessorPreference, QuotaLimit,
+    Department, DepartmentAccess, DepartmentSpec, DepartmentState, DepartmentStatus, OverLimit, PlacementPreference,
+    PlacementStrategy, ProcessorPreference, QuotaLimit,
 };
+pub use handover::{Handover, HandoverFailure, HandoverParty, HandoverSpec, HandoverStatus};
 pub use host_class::{HostClass, HostClassSpec, HostSeries};
 pub use host_image::{HostImage, HostImageSpec, HttpSource, ImageSource, RegistrySource};
 pub use information_system::{InformationSystem, InformationSystemSpec, SystemOwner};
@@ -61,6 +63,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         CloudHost::crd(),
         ComputePool::crd(),
         Department::crd(),
+        Handover::crd(),
         HostClass::crd(),
         HostImage::crd(),
         InformationSystem::crd(),

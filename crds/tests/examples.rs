@@ -62,6 +62,7 @@ mod city {
                 "CloudHost" => round_trip::<CloudHost>(&document),
                 "ComputePool" => round_trip::<ComputePool>(&document),
                 "Department" => round_trip::<Department>(&document),
+                "Handover" => round_trip::<Handover>(&document),
                 "HostClass" => round_trip::<HostClass>(&document),
                 "HostImage" => round_trip::<HostImage>(&document),
                 "InformationSystem" => round_trip::<InformationSystem>(&document),

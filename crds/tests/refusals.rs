@@ -48,6 +48,7 @@ mod table {
                 "CloudHost" => read::<CloudHost>(object),
                 "ComputePool" => read::<ComputePool>(object),
                 "Department" => read::<Department>(object),
+                "Handover" => read::<Handover>(object),
                 "HostClass" => read::<HostClass>(object),
                 "HostImage" => read::<HostImage>(object),
                 "InformationSystem" => read::<InformationSystem>(object),

@@ -13,7 +13,7 @@ use crate::{
     core::{
         account::Account,
         claim::ClaimId,
-        command::{Command, CommandError},
+        command::{Command, CommandError, Transfer},
         decide::Decision,
         event::Lineage,
         pool::Pool,
@@ -82,7 +82,8 @@ impl LedgerError {
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 
 pub(crate) enum Message {
-    Decide(Box<ClaimRequest>, Reply<Decision>),
+    /// With the claim it must be a change of, if it must be one.
+    Decide(Box<ClaimRequest>, Option<ClaimId>, Reply<Decision>),
     Record(Box<Command>, Reply<Commit>),
 }
 
@@ -139,8 +140,18 @@ impl Ledger {
     /// Decides a claim or a change of one. A refusal is a decision, not an error. If the caller goes away before the
     /// answer, the claim may have been granted: asking again returns it.
     pub async fn decide(&self, request: ClaimRequest) -> Result<Decision, LedgerError> {
+        self.ask(request, None).await
+    }
+
+    /// [`Ledger::decide`] of a change of `claim`: an error if its subject does not hold that claim any more, which may have
+    /// been handed over; never a grant of another one.
+    pub async fn decide_change(&self, claim: ClaimId, request: ClaimRequest) -> Result<Decision, LedgerError> {
+        self.ask(request, Some(claim)).await
+    }
+
+    async fn ask(&self, request: ClaimRequest, claim: Option<ClaimId>) -> Result<Decision, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.send(Message::Decide(Box::new(request), reply)).await.map_err(|_| LedgerError::Closed)?;
+        self.inbox.send(Message::Decide(Box::new(request), claim, reply)).await.map_err(|_| LedgerError::Closed)?;
         answer.await.map_err(|_| LedgerError::Unknown)?
     }
 
@@ -174,6 +185,16 @@ impl Ledger {
     /// Notes a claim's decided end, before anything is destroyed: billing stops.
     pub async fn end(&self, claim: ClaimId) -> Result<Commit, LedgerError> {
         self.record(Command::End(claim)).await
+    }
+
+    /// [`Ledger::end`], if the claim still is that of the object with this UID; an error if it was handed over.
+    pub async fn end_for(&self, claim: ClaimId, uid: impl Into<String>) -> Result<Commit, LedgerError> {
+        self.record(Command::EndFor(claim, uid.into())).await
+    }
+
+    /// Gives a claim to another account, system and object.
+    pub async fn transfer(&self, transfer: Transfer) -> Result<Commit, LedgerError> {
+        self.record(Command::Transfer(Box::new(transfer))).await
     }
 
     /// Takes the capacity of a claim that was ended back.

@@ -69,6 +69,7 @@ fn chinese_kind(kind: &str) -> &str {
         "CloudHost" => "云主机",
         "ComputePool" => "计算资源池",
         "Department" => "单位",
+        "Handover" => "移交",
         "HostClass" => "云主机规格",
         "HostImage" => "镜像",
         "InformationSystem" => "信息系统",

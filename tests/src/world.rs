@@ -23,7 +23,7 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 const POLICIES: Duration = Duration::from_secs(20);
 
 /// Departments of the shared world that tests take one after the other.
-const DEPARTMENTS: u32 = 64;
+const DEPARTMENTS: u32 = 80;
 
 /// Why there is no world, or something in it did not happen.
 #[derive(Debug, thiserror::Error)]

@@ -13,6 +13,7 @@ mod suite {
     mod docs;
     mod faults;
     mod given_cluster;
+    mod handover;
     mod interrupted;
     mod pools;
     mod restored;

@@ -3,7 +3,7 @@
 pub mod csv;
 
 use jiff::Timestamp;
-use jiyun_ledger::{Statement, StatementLine, UnpricedRow};
+use jiyun_ledger::{Holder, Statement, StatementLine, UnpricedRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -120,6 +120,31 @@ pub struct Used {
     /// Quantity times seconds; text, since it may be larger than what all JSON readers hold exactly.
     #[schema(example = "10368000")]
     pub unit_seconds: String,
+    /// Who had it before it was handed over to this department (划入); absent if nobody had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_from: Option<UsageHolder>,
+    /// Who got it at the end of this line (划出), where that is why it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed_to: Option<UsageHolder>,
+}
+
+/// The other party of a handover (移交).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UsageHolder {
+    /// The department.
+    #[schema(example = "finance")]
+    pub department: String,
+    /// The information system there.
+    pub system: String,
+    /// Name of the resource there.
+    pub resource: String,
+}
+
+impl From<Holder> for UsageHolder {
+    fn from(holder: Holder) -> Self {
+        Self { department: holder.account.to_string(), system: holder.system, resource: holder.resource }
+    }
 }
 
 impl From<Statement> for Usage {
@@ -160,6 +185,8 @@ impl From<StatementLine> for UsageLine {
                 from: line.from,
                 to: line.to,
                 unit_seconds: line.unit_seconds.to_string(),
+                received_from: line.received_from.map(UsageHolder::from),
+                passed_to: line.passed_to.map(UsageHolder::from),
             },
             price_list: line.book,
             price_unit: line.unit.to_string(),
@@ -187,6 +214,8 @@ impl From<UnpricedRow> for UnpricedLine {
                 from: usage.from,
                 to: usage.to,
                 unit_seconds: usage.unit_seconds.to_string(),
+                received_from: usage.received_from.map(UsageHolder::from),
+                passed_to: usage.passed_to.map(UsageHolder::from),
             },
             price_list: row.book,
         }

@@ -7,7 +7,7 @@ use jiyun_ledger::{Claim, Meter};
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
-use crate::host::request::engine_namespace;
+use crate::host::request::{engine_name, engine_namespace};
 
 /// Namespace and name.
 type Key = (String, String);
@@ -44,11 +44,18 @@ pub fn by_name(objects: Vec<DynamicObject>) -> BTreeMap<Key, Fact> {
 
 impl Facts {
     fn machine(&self, claim: &Claim) -> Option<&Fact> {
-        self.machines.get(&(engine_namespace(claim), claim.subject.name.clone()))
+        self.machines.get(&(engine_namespace(claim), engine_name(claim).to_owned()))
     }
 
     fn disk(&self, claim: &Claim) -> Option<&Fact> {
-        self.disks.get(&(engine_namespace(claim), system_disk_name(&claim.subject.name)))
+        self.disks.get(&(engine_namespace(claim), system_disk_name(engine_name(claim))))
+    }
+
+    /// The namespace in which the machine or disk with this label lies; none if there is neither.
+    pub fn namespace_of(&self, label: &str) -> Option<&str> {
+        let all = self.machines.iter().chain(&self.disks);
+        let mut theirs = all.filter(|(_, fact)| fact.label.as_deref() == Some(label));
+        theirs.next().map(|((namespace, _), _)| namespace.as_str())
     }
 
     /// Whether a machine or a disk of this claim is there.

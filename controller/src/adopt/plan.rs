@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{facts::Facts, object};
+use crate::host::request;
 
 /// What is to be done. Applied in this order, and only while it still fits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -231,7 +232,10 @@ where
             "apply what is missing, then plan anew",
         );
     };
-    let claim = Claim { id, ..claim };
+    let mut claim = Claim { id, ..claim };
+    // It may have been handed over: then its machine lies where its first department had it made.
+    let lies_in = facts.namespace_of(&label(id)).filter(|namespace| *namespace != request::engine_namespace(&claim));
+    claim.engine_namespace = lies_in.map(str::to_owned).or(claim.engine_namespace);
     match facts.contradicts(&claim, &label(id)) {
         Some(why) => doubt(why, "put the object's spec back to what its machine is, then plan anew"),
         None => Some(Ok(claim)),

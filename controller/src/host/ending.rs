@@ -15,7 +15,12 @@ use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope, runtime::co
 use serde::de::DeserializeOwned;
 use tracing::{error, info};
 
-use super::{claim_label, leave_line, open_claim, report::Standing, request::engine_namespace, whereabouts};
+use super::{
+    claim_label, handed, leave_line, open_claim,
+    report::Standing,
+    request::{engine_name, engine_namespace},
+    whereabouts,
+};
 use crate::{
     context::Context,
     engines::{
@@ -46,7 +51,8 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     }
     if let Some(claim) = claim {
         leave_line(host, context).await?;
-        context.ledger.end(claim.id).await?;
+        // For this very object: it may be handed over in this moment, and then its machine runs on.
+        context.ledger.end_for(claim.id, claim.subject.uid.as_str()).await?;
         if let Some(remaining) = dismantle(&claim, context).await? {
             return wait(host, claim, Some(remaining), context).await;
         }
@@ -63,7 +69,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
 }
 
 /// What keeps a host without an open claim from going: a claim its status names, unless the ledger says that it was this
-/// host's and was released.
+/// host's and was released or handed over.
 fn unaccounted<'a>(host: &'a CloudHost, context: &Context) -> Option<&'a str> {
     let claimed = host.status.as_ref()?.claim_id.as_deref()?;
     let uid = host.metadata.uid.as_deref().unwrap_or_default();
@@ -71,7 +77,8 @@ fn unaccounted<'a>(host: &'a CloudHost, context: &Context) -> Option<&'a str> {
         let theirs = |claim: &Arc<Claim>| !claim.is_open() && claim.subject.uid == uid;
         context.ledger.read(|state| state.claim(id).is_some_and(theirs))
     };
-    if claimed.parse::<ClaimId>().is_ok_and(released) { None } else { Some(claimed) }
+    let settled = claimed.parse::<ClaimId>().is_ok_and(released) || handed::is_over(host, context);
+    if settled { None } else { Some(claimed) }
 }
 
 /// Keeps a host until somebody has looked, and says so to its owner, to the log and to whoever watches the figures.
@@ -107,7 +114,7 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
         return Ok(Some("Site".to_owned()));
     };
     let namespace = engine_namespace(claim);
-    let (name, label) = (&claim.subject.name, &claim_label(claim, context));
+    let (name, label) = (engine_name(claim), &claim_label(claim, context));
     let disk = system_disk_name(name);
     let client = &site.client;
     if let Some(left) = remove::<MachineView>(client, &namespace, name, label, context).await? {

@@ -54,7 +54,7 @@ pub async fn resume(
         return Ok((claim, None));
     }
     let whole = request::of_claim(&claim, protection_level(&claim, context), approved, &BTreeSet::new());
-    match context.ledger.decide(whole).await? {
+    match context.ledger.decide_change(claim.id, whole).await? {
         Decision::Granted { claim, .. } => {
             context.metrics.decided("Granted");
             info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "granted its start");
@@ -99,7 +99,7 @@ pub async fn park(
         return Ok(claim);
     }
     let rest = request::of_claim(&claim, level, approved, &without);
-    match context.ledger.decide(rest).await? {
+    match context.ledger.decide_change(claim.id, rest).await? {
         Decision::Granted { claim, .. } => {
             info!(
                 host.namespace = host.namespace(),
@@ -131,7 +131,7 @@ fn could_come_back(claim: &Claim, level: u8, context: &Context) -> bool {
 async fn is_there(claim: &Claim, context: &Context) -> Result<bool, ReconcileError> {
     let Some((site, _)) = whereabouts(claim, context) else { return Ok(true) };
     let api = Api::<InstanceView>::namespaced(site.client.clone(), &request::engine_namespace(claim));
-    let name = &claim.subject.name;
+    let name = request::engine_name(claim);
     let found = api.get_opt(name).await.map_err(|source| ReconcileError::read(format!("instance {name}"), source))?;
     Ok(found.is_some())
 }

@@ -39,6 +39,8 @@ pub struct Observed {
 pub enum Step {
     /// Apply the system disk.
     ApplyDisk(Why),
+    /// Write on the disk whose it is now; nothing else of it changes.
+    RelabelDisk,
     /// Apply the machine.
     ApplyMachine(Why),
 }
@@ -47,7 +49,7 @@ pub enum Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::ApplyDisk(_) => "DataVolume",
+            Self::ApplyDisk(_) | Self::RelabelDisk => "DataVolume",
             Self::ApplyMachine(_) => "VirtualMachine",
         })
     }
@@ -99,7 +101,12 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
         None => steps.push(Step::ApplyDisk(Why::Missing)),
         // A disk that exists is not touched again: its engine refuses changes, and a pool's new storage class is for new
         // disks. Growth will be a step of its own.
-        Some(disk) => ours(&disk.metadata, &desired.claim, "DataVolume")?,
+        Some(disk) => {
+            ours(&disk.metadata, &desired.claim, "DataVolume")?;
+            if !is_labelled(&disk.metadata, &desired.disk) {
+                steps.push(Step::RelabelDisk);
+            }
+        }
     }
     match &observed.machine {
         None => steps.push(Step::ApplyMachine(Why::Missing)),
@@ -113,6 +120,14 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
         }
     }
     Ok(steps)
+}
+
+/// Whether the object carries the labels of what is desired; it may carry more.
+fn is_labelled(meta: &ObjectMeta, desired: &Value) -> bool {
+    let wanted = desired.pointer("/metadata/labels").and_then(Value::as_object);
+    let carries =
+        |name: &str, value: &Value| meta.labels.as_ref()?.get(name).filter(|is| Some(is.as_str()) == value.as_str());
+    wanted.into_iter().flatten().all(|(name, value)| carries(name, value).is_some())
 }
 
 /// Whether the object was made for this claim and is not on its way out.
@@ -185,6 +200,14 @@ mod tests {
             ..before.clone()
         };
         assert_eq!(plan(&after, &observed(&before)).unwrap(), []);
+    }
+
+    #[test]
+    fn a_disk_that_was_handed_over_gets_its_new_labels_and_nothing_else() {
+        let before = desired(Power::On);
+        let mut after = before.clone();
+        after.disk["metadata"]["labels"]["jiyun.io/department"] = json!("human-resources");
+        assert_eq!(plan(&after, &observed(&before)).unwrap(), [Step::RelabelDisk]);
     }
 
     #[test]

@@ -156,7 +156,8 @@ pub fn worth_writing(host: &CloudHost, after: &CloudHostStatus, now: Timestamp) 
 /// How long a new host may be silent.
 pub const PATIENCE_SECONDS: i64 = 3;
 
-fn is_young(host: &CloudHost, now: Timestamp) -> bool {
+/// Whether a host was made within [`PATIENCE_SECONDS`].
+pub fn is_young(host: &CloudHost, now: Timestamp) -> bool {
     let Some(created) = &host.metadata.creation_timestamp else { return false };
     // A clock behind the API server's must not make a host young for ever.
     let until = created.0.checked_add(PATIENCE_SECONDS.seconds());

@@ -88,6 +88,11 @@ pub fn engine_namespace(claim: &Claim) -> String {
     claim.engine_namespace.clone().unwrap_or_else(|| names::engine_namespace(claim.account.as_str()))
 }
 
+/// What a claim's machine is called: as its host was when it was made. A host that was handed over may have another name.
+pub fn engine_name(claim: &Claim) -> &str {
+    claim.first_name()
+}
+
 /// The machine of a granted claim: sizes from what was approved.
 pub fn machine_order(
     power: Power,
@@ -97,12 +102,12 @@ pub fn machine_order(
     storage_class: &str,
 ) -> MachineOrder {
     let department = claim.account.as_str();
-    let name = &claim.subject.name;
+    let name = engine_name(claim);
     MachineOrder {
         namespace: engine_namespace(claim),
-        name: name.clone(),
+        name: name.to_owned(),
         disk_name: names::system_disk_name(name),
-        labels: labels(department, name, label),
+        labels: labels(department, &claim.subject.name, label),
         vcpu: approved.vcpu,
         memory_mebibytes: approved.memory_mebibytes,
         architecture: approved.architecture.clone(),

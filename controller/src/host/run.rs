@@ -8,7 +8,7 @@ use std::{
 
 use futures::{Stream, StreamExt, stream};
 use jiyun_crds::{
-    names::{LABEL_CLOUDHOST, department_namespace, department_of_engine_namespace},
+    names::{LABEL_CLAIM, LABEL_CLOUDHOST, department_namespace, department_of_engine_namespace},
     v1alpha1::CloudHost,
 };
 use jiyun_ledger::Ledger;
@@ -59,18 +59,20 @@ pub async fn run(
     context: Context,
     stop: CancellationToken,
 ) {
-    // Our own status writes change neither generation nor finalizers, so they do not call us again.
-    let wishes = context
-        .unseen_hosts
-        .watching(hosts.stream)
-        .predicate_filter(predicates::generation.combine(predicates::finalizers), PredicateConfig::default());
+    // Our own status writes change neither generation nor finalizers, so they do not call us again. Of annotations, only
+    // the mark of a handover is kept.
+    let wishes = context.unseen_hosts.watching(hosts.stream).predicate_filter(
+        predicates::generation.combine(predicates::finalizers).combine(predicates::annotations),
+        PredicateConfig::default(),
+    );
     // An instance changes many times on its way; its host has to tell only where it is reached.
     let addressed = triggers.instances.predicate_filter(reached_at, PredicateConfig::default());
+    let [of_machines, of_instances, of_disks] = std::array::from_fn(|_| context.ledger.clone());
     let outcomes = Controller::for_stream(wishes, hosts.store)
         .with_config(Config::default().concurrency(concurrency))
-        .watches_stream(triggers.machines, |machine| host_of(&machine))
-        .watches_stream(addressed, |instance| host_of(&instance))
-        .watches_stream(triggers.disks, |disk| host_of(&disk))
+        .watches_stream(triggers.machines, move |machine| host_of(&machine, &of_machines))
+        .watches_stream(addressed, move |instance| host_of(&instance, &of_instances))
+        .watches_stream(triggers.disks, move |disk| host_of(&disk, &of_disks))
         .reconcile_on(in_line(context.ledger.clone()))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
@@ -104,8 +106,14 @@ fn reached_at(instance: &Guarded<InstanceView>) -> Option<u64> {
     Some(hash.finish())
 }
 
-/// The host an engine object was made for, by its labels and namespace.
-fn host_of<K: Resource>(object: &K) -> Option<ObjectRef<Guarded<CloudHost>>> {
+/// The host an engine object is of, by its claim, which goes with it from department to department; by its other labels
+/// and its namespace where the ledger does not know the claim.
+fn host_of<K: Resource>(object: &K, ledger: &Ledger) -> Option<ObjectRef<Guarded<CloudHost>>> {
+    let claim = object.labels().get(LABEL_CLAIM);
+    let claim = claim.and_then(|label| ledger.read(|state| super::labelled(label, state).cloned()));
+    if let Some(claim) = claim {
+        return Some(ObjectRef::new(&claim.subject.name).within(&claim.subject.namespace));
+    }
     let department = department_of_engine_namespace(object.meta().namespace.as_deref()?)?;
     let host = object.labels().get(LABEL_CLOUDHOST)?;
     Some(ObjectRef::new(host).within(&department_namespace(department)))

@@ -3,14 +3,14 @@
 mod account;
 mod children;
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use jiyun_crds::{
     names::{FINALIZER_ACCOUNT, department_namespace, engine_namespace},
-    v1alpha1::{ConditionStatus, ConditionType, Department, Reason},
+    v1alpha1::{ConditionStatus, ConditionType, Department, DepartmentState, Reason},
 };
-use jiyun_ledger::{Account, AccountId, AccountState};
+use jiyun_ledger::{Account, AccountId, AccountState, Claim};
 use jiyun_messages::parameters;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Resource, ResourceExt, api::ListParams, core::NamespaceResourceScope};
@@ -64,7 +64,11 @@ async fn open(department: &Department, context: &Context) -> Result<Outcome, Rec
         return Ok(not_ready(Unusable::new(Reason::Misconfigured, "NamespaceTaken", about)));
     }
     children.apply(context).await?;
-    let mut outcome = Outcome::found(vec![plain(ConditionType::Ready, ConditionStatus::True, Reason::Valid)]);
+    let reason = match department.spec.state {
+        DepartmentState::Open => Reason::Valid,
+        DepartmentState::Closed => Reason::Closed,
+    };
+    let mut outcome = Outcome::found(vec![plain(ConditionType::Ready, ConditionStatus::True, reason)]);
     outcome.status = json!({"namespace": namespace});
     // Each look reads all children; walls are looked after, not watched.
     outcome.again = Duration::from_mins(5);
@@ -72,7 +76,7 @@ async fn open(department: &Department, context: &Context) -> Result<Outcome, Rec
 }
 
 /// Ends a department: refused while it holds anything; then its namespaces go, and the account stays, closed, for the
-/// statements of the past.
+/// statements of the past. Where machines that were handed over still lie, their namespace stays, and the object with it.
 async fn close(department: &Department, context: &Context) -> Result<Outcome, ReconcileError> {
     if !department.finalizers().iter().any(|finalizer| finalizer == FINALIZER_ACCOUNT) {
         return Ok(Outcome::gone());
@@ -94,14 +98,19 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     if let Some(account) = account {
         context.ledger.set_account(Account { state: AccountState::Closed, ..account }).await?;
     }
-    let held = context.ledger.read(|state| state.claims_of(&id).filter(|claim| claim.is_open()).count());
+    let (held, left_behind) = context.ledger.read(|state| {
+        let engines = engine_namespace(&name);
+        let lies_here = |claim: &&Arc<Claim>| claim.is_open() && claim.engine_namespace.as_deref() == Some(&engines);
+        (state.open_claims_of(&id).count(), state.claims().filter(lies_here).count())
+    });
     if held > 0 {
         let about = parameters([("count", held.to_string())]);
         return Ok(Outcome::waiting(Reason::Deleting, "DepartmentHoldsResources", &about));
     }
     let namespaces = Api::<Namespace>::all(context.client.clone());
     let mut left = Vec::new();
-    for namespace in [engine_namespace(&name), department_namespace(&name)] {
+    let going = [engine_namespace(&name), department_namespace(&name)];
+    for namespace in going.into_iter().skip(usize::from(left_behind > 0)) {
         let found = namespaces.get_opt(&namespace).await.map_err(|source| ReconcileError::read(&namespace, source))?;
         if let Some(found) = found.filter(|found| children::is_of(found, &name)) {
             if let Some(machine) = leftover(&namespace, context).await? {
@@ -122,6 +131,12 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     if !left.is_empty() {
         let about = parameters([("what", left.join(", "))]);
         return Ok(Outcome::waiting(Reason::Deleting, "Deleting", &about));
+    }
+    if left_behind > 0 {
+        // Somebody has to look after the walls around them.
+        Children::of(department).apply_to_engines(context).await?;
+        let about = parameters([("count", left_behind.to_string())]);
+        return Ok(Outcome { again: AGAIN, ..Outcome::waiting(Reason::Deleting, "DepartmentHasMachines", &about) });
     }
     context.writer.remove_finalizer(&Api::all(context.client.clone()), department, FINALIZER_ACCOUNT).await?;
     Ok(Outcome::gone())

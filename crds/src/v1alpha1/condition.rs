@@ -32,6 +32,8 @@ pub enum ConditionType {
     InForce,
     /// More is used than a limit allows: growth is refused, nothing is stopped.
     OverLimit,
+    /// Everything that is to be handed over has gone over.
+    Completed,
 }
 
 /// Why a condition has its status.
@@ -114,6 +116,14 @@ pub enum Reason {
     AboveLimit,
     /// `OverLimit`: the time to give back is over.
     GraceEnded,
+    /// Ready: the department is closed: nothing new is granted, what runs goes on.
+    Closed,
+    /// Completed, Admitted: it is being handed over to another department; it runs on.
+    HandingOver,
+    /// Completed, Admitted: it was handed over to another department.
+    HandedOver,
+    /// Completed: some hosts cannot go over as they are; the status names them.
+    NotAllHandedOver,
 }
 
 /// The status of a condition.

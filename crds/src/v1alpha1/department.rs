@@ -37,6 +37,7 @@ use crate::schema::structural;
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", priority = 1),
+    printcolumn(name = "State", type_ = "string", json_path = ".spec.state", priority = 1),
     printcolumn(name = "Code", type_ = "string", json_path = ".spec.code", priority = 1),
     printcolumn(name = "Account", type_ = "string", json_path = ".spec.billingAccount", priority = 1)
 )]
@@ -85,6 +86,37 @@ pub struct DepartmentSpec {
     #[serde(default = "grace")]
     #[x_kube(validation = rules::between("宽限天数", "overLimitGraceDays", 0, 366))]
     pub over_limit_grace_days: u32,
+    /// [guarded] Whether the unit and those below it are granted anything new (开户、销户). Closing stops nothing that
+    /// runs, and can be taken back.
+    #[serde(default)]
+    pub state: DepartmentState,
+}
+
+/// Whether a unit is granted anything new.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum DepartmentState {
+    /// it orders and is granted (正常).
+    #[default]
+    Open,
+    /// nothing new, and nothing larger (已销户); what it has runs on until it ends or is handed over.
+    Closed,
 }
 
 fn grace() -> u32 {

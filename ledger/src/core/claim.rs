@@ -223,6 +223,18 @@ impl Claim {
         Holder { account: self.account.clone(), system: self.system.clone(), resource: self.subject.name.clone() }
     }
 
+    /// Whether `account` held it under the name `resource` before it was handed over.
+    pub fn was_handed_over_by(&self, account: &str, resource: &str) -> bool {
+        let before = self.history.iter().filter_map(|version| version.holder.as_ref());
+        before.into_iter().any(|holder| holder.account.as_str() == account && holder.resource == resource)
+    }
+
+    /// The name its object had when its machine was made, which the machine keeps: that of its first holder.
+    pub fn first_name(&self) -> &str {
+        let first = self.history.iter().find_map(|version| version.holder.as_ref());
+        first.map_or(&self.subject.name, |holder| &holder.resource)
+    }
+
     /// Everyone who ever held it, in order.
     pub fn holders(&self) -> Vec<Holder> {
         let mut holders: Vec<_> = self.history.iter().filter_map(|version| version.holder.clone()).collect();

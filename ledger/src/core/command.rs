@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
-    account::{Account, AccountId},
+    account::{Account, AccountId, AccountState},
     claim::{Claim, ClaimId, ClaimStage, Subject},
     dimensions::Dimensions,
     event::{Event, HoldEnd, Lineage},
@@ -40,6 +40,9 @@ pub enum Command {
     Billable(ClaimId),
     /// Decide a claim's end, before anything is destroyed: billing stops.
     End(ClaimId),
+    /// The same, if the claim still is that of the object with this UID: it may have been handed over meanwhile, and what
+    /// ends then is the old object alone.
+    EndFor(ClaimId, String),
     /// Take a claim's capacity back.
     Release(ClaimId),
     /// Bind a claim to its object made anew.
@@ -271,6 +274,18 @@ pub enum CommandError {
         /// The claim.
         claim: ClaimId,
     },
+    /// The claim is another object's.
+    #[error("{claim} was handed over and belongs to another object; the old object goes without it")]
+    HandedOver {
+        /// The claim.
+        claim: ClaimId,
+    },
+    /// Nothing is handed to an account that is closed, or lies below one.
+    #[error("account {account} is closed and takes nothing; choose another one, or open it first")]
+    AccountClosed {
+        /// The account that is closed.
+        account: AccountId,
+    },
     /// The claim was given back.
     #[error("{claim} is released")]
     Released {
@@ -369,17 +384,9 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
             .map(|waiting| Event::RequestUnqueued { ticket: waiting.ticket, why: Unqueued::Withdrawn })),
         Command::Transfer(transfer) => hand_to(state, transfer),
         Command::Adopt(claim) => adopt(state, claim, at),
-        Command::End(claim) => match state.known_claim(*claim)?.stage() {
-            ClaimStage::Held => {
-                free_to_act(state)?;
-                Ok(Some(Event::HoldEnded { claim: *claim, why: HoldEnd::Withdrawn }))
-            }
-            ClaimStage::Reserved | ClaimStage::Billable => {
-                free_to_act(state)?;
-                Ok(Some(Event::ClaimEnding { claim: *claim }))
-            }
-            ClaimStage::Ending | ClaimStage::Released => Ok(None),
-        },
+        Command::End(claim) => end(state, *claim),
+        Command::EndFor(claim, uid) if state.known_claim(*claim)?.subject.uid == *uid => end(state, *claim),
+        Command::EndFor(claim, _) => Err(CommandError::HandedOver { claim: *claim }),
         Command::Release(claim) => match state.known_claim(*claim)?.stage() {
             ClaimStage::Held | ClaimStage::Reserved | ClaimStage::Billable => {
                 Err(CommandError::NotEnding { claim: *claim })
@@ -408,6 +415,20 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
             let event = || Event::QuarantineLifted { by: by.clone(), note: note.clone() };
             Ok(state.quarantine().is_some().then(event))
         }
+    }
+}
+
+fn end(state: &State, id: ClaimId) -> Result<Option<Event>, CommandError> {
+    match state.known_claim(id)?.stage() {
+        ClaimStage::Held => {
+            free_to_act(state)?;
+            Ok(Some(Event::HoldEnded { claim: id, why: HoldEnd::Withdrawn }))
+        }
+        ClaimStage::Reserved | ClaimStage::Billable => {
+            free_to_act(state)?;
+            Ok(Some(Event::ClaimEnding { claim: id }))
+        }
+        ClaimStage::Ending | ClaimStage::Released => Ok(None),
     }
 }
 
@@ -449,7 +470,7 @@ fn adopt(state: &State, claim: &Claim, at: Timestamp) -> Result<Option<Event>, C
 }
 
 /// Hands a claim to somebody else. Room is not asked for: what changes hands was granted. Limits of the new holder may
-/// be exceeded by it, which then shows as over limit and refuses growth.
+/// be exceeded by it, which then shows as over limit and refuses growth. A closed account takes nothing from others.
 fn hand_to(state: &State, transfer: &Transfer) -> Result<Option<Event>, CommandError> {
     let Transfer { claim: id, account, system, subject, engine_namespace } = transfer;
     let claim = state.known_claim(*id)?;
@@ -463,8 +484,8 @@ fn hand_to(state: &State, transfer: &Transfer) -> Result<Option<Event>, CommandE
         ClaimStage::Held => return Err(CommandError::OnlyHeld { claim: *id }),
         ClaimStage::Reserved | ClaimStage::Billable => {}
     }
-    if state.account(account).is_none() {
-        return Err(CommandError::UnknownAccount { account: account.clone() });
+    if claim.account != *account {
+        takes_more(state, account)?;
     }
     state.check_subject_free(subject, *id)?;
     Ok(Some(Event::ClaimTransferred {
@@ -474,6 +495,15 @@ fn hand_to(state: &State, transfer: &Transfer) -> Result<Option<Event>, CommandE
         subject: Box::new(subject.clone()),
         engine_namespace: engine_namespace.clone(),
     }))
+}
+
+/// Whether an account is there and neither it nor one above it is closed.
+fn takes_more(state: &State, account: &AccountId) -> Result<(), CommandError> {
+    let path = state.path(account).map_err(|_| CommandError::UnknownAccount { account: account.clone() })?;
+    match path.iter().find(|above| above.state == AccountState::Closed) {
+        Some(closed) => Err(CommandError::AccountClosed { account: closed.id.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// In quarantine an operator may accept another store or an earlier mark; otherwise neither is taken.

@@ -92,6 +92,14 @@ pub fn decide(state: &State, request: &ClaimRequest, at: Timestamp) -> Result<Pl
     })
 }
 
+/// Whether the subject of `request` holds `claim`: a change of what it held before must not become a claim of its own.
+pub fn check_holder(state: &State, request: &ClaimRequest, claim: ClaimId) -> Result<(), RequestError> {
+    match state.claim_of_subject(&request.subject.uid) {
+        Some(held) if held.id == claim => Ok(()),
+        _ => Err(RequestError::NotHolder { subject: request.name(), claim }),
+    }
+}
+
 /// Whether the book holds already what is asked for.
 fn stands(claim: &Claim, request: &ClaimRequest) -> bool {
     let is_granted = claim.stage() != ClaimStage::Held && claim.spec_digest == request.spec_digest;

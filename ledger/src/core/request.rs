@@ -136,6 +136,14 @@ pub enum RequestError {
         /// The moment of asking.
         now: Timestamp,
     },
+    /// Another object holds the claim that was to be changed.
+    #[error("request for {subject}: {claim} belongs to another object; it was handed over or released")]
+    NotHolder {
+        /// Name of the subject.
+        subject: String,
+        /// The claim that was to be changed.
+        claim: ClaimId,
+    },
     /// The claim's end is decided; nothing grows on it.
     #[error("request for {subject}: {claim} is ending; ask again once it is released")]
     Ending {

@@ -162,6 +162,11 @@ impl State {
         self.index.by_account.get(account).into_iter().flatten().filter_map(|id| self.claims.get(id))
     }
 
+    /// Claims this account holds now: not those it handed over.
+    pub fn open_claims_of(&self, account: &AccountId) -> impl Iterator<Item = &Arc<Claim>> {
+        self.claims_of(account).filter(move |claim| claim.is_open() && claim.account == *account)
+    }
+
     /// The open claim of the object with this UID.
     pub fn claim_of_subject(&self, uid: &str) -> Option<&Arc<Claim>> {
         let mut may_be_it = self.index.by_subject.claims(of_uid(uid)).filter_map(|id| self.claims.get(&id));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     account::AccountId,
-    claim::ClaimId,
+    claim::{ClaimId, Holder},
     dimensions::Dimensions,
     meter::Meter,
     money::{MoneyError, fen},
@@ -46,6 +46,12 @@ pub struct StatementLine {
     pub unit_seconds: i128,
     /// The price book in force at `from`.
     pub book: String,
+    /// Who had it before it was handed to this account; none if nobody had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_from: Option<Holder>,
+    /// Who got it at the end of this line, where that is why it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed_to: Option<Holder>,
     /// What the price is for.
     pub unit: PriceUnit,
     /// Yuan per unit.
@@ -186,6 +192,7 @@ fn split(state: &State, row: &UsageRow) -> Vec<UsageRow> {
             from: part.from,
             to: part.to,
             unit_seconds: i128::from(row.quantity).saturating_mul(part.seconds()),
+            passed_to: row.passed_to.clone().filter(|_| part.to == row.to),
             ..row.clone()
         })
         .collect()
@@ -233,6 +240,8 @@ fn charge(state: &State, row: UsageRow, month_seconds: i128) -> Result<Charged, 
         to: row.to,
         quantity: row.quantity,
         unit_seconds: row.unit_seconds,
+        received_from: row.received_from,
+        passed_to: row.passed_to,
         book: book.id.clone(),
         unit: rate.unit,
         price: rate.price,

@@ -58,6 +58,12 @@ pub struct UsageRow {
     pub unit_seconds: i128,
     /// Who bears it.
     pub payer: Payer,
+    /// Who had it before it was handed to this holder; none if nobody had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_from: Option<Holder>,
+    /// Who got it at the end of this interval, where that is why it ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed_to: Option<Holder>,
 }
 
 /// Which use to report; nothing named is all of it.
@@ -118,6 +124,8 @@ fn row(claim: &Claim, version: &Version<'_>, line: &Line, part: Period, payer: P
         quantity: line.quantity,
         unit_seconds: i128::from(line.quantity).saturating_mul(part.seconds()),
         payer,
+        received_from: version.received_from.clone(),
+        passed_to: version.passed_to.clone().filter(|_| part.to == version.period.to),
     }
 }
 
@@ -128,9 +136,11 @@ fn extend(run: &mut Vec<UsageRow>, next: UsageRow) {
             if last.to == next.from
                 && (last.quantity, last.payer) == (next.quantity, next.payer)
                 && last.item == next.item
+                && last.received_from == next.received_from
                 && (&last.account, &last.system, &last.resource) == (&next.account, &next.system, &next.resource) =>
         {
             last.to = next.to;
+            last.passed_to = next.passed_to;
             last.unit_seconds = last.unit_seconds.saturating_add(next.unit_seconds);
         }
         _ => run.push(next),
@@ -157,6 +167,8 @@ struct Version<'a> {
     lines: &'a [Line],
     held: &'a [Line],
     period: Period,
+    received_from: Option<Holder>,
+    passed_to: Option<Holder>,
 }
 
 /// What a claim was, version by version, up to `end`.
@@ -168,11 +180,16 @@ fn versions(claim: &Claim, end: Timestamp) -> Vec<Version<'_>> {
         lines: &claim.lines,
         held: &claim.held,
         period: Period { from: claim.history.last().map_or(claim.reserved_at, |last| last.until), to: end },
+        received_from: None,
+        passed_to: None,
     };
     let mut versions = vec![now];
     // Backwards: a version belonged to whoever held the next, unless it ended by handing it over.
     for (index, version) in claim.history.iter().enumerate().rev() {
+        // What happened after the end of the time asked about is not in its account.
+        let mut passed_to = None;
         if let Some(handed_over_by) = &version.holder {
+            passed_to = Some(holder).filter(|_| version.until < end);
             holder = handed_over_by.clone();
         }
         let before = index.checked_sub(1).and_then(|before| claim.history.get(before));
@@ -182,8 +199,19 @@ fn versions(claim: &Claim, end: Timestamp) -> Vec<Version<'_>> {
             lines: &version.lines,
             held: &version.held,
             period: Period { from: before.map_or(claim.reserved_at, |before| before.until), to: version.until },
+            received_from: None,
+            passed_to,
         });
     }
     versions.reverse();
+    let mut from = None;
+    let mut before: Option<Holder> = None;
+    for version in &mut versions {
+        if before.as_ref().is_some_and(|before| *before != version.holder) {
+            from = before;
+        }
+        version.received_from.clone_from(&from);
+        before = Some(version.holder.clone());
+    }
     versions
 }

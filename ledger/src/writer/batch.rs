@@ -9,7 +9,7 @@ use crate::{
     core::{
         claim::ClaimId,
         command::{self, Command},
-        decide::{Decision, Plan, decide},
+        decide::{Decision, Plan, check_holder, decide},
         event::{Event, HoldEnd, MAX_ENTRY_BYTES},
         placement::PlacementReport,
         request::ClaimRequest,
@@ -28,7 +28,7 @@ const MOST_SWEPT: usize = 512;
 
 /// An answer that waits for the entry, with its request: if the batch comes to nothing, that is decided anew.
 enum Pending {
-    Decision(Box<ClaimRequest>, Reply<Decision>, Result<Outcome, LedgerError>),
+    Decision(Box<ClaimRequest>, Option<ClaimId>, Reply<Decision>, Result<Outcome, LedgerError>),
     Commit(Box<Command>, Reply<Commit>, Result<bool, LedgerError>),
 }
 
@@ -95,11 +95,12 @@ impl Batch {
         self.sweep();
         match message {
             // Nobody waits any more: what was not begun is not done.
-            Message::Decide(_, reply) if reply.is_closed() => {}
+            Message::Decide(_, _, reply) if reply.is_closed() => {}
             Message::Record(_, reply) if reply.is_closed() => {}
-            Message::Decide(request, reply) => {
-                let outcome = self.decide(&request);
-                self.pending.push(Pending::Decision(request, reply, outcome));
+            Message::Decide(request, claim, reply) => {
+                let held = claim.map_or(Ok(()), |claim| check_holder(&self.working, &request, claim));
+                let outcome = held.map_err(LedgerError::from).and_then(|()| self.decide(&request));
+                self.pending.push(Pending::Decision(request, claim, reply, outcome));
             }
             Message::Record(command, reply) => {
                 let changed = command::plan(&self.working, &command, self.at).map_err(LedgerError::from);
@@ -163,7 +164,7 @@ impl Batch {
     /// The requests, as if nobody had looked at them.
     pub(super) fn messages(self) -> impl Iterator<Item = Message> {
         self.pending.into_iter().map(|pending| match pending {
-            Pending::Decision(request, reply, _) => Message::Decide(request, reply),
+            Pending::Decision(request, claim, reply, _) => Message::Decide(request, claim, reply),
             Pending::Commit(command, reply, _) => Message::Record(command, reply),
         })
     }
@@ -194,7 +195,7 @@ impl Decided {
         for pending in pending {
             // A caller who went away needs no answer.
             match pending {
-                Pending::Decision(_, reply, outcome) => drop(reply.send(outcome.and_then(|outcome| match outcome {
+                Pending::Decision(_, _, reply, outcome) => drop(reply.send(outcome.and_then(|outcome| match outcome {
                     Outcome::Done(decision) => Ok(*decision),
                     Outcome::Claimed(id, report) => {
                         let claim = state.claim(id).map(Arc::clone).ok_or(LedgerError::Unknown)?;
@@ -210,7 +211,7 @@ impl Decided {
     pub(super) fn fail(self, error: &LedgerError) {
         for pending in self.pending {
             match pending {
-                Pending::Decision(_, reply, outcome) => drop(reply.send(Err(outcome.err().unwrap_or(error.clone())))),
+                Pending::Decision(_, _, reply, outcome) => drop(reply.send(Err(outcome.err().unwrap_or(error.clone())))),
                 Pending::Commit(_, reply, changed) => drop(reply.send(Err(changed.err().unwrap_or(error.clone())))),
             }
         }
@@ -220,7 +221,7 @@ impl Decided {
 /// Tells one caller that its request was not looked at.
 pub(super) fn refuse(message: Message, error: &LedgerError) {
     match message {
-        Message::Decide(_, reply) => drop(reply.send(Err(error.clone()))),
+        Message::Decide(_, _, reply) => drop(reply.send(Err(error.clone()))),
         Message::Record(_, reply) => drop(reply.send(Err(error.clone()))),
     }
 }

@@ -1,12 +1,12 @@
 //! The demo's own story, told while programs are killed at every step of it: it ends as if nobody had been killed.
 
-mod book;
+pub(super) mod book;
 mod dice;
 mod ending;
 mod gaps;
 mod hold;
 mod meddler;
-mod program;
+pub(super) mod program;
 
 use std::{sync::Arc, time::Duration};
 

@@ -6,7 +6,7 @@ use jiff::{
     tz::{Offset, TimeZone},
 };
 
-use super::{Meter, UnpricedLine, Usage, UsageLine, Used};
+use super::{Meter, UnpricedLine, Usage, UsageHolder, UsageLine, Used};
 
 /// Tells spreadsheets that the text is UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -15,8 +15,11 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// too: input methods and some programs turn them into the plain ones.
 const FORMULA_STARTS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
 
+/// How many columns there are.
+const COLUMNS: usize = 25;
+
 /// The columns. Rows are of the same order and number.
-const HEADER: [&str; 23] = [
+const HEADER: [&str; COLUMNS] = [
     "序号(seq)",
     "账期(month)",
     "单位标识(department)",
@@ -40,6 +43,8 @@ const HEADER: [&str; 23] = [
     "计价单位(priceUnit)",
     "金额(amount, 元)",
     "状态(state)",
+    "划入自(receivedFrom)",
+    "划出至(passedTo)",
 ];
 
 /// The table of `usage`. Amounts are the statement's own, never computed again.
@@ -61,7 +66,7 @@ fn row(
     used: &Used,
     line: Option<&UsageLine>,
     unpriced: Option<&UnpricedLine>,
-) -> [String; 23] {
+) -> [String; COLUMNS] {
     let dimension = |value: &Option<String>| text(value.as_deref().unwrap_or_default());
     let price_list = line.map(|line| line.price_list.as_str()).or_else(|| unpriced?.price_list.as_deref());
     [
@@ -88,11 +93,19 @@ fn row(
         line.map(|line| price_unit(&line.price_unit)).unwrap_or_default(),
         line.map_or_else(|| "未定价".to_owned(), |line| line.amount.clone()),
         state(usage).to_owned(),
+        party(used.received_from.as_ref()),
+        party(used.passed_to.as_ref()),
     ]
 }
 
-fn total(usage: &Usage) -> [String; 23] {
-    let mut row: [String; 23] = std::array::from_fn(|_| String::new());
+/// The other party of a handover: department, system and resource there.
+fn party(holder: Option<&UsageHolder>) -> String {
+    let named = |holder: &UsageHolder| format!("{}/{}/{}", holder.department, holder.system, holder.resource);
+    text(&holder.map(named).unwrap_or_default())
+}
+
+fn total(usage: &Usage) -> [String; COLUMNS] {
+    let mut row: [String; COLUMNS] = std::array::from_fn(|_| String::new());
     let cells = [
         (0, "合计".to_owned()),
         (1, usage.month.clone()),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiyun_ledger::{
-    AccountId, BalanceRow, Claim, ClaimId, ClaimStage, Dimensions, Line, Meter, PoolId, State, balance,
+    AccountId, BalanceRow, Claim, ClaimId, ClaimStage, Dimensions, Holder, Line, Meter, PoolId, State, balance,
 };
 use serde::Serialize;
 
@@ -58,6 +58,9 @@ pub struct ClaimLine {
     pub object: String,
     /// The information system.
     pub system: String,
+    /// Who had it before it was handed over, the last of them first; none if nobody had.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub received_from: Vec<Holder>,
     /// What it is called, e.g. the host class.
     pub item: String,
     /// Where it lies.
@@ -167,6 +170,7 @@ fn claim_lines(replay: &Replay, claim: &Claim, meter: Meter, kind: &Dimensions) 
         account: claim.account.clone(),
         object: object.clone(),
         system: claim.system.clone(),
+        received_from: claim.holders().into_iter().rev().skip(1).collect(),
         item: hold.map_or(&claim.item, |hold| &hold.item).clone(),
         pool: line.pool.clone(),
         quantity: line.quantity,

@@ -38,6 +38,7 @@ fn of_part(part: &Part) -> String {
         ("起", "since"),
         ("批准", "granted by"),
         ("变更", "changed by"),
+        ("划入自", "received from"),
     ]);
     part.claims.iter().for_each(|line| claims.row(of_claim(line)));
     if !claims.is_empty() {
@@ -94,6 +95,11 @@ fn of_claim(line: &ClaimLine) -> Vec<String> {
         line.since.to_string(),
         line.granted.to_string(),
         line.changed.to_string(),
+        line.received_from
+            .iter()
+            .map(|from| format!("{}/{}", from.account, from.resource))
+            .collect::<Vec<_>>()
+            .join(", "),
     ]
 }
 

@@ -1,7 +1,8 @@
 //! The account of a department, as the ledger keeps it, read from what was written.
 
 use jiyun_crds::v1alpha1::{
-    Department, PlacementPreference, PlacementStrategy, ProcessorPreference, Quantity, QuotaLimit, Reason,
+    Department, DepartmentState, PlacementPreference, PlacementStrategy, ProcessorPreference, Quantity, QuotaLimit,
+    Reason,
 };
 use jiyun_ledger::{Account, AccountId, AccountState, CommandError, Dimensions, Limit, PoolId, Preference, Spread};
 use jiyun_messages::{Parameters, parameters};
@@ -64,7 +65,10 @@ pub fn read(department: &Department, others: &[Department], zones: &[String]) ->
         billing_account: spec.billing_account.clone(),
         limits,
         preference: preference(spec.placement),
-        state: AccountState::Open,
+        state: match spec.state {
+            DepartmentState::Open => AccountState::Open,
+            DepartmentState::Closed => AccountState::Closed,
+        },
     })
 }
 

@@ -73,6 +73,24 @@ impl Children {
     }
 }
 
+impl Children {
+    /// [`Children::apply`] for the engines' namespace alone: of a department that is gone but for machines that it handed
+    /// over.
+    ///
+    /// # Errors
+    /// When a request fails.
+    pub async fn apply_to_engines(&self, context: &Context) -> Result<(), ReconcileError> {
+        let Some(engines) = self.namespaces.first() else { return Ok(()) };
+        ensure(&Api::<Namespace>::all(context.client.clone()), engines, context).await?;
+        let home = Some(name_of(engines));
+        let there = |wall: &&Value| wall.pointer("/metadata/namespace").and_then(Value::as_str) == home;
+        for wall in self.walls.iter().filter(there) {
+            ensure_in::<NetworkPolicy>(wall, context).await?;
+        }
+        Ok(())
+    }
+}
+
 async fn ensure_in<K>(object: &Value, context: &Context) -> Result<(), ReconcileError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Serialize,
