@@ -11,9 +11,11 @@ mod suite {
     mod contract;
     mod deletion;
     mod docs;
+    mod fault_points;
     mod faults;
     mod given_cluster;
     mod interrupted;
+    mod outages;
     mod pools;
     mod restored;
     mod rights;
