@@ -115,6 +115,15 @@ impl World {
     /// # Errors
     /// See [`WorldError`].
     pub async fn on(lab: Lab, files: &[&str], controller_arguments: Vec<String>) -> Result<Self, WorldError> {
+        let controller = ControllerOptions { arguments: controller_arguments, ..ControllerOptions::default() };
+        Self::with(lab, files, controller).await
+    }
+
+    /// As [`World::on`], with a controller that is started in this way.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub async fn with(lab: Lab, files: &[&str], controller: ControllerOptions) -> Result<Self, WorldError> {
         for file in files {
             // The API server reads policies once a second and those that mutate apart from those that validate: just
             // after the charts were installed an object may be refused for want of a finalizer nobody put on it yet.
@@ -127,9 +136,8 @@ impl World {
         let environment: Vec<_> =
             std::env::var("RUST_LOG").map(|filter| ("RUST_LOG".into(), filter)).into_iter().collect();
         let controller = ControllerOptions {
-            arguments: controller_arguments,
-            environment: environment.clone(),
-            ..ControllerOptions::default()
+            environment: [controller.environment.clone(), environment.clone()].concat(),
+            ..controller
         };
         let controller = lab.spawn_controller(controller).await?;
         let api = lab.spawn_api(ApiOptions { environment, ..ApiOptions::default() })?;

@@ -11,10 +11,12 @@ mod suite {
     mod contract;
     mod deletion;
     mod docs;
+    mod fault_points;
     mod faults;
     mod given_cluster;
     mod handover;
     mod interrupted;
+    mod outages;
     mod pools;
     mod restored;
     mod rights;

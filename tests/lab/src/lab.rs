@@ -2,6 +2,7 @@
 
 mod boot;
 mod guest;
+mod outage;
 mod threads;
 mod users;
 
@@ -97,6 +98,9 @@ pub enum LabError {
         #[source]
         source: std::io::Error,
     },
+    /// No component of that name.
+    #[error("this lab has no component `{0}`")]
+    NoSuchComponent(String),
     /// No user of that name.
     #[error("this lab has no user `{0}`: name departments and people in its options before it starts")]
     NoSuchPerson(String),

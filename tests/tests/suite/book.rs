@@ -1,37 +1,14 @@
 //! The account book of a running system, read by the program operations have: sound, exported whole, and explained.
 
-use std::{path::Path, process::Output};
-
-use jiyun_lab::LedgerUser;
 use jiyun_tests::{
     Order, World, WorldError,
+    faults::program::{self, told},
     world::{PATIENCE, Quota},
 };
 use serde_json::Value;
-use tokio::process::Command;
 
-/// Runs `jiyun-controller ledger` with the API's certificate, which may only read.
-async fn ledger(world: &World, arguments: &[&str]) -> Result<Output, WorldError> {
-    let own = std::env::current_exe()?;
-    let programs =
-        std::env::var_os("JIYUN_BIN_DIR").map_or_else(|| own.ancestors().nth(2).unwrap().to_owned(), Into::into);
-    let reader = world.lab.ledger_tls(LedgerUser::Api);
-    let output = Command::new(Path::new(&programs).join("jiyun-controller"))
-        .arg("ledger")
-        .args(arguments)
-        .env("JIYUN_LEDGER_ENDPOINTS", world.lab.ledger_endpoint())
-        .env("JIYUN_LEDGER_CA", &reader.authority)
-        .env("JIYUN_LEDGER_CERT", &reader.client.certificate)
-        .env("JIYUN_LEDGER_KEY", &reader.client.key)
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await?;
-    Ok(output)
-}
-
-fn told(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+async fn ledger(world: &World, arguments: &[&str]) -> Result<std::process::Output, WorldError> {
+    program::ledger(&world.lab, arguments).await
 }
 
 #[tokio::test]

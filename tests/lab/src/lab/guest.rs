@@ -33,6 +33,11 @@ pub struct ControllerOptions {
     pub name: String,
     /// As whom it talks to the API server.
     pub identity: Identity,
+    /// Where it finds the API server; the lab's where it is not given.
+    pub kubernetes: Option<String>,
+    /// Where it finds the ledger's etcd, without a certificate: a line of a test's own, which has one. The lab's where it
+    /// is not given.
+    pub ledger: Option<String>,
     /// Further arguments.
     pub arguments: Vec<String>,
     /// Environment variables.
@@ -44,6 +49,8 @@ impl Default for ControllerOptions {
         Self {
             name: "jiyun-controller".into(),
             identity: Identity::ServiceAccount { namespace: NAMESPACE.into(), name: "jiyun-controller".into() },
+            kubernetes: None,
+            ledger: None,
             arguments: Vec::new(),
             environment: Vec::new(),
         }
@@ -85,12 +92,16 @@ impl Lab {
             Identity::Administrator => self.kubeconfig(),
             Identity::ServiceAccount { namespace, name } => {
                 let token = self.user_token(namespace, name).await?;
-                self.write_kubeconfig(&options.name, &token)?
+                let server = options.kubernetes.clone().unwrap_or_else(|| self.url());
+                self.write_kubeconfig_to(&server, &options.name, &token)?
             }
         };
         let metrics = Port::reserve()?;
         let mut arguments = vec!["run".into(), flag("kubeconfig", &kubeconfig)];
-        arguments.extend(self.ledger_flags(LedgerUser::Controller));
+        match &options.ledger {
+            Some(endpoint) => arguments.push(format!("--ledger-endpoints={endpoint}")),
+            None => arguments.extend(self.ledger_flags(LedgerUser::Controller)),
+        }
         arguments.push(format!("--listen={}", metrics.address()));
         arguments.extend(options.arguments);
         let launch = self.guest_launch(options.name, &program, arguments, options.environment);
@@ -182,6 +193,16 @@ impl Guest {
         let process = self.process();
         process.kill();
         process.wait().await
+    }
+
+    /// SIGSTOP: it stands still and knows nothing of it.
+    pub fn pause(&self) {
+        self.process().pause();
+    }
+
+    /// SIGCONT: it goes on.
+    pub fn resume(&self) {
+        self.process().resume();
     }
 
     /// SIGTERM, as a rollout; killed if it takes longer than ten seconds.

@@ -41,7 +41,12 @@ impl Lab {
 
     /// Writes a kubeconfig for a bearer token and returns its path.
     pub fn write_kubeconfig(&self, user: &str, token: &str) -> Result<PathBuf, LabError> {
-        let text = kubeconfig::render(&self.url(), self.kubernetes_authority(), user, Credentials::Token(token));
+        self.write_kubeconfig_to(&self.url(), user, token)
+    }
+
+    /// As [`Lab::write_kubeconfig`], for an API server that is reached at `server`.
+    pub(super) fn write_kubeconfig_to(&self, server: &str, user: &str, token: &str) -> Result<PathBuf, LabError> {
+        let text = kubeconfig::render(server, self.kubernetes_authority(), user, Credentials::Token(token));
         Ok(self.site.folder.write_etc(&format!("{}.kubeconfig", user.replace(['/', ':'], "-")), &text)?)
     }
 

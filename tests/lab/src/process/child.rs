@@ -141,6 +141,16 @@ impl Process {
         self.signal(Signal::KILL);
     }
 
+    /// Sends SIGSTOP: it stands still where it is and knows nothing of it, as on a machine that froze.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Sends SIGCONT: it goes on where it stood still.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Asks it to end with SIGTERM and waits; after `grace` it is killed.
     pub async fn stop(&self, grace: Duration) -> Exit {
         self.expected.store(true, Ordering::SeqCst);

@@ -17,12 +17,14 @@ pub const GUEST_GRACE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Supervisor {
     processes: Mutex<Vec<(Process, Duration)>>,
+    /// How each component was started.
+    components: Mutex<Vec<Launch>>,
     failure: Arc<watch::Sender<Option<Failure>>>,
 }
 
 impl Default for Supervisor {
     fn default() -> Self {
-        Self { processes: Mutex::default(), failure: Arc::new(watch::channel(None).0) }
+        Self { processes: Mutex::default(), components: Mutex::default(), failure: Arc::new(watch::channel(None).0) }
     }
 }
 
@@ -42,7 +44,18 @@ impl Supervisor {
             });
         })?;
         self.adopt(process.clone(), COMPONENT_GRACE);
+        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        components.retain(|known| known.name != launch.name);
+        components.push(launch.clone());
         Ok(process)
+    }
+
+    /// Starts a component that was killed again, as it was started; nothing where there is none of that name.
+    pub fn start_again(&self, name: &str) -> Result<Option<Process>, SpawnError> {
+        let components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
+        let launch = components.iter().find(|known| known.name == name).cloned();
+        drop(components);
+        launch.map(|launch| self.start(&launch)).transpose()
     }
 
     /// Starts a process of a test, which may end when it likes; it is stopped with the lab.

@@ -1,7 +1,7 @@
 //! The two programs that die, and how each is killed and brought back.
 
-use jiyun_lab::{Guest, LedgerUser};
-use jiyun_tests::World;
+use jiyun_lab::Guest;
+use jiyun_tests::{World, faults::lead::take_lead};
 
 /// A program of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,18 +47,8 @@ impl Program {
     /// Starts it again and does not wait for what it does.
     pub async fn revive(self, world: &World, lead: Lead) {
         if (self, lead) == (Self::Controller, Lead::IsTaken) {
-            take_lead(world).await;
+            take_lead(&world.lab).await.unwrap();
         }
         self.guest(world).restart().await.unwrap();
-    }
-}
-
-/// Ends the lease of the leader that was killed a moment ago, if it led.
-async fn take_lead(world: &World) {
-    let mut etcd = world.lab.ledger_client(LedgerUser::Root).await.unwrap();
-    let found = etcd.get("/jiyun/ledger/leader", None).await.unwrap();
-    if let Some(lease) = found.kvs().first().map(etcd_client::KeyValue::lease).filter(|lease| *lease != 0) {
-        // It may have run out meanwhile.
-        let _ = etcd.lease_revoke(lease).await;
     }
 }

@@ -1,0 +1,143 @@
+//! What the controller is killed during: hosts that come, are refused, stand in line and go; a department's whole life.
+
+use jiyun_crds::v1alpha1::ConditionType;
+use jiyun_lab::wait_for;
+use serde_json::json;
+
+use super::{FaultError, stage::Stage};
+use crate::{
+    Order,
+    world::{Bureau, PATIENCE, has, reason},
+};
+
+/// The department in which hosts live. Its quota is of 4 cores.
+pub const DEPARTMENT: &str = "points";
+/// A tier whose pool holds one disk.
+pub const NARROW: &str = "narrow";
+
+/// One of them. The controller is started before its first scene and told to stop after its last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Play {
+    /// A host is granted, another refused, both go.
+    Host,
+    /// A host waits in line behind another, which goes.
+    Line,
+    /// A department comes and goes.
+    Department,
+}
+
+impl Play {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Host, Self::Line, Self::Department];
+
+    /// How many scenes it has.
+    pub const fn scenes(self) -> usize {
+        match self {
+            Self::Host => 3,
+            Self::Line => 4,
+            Self::Department => 2,
+        }
+    }
+
+    /// After which scenes what is written now and then is waited for.
+    pub const fn is_quiet_after(self, scene: usize) -> bool {
+        match self {
+            Self::Host => scene == 0 || scene == 2,
+            Self::Line => scene == 1 || scene == 3,
+            Self::Department => scene == 0,
+        }
+    }
+
+    /// Plays a scene until its outcome can be seen.
+    ///
+    /// # Errors
+    /// When it does not come to that.
+    pub async fn scene(self, stage: &Stage, scene: usize) -> Result<(), FaultError> {
+        let bureau = stage.bureau()?;
+        let narrow = |name: &str| Order { tier: NARROW.to_owned(), ..Order::new(name, "portal") };
+        match (self, scene) {
+            (Self::Host, 0) => {
+                order(&bureau, &Order::new("web", "portal")).await?;
+                bureau.wait_ready("web").await?;
+            }
+            (Self::Host, 1) => {
+                order(&bureau, &Order::new("big", "portal").class("basic-4c8g")).await?;
+                stands(&bureau, "big", "ExceedsLimit").await?;
+            }
+            (Self::Host, _) => gone(&bureau, &["web", "big"]).await?,
+            (Self::Line, 0) => {
+                order(&bureau, &narrow("first")).await?;
+                bureau.wait_ready("first").await?;
+            }
+            (Self::Line, 1) => {
+                order(&bureau, &narrow("next")).await?;
+                stands(&bureau, "next", "WaitingForCapacity").await?;
+            }
+            (Self::Line, 2) => {
+                gone(&bureau, &["first"]).await?;
+                bureau.wait_ready("next").await?;
+            }
+            (Self::Line, _) => gone(&bureau, &["next"]).await?,
+            (Self::Department, 0) => {
+                let unit = stage.unit();
+                let department = json!({
+                    "apiVersion": "jiyun.io/v1alpha1", "kind": "Department", "metadata": {"name": unit},
+                    "spec": {
+                        "displayName": "下属单位", "code": unit.to_uppercase(), "billingAccount": unit,
+                        "zones": ["extranet-public"], "parentRef": {"name": DEPARTMENT},
+                        "access": {"readers": ["r"], "operators": ["o"], "approvers": ["a"]},
+                        "quota": [{"meter": "Vcpu", "limit": "2"}],
+                    },
+                });
+                taken(&bureau, &department).await?;
+                stage.world.department_ready(unit).await?;
+            }
+            (Self::Department, _) => {
+                let arguments = ["delete", "department", stage.unit(), "--wait=false", "--ignore-not-found"];
+                wait_for("the end of the department to be taken", PATIENCE, || stage.world.lab.kubectl(&arguments))
+                    .await?;
+                let kinds = format!("namespace/dept-{0},namespace/engine-{0},department/{0}", stage.unit());
+                let mut arguments = vec!["get", "--ignore-not-found", "-o", "name"];
+                arguments.extend(kinds.split(','));
+                wait_for("the department to be gone", PATIENCE, || async {
+                    let left = stage.world.lab.kubectl(&arguments).await.map_err(|error| error.to_string())?;
+                    if left.trim().is_empty() { Ok(()) } else { Err(left) }
+                })
+                .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn order(bureau: &Bureau<'_>, order: &Order) -> Result<(), FaultError> {
+    taken(bureau, &order.object(&bureau.name)).await
+}
+
+async fn taken(bureau: &Bureau<'_>, object: &serde_json::Value) -> Result<(), FaultError> {
+    let text = object.to_string();
+    wait_for("an object to be taken", PATIENCE, || bureau.world.lab.apply_text(&text)).await?;
+    Ok(())
+}
+
+async fn stands(bureau: &Bureau<'_>, host: &str, why: &str) -> Result<(), FaultError> {
+    let not_admitted = |why| {
+        move |host: &jiyun_crds::v1alpha1::CloudHost| {
+            !has(host, ConditionType::Admitted) && reason(host, ConditionType::Admitted) == Some(why)
+        }
+    };
+    bureau.wait_for_host(host, why, not_admitted(why)).await?;
+    Ok(())
+}
+
+async fn gone(bureau: &Bureau<'_>, hosts: &[&str]) -> Result<(), FaultError> {
+    let namespace = format!("dept-{}", bureau.name);
+    for host in hosts {
+        let arguments = ["delete", "cloudhost", host, "-n", &namespace, "--wait=false", "--ignore-not-found"];
+        wait_for("an end to be taken", PATIENCE, || bureau.world.lab.kubectl(&arguments)).await?;
+    }
+    for host in hosts {
+        bureau.wait_gone(host).await?;
+    }
+    Ok(())
+}

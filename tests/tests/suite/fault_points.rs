@@ -1,0 +1,65 @@
+//! Deaths before and after each change, as counted in a run without any: all in memory, a sample on real servers.
+//!
+//! `JIYUN_TEST_SEED` chooses the sample again that a failure has shown; `make bench ONLY=fault_points` explores all.
+
+use jiyun_lab::LedgerUser;
+use jiyun_tests::{
+    World,
+    faults::{
+        explore::{All, Choice, book_in_etcd, book_in_memory, controller},
+        play::Play,
+    },
+};
+
+use super::interrupted::dice::Dice;
+
+/// SIGKILLs of the controller.
+const KILLED: usize = 24;
+/// Deaths of the book's writer on a real etcd.
+const IN_ETCD: usize = 24;
+
+/// So many of them by chance.
+struct Some {
+    count: usize,
+    dice: Dice,
+}
+
+impl Choice for Some {
+    fn choose(&mut self, possible: usize) -> Vec<usize> {
+        let mut left: Vec<usize> = (0..possible).collect();
+        let mut draw = |_| left.swap_remove(usize::try_from(self.dice.below(left.len() as u64)).unwrap());
+        (0..self.count.min(possible)).map(&mut draw).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_dies_at_any_call_of_its_store_leaves_the_same_book() {
+    let explored = book_in_memory(&mut All).await.unwrap();
+    println!("in memory: {explored}");
+    assert_eq!(explored.violations, [""; 0]);
+    assert_eq!(explored.explored, explored.possible);
+    assert!(explored.possible > 100, "{explored}");
+}
+
+#[tokio::test]
+async fn a_writer_that_dies_on_a_real_etcd_leaves_the_same_book() {
+    let dice = Dice::thrown();
+    println!("{dice}");
+    let client = World::shared().await.unwrap().lab.ledger_client(LedgerUser::Root).await.unwrap();
+    let explored = book_in_etcd(&client, &mut Some { count: IN_ETCD, dice: dice.clone() }).await.unwrap();
+    println!("in etcd: {explored}");
+    assert_eq!(explored.violations, [""; 0], "{dice}");
+    assert_eq!(explored.explored, IN_ETCD, "{dice}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_controller_killed_before_or_after_a_change_leaves_everything_as_if_it_had_lived() {
+    let dice = Dice::thrown();
+    println!("{dice}");
+    let mut some = Some { count: KILLED, dice: dice.clone() };
+    let explored = controller(&Play::ALL, &mut some, |_, _| ()).await.unwrap();
+    println!("controller: {explored}");
+    assert_eq!(explored.violations, [""; 0], "{dice}");
+    // What is written now and then may come at another moment than in the run it was counted in.
+    assert!(explored.explored >= 20, "{dice}: {explored}");
+}
