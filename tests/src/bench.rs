@@ -1,8 +1,10 @@
 //! The benchmarks: what is measured, against what in the same run, and how it is told.
 
+mod admissions;
 pub mod audit;
 mod bringup;
 mod callers;
+mod edge;
 mod error;
 mod failover;
 pub mod figure;
@@ -13,6 +15,7 @@ mod memory;
 mod observer;
 mod options;
 pub mod plan;
+mod points;
 mod progress;
 mod replay;
 pub mod requests;
@@ -50,7 +53,12 @@ pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
             Name::LedgerVsEtcd => Box::pin(ledger::throughput(options)).await?,
             Name::BytesPerClaim => ledger::resident(options).await?,
             Name::FailoverFirstWrite => Box::pin(failover::measure(options)).await?,
-            Name::OvercommitUnits => stormed(&mut storm, options).await?.overcommit(),
+            Name::AdmissionsPerSecond => Box::pin(admissions::measure(options)).await?,
+            Name::FaultPoints => Box::pin(points::measure()).await?,
+            Name::OvercommitUnits => {
+                let edge = Box::pin(edge::measure(options)).await?;
+                stormed(&mut storm, options).await?.overcommit(&edge)
+            }
             Name::FalseRefusals => stormed(&mut storm, options).await?.false_refusals(),
             Name::BytesPerGrantGrowth => Box::pin(ledger::growth(options)).await?,
         };

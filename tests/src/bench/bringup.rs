@@ -141,7 +141,10 @@ async fn best_of_ours(options: &Options, hosts: usize) -> Result<(usize, Plan), 
 }
 
 /// Tries each concurrency over each protocol on one lab, with the pilot's requests.
-async fn best_of_replay(options: &Options, hosts: usize, pilot: &Plan) -> Result<(Wire, usize), BenchError> {
+///
+/// # Errors
+/// When the requests are refused.
+pub async fn best_of_replay(options: &Options, hosts: usize, pilot: &Plan) -> Result<(Wire, usize), BenchError> {
     let town = Town::start("concurrency, replay", true).await?;
     town.silence().await;
     let _observer = Observer::start(town.world.lab.client().await?).await;

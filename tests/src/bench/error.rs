@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiyun_lab::{LabError, NotInTime};
 
 use super::{audit::AuditError, requests::ReadError};
-use crate::WorldError;
+use crate::{WorldError, faults::FaultError};
 
 /// Why something could not be measured. A missed goal is not among the reasons.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,9 @@ pub enum BenchError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What is tried with faults does not work without one, or the system was not sound.
+    #[error("the system is not as it was without a fault")]
+    Fault(#[source] Box<FaultError>),
     /// Nothing was measured.
     #[error("nothing was measured: {0}")]
     Nothing(&'static str),
@@ -105,6 +108,12 @@ impl From<WorldError> for BenchError {
 impl From<LabError> for BenchError {
     fn from(source: LabError) -> Self {
         Self::Lab(Box::new(source))
+    }
+}
+
+impl From<FaultError> for BenchError {
+    fn from(source: FaultError) -> Self {
+        Self::Fault(Box::new(source))
     }
 }
 

@@ -32,11 +32,15 @@ pub enum Name {
     BytesPerClaim,
     /// How long the book stands still when the leader is killed.
     FailoverFirstWrite,
+    /// Orders granted a second, from the REST API to the book, against a replay of the same writes without us.
+    AdmissionsPerSecond,
+    /// Fault points explored without a trace in the end, of all there are.
+    FaultPoints,
 }
 
 impl Name {
     /// All of them, in the order they are measured.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::BringupVsRoofline,
         Self::WritesPerHost,
         Self::IdleWrites,
@@ -48,6 +52,8 @@ impl Name {
         Self::LedgerVsEtcd,
         Self::BytesPerClaim,
         Self::FailoverFirstWrite,
+        Self::AdmissionsPerSecond,
+        Self::FaultPoints,
     ];
 }
 
@@ -65,6 +71,8 @@ impl fmt::Display for Name {
             Self::LedgerVsEtcd => "ledger_vs_etcd",
             Self::BytesPerClaim => "bytes_per_claim",
             Self::FailoverFirstWrite => "failover_first_write",
+            Self::AdmissionsPerSecond => "admissions_per_second",
+            Self::FaultPoints => "fault_points",
         })
     }
 }

@@ -14,6 +14,7 @@ mod scales;
 mod storm;
 mod throughput;
 
+pub use self::{random::Random, recount::Recount};
 pub use decisions::measure as decisions;
 pub use growth::measure as growth;
 pub use resident::{fill, measure as resident};

@@ -52,6 +52,10 @@ pub struct Options {
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1000..=1_000_000))]
     pub attempts: u64,
 
+    /// Orders through the API server while leaders fall.
+    #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
+    pub orders: u64,
+
     /// What the attempts are drawn from.
     #[arg(long, default_value_t = 20_260_801, value_name = "N")]
     pub seed: u64,

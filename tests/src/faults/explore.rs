@@ -14,6 +14,9 @@ use super::{
     trace::{Cut, Side},
 };
 
+/// After so many violations there is enough to look at.
+const ENOUGH: usize = 3;
+
 /// What came of a number of deaths.
 #[derive(Clone, Debug, Default)]
 pub struct Explored {
@@ -121,8 +124,20 @@ pub async fn controller(
     for (number, index) in choice.choose(deaths.len()).into_iter().enumerate() {
         let Some((turn, cut)) = deaths.get(index) else { continue };
         let outcome = stage.cut_at(turn, cut).await;
+        let spoilt = outcome.is_err();
         explored.died(outcome, format_args!("{:?}, {cut}", turn.play));
         told(number, &explored);
+        if explored.violations.len() >= ENOUGH {
+            break;
+        }
+        if spoilt {
+            // What it left behind would be found again in every run after it.
+            stage.close().await?;
+            stage = Stage::build().await?;
+            for play in plays {
+                stage.undisturbed(*play).await?;
+            }
+        }
     }
     stage.close().await?;
     Ok(explored)

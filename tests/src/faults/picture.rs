@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use jiyun_crds::names::LABEL_CLAIM;
 use jiyun_ledger::State;
 use serde_json::{Value, json};
 
@@ -11,6 +12,9 @@ use super::{FaultError, play::DEPARTMENT, stage::Stage};
 const KINDS: &str = "departments.jiyun.io,cloudhosts.jiyun.io,virtualmachines.kubevirt.io,\
                      virtualmachineinstances.kubevirt.io,datavolumes.cdi.kubevirt.io,persistentvolumeclaims,namespaces,\
                      networkpolicies,rolebindings,quotareports.jiyun.io";
+
+/// Those whose specs are compared.
+const SPECIFIED: [&str; 5] = ["CloudHost", "Department", "VirtualMachine", "DataVolume", "NetworkPolicy"];
 
 /// Every fact by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,12 +76,13 @@ fn fact(object: &Value) -> Option<(String, Value)> {
     } else {
         Vec::new()
     };
+    let mut spec = if SPECIFIED.contains(&kind) { object["spec"].clone() } else { Value::Null };
+    // Claims are numbered throughout the book.
+    if let Some(labels) = spec.pointer_mut("/template/metadata/labels").and_then(Value::as_object_mut) {
+        labels.remove(LABEL_CLAIM);
+    }
     let told = json!({
-        "spec": if ["CloudHost", "Department", "VirtualMachine", "DataVolume", "NetworkPolicy"].contains(&kind) {
-            object["spec"].clone()
-        } else {
-            Value::Null
-        },
+        "spec": spec,
         "finalizers": object["metadata"]["finalizers"], "conditions": conditions,
         "refusal": status["refusal"]["code"], "deleted": object["metadata"]["deletionTimestamp"].is_string(),
     });

@@ -6,7 +6,7 @@ use jiyun_lab::LedgerUser;
 use jiyun_tests::{
     World,
     faults::{
-        explore::{All, Choice, book_in_etcd, book_in_memory, controller},
+        explore::{All, Choice, Explored, book_in_etcd, book_in_memory, controller},
         play::Play,
     },
 };
@@ -57,7 +57,10 @@ async fn a_controller_killed_before_or_after_a_change_leaves_everything_as_if_it
     let dice = Dice::thrown();
     println!("{dice}");
     let mut some = Some { count: KILLED, dice: dice.clone() };
-    let explored = controller(&Play::ALL, &mut some, |_, _| ()).await.unwrap();
+    let told = |number: usize, explored: &Explored| {
+        println!("death {}: {explored} {}", number + 1, explored.violations.last().map_or("", String::as_str));
+    };
+    let explored = controller(&Play::ALL, &mut some, told).await.unwrap();
     println!("controller: {explored}");
     assert_eq!(explored.violations, [""; 0], "{dice}");
     // What is written now and then may come at another moment than in the run it was counted in.

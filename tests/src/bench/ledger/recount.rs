@@ -69,7 +69,13 @@ impl Recount {
     /// When it contradicts what was counted before, or is of a kind the bench does not write.
     pub fn apply(&mut self, event: &Event) -> Result<(), Uncountable> {
         match event {
-            Event::Opened { .. } | Event::ClaimBillable { .. } => {}
+            Event::Opened { .. }
+            | Event::PeerMarked { .. }
+            | Event::PricesSet { .. }
+            | Event::ClaimBillable { .. }
+            | Event::RequestQueued { .. }
+            | Event::RequestsOvertaken { .. }
+            | Event::RequestUnqueued { .. } => {}
             Event::AccountSet { account } => self.set_account(account)?,
             Event::PoolSet { pool } => match self.pools.iter_mut().find(|(known, _)| known.id == pool.id) {
                 Some((known, _)) => known.clone_from(pool),
@@ -109,9 +115,6 @@ impl Recount {
     }
 
     fn set_account(&mut self, account: &jiyun_ledger::Account) -> Result<(), Uncountable> {
-        if self.names.contains_key(&account.id) {
-            return Err(Uncountable(format!("account {} is set twice", account.id)));
-        }
         let parent = account.parent.as_ref().map(|parent| self.account(parent)).transpose()?;
         let mut node = Node { parent, ..Node::default() };
         for limit in &account.limits {
@@ -120,6 +123,13 @@ impl Recount {
             if let (Some(ceiling), Some(floor)) = (node.ceilings.get_mut(index), node.floors.get_mut(index)) {
                 (*ceiling, *floor) = (limit.limit, limit.guaranteed);
             }
+        }
+        if let Some(known) = self.names.get(&account.id).and_then(|number| self.nodes.get_mut(*number)) {
+            if known.parent != parent {
+                return Err(Uncountable(format!("account {} moves", account.id)));
+            }
+            (known.ceilings, known.floors) = (node.ceilings, node.floors);
+            return Ok(());
         }
         let number = self.nodes.len();
         if let Some(above) = parent.and_then(|parent| self.nodes.get_mut(parent)) {

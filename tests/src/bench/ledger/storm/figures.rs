@@ -3,6 +3,7 @@
 use super::{REPLICAS, Storm};
 use crate::bench::{
     Figure, Name,
+    edge::Edge,
     figure::{Better, Comparison, Goal, Judged},
     statistics::number,
 };
@@ -43,15 +44,19 @@ impl Storm {
         ]
     }
 
-    /// Units above what there is, over all revisions.
-    pub fn overcommit(&self) -> Figure {
+    /// Units above what there is, over all revisions: of this storm at the book, or of the orders through the API server.
+    pub fn overcommit(&self, edge: &Edge) -> Figure {
         let mut notes = self.notes();
+        notes.push(edge.note());
+        if let Some(revision) = edge.first_over {
+            notes.push(format!("FIRST OVER through the API server at revision {revision}"));
+        }
         if let Some(revision) = self.verdict.first_over {
             notes.push(format!("FIRST OVER at revision {revision}"));
         }
         let comparison = Comparison {
-            ours: units(self.verdict.over),
-            reference: units(self.verdict.refused_units),
+            ours: units(self.verdict.over.max(edge.over)),
+            reference: units(self.verdict.refused_units + edge.refused_units),
             what_reference_is: "units the refused attempts asked for: what would have been given besides".into(),
             unit: "units".into(),
             runs: 1,
