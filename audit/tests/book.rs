@@ -10,6 +10,9 @@ mod city;
 #[path = "book/clean.rs"]
 mod clean;
 #[cfg(test)]
+#[path = "book/clock.rs"]
+mod clock;
+#[cfg(test)]
 #[path = "book/corruptions.rs"]
 mod corruptions;
 #[cfg(test)]

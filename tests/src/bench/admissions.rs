@@ -75,7 +75,11 @@ pub async fn measure(options: &Options) -> Result<Figure, BenchError> {
         unit: "admissions/s".into(),
         runs: ours.len(),
         notes: vec![
-            format!("{hosts} orders a run, {at_best} at a time: {} admissions/s; replay {}", spread(&rates), spread(&replays)),
+            format!(
+                "{hosts} orders a run, {at_best} at a time: {} admissions/s; replay {}",
+                spread(&rates),
+                spread(&replays)
+            ),
             format!("from order to grant: median {:.0} ms, 99 % within {:.0} ms", milliseconds(50), milliseconds(99)),
             format!(
                 "the engines are at work meanwhile: {:.2} changing requests of ours a host until the last grant, of which \

@@ -162,12 +162,7 @@ async fn raise(world: &World, name: &str, above: Option<&str>, cores: u64) -> Re
 }
 
 /// Ends one term after the other, evenly over the orders: killed, killed and left to run out, frozen.
-async fn strike(
-    world: &World,
-    guests: &[&Guest],
-    left: &AtomicU64,
-    options: &Options,
-) -> Result<[u64; 3], BenchError> {
+async fn strike(world: &World, guests: &[&Guest], left: &AtomicU64, options: &Options) -> Result<[u64; 3], BenchError> {
     let mut progress = Counted::new("edge: orders", usize::try_from(options.orders).unwrap_or(usize::MAX));
     let (mut fates, mut random) = ([0; 3], Random::part(options.seed, usize::MAX));
     for term in 1..TERMS {

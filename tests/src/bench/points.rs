@@ -43,9 +43,10 @@ pub async fn measure() -> Result<Figure, BenchError> {
     let comparison = Comparison {
         ours: number(all.explored),
         reference: number(all.possible),
-        what_reference_is: "all calls of the store, and all changes the controller asks its servers for, in runs without a \
+        what_reference_is:
+            "all calls of the store, and all changes the controller asks its servers for, in runs without a \
                             fault; before and after each"
-            .into(),
+                .into(),
         unit: "fault points".into(),
         runs: 1,
         notes,

@@ -29,7 +29,7 @@ impl Picture {
         let mut facts = BTreeMap::new();
         let text = stage.world.lab.kubectl(&["get", KINDS, "--all-namespaces", "-o", "json"]).await?;
         // A department of each run has a name of its own.
-        let text = text.replace(stage.unit(), "unit");
+        let text = text.replace(stage.unit(), "unit").replace(&stage.unit().to_uppercase(), "UNIT");
         let list: Value = serde_json::from_str(&text).map_err(FaultError::book("a list of objects"))?;
         for object in list["items"].as_array().into_iter().flatten() {
             if let Some((name, told)) = fact(object) {

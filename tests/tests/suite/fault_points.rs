@@ -57,8 +57,10 @@ async fn a_controller_killed_before_or_after_a_change_leaves_everything_as_if_it
     let dice = Dice::thrown();
     println!("{dice}");
     let mut some = Some { count: KILLED, dice: dice.clone() };
+    let started = std::time::Instant::now();
     let told = |number: usize, explored: &Explored| {
-        println!("death {}: {explored} {}", number + 1, explored.violations.last().map_or("", String::as_str));
+        let violation = explored.violations.last().map_or("", String::as_str);
+        println!("death {} after {:.0?}: {explored} {violation}", number + 1, started.elapsed());
     };
     let explored = controller(&Play::ALL, &mut some, told).await.unwrap();
     println!("controller: {explored}");
