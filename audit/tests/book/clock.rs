@@ -75,10 +75,10 @@ async fn clocks_that_step_hours_forward_and_back_leave_a_clean_book_whose_time_o
         let chosen = usize::try_from(dice.below(claims.len().max(1) as u64)).unwrap();
         match (dice.below(4), claims.get(chosen).copied()) {
             (0, Some(claim)) => {
-                allowed(book.ledger.billable(claim).await);
+                allowed(&book.ledger.billable(claim).await);
                 book.ledger.end(claim).await.unwrap();
                 // A claim that was only held is gone by its end.
-                allowed(book.ledger.release(claim).await);
+                allowed(&book.ledger.release(claim).await);
                 claims.swap_remove(chosen);
             }
             (1, _) => {
@@ -111,13 +111,15 @@ async fn clocks_that_step_hours_forward_and_back_leave_a_clean_book_whose_time_o
     let entries = book.store.entries();
     assert!(entries.is_sorted_by_key(|entry| entry.at), "the book's time went back");
     let mut replayed = State::default();
-    entries.iter().for_each(|entry| replayed.apply(entry).unwrap());
+    for entry in &entries {
+        replayed.apply(entry).unwrap();
+    }
     assert_eq!(replayed.digest().unwrap(), digest);
     assert!(granted > 50 && held > 20 && book.epoch > 5, "{granted} granted, {held} held, {} leaders", book.epoch);
     assert_clean(&lines(&entries));
 }
 
-fn allowed<T: std::fmt::Debug>(outcome: Result<T, LedgerError>) {
+fn allowed<T: std::fmt::Debug>(outcome: &Result<T, LedgerError>) {
     assert!(matches!(outcome, Ok(_) | Err(LedgerError::Command(_))), "{outcome:?}");
 }
 

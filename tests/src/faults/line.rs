@@ -191,7 +191,7 @@ impl Passage {
             Server::Kubernetes => label::of_kubernetes(&parts.method, &uri),
             Server::Etcd => label::of_etcd(&path, &bytes),
         };
-        let point = self.trace.count(what.unwrap_or_default());
+        let point = self.trace.count(&what.unwrap_or_default());
         self.trace.pass(&point, Side::Before).await;
         let request = Request::from_parts(parts, Full::new(bytes).map_err(|never| match never {}).boxed_unsync());
         let (parts, body) = self.client.request(request).await?.into_parts();

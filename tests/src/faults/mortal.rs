@@ -23,7 +23,7 @@ impl<S> Mortal<S> {
         Self { store, trace }
     }
 
-    async fn before(&self, what: String) -> Point {
+    async fn before(&self, what: &str) -> Point {
         if self.trace.is_reached() {
             // The dead ask nothing.
             std::future::pending::<()>().await;
@@ -41,43 +41,43 @@ impl<S> Mortal<S> {
 
 impl<S: Store> Store for Mortal<S> {
     async fn page(&self, from: u64) -> Result<Page, StoreError> {
-        let point = self.before("page".to_owned()).await;
+        let point = self.before("page").await;
         let answer = self.store.page(from).await;
         self.after(&point, answer).await
     }
 
     async fn read(&self, seq: u64) -> Result<Option<Entry>, StoreError> {
-        let point = self.before("read".to_owned()).await;
+        let point = self.before("read").await;
         let answer = self.store.read(seq).await;
         self.after(&point, answer).await
     }
 
     async fn append(&self, entry: &Entry, fence: Fence) -> Result<(), AppendError> {
-        let point = self.before(format!("append {}", entry.seq)).await;
+        let point = self.before(&format!("append {}", entry.seq)).await;
         let answer = self.store.append(entry, fence).await;
         self.after(&point, answer).await
     }
 
     async fn notes(&self, folder: &str) -> Result<Vec<String>, StoreError> {
-        let point = self.before(format!("notes {folder}")).await;
+        let point = self.before(&format!("notes {folder}")).await;
         let answer = self.store.notes(folder).await;
         self.after(&point, answer).await
     }
 
     async fn note(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let point = self.before(format!("note {name}")).await;
+        let point = self.before(&format!("note {name}")).await;
         let answer = self.store.note(name).await;
         self.after(&point, answer).await
     }
 
     async fn edit(&self, edits: &[Edit], fence: Option<Fence>) -> Result<(), EditError> {
-        let point = self.before("edit".to_owned()).await;
+        let point = self.before("edit").await;
         let answer = self.store.edit(edits, fence).await;
         self.after(&point, answer).await
     }
 
     async fn watch(&self, revision: i64) -> Result<BoxStream<'static, Result<Change, StoreError>>, StoreError> {
-        let point = self.before("watch".to_owned()).await;
+        let point = self.before("watch").await;
         let answer = self.store.watch(revision).await;
         self.after(&point, answer).await
     }

@@ -36,8 +36,8 @@ impl Picture {
                 facts.insert(name, told);
             }
         }
-        let state = super::book(&stage.world).await?;
-        facts.extend(booked(&state, claims, stage.unit()));
+        let book = super::book(&stage.world).await?;
+        facts.extend(booked(&book, claims, stage.unit()));
         let (used, held) = stage.bureau()?.used("Vcpu").await?;
         facts.insert("quota".to_owned(), json!({"used": used, "held": held}));
         Ok(Self(facts))

@@ -30,15 +30,15 @@ use crate::{
 /// What is written at most every ten seconds has been written by then.
 const NOW_AND_THEN: Duration = Duration::from_secs(13);
 
-/// A change of a play, and when it is asked for.
+/// A change of a play.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Turn {
     /// In which play.
     pub play: Play,
     /// The change.
     pub point: Point,
-    /// After this scene at the latest.
-    pub scene: usize,
+    /// Whether it is written now and then, so that one has to wait for it.
+    pub late: bool,
 }
 
 /// What became of a death.
@@ -111,7 +111,7 @@ impl Stage {
     /// # Errors
     /// See [`FaultError`].
     pub async fn undisturbed(&mut self, play: Play) -> Result<Vec<Turn>, FaultError> {
-        let (pictures, turns) = self.run(play, None).await?;
+        let (pictures, turns) = Box::pin(self.run(play, None)).await?;
         self.expected.insert(play, pictures);
         Ok(turns)
     }
@@ -121,7 +121,7 @@ impl Stage {
     /// # Errors
     /// When it did not come to the same.
     pub async fn cut_at(&mut self, turn: &Turn, cut: &Cut) -> Result<Outcome, FaultError> {
-        match self.run(turn.play, Some((turn, cut))).await {
+        match Box::pin(self.run(turn.play, Some((turn, cut)))).await {
             Ok(_) if self.trace.is_reached() => Ok(Outcome::Same),
             Ok(_) => Ok(Outcome::NotReached),
             Err(error) => Err(FaultError::Otherwise {
@@ -191,36 +191,37 @@ impl Stage {
         for scene in 0..play.scenes() {
             play.scene(self, scene).await?;
             let mut picture = self.as_expected(play, scene, claims).await?;
-            if play.is_quiet_after(scene) && self.wait_quietly(turn, scene).await {
+            self.note(play, false, &mut turns);
+            if play.is_quiet_after(scene) && self.wait_quietly(turn).await {
                 picture = self.as_expected(play, scene, claims).await?;
+                self.note(play, true, &mut turns);
             }
             pictures.push(picture);
-            self.note(play, scene, &mut turns);
         }
         settle(&self.world).await?;
         closing.store(true, Ordering::SeqCst);
         self.world.controller.stop().await;
-        self.note(play, play.scenes(), &mut turns);
+        self.note(play, false, &mut turns);
         Ok((pictures, turns))
     }
 
     /// Lets what is written now and then be written: without a death, and where the death is to be in it.
-    async fn wait_quietly(&self, turn: Option<&Turn>, scene: usize) -> bool {
+    async fn wait_quietly(&self, turn: Option<&Turn>) -> bool {
         match turn {
             None => {
                 tokio::time::sleep(NOW_AND_THEN).await;
                 true
             }
-            Some(turn) if turn.scene <= scene && !self.trace.is_reached() => {
+            Some(turn) if turn.late && !self.trace.is_reached() => {
                 tokio::time::timeout(NOW_AND_THEN, self.trace.reached()).await.is_ok()
             }
             Some(_) => false,
         }
     }
 
-    fn note(&self, play: Play, scene: usize, turns: &mut Vec<Turn>) {
+    fn note(&self, play: Play, late: bool, turns: &mut Vec<Turn>) {
         let points = self.trace.points();
-        turns.extend(points.into_iter().skip(turns.len()).map(|point| Turn { play, point, scene }));
+        turns.extend(points.into_iter().skip(turns.len()).map(|point| Turn { play, point, late }));
     }
 
     /// Waits until it stands as it did undisturbed; the first time, as it stands.

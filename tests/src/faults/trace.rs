@@ -120,9 +120,9 @@ impl Trace {
     }
 
     /// Counts a change that is asked for.
-    pub fn count(&self, what: String) -> Point {
+    pub fn count(&self, what: &str) -> Point {
         let mut seen = self.lock();
-        let what = seen.own.as_ref().map_or_else(|| what.clone(), |own| what.replace(own, "*"));
+        let what = seen.own.as_ref().map_or_else(|| what.to_owned(), |own| what.replace(own, "*"));
         let nth = seen.counts.entry(what.clone()).or_default();
         *nth += 1;
         let point = Point { what, nth: *nth };
@@ -156,7 +156,7 @@ mod tests {
         let second = Point { what: "PATCH a".to_owned(), nth: 2 };
         trace.begin(Some(Cut { point: second.clone(), side: Side::After }));
         for _ in 0..2 {
-            let point = trace.count("PATCH a".to_owned());
+            let point = trace.count("PATCH a");
             assert!(trace.pass(&point, Side::Before).now_or_never().is_some());
             assert_eq!(trace.pass(&point, Side::After).now_or_never().is_none(), point == second);
         }
@@ -164,6 +164,6 @@ mod tests {
         trace.begin(None);
         assert!(!trace.is_reached() && trace.points().is_empty());
         trace.ignore("unit-7");
-        assert_eq!(trace.count("PATCH unit-7".to_owned()).what, "PATCH *");
+        assert_eq!(trace.count("PATCH unit-7").what, "PATCH *");
     }
 }

@@ -27,7 +27,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What was ordered, and what came of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     /// Orders.
     pub orders: u64,

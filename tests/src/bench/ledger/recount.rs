@@ -237,3 +237,35 @@ impl Recount {
 fn pool_sums<'a>(pools: &'a mut [(Pool, Amounts)], id: &PoolId) -> Option<&'a mut Amounts> {
     pools.iter_mut().find(|(pool, _)| pool.id == *id).map(|(_, sums)| sums)
 }
+
+#[cfg(test)]
+mod tests {
+    use jiyun_ledger::{Account, AccountState, Dimensions, Limit, Preference};
+
+    use super::*;
+
+    fn set(parent: Option<&str>, cores: u64) -> Event {
+        let limit = Limit { meter: Meter::Vcpu, dimensions: Dimensions::default(), limit: Some(cores), guaranteed: 0 };
+        let account = Account {
+            id: "tax".into(),
+            display_name: String::new(),
+            parent: parent.map(Into::into),
+            billing_account: String::new(),
+            limits: vec![limit],
+            preference: Preference::default(),
+            state: AccountState::Open,
+        };
+        Event::AccountSet { account }
+    }
+
+    #[test]
+    fn an_account_that_is_set_again_has_its_new_ceiling_and_one_that_moves_cannot_be_counted() {
+        let mut recount = Recount::default();
+        recount.apply(&set(None, 4)).unwrap();
+        recount.own[0][0] = 6;
+        assert_eq!(recount.over(), 2);
+        recount.apply(&set(None, 5)).unwrap();
+        assert_eq!(recount.over(), 1);
+        assert!(recount.apply(&set(Some("tax"), 5)).is_err());
+    }
+}
