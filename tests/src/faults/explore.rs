@@ -75,7 +75,8 @@ impl Choice for All {
     }
 }
 
-/// The book's writer dies in memory, where its store is.
+/// The book's writer dies in memory, where its store is. For a runtime of one thread: there what is asked at once is
+/// gathered into entries in the same way every time.
 ///
 /// # Errors
 /// When the book does not take its script without a fault.
