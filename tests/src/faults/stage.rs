@@ -87,6 +87,7 @@ impl Stage {
         });
         world.lab.apply_text(&pool.to_string()).await?;
         world.lab.kubectl(&["wait", "storagepool", NARROW, "--for=condition=Ready", "--timeout=60s"]).await?;
+        written_once(&world).await?;
         world.controller.stop().await;
         let (expected, unit) = (BTreeMap::new(), "unit-0000".to_owned());
         Ok(Self { world, trace, _lines: [kubernetes, ledger], expected, unit, runs: 0 })
@@ -236,4 +237,25 @@ impl Stage {
         });
         Ok(same.await?)
     }
+}
+
+/// Waits for what is written once in the life of a pool or a department: no later run comes past there.
+async fn written_once(world: &World) -> Result<(), FaultError> {
+    let report = ["get", "quotareport", DEPARTMENT, "-n", &format!("dept-{DEPARTMENT}"), "-o", "name"];
+    let mark = ["get", "configmap", "jiyun-ledger-mark", "-n", "jiyun-system", "-o", "name"];
+    let summed = ["get", "computepools,storagepools,departments", "-o", "json"];
+    wait_for("the first totals, report and mark", PATIENCE, || async {
+        for found in [&report, &mark] {
+            world.lab.kubectl(found.as_slice()).await.map_err(|error| error.to_string())?;
+        }
+        let text = world.lab.kubectl(&summed).await.map_err(|error| error.to_string())?;
+        let list: serde_json::Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let bare = |object: &&serde_json::Value| object["status"]["summary"].is_null();
+        match list["items"].as_array().into_iter().flatten().find(bare) {
+            None => Ok(()),
+            Some(object) => Err(format!("{} has no totals yet", object["metadata"]["name"])),
+        }
+    })
+    .await?;
+    Ok(())
 }
