@@ -106,7 +106,6 @@ struct Living<S> {
     ledger: Ledger,
     lost: CancellationToken,
     store: Mortal<S>,
-    fence: Fence,
 }
 
 struct Actor<'a, G: Ground> {
@@ -159,7 +158,7 @@ impl<G: Ground> Actor<'_, G> {
                 None => self.bury(),
                 Some(opened) => {
                     let (ledger, _) = opened.map_err(FaultError::book("an opening"))?;
-                    self.living = Some(Living { ledger, lost, store, fence });
+                    self.living = Some(Living { ledger, lost, store });
                 }
             }
         }
@@ -206,8 +205,6 @@ async fn act<S: Store + Clone>(living: &Living<S>, step: &Step, seconds: &Atomic
             Err(error) => return Err(FaultError::book("a pruning")(error)),
         },
     }
-    // A writer that was deposed would have said so.
-    debug_assert!(living.fence.epoch > 0);
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 //!
 //! `JIYUN_TEST_SEED` chooses the sample again that a failure has shown; `make bench ONLY=fault_points` explores all.
 
+use std::io::Write as _;
+
 use jiyun_lab::LedgerUser;
 use jiyun_tests::{
     World,
@@ -33,10 +35,16 @@ impl Choice for Some {
     }
 }
 
+/// Says how many of how many, also where the test passes and what it prints is not shown.
+fn say(text: &str) {
+    // Nobody may be listening.
+    let _ = writeln!(std::io::stderr(), "fault points: {text}");
+}
+
 #[tokio::test]
 async fn a_writer_that_dies_at_any_call_of_its_store_leaves_the_same_book() {
     let explored = book_in_memory(&mut All).await.unwrap();
-    println!("in memory: {explored}");
+    say(&format!("the book in memory: {explored}"));
     assert_eq!(explored.violations, [""; 0]);
     assert_eq!(explored.explored, explored.possible);
     assert!(explored.possible > 100, "{explored}");
@@ -48,7 +56,7 @@ async fn a_writer_that_dies_on_a_real_etcd_leaves_the_same_book() {
     println!("{dice}");
     let client = World::shared().await.unwrap().lab.ledger_client(LedgerUser::Root).await.unwrap();
     let explored = book_in_etcd(&client, &mut Some { count: IN_ETCD, dice: dice.clone() }).await.unwrap();
-    println!("in etcd: {explored}");
+    say(&format!("the book in etcd: {explored}; {dice}"));
     assert_eq!(explored.violations, [""; 0], "{dice}");
     assert_eq!(explored.explored, IN_ETCD, "{dice}");
 }
@@ -71,7 +79,7 @@ async fn killed(plays: &[Play], count: usize) -> (Explored, Dice) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_controller_killed_before_or_after_a_change_leaves_hosts_as_if_it_had_lived() {
     let (explored, dice) = killed(&[Play::Host, Play::Line], HOSTS).await;
-    println!("controller, hosts: {explored}");
+    say(&format!("the controller while hosts come and go: {explored}; {dice}"));
     // What is written now and then may come at another moment than in the run it was counted in.
     assert!(explored.explored >= 20, "{dice}: {explored}");
 }
@@ -79,6 +87,6 @@ async fn a_controller_killed_before_or_after_a_change_leaves_hosts_as_if_it_had_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_controller_killed_before_or_after_a_change_leaves_a_department_as_if_it_had_lived() {
     let (explored, dice) = killed(&[Play::Department], DEPARTMENTS).await;
-    println!("controller, departments: {explored}");
+    say(&format!("the controller while a department comes and goes: {explored}; {dice}"));
     assert!(explored.explored >= DEPARTMENTS / 2, "{dice}: {explored}");
 }
