@@ -197,7 +197,11 @@ impl Passage {
         let (parts, body) = self.client.request(request).await?.into_parts();
         // The trailers of gRPC, its outcome, are kept with it.
         let body = body.collect().await?;
-        self.trace.pass(&point, Side::After).await;
+        if parts.status.is_success() {
+            self.trace.pass(&point, Side::After).await;
+        } else {
+            self.trace.discount(&point);
+        }
         Ok(Response::from_parts(parts, body.map_err(|never| match never {}).boxed_unsync()))
     }
 

@@ -222,7 +222,12 @@ impl Stage {
 
     fn note(&self, play: Play, late: bool, turns: &mut Vec<Turn>) {
         let points = self.trace.points();
-        turns.extend(points.into_iter().skip(turns.len()).map(|point| Turn { play, point, late }));
+        turns.retain(|turn| points.contains(&turn.point));
+        for point in points {
+            if turns.iter().all(|turn| turn.point != point) {
+                turns.push(Turn { play, point, late });
+            }
+        }
     }
 
     /// Waits until it stands as it did undisturbed; the first time, as it stands.

@@ -130,6 +130,15 @@ impl Trace {
         point
     }
 
+    /// Takes back what was counted: the server refused, so there was no change. The next try is the same change again.
+    pub fn discount(&self, point: &Point) {
+        let mut seen = self.lock();
+        seen.points.retain(|counted| counted != point);
+        if let Some(count) = seen.counts.get_mut(&point.what) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
     /// Passes one side of a change. At the cut it is held until it is let go: whoever asked is killed or frozen now.
     pub async fn pass(&self, point: &Point, side: Side) {
         let here = self.lock().cut.as_ref().is_some_and(|cut| cut.point == *point && cut.side == side);
@@ -165,5 +174,14 @@ mod tests {
         assert!(!trace.is_reached() && trace.points().is_empty());
         trace.ignore("unit-7");
         assert_eq!(trace.count("PATCH unit-7").what, "PATCH *");
+    }
+
+    #[test]
+    fn a_change_that_was_refused_is_none_and_the_next_try_has_its_number() {
+        let trace = Trace::default();
+        let first = trace.count("PATCH a");
+        trace.discount(&first);
+        assert!(trace.points().is_empty());
+        assert_eq!(trace.count("PATCH a"), first);
     }
 }
