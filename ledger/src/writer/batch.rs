@@ -195,13 +195,15 @@ impl Decided {
         for pending in pending {
             // A caller who went away needs no answer.
             match pending {
-                Pending::Decision(_, _, reply, outcome) => drop(reply.send(outcome.and_then(|outcome| match outcome {
-                    Outcome::Done(decision) => Ok(*decision),
-                    Outcome::Claimed(id, report) => {
-                        let claim = state.claim(id).map(Arc::clone).ok_or(LedgerError::Unknown)?;
-                        Ok(Decision::Granted { claim, report, existing: false })
-                    }
-                }))),
+                Pending::Decision(_, _, reply, outcome) => {
+                    drop(reply.send(outcome.and_then(|outcome| match outcome {
+                        Outcome::Done(decision) => Ok(*decision),
+                        Outcome::Claimed(id, report) => {
+                            let claim = state.claim(id).map(Arc::clone).ok_or(LedgerError::Unknown)?;
+                            Ok(Decision::Granted { claim, report, existing: false })
+                        }
+                    })))
+                }
                 Pending::Commit(_, reply, changed) => drop(reply.send(changed.map(commit))),
             }
         }
@@ -211,7 +213,9 @@ impl Decided {
     pub(super) fn fail(self, error: &LedgerError) {
         for pending in self.pending {
             match pending {
-                Pending::Decision(_, _, reply, outcome) => drop(reply.send(Err(outcome.err().unwrap_or(error.clone())))),
+                Pending::Decision(_, _, reply, outcome) => {
+                    drop(reply.send(Err(outcome.err().unwrap_or(error.clone()))))
+                }
                 Pending::Commit(_, reply, changed) => drop(reply.send(Err(changed.err().unwrap_or(error.clone())))),
             }
         }

@@ -145,7 +145,7 @@ fn host(name: &str, vcpu: u64) -> ClaimRequest {
             quantities: [(Meter::Hosts, 1), (Meter::Vcpu, vcpu)].into(),
         }],
         spec_digest: format!("{vcpu}"),
-        approved_spec: serde_json::json!({ "vcpu": vcpu }),
+        approved_spec: serde_json::json!({ "vcpu": vcpu }).into(),
         hold_until: None,
         wait: false,
     }
