@@ -15,27 +15,10 @@ use crate::{
 /// What a claim takes more of, pool by pool; true where that may be within a floor of its account or of one above.
 pub(crate) type Growth = BTreeMap<String, BTreeMap<Meter, bool>>;
 
-/// The most sets of pools looked at for one meter.
-const MOST_SETS: usize = 64;
-
 /// A limit or floor that does not hold now; it is a finding only if it was not just as bad before.
 enum Suspect {
-    Limit {
-        account: usize,
-        limit: Limit,
-        occupied: u128,
-    },
-    Floor {
-        meter: Meter,
-        kind: Kind,
-        short: i128,
-    },
-    /// Floors of several kinds that find room in the same pools, each alone and not all.
-    Floors {
-        meter: Meter,
-        pools: BTreeSet<String>,
-        short: i128,
-    },
+    Limit { account: usize, limit: Limit, occupied: u128 },
+    Floor { meter: Meter, kind: Kind, short: i128 },
 }
 
 /// Checks claim `id`, which was `before` (nothing, if it is new), and gives what it takes more of.
@@ -155,54 +138,7 @@ fn floors(book: &Book, meter: Meter) -> Vec<Suspect> {
         let short = shortage(book, meter, kind, &kept)?;
         (short > 0).then(|| Suspect::Floor { meter, kind: kind.clone(), short })
     });
-    let mut suspects: Vec<Suspect> = short.collect();
-    for pools in crowded(book, &kept) {
-        if let Some(short) = together(book, meter, &pools, &kept).filter(|short| *short > 0) {
-            suspects.push(Suspect::Floors { meter, pools, short });
-        }
-    }
-    suspects
-}
-
-/// The open pools that serve floors of `kind`. A pool kept apart for systems of level 4 serves one only if it is named.
-fn serving(book: &Book, kind: &Kind) -> BTreeSet<String> {
-    let serves = |pool: &&Pool| pool.is_open() && pool.can_hold(kind) && (!pool.is_apart() || kind.pool.is_some());
-    book.pools.values().filter(serves).map(|pool| pool.id.clone()).collect()
-}
-
-/// Sets of pools that several floors have to share: those that serve one kind, grown by every other that reaches into them
-/// and out of them again.
-fn crowded(book: &Book, kept: &[(Kind, u128)]) -> BTreeSet<BTreeSet<String>> {
-    let single: Vec<BTreeSet<String>> = kept.iter().map(|(kind, _)| serving(book, kind)).collect();
-    let mut sets: BTreeSet<BTreeSet<String>> = single.iter().filter(|set| !set.is_empty()).cloned().collect();
-    if kept.len() < 2 {
-        return BTreeSet::new();
-    }
-    let mut fresh: Vec<BTreeSet<String>> = sets.iter().cloned().collect();
-    while let Some(set) = fresh.pop() {
-        for other in &single {
-            let reaches = set.intersection(other).next().is_some() && !other.is_subset(&set) && !set.is_subset(other);
-            let grown: BTreeSet<String> = set.union(other).cloned().collect();
-            if reaches && sets.len() < MOST_SETS && sets.insert(grown.clone()) {
-                fresh.push(grown);
-            }
-        }
-    }
-    sets
-}
-
-/// What floors served by nothing but `pools` keep free beyond what is free there.
-fn together(book: &Book, meter: Meter, pools: &BTreeSet<String>, kept: &[(Kind, u128)]) -> Option<i128> {
-    let confined = |kind: &Kind| {
-        let serving = serving(book, kind);
-        !serving.is_empty() && serving.is_subset(pools)
-    };
-    let promised: u128 = kept.iter().filter(|(kind, _)| confined(kind)).map(|(_, free)| *free).sum();
-    let mut free = 0_u128;
-    for pool in pools.iter().filter_map(|name| book.pools.get(name)) {
-        free += pool.usable(meter)?.saturating_sub(taken(book, &pool.id, meter));
-    }
-    Some(i128::try_from(promised).unwrap_or(i128::MAX).saturating_sub(i128::try_from(free).unwrap_or(i128::MAX)))
+    short.collect()
 }
 
 /// What is kept free within `kind` beyond what is free there (less than 0: there is more); none if nothing bounds it.
@@ -240,13 +176,6 @@ fn worse(book: &Book, suspect: Suspect) -> Option<(Rule, String, String)> {
             let expected = format!("the {meter} kept free for floors ({kind}) left free");
             let found = format!("{short} too little, after {} before", was.max(0));
             (own > 0 && short > was).then_some((Rule::Floor, expected, found))
-        }
-        Suspect::Floors { meter, pools, short } => {
-            let kept = book.tree.kept_free(&book.facts, meter);
-            let was = together(book, meter, &pools, &kept)?;
-            let names = pools.into_iter().collect::<Vec<_>>().join(", ");
-            let expected = format!("the {meter} kept free for all floors in {names} left free");
-            (short > was).then(|| (Rule::Floor, expected, format!("{short} too little, after {} before", was.max(0))))
         }
     }
 }
