@@ -226,7 +226,7 @@ async fn use_without_a_price_is_shown_and_in_no_sum() {
     let rows = rows(&table);
     let amount = column(&rows, "金额");
     assert_eq!(rows[2][amount], "未定价");
-    assert_eq!(rows[3].last().map(String::as_str), Some("不完整"));
+    assert_eq!(rows[3][column(&rows, "状态")], "不完整");
 }
 
 #[tokio::test]

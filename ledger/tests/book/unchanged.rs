@@ -187,9 +187,10 @@ fn known_histories_are_decided_recorded_and_counted_as_they_always_were() {
         ),
         (
             20_261_020,
-            "5aaf47fdcf6eb28b066b48f5cd68526e9ecfd643ee15ad9a4dd4c1819c94a191",
-            "eb2a2c88454a31f906b672988da6aee28adf682555e7c9eb214d8e5bd816b8b4",
-            "c3d1d1ffb494b970bba95a8e9563c19ec86dfd4316a83b68e85e3b54efe2bbe2",
+            // Since closed accounts take nothing that is handed over.
+            "dabc1414255bf4510fdf486d81f7cbc32c0f868f99175d053bfad50239204a3e",
+            "c8a43f9f9f8a35f452379b7404fac45b0df35f5826c13e3c06490b7b052abeae",
+            "a36030ed784c7ae77ac43a89ba2d47e5a404c7318e8fa63d6b0cc838bc1ecab9",
         ),
         (
             4,

@@ -52,15 +52,15 @@ impl<S: Store> Store for Mortal<S> {
         self.after(&point, answer).await
     }
 
-    async fn leads(&self, fence: Fence) -> Result<bool, StoreError> {
-        let point = self.before("leads").await;
-        let answer = self.store.leads(fence).await;
-        self.after(&point, answer).await
-    }
-
     async fn append(&self, entry: &Sealed, fence: Fence) -> Result<(), AppendError> {
         let point = self.before(&format!("append {}", entry.seq())).await;
         let answer = self.store.append(entry, fence).await;
+        self.after(&point, answer).await
+    }
+
+    async fn leads(&self, fence: Fence) -> Result<bool, StoreError> {
+        let point = self.before("leads").await;
+        let answer = self.store.leads(fence).await;
         self.after(&point, answer).await
     }
 

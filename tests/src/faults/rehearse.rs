@@ -38,10 +38,9 @@ pub trait Ground: Sync {
 /// How it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// The digest of the book.
-    pub digest: String,
-    /// Its last entry.
-    pub last: u64,
+    /// The whole book but for the number of its last entry: a hold that has ended is recorded with the next request, or by
+    /// itself where a writer begins.
+    pub book: String,
 }
 
 /// The script without a fault: how it ends, and every point on the way.
@@ -66,7 +65,9 @@ pub async fn cut_at<G: Ground>(ground: &G, script: &[Step], cut: &Cut, expected:
     match ending {
         Err(error) => Err(otherwise(super::chain(&error))),
         Ok(_) if !trace.is_reached() => Err(otherwise("it was never reached".to_owned())),
-        Ok(ending) if ending != *expected => Err(otherwise(format!("ended as {ending:?}, undisturbed {expected:?}"))),
+        Ok(ending) if ending != *expected => {
+            Err(otherwise(format!("ended as {}, undisturbed {}", ending.book, expected.book)))
+        }
         Ok(_) => Ok(()),
     }
 }
@@ -98,7 +99,11 @@ async fn play<G: Ground>(ground: &G, script: &[Step], trace: Arc<Trace>) -> Resu
     if digest != live {
         return Err(FaultError::Unsound("read anew the book is another".to_owned()));
     }
-    Ok(Ending { digest, last: state.seq() })
+    let mut told = serde_json::to_value(&*state).map_err(FaultError::book("a book as JSON"))?;
+    if let Some(fields) = told.as_object_mut() {
+        fields.remove("seq");
+    }
+    Ok(Ending { book: told.to_string() })
 }
 
 /// A writer at work.

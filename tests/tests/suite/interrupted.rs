@@ -1,7 +1,7 @@
 //! The demo's own story, told while programs are killed at every step of it: it ends as if nobody had been killed.
 
 pub(super) mod book;
-pub mod dice;
+pub(super) mod dice;
 mod ending;
 mod gaps;
 mod hold;
