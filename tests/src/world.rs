@@ -197,7 +197,11 @@ impl World {
                 ],
             },
         });
-        self.lab.apply_text(&department.to_string()).await?;
+        // The policy that adds its finalizer may be in force later than the one that asks for it.
+        wait_for(format!("department {name} to be taken"), POLICIES, || async {
+            self.lab.apply_text(&department.to_string()).await.map_err(|error| format!("{error:?}"))
+        })
+        .await?;
         self.department_ready(name).await?;
         let system = json!({
             "apiVersion": "jiyun.io/v1alpha1", "kind": "InformationSystem",
