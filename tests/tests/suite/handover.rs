@@ -126,6 +126,18 @@ async fn lines(bureau: &Bureau<'_>, meter: &str) -> Result<Vec<Value>, WorldErro
     Ok(lines.into_iter().filter(|line| line["meter"] == meter).collect())
 }
 
+/// Waits until the statement says of so many hosts, and of no others, to whom they went: it is read by a program that
+/// follows the book a moment later. From then on it stays as it is.
+async fn passed_on(bureau: &Bureau<'_>, hosts: usize) -> Result<Vec<Value>, WorldError> {
+    let what = format!("{hosts} hosts passed on by {}", bureau.name);
+    Ok(wait_for(what, PATIENCE, || async {
+        let lines = lines(bureau, "Hosts").await.map_err(|error| error.to_string())?;
+        let all = lines.len() == hosts && lines.iter().all(|line| line["passedTo"].is_object());
+        if all { Ok(lines) } else { Err(format!("{lines:?}")) }
+    })
+    .await?)
+}
+
 /// Waits until so many hosts are on a department's statement: each begins to show when a second of it is over.
 async fn billed(bureau: &Bureau<'_>, hosts: usize) -> Result<Vec<Value>, WorldError> {
     let what = format!("{hosts} hosts on the statement of {}", bureau.name);

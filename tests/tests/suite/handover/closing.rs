@@ -8,7 +8,7 @@ use jiyun_tests::{
 };
 use serde_json::json;
 
-use super::{billed, claims, completed, handover, lines, machines, order, system};
+use super::{billed, claims, completed, handover, lines, machines, order, passed_on, system};
 
 #[tokio::test]
 async fn a_department_merged_into_another_is_closed_and_deleted_and_its_machines_run_on() -> Result<(), WorldError> {
@@ -45,8 +45,7 @@ async fn a_department_merged_into_another_is_closed_and_deleted_and_its_machines
     }
     assert_eq!(machines(world, &giver.name).await?, before, "machines keep their names, and run");
 
-    let paid = lines(&giver, "Hosts").await?;
-    assert_eq!(paid.len(), 2);
+    let paid = passed_on(&giver, 2).await?;
     lab.kubectl(&["delete", "department", &giver.name, "--wait=false"]).await?;
     let home = format!("dept-{}", giver.name);
     wait_for(format!("namespace {home} to be gone"), PATIENCE * 2, || async {
