@@ -10,11 +10,11 @@ use jiyun_crds::{
     v1alpha1::{CloudHost, ConditionType, Department, condition},
 };
 use jiyun_lab::{ApiOptions, ControllerOptions, Guest, Lab, LabError, LabOptions, NotInTime, wait_for};
-use kube::{Api, Client};
+use kube::{Api, Client, api::PostParams};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use crate::{Caller, city};
+use crate::{Caller, Order, city};
 
 /// How long a step may take on a busy machine before a test says it did not happen.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -212,8 +212,22 @@ impl World {
             },
         });
         self.lab.apply_text(&system.to_string()).await?;
+        self.orders_taken(name).await?;
         let caller = self.caller(&format!("{name}-operator"))?;
         Ok(Bureau { world: self, name: name.to_owned(), caller })
+    }
+
+    /// Waits until an order is stamped before it is asked for its stamp: the API server may read one policy later than the
+    /// other.
+    async fn orders_taken(&self, department: &str) -> Result<(), WorldError> {
+        let order = Order::new("probe", "portal").object(department);
+        let order: CloudHost = serde_json::from_value(order).map_err(std::io::Error::other)?;
+        let (hosts, dry) = (self.hosts(department).await?, PostParams { dry_run: true, ..PostParams::default() });
+        wait_for(format!("orders of {department} to be taken"), POLICIES, || async {
+            hosts.create(&dry, &order).await.map(drop).map_err(|error| error.to_string())
+        })
+        .await?;
+        Ok(())
     }
 
     /// Waits until a department is ready for its people, and they for it.
