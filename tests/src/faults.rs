@@ -16,6 +16,7 @@ pub mod stage;
 pub mod trace;
 
 pub use line::Line;
+pub use picture::differences;
 pub use sound::{book, settle, sound};
 pub use trace::{Cut, Point, Side, Trace};
 

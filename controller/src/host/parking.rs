@@ -62,17 +62,17 @@ pub async fn resume(
         }
         Decision::Refused(refusal) => {
             let told = host.status.as_ref().and_then(|status| status.refusal.as_ref());
-            if told.is_some_and(|told| told.code == refusal.code.to_string()) {
-                return Ok((claim, Some(refusal)));
+            // It is asked again every few seconds: told once.
+            if told.is_none_or(|told| told.code != refusal.code.to_string()) {
+                context.metrics.decided(refusal.code.into());
+                info!(
+                    host.namespace = host.namespace(),
+                    host.name = host.name_any(),
+                    code = %refusal.code,
+                    parameters = ?refusal.parameters,
+                    "refused its start"
+                );
             }
-            context.metrics.decided(refusal.code.into());
-            info!(
-                host.namespace = host.namespace(),
-                host.name = host.name_any(),
-                code = %refusal.code,
-                parameters = ?refusal.parameters,
-                "refused its start"
-            );
             Ok((claim, Some(refusal)))
         }
     }

@@ -16,6 +16,20 @@ const KINDS: &str = "departments.jiyun.io,cloudhosts.jiyun.io,virtualmachines.ku
 /// Those whose specs are compared.
 const SPECIFIED: [&str; 5] = ["CloudHost", "Department", "VirtualMachine", "DataVolume", "NetworkPolicy"];
 
+/// What differs between facts by their names, one a line; empty where nothing does.
+pub fn differences(are: &BTreeMap<String, Value>, undisturbed: &BTreeMap<String, Value>) -> String {
+    let mut told = String::new();
+    let names = undisturbed.keys().chain(are.keys().filter(|name| !undisturbed.contains_key(*name)));
+    for name in names {
+        let (is, should) = (are.get(name), undisturbed.get(name));
+        if is != should {
+            let shown = |fact: Option<&Value>| fact.map_or_else(|| "nothing".to_owned(), Value::to_string);
+            let _ = writeln!(told, "{name}: is {}, undisturbed {}", shown(is), shown(should));
+        }
+    }
+    told
+}
+
 /// Every fact by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Picture(BTreeMap<String, Value>);
@@ -45,16 +59,7 @@ impl Picture {
 
     /// What differs from `expected`; empty where nothing does.
     pub fn differences(&self, expected: &Self) -> String {
-        let mut told = String::new();
-        let names = expected.0.keys().chain(self.0.keys().filter(|name| !expected.0.contains_key(*name)));
-        for name in names {
-            let (is, should) = (self.0.get(name), expected.0.get(name));
-            if is != should {
-                let shown = |fact: Option<&Value>| fact.map_or_else(|| "nothing".to_owned(), Value::to_string);
-                let _ = writeln!(told, "{name}: is {}, undisturbed {}", shown(is), shown(should));
-            }
-        }
-        told
+        differences(&self.0, &expected.0)
     }
 }
 

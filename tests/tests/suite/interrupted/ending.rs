@@ -1,9 +1,9 @@
 //! How the story ended: everything that is left of it, without times, amounts and numbers given by chance.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use jiyun_crds::v1alpha1::{CloudHost, Department};
-use jiyun_tests::World;
+use jiyun_tests::{World, faults::differences};
 use kube::Resource;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -58,16 +58,7 @@ impl Ending {
 
     /// What differs from `expected`, a fact a line; empty where nothing does.
     pub fn differences(&self, expected: &Self) -> String {
-        let mut told = String::new();
-        let names = expected.0.keys().chain(self.0.keys().filter(|name| !expected.0.contains_key(*name)));
-        for name in names {
-            let (is, should) = (self.0.get(name), expected.0.get(name));
-            if is != should {
-                let shown = |fact: Option<&Value>| fact.map_or_else(|| "nothing".to_owned(), Value::to_string);
-                let _ = writeln!(told, "{name}: is {}, undisturbed {}", shown(is), shown(should));
-            }
-        }
-        told
+        differences(&self.0, &expected.0)
     }
 }
 
