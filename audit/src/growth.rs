@@ -15,10 +15,27 @@ use crate::{
 /// What a claim takes more of, pool by pool; true where that may be within a floor of its account or of one above.
 pub(crate) type Growth = BTreeMap<String, BTreeMap<Meter, bool>>;
 
+/// The most sets of pools looked at for one meter.
+const MOST_SETS: usize = 64;
+
 /// A limit or floor that does not hold now; it is a finding only if it was not just as bad before.
 enum Suspect {
-    Limit { account: usize, limit: Limit, occupied: u128 },
-    Floor { meter: Meter, kind: Kind, short: i128 },
+    Limit {
+        account: usize,
+        limit: Limit,
+        occupied: u128,
+    },
+    Floor {
+        meter: Meter,
+        kind: Kind,
+        short: i128,
+    },
+    /// Floors of several kinds that find room in the same pools, each alone and not all.
+    Floors {
+        meter: Meter,
+        pools: BTreeSet<String>,
+        short: i128,
+    },
 }
 
 /// Checks claim `id`, which was `before` (nothing, if it is new), and gives what it takes more of.
@@ -138,7 +155,73 @@ fn floors(book: &Book, meter: Meter) -> Vec<Suspect> {
         let short = shortage(book, meter, kind, &kept)?;
         (short > 0).then(|| Suspect::Floor { meter, kind: kind.clone(), short })
     });
-    short.collect()
+    let mut suspects: Vec<Suspect> = short.collect();
+    for pools in crowded(book, &kept) {
+        if let Some(short) = together(book, meter, &pools, &kept).filter(|short| *short > 0) {
+            suspects.push(Suspect::Floors { meter, pools, short });
+        }
+    }
+    suspects
+}
+
+/// The open pools that serve floors of `kind`. A pool kept apart for systems of level 4 serves one only if it is named.
+fn serving(book: &Book, kind: &Kind) -> BTreeSet<String> {
+    let serves = |pool: &&Pool| pool.is_open() && pool.can_hold(kind) && (!pool.is_apart() || kind.pool.is_some());
+    book.pools.values().filter(serves).map(|pool| pool.id.clone()).collect()
+}
+
+/// Sets of pools that floors with something to keep have to share: those that serve one kind, grown by every other that
+/// reaches into them and out of them again. Beyond [`MOST_SETS`] only all that hangs together is one set.
+fn crowded(book: &Book, kept: &[(Kind, u128)]) -> BTreeSet<BTreeSet<String>> {
+    let keeping = kept.iter().filter(|(_, free)| *free > 0);
+    let single: Vec<BTreeSet<String>> = keeping.map(|(kind, _)| serving(book, kind)).collect();
+    let plain: BTreeSet<BTreeSet<String>> = single.iter().filter(|set| !set.is_empty()).cloned().collect();
+    if single.len() < 2 {
+        return BTreeSet::new();
+    }
+    let mut sets = plain.clone();
+    loop {
+        let mut grown = sets.clone();
+        for set in &sets {
+            for other in &plain {
+                let reaches =
+                    set.intersection(other).next().is_some() && !other.is_subset(set) && !set.is_subset(other);
+                if reaches {
+                    grown.insert(set.union(other).cloned().collect());
+                }
+            }
+        }
+        if grown.len() > MOST_SETS {
+            break;
+        }
+        if grown.len() == sets.len() {
+            return sets;
+        }
+        sets = grown;
+    }
+    let mut sets = plain.clone();
+    for set in &plain {
+        let mut whole = set.clone();
+        while let Some(other) = plain.iter().find(|other| !other.is_disjoint(&whole) && !other.is_subset(&whole)) {
+            whole.extend(other.iter().cloned());
+        }
+        sets.insert(whole);
+    }
+    sets
+}
+
+/// What floors served by nothing but `pools` keep free beyond what is free there.
+fn together(book: &Book, meter: Meter, pools: &BTreeSet<String>, kept: &[(Kind, u128)]) -> Option<i128> {
+    let confined = |kind: &Kind| {
+        let serving = serving(book, kind);
+        !serving.is_empty() && serving.is_subset(pools)
+    };
+    let promised: u128 = kept.iter().filter(|(kind, _)| confined(kind)).map(|(_, free)| *free).sum();
+    let mut free = 0_u128;
+    for pool in pools.iter().filter_map(|name| book.pools.get(name)) {
+        free += pool.usable(meter)?.saturating_sub(taken(book, &pool.id, meter));
+    }
+    Some(i128::try_from(promised).unwrap_or(i128::MAX).saturating_sub(i128::try_from(free).unwrap_or(i128::MAX)))
 }
 
 /// What is kept free within `kind` beyond what is free there (less than 0: there is more); none if nothing bounds it.
@@ -176,6 +259,17 @@ fn worse(book: &Book, suspect: Suspect) -> Option<(Rule, String, String)> {
             let expected = format!("the {meter} kept free for floors ({kind}) left free");
             let found = format!("{short} too little, after {} before", was.max(0));
             (own > 0 && short > was).then_some((Rule::Floor, expected, found))
+        }
+        Suspect::Floors { meter, pools, short } => {
+            let kept = book.tree.kept_free(&book.facts, meter);
+            // A floor that keeps something since this growth alone was none to look at before.
+            if !crowded(book, &kept).contains(&pools) {
+                return None;
+            }
+            let was = together(book, meter, &pools, &kept)?;
+            let names = pools.into_iter().collect::<Vec<_>>().join(", ");
+            let expected = format!("the {meter} kept free for all floors in {names} left free");
+            (short > was).then(|| (Rule::Floor, expected, format!("{short} too little, after {} before", was.max(0))))
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod pool;
 pub mod price;
 pub mod refusal;
 pub mod request;
+mod sharing;
 pub mod state;
 pub mod statement;
 pub mod usage;

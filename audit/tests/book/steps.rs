@@ -43,7 +43,12 @@ pub fn city() -> Book {
     }
     let mut arm = compute("c-arm", "west", 40);
     arm.architecture = Some("arm64".to_owned());
-    for pool in [compute("c-east", "east", 80), compute("c-west", "west", 60), arm] {
+    let mut both = compute("c-west", "west", 60);
+    // Floors by zone find room in the same pools.
+    for pool in [&mut both, &mut arm] {
+        pool.zones.insert("internet".to_owned());
+    }
+    for pool in [compute("c-east", "east", 80), both, arm] {
         book.set(&Command::SetPool(pool));
     }
     book.set(&Command::SetPool(storage("s-east", "east", 300)));
@@ -72,6 +77,9 @@ fn request(dice: &mut Dice) -> ClaimRequest {
         1 => None,
         _ => Some("amd64".to_owned()),
     };
+    if object % 5 == 0 && disk == 0 {
+        wish.zone = "internet".to_owned();
+    }
     wish
 }
 
@@ -166,13 +174,19 @@ fn set_account(book: &mut Book, dice: &mut Dice) {
             let line = |meter, dimensions, limit, guaranteed| Limit { meter, dimensions, limit, guaranteed };
             let any = Dimensions::default;
             changed.limits = vec![line(Meter::Vcpu, any(), most, guaranteed), line(Meter::Memory, any(), memory, 0)];
-            if dice.below(3) == 0 {
-                // Floors by architecture and by pool instead of one for all, and a ceiling of all.
-                let of = |architecture: &str| Dimensions { architecture: Some(architecture.to_owned()), ..any() };
-                let arm = dice.below(20);
+            // Floors by architecture or by zone instead of one for all, and a ceiling of all.
+            let architecture = |name: &str| Dimensions { architecture: Some(name.to_owned()), ..any() };
+            let zone = |name: &str| Dimensions { zone: Some(name.to_owned()), ..any() };
+            let parts = match dice.below(6) {
+                0 | 1 => Some([architecture("amd64"), architecture("arm64")]),
+                2 => Some([zone("extranet"), zone("internet")]),
+                _ => None,
+            };
+            if let Some([most_of_it, some]) = parts {
+                let floor = dice.below(20);
                 changed.limits[0].guaranteed = 0;
-                changed.limits.push(line(Meter::Vcpu, of("amd64"), None, guaranteed / 2));
-                changed.limits.push(line(Meter::Vcpu, of("arm64"), Some(arm + dice.below(30)), arm));
+                changed.limits.push(line(Meter::Vcpu, most_of_it, None, guaranteed / 2));
+                changed.limits.push(line(Meter::Vcpu, some, Some(floor + dice.below(30)), floor));
             }
         }
     }

@@ -1,6 +1,9 @@
 //! Floors (保底) in decisions: how much of a growth is beyond them, and whether it would eat what is kept free for others.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
     account::Limit,
@@ -8,6 +11,7 @@ use super::{
     dimensions::{Dimensions, Facts},
     meter::Meter,
     pool::{Pool, PoolId, PoolState, SEPARATE_LEVEL},
+    sharing::joined,
     state::{Standing, State},
 };
 
@@ -135,35 +139,65 @@ pub(super) fn eaten(state: &State, path: &[Standing<'_>], change: &Change<'_>) -
     concerned.peek()?;
     let borrowed = beyond_all_floors(path, change);
     concerned.find(|meter| {
-        let floors = kept.iter().filter(|((of, _), _)| of == meter).map(|((_, floor), _)| floor);
-        floors.into_iter().any(|set| {
-            let (mut free, mut left) = (0, 0);
-            for pool in pools_of(state, set) {
-                free += free_in(state, pool, *meter, 0);
-                left += free_in(state, pool, *meter, change.in_pool(*meter, &pool.id));
-            }
-            let promised: i128 = kept
-                .iter()
-                .filter(|((of, floor), _)| of == meter && set.covers(floor))
-                .map(|(_, more)| i128::from(*more))
-                .sum();
-            // Use within a floor takes from what is free and from what is promised alike.
-            let used_up = within(path, *meter, set, change) - within(path, *meter, set, &borrowed);
-            let (before, after) = (promised - free, promised - used_up - left);
-            after > 0 && after > before
-        })
+        let floors: Vec<(&Dimensions, u64)> =
+            kept.iter().filter(|((of, _), _)| of == meter).map(|((_, floor), more)| (floor, *more)).collect();
+        let owed = Owed { state, path, change, borrowed: &borrowed, meter: *meter, floors: &floors };
+        floors.iter().any(|(set, _)| owed.falls_short(pools_of(state, set), |floor| set.covers(floor)))
+            || (floors.len() > 1 && owed.falls_short_together())
     })
 }
 
-/// The part of `change` that counts against floors of `path` covered by `set`.
-fn within(path: &[Standing<'_>], meter: Meter, set: &Dimensions, change: &Change<'_>) -> i128 {
-    let mut floors: Vec<&Dimensions> = Vec::new();
-    for floor in path.iter().flat_map(|unit| unit.account.floors()).filter(|floor| floor.meter == meter) {
-        if set.covers(&floor.dimensions) && !floors.contains(&&floor.dimensions) {
-            floors.push(&floor.dimensions);
+/// What is kept free of one meter, and a change that may take from it.
+struct Owed<'a> {
+    state: &'a State,
+    path: &'a [Standing<'a>],
+    change: &'a Change<'a>,
+    /// What of the change is beyond all floors of the path.
+    borrowed: &'a Change<'a>,
+    meter: Meter,
+    /// Floors and what is kept free for each.
+    floors: &'a [(&'a Dimensions, u64)],
+}
+
+impl<'a> Owed<'a> {
+    /// Whether less is left in `pools` than is kept free for the floors that are `counted`, and more is lacking than before.
+    fn falls_short(&self, pools: impl Iterator<Item = &'a Pool>, counted: impl Fn(&Dimensions) -> bool) -> bool {
+        let (mut free, mut left) = (0, 0);
+        for pool in pools {
+            free += free_in(self.state, pool, self.meter, 0);
+            left += free_in(self.state, pool, self.meter, self.change.in_pool(self.meter, &pool.id));
         }
+        let counts = self.floors.iter().filter(|(floor, _)| counted(floor));
+        let promised: i128 = counts.map(|(_, more)| i128::from(*more)).sum();
+        // Use within a floor takes from what is free and from what is promised alike.
+        let used_up = self.within(self.change, &counted) - self.within(self.borrowed, &counted);
+        let (before, after) = (promised - free, promised - used_up - left);
+        after > 0 && after > before
     }
-    floors.into_iter().map(|floor| change.sum(meter, floor)).sum()
+
+    /// The same for floors of different kinds that the same pools serve: each alone may find room that another has too.
+    fn falls_short_together(&self) -> bool {
+        let serving = |floor| pools_of(self.state, floor).map(|pool| &pool.id).collect::<BTreeSet<_>>();
+        let served: Vec<(&Dimensions, BTreeSet<&PoolId>)> =
+            self.floors.iter().map(|(floor, _)| (*floor, serving(floor))).collect();
+        joined(served.iter().map(|(_, pools)| pools.clone())).iter().any(|set| {
+            let pools = set.iter().filter_map(|id| self.state.pool(id));
+            let confined = |pools: &BTreeSet<&PoolId>| !pools.is_empty() && pools.is_subset(set);
+            self.falls_short(pools, |floor| served.iter().any(|(is, pools)| *is == floor && confined(pools)))
+        })
+    }
+
+    /// The part of `change` that counts against floors of the path that are `counted`. Floors of one path are of one kind
+    /// or of kinds that nothing is both of.
+    fn within(&self, change: &Change<'_>, counted: &impl Fn(&Dimensions) -> bool) -> i128 {
+        let mut floors: Vec<&Dimensions> = Vec::new();
+        for floor in self.path.iter().flat_map(|unit| unit.account.floors()).filter(|floor| floor.meter == self.meter) {
+            if counted(&floor.dimensions) && !floors.contains(&&floor.dimensions) {
+                floors.push(&floor.dimensions);
+            }
+        }
+        floors.into_iter().map(|floor| change.sum(self.meter, floor)).sum()
+    }
 }
 
 fn pools_of<'a>(state: &'a State, floor: &'a Dimensions) -> impl Iterator<Item = &'a Pool> {

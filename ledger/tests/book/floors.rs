@@ -1,6 +1,6 @@
 //! Floors: always there for whoever has them, lent to nobody, counted once.
 
-use jiyun_ledger::{Command, CommandError, Dimensions, Limit, Meter, RefusalCode, balance};
+use jiyun_ledger::{Account, Command, CommandError, Dimensions, Limit, Meter, RefusalCode, balance};
 
 use crate::city::{Book, account, compute, guaranteed, host};
 
@@ -84,6 +84,29 @@ fn floors_are_not_kept_twice_on_the_way_up() {
     book.grant(&host("court", "a", 50, 1));
     assert_eq!(book.refusal(&host("court", "b", 1, 1)).code, RefusalCode::PoolExhausted);
     book.grant(&host("tax", "c", 50, 1));
+    assert_eq!(book.state.verify(), []);
+}
+
+/// The pool serves both zones: what is free there is enough for either floor, and not for both.
+#[test]
+fn floors_of_different_kinds_that_one_pool_serves_are_all_kept() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    let mut pool = compute("c1", "east", 20, 1_000_000);
+    pool.zones = ["extranet", "internet"].map(str::to_owned).into();
+    book.pool(pool);
+    for (name, zone, guaranteed) in [("tax", "extranet", 10), ("court", "internet", 8)] {
+        let dimensions = Dimensions { zone: Some(zone.to_owned()), ..Dimensions::default() };
+        let limits = vec![Limit { meter: Meter::Vcpu, dimensions, limit: None, guaranteed }];
+        book.set(&Command::SetAccount(Account { limits, ..account(name, None, &[]) }));
+    }
+    book.account("school", None, &[]);
+    let refusal = book.refusal(&host("school", "a", 3, 1));
+    assert_eq!(refusal.code, RefusalCode::PoolExhausted);
+    book.grant(&host("school", "a", 2, 1));
+    book.grant(&host("tax", "b", 10, 1));
+    let mut internet = host("court", "c", 8, 1);
+    internet.zone = "internet".to_owned();
+    book.grant(&internet);
     assert_eq!(book.state.verify(), []);
 }
 
