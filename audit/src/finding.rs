@@ -41,7 +41,7 @@ pub enum Rule {
     Quarantine,
     /// Accounts form a tree of known accounts; floors lie below ceilings and within the floors above.
     Account,
-    /// Nothing grows for a closed account.
+    /// Nothing grows for a closed account or one below it, and nothing is handed to it.
     ClosedAccount,
     /// Pools make sense, and what they are does not change.
     Pool,

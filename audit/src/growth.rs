@@ -46,14 +46,7 @@ pub(crate) fn check(book: &mut Book, id: u64, before: Option<&Claim>, findings: 
         return Growth::new();
     }
     let path = book.tree.path(after.account);
-    for closed in path.iter().filter_map(|number| book.tree.node(*number)).filter(|node| node.closed) {
-        findings.add(
-            Rule::ClosedAccount,
-            after.name(),
-            format!("no growth for closed account {}", closed.name),
-            "growth",
-        );
-    }
+    closed(book, after.account, &after, "growth", findings);
     check_pools(book, before, &after, &growth, findings);
     let pools = by_pool(book, &path, &growth);
 
@@ -71,6 +64,15 @@ pub(crate) fn check(book: &mut Book, id: u64, before: Option<&Claim>, findings: 
         findings.add(rule, after.name(), expected, found);
     }
     pools
+}
+
+/// Whether the account, or one above it, is closed: it takes nothing more.
+pub(crate) fn closed(book: &Book, account: usize, claim: &Claim, what: &str, findings: &mut Findings) {
+    let path = book.tree.path(account);
+    for closed in path.iter().filter_map(|number| book.tree.node(*number)).filter(|node| node.closed) {
+        let expected = format!("nothing more for closed account {}", closed.name);
+        findings.add(Rule::ClosedAccount, claim.name(), expected, what);
+    }
 }
 
 /// Meters and kinds it takes more of.

@@ -5,7 +5,7 @@ use crate::{
     claim::{Claim, Stage},
     entry::{Granted, Line, Subject},
     finding::{Findings, Rule},
-    holds, lines,
+    growth, holds, lines,
 };
 
 /// Nothing is done to claims in quarantine.
@@ -208,6 +208,9 @@ pub(crate) fn transfer(book: &mut Book, id: u64, account: &str, subject: &Subjec
     }
     free_object(book, id, &subject.uid, &object(subject), findings);
     let account = book.tree.enter(account);
+    if account != claim.account {
+        growth::closed(book, account, &claim, "a claim handed to it", findings);
+    }
     keep_place(book, &claim.uid, &subject.uid);
     book.turn(id, |claim| {
         claim.account = account;

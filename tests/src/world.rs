@@ -176,6 +176,18 @@ impl World {
         self.named_department(&format!("bureau-{number}"), quota).await
     }
 
+    /// Applies the first objects of their kinds: the policy that adds their finalizer may be in force later than the one
+    /// that asks for it.
+    ///
+    /// # Errors
+    /// When they are refused for longer.
+    pub async fn take(&self, what: &str, yaml: &str) -> Result<(), WorldError> {
+        let taken = wait_for(format!("{what} to be taken"), POLICIES, || async {
+            self.lab.apply_text(yaml).await.map_err(|error| format!("{error:?}"))
+        });
+        Ok(taken.await?)
+    }
+
     /// A department of this name, which the lab's options must name too.
     ///
     /// # Errors
@@ -197,11 +209,7 @@ impl World {
                 ],
             },
         });
-        // The policy that adds its finalizer may be in force later than the one that asks for it.
-        wait_for(format!("department {name} to be taken"), POLICIES, || async {
-            self.lab.apply_text(&department.to_string()).await.map_err(|error| format!("{error:?}"))
-        })
-        .await?;
+        self.take(&format!("department {name}"), &department.to_string()).await?;
         self.department_ready(name).await?;
         let system = json!({
             "apiVersion": "jiyun.io/v1alpha1", "kind": "InformationSystem",

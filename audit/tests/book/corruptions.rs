@@ -251,6 +251,18 @@ corruptions! {
         let another = book.another("z");
         book.append(another);
     };
+    a_closed_account_is_handed_a_claim => ClosedAccount, |book| {
+        let mut school = book.account("school");
+        school["account"]["state"] = "Closed".into();
+        let mut handed = book.granted("a")["subject"].clone();
+        handed["namespace"] = "dept-school".into();
+        handed["uid"] = "a-school".into();
+        let id = book.granted("a")["id"].clone();
+        book.append_all(&[school, json!({
+            "type": "ClaimTransferred", "claim": id, "account": "school", "system": "filing", "subject": handed,
+            "engineNamespace": "engine-tax",
+        })]);
+    };
     a_pool_moves_to_another_site => Pool, |book| {
         let mut pool = book.pool("c1");
         pool["pool"]["site"] = "west".into();

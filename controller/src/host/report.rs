@@ -59,6 +59,14 @@ pub struct Parked {
     pub kept_off: Option<Refusal>,
 }
 
+impl Parked {
+    /// What the claim is without, for a message.
+    fn meters(&self) -> Parameters {
+        let meters: Vec<String> = self.without.iter().map(ToString::to_string).collect();
+        parameters([("meters", meters.join(", "))])
+    }
+}
+
 /// What the engines say.
 #[derive(Clone, Debug)]
 pub struct Engines {
@@ -283,9 +291,10 @@ fn ready(engines: &Engines, parked: &Parked) -> Finding {
     }
     match (engines.power, &engines.machine) {
         (Power::Off, Some(MachineState::Stopped)) if !parked.without.is_empty() => {
-            let meters: Vec<String> = parked.without.iter().map(ToString::to_string).collect();
-            let about = parameters([("meters", meters.join(", "))]);
-            finding(kind, ConditionStatus::True, Reason::Stopped, "StoppedReleased", &about)
+            finding(kind, ConditionStatus::True, Reason::Stopped, "StoppedReleased", &parked.meters())
+        }
+        (Power::On, Some(MachineState::Running)) if parked.kept_off.is_some() => {
+            finding(kind, ConditionStatus::True, Reason::Running, "RunningUnbooked", &parked.meters())
         }
         (Power::On, Some(MachineState::Running)) => plain(kind, ConditionStatus::True, Reason::Running),
         (Power::Off, Some(MachineState::Stopped)) => plain(kind, ConditionStatus::True, Reason::Stopped),

@@ -86,15 +86,15 @@ fn a_running_host_is_ready_and_a_stopped_one_too_when_that_was_asked() {
 
 #[test]
 fn a_stopped_host_says_what_it_gave_back_and_one_that_may_not_start_says_why() {
-    let parked = |kept_off| {
-        let Standing::Admitted { claim, objection, engines, .. } = admitted(Power::Off, Some(MachineState::Stopped))
-        else {
+    let parked = |power, machine, kept_off| {
+        let Standing::Admitted { claim, objection, engines, .. } = admitted(power, Some(machine)) else {
             unreachable!()
         };
         let without = BTreeSet::from([Meter::Vcpu, Meter::Memory]);
         Standing::Admitted { claim, objection, engines, parked: Parked { without, kept_off } }
     };
-    let stopped = status(&host(), None, &parked(None), at(1001));
+    let off = |kept_off| parked(Power::Off, MachineState::Stopped, kept_off);
+    let stopped = status(&host(), None, &off(None), at(1001));
     let ready = find(&stopped.conditions, ConditionType::Ready).unwrap();
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Stopped"));
     assert!(ready.message.contains("vCPU"), "{}", ready.message);
@@ -104,7 +104,14 @@ fn a_stopped_host_says_what_it_gave_back_and_one_that_may_not_start_says_why() {
         parameters: parameters([("meter", "Vcpu"), ("requested", "4"), ("ahead", "2")]),
         report: PlacementReport::default(),
     };
-    let waiting = status(&host(), None, &parked(Some(refusal)), at(1001));
+    // A book that was restored to an earlier state knows less than is true, and switches nothing off.
+    let unbooked = parked(Power::On, MachineState::Running, Some(refusal.clone()));
+    let running = status(&host(), None, &unbooked, at(1001));
+    let ready = find(&running.conditions, ConditionType::Ready).unwrap();
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Running"));
+    assert!(ready.message.contains("does not have its vCPU"), "{}", ready.message);
+
+    let waiting = status(&host(), None, &off(Some(refusal)), at(1001));
     let ready = find(&waiting.conditions, ConditionType::Ready).unwrap();
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "WaitingForCapacity"));
     assert!(ready.message.contains("2 requests are ahead"), "{}", ready.message);

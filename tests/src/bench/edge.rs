@@ -128,7 +128,7 @@ async fn city() -> Result<World, BenchError> {
             "siteRef": {"name": "hengshan-main"}, "zones": ["extranet-public"], "tier": "standard",
             "storageClassName": "standard", "provider": "bench", "maxProtectionLevel": 3, "capacity": "20Pi"}}),
     ] {
-        world.lab.apply_text(&pool.to_string()).await?;
+        world.take("a pool", &pool.to_string()).await?;
     }
     raise(&world, "edge", None, ABOVE).await?;
     for number in 0..DEPARTMENTS {
@@ -157,7 +157,7 @@ async fn raise(world: &World, name: &str, above: Option<&str>, cores: u64) -> Re
     if let (Some(above), Some(spec)) = (above, department["spec"].as_object_mut()) {
         spec.insert("parentRef".into(), json!({"name": above}));
     }
-    world.lab.apply_text(&department.to_string()).await?;
+    world.take(&format!("department {name}"), &department.to_string()).await?;
     Ok(world.department_ready(name).await?)
 }
 

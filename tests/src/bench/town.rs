@@ -1,6 +1,9 @@
 //! The system that is measured: a world with departments and pools of its own, wide enough for any number of hosts.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use jiyun_crds::{names::department_namespace, v1alpha1::QuotaReport};
 
 use super::{
     BenchError,
@@ -9,7 +12,8 @@ use super::{
     requests::Requests,
 };
 use crate::{Caller, World, WorldOptions, world::Quota};
-use jiyun_lab::LabOptions;
+use jiyun_lab::{LabOptions, wait_for};
+use kube::Api;
 
 /// Departments the hosts are spread over.
 const DEPARTMENTS: usize = 10;
@@ -47,6 +51,9 @@ spec:
 /// As much of each as the pools have.
 const QUOTA: Quota = Quota { vcpu: 1_000_000, memory_gibibytes: 4 << 20, storage_gibibytes: 20 << 20 };
 
+/// How long the first quota reports may take; they are written every ten seconds.
+const REPORTED: Duration = Duration::from_mins(1);
+
 /// Name of the audit log in the lab's folder.
 const AUDIT: &str = "audit.jsonl";
 
@@ -74,13 +81,28 @@ impl Town {
         }
         let options = WorldOptions { lab, files: FILES.to_vec(), controller_arguments: Vec::new() };
         let world = World::start(options).await?;
-        world.lab.apply_text(POOLS).await?;
+        world.take("the pools", POOLS).await?;
         let mut departments = Vec::new();
         for name in names {
             let caller = world.named_department(&name, QUOTA).await?.caller;
             departments.push((name, caller));
         }
-        Ok(Self { world, departments })
+        let town = Self { world, departments };
+        town.reported().await?;
+        Ok(town)
+    }
+
+    /// Waits until every department has its quota report: a replay writes to it, and makes none.
+    async fn reported(&self) -> Result<(), BenchError> {
+        let client = self.world.lab.client().await?;
+        for (name, _) in &self.departments {
+            let reports = Api::<QuotaReport>::namespaced(client.clone(), &department_namespace(name));
+            wait_for(format!("the quota report of {name}"), REPORTED, || async {
+                reports.get(name).await.map_err(|error| error.to_string())
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     /// The department that host `number` belongs to, and its operator.

@@ -85,7 +85,7 @@ impl Stage {
             "spec": {"siteRef": {"name": "hengshan-main"}, "zones": ["extranet-public"], "tier": NARROW,
                      "storageClassName": "standard", "provider": "test", "maxProtectionLevel": 3, "capacity": "40Gi"},
         });
-        world.lab.apply_text(&pool.to_string()).await?;
+        world.take("the narrow pool", &pool.to_string()).await?;
         world.lab.kubectl(&["wait", "storagepool", NARROW, "--for=condition=Ready", "--timeout=60s"]).await?;
         written_once(&world).await?;
         world.controller.stop().await;
