@@ -11,6 +11,7 @@ mod book;
 mod claim;
 mod entry;
 mod finding;
+mod floors;
 mod growth;
 mod holds;
 mod kind;

@@ -41,12 +41,12 @@ impl Pool {
         level <= highest && apart == (highest == APART)
     }
 
-    /// Whether something in it could be selected.
     /// Whether it is kept apart for the systems of the highest level.
     pub(crate) fn is_apart(&self) -> bool {
         self.max_protection_level == APART
     }
 
+    /// Whether something in it could be selected.
     pub(crate) fn can_hold(&self, selector: &Kind) -> bool {
         let fits = |want: &Option<String>, is: Option<&String>| want.as_ref().is_none_or(|want| Some(want) == is);
         fits(&selector.pool, Some(&self.id))

@@ -51,8 +51,13 @@ pub fn city() -> Book {
     for pool in [compute("c-east", "east", 80), both, arm] {
         book.set(&Command::SetPool(pool));
     }
-    book.set(&Command::SetPool(storage("s-east", "east", 300)));
-    book.set(&Command::SetPool(storage("s-west", "west", 300)));
+    let mut disks = storage("s-west", "west", 300);
+    disks.zones.insert("internet".to_owned());
+    let mut fast = storage("s-fast", "west", 100);
+    fast.tier = Some("fast".to_owned());
+    for pool in [storage("s-east", "east", 300), disks, fast] {
+        book.set(&Command::SetPool(pool));
+    }
     book.set(&Command::SetPrices(prices("first", "2026-10-20T00:00:00Z", 45)));
     book
 }
@@ -77,8 +82,14 @@ fn request(dice: &mut Dice) -> ClaimRequest {
         1 => None,
         _ => Some("amd64".to_owned()),
     };
-    if object % 5 == 0 && disk == 0 {
+    if object % 5 == 0 {
         wish.zone = "internet".to_owned();
+    } else if object % 7 == 0 && disk > 0 {
+        // Disks of two tiers, of which one may grow while the other shrinks.
+        let mut second = wish.placements[1].clone();
+        second.tier = Some("fast".to_owned());
+        second.quantities = [(Meter::BlockStorage, 1 + dice.below(20))].into();
+        wish.placements.push(second);
     }
     wish
 }
@@ -174,6 +185,10 @@ fn set_account(book: &mut Book, dice: &mut Dice) {
             let line = |meter, dimensions, limit, guaranteed| Limit { meter, dimensions, limit, guaranteed };
             let any = Dimensions::default;
             changed.limits = vec![line(Meter::Vcpu, any(), most, guaranteed), line(Meter::Memory, any(), memory, 0)];
+            if dice.below(3) == 0 {
+                let tier = Dimensions { tier: Some(dice.one(&["fast", "standard"]).to_owned()), ..any() };
+                changed.limits.push(line(Meter::BlockStorage, tier, None, dice.below(60)));
+            }
             // Floors by architecture or by zone instead of one for all, and a ceiling of all.
             let architecture = |name: &str| Dimensions { architecture: Some(name.to_owned()), ..any() };
             let zone = |name: &str| Dimensions { zone: Some(name.to_owned()), ..any() };

@@ -1,17 +1,14 @@
 //! Floors (保底) in decisions: how much of a growth is beyond them, and whether it would eat what is kept free for others.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     account::Limit,
     claim::Line,
     dimensions::{Dimensions, Facts},
+    flow::most,
     meter::Meter,
     pool::{Pool, PoolId, PoolState, SEPARATE_LEVEL},
-    sharing::joined,
     state::{Standing, State},
 };
 
@@ -32,9 +29,16 @@ impl<'a> Change<'a> {
         change
     }
 
-    /// One growth alone.
-    pub(super) fn of(meter: Meter, facts: Facts<'a>, growth: u64) -> Self {
-        Self { parts: vec![(meter, facts, i128::from(growth))] }
+    /// Growths alone.
+    pub(super) fn of(growths: impl IntoIterator<Item = (Meter, Facts<'a>, u64)>) -> Self {
+        let mut change = Self::default();
+        growths.into_iter().for_each(|(meter, facts, growth)| change.add(meter, facts, i128::from(growth)));
+        change
+    }
+
+    /// What of it becomes less.
+    fn shrinking(&self) -> Self {
+        Self { parts: self.parts.iter().filter(|(_, _, more)| *more < 0).copied().collect() }
     }
 
     fn add(&mut self, meter: Meter, facts: Facts<'a>, by: i128) {
@@ -68,8 +72,11 @@ impl<'a> Change<'a> {
         pools
     }
 
-    fn meters(&self) -> impl Iterator<Item = Meter> {
-        self.parts.chunk_by(|one, next| one.0 == next.0).filter_map(|parts| parts.first()).map(|(meter, _, _)| *meter)
+    /// The meters of which it takes more of some kind.
+    fn growing(&self) -> impl Iterator<Item = Meter> {
+        let growing =
+            self.parts.chunk_by(|one, next| one.0 == next.0).filter(|parts| parts.iter().any(|part| part.2 > 0));
+        growing.filter_map(|parts| parts.first()).map(|(meter, _, _)| *meter)
     }
 
     fn in_pool(&self, meter: Meter, pool: &PoolId) -> i128 {
@@ -131,87 +138,84 @@ pub(super) fn beyond_all_floors<'c, 'a>(path: &[Standing<'_>], change: &'c Chang
     beyond
 }
 
-/// The first meter of which `change` would eat what is kept free for floors of others. What was short before and does
-/// not become shorter is no reason: a pool that lost capacity must not keep an account from its own floor.
+/// The first meter of which `change` would eat what is kept free for floors of others: after it, more would be lacking
+/// for all of them together than if it only gave back. What was lacking before and does not become more is no reason: a pool
+/// that lost capacity must not keep an account from its own floor, nor everybody from everything.
 pub(super) fn eaten(state: &State, path: &[Standing<'_>], change: &Change<'_>) -> Option<Meter> {
     let kept = state.kept_in_all();
-    let mut concerned = change.meters().filter(|meter| kept.keys().any(|(of, _)| of == meter)).peekable();
-    concerned.peek()?;
-    let borrowed = beyond_all_floors(path, change);
-    concerned.find(|meter| {
-        let floors: Vec<(&Dimensions, u64)> =
-            kept.iter().filter(|((of, _), _)| of == meter).map(|((_, floor), more)| (floor, *more)).collect();
-        let owed = Owed { state, path, change, borrowed: &borrowed, meter: *meter, floors: &floors };
-        floors.iter().any(|(set, _)| owed.falls_short(pools_of(state, set), |floor| set.covers(floor)))
-            || (floors.len() > 1 && owed.falls_short_together())
+    let own = |meter: Meter| path.iter().flat_map(|unit| unit.account.floors()).any(|floor| floor.meter == meter);
+    change.growing().filter(|meter| own(*meter) || kept.keys().any(|(of, _)| of == meter)).find(|meter| {
+        let lacking = lacking(state, path, *meter, change);
+        lacking > 0 && lacking > self::lacking(state, path, *meter, &change.shrinking())
     })
 }
 
-/// What is kept free of one meter, and a change that may take from it.
-struct Owed<'a> {
-    state: &'a State,
-    path: &'a [Standing<'a>],
-    change: &'a Change<'a>,
-    /// What of the change is beyond all floors of the path.
-    borrowed: &'a Change<'a>,
-    meter: Meter,
-    /// Floors and what is kept free for each.
-    floors: &'a [(&'a Dimensions, u64)],
-}
-
-impl<'a> Owed<'a> {
-    /// Whether less is left in `pools` than is kept free for the floors that are `counted`, and more is lacking than before.
-    fn falls_short(&self, pools: impl Iterator<Item = &'a Pool>, counted: impl Fn(&Dimensions) -> bool) -> bool {
-        let (mut free, mut left) = (0, 0);
-        for pool in pools {
-            free += free_in(self.state, pool, self.meter, 0);
-            left += free_in(self.state, pool, self.meter, self.change.in_pool(self.meter, &pool.id));
+/// What of a meter is kept free for floors after `change` and cannot all be had from the pools at once.
+fn lacking(state: &State, path: &[Standing<'_>], meter: Meter, change: &Change<'_>) -> u128 {
+    let mut kept: BTreeMap<&Dimensions, i128> = state
+        .kept_in_all()
+        .iter()
+        .filter(|((of, _), _)| *of == meter)
+        .map(|((_, floor), free)| (floor, i128::from(*free)))
+        .collect();
+    // Use within a floor takes from what is free and from what is kept alike. Floors of one path are of one kind or of
+    // kinds that nothing is both of.
+    let borrowed = beyond_all_floors(path, change);
+    let mut own: Vec<&Dimensions> = Vec::new();
+    for floor in path.iter().flat_map(|unit| unit.account.floors()).filter(|floor| floor.meter == meter) {
+        if !own.contains(&&floor.dimensions) {
+            own.push(&floor.dimensions);
         }
-        let counts = self.floors.iter().filter(|(floor, _)| counted(floor));
-        let promised: i128 = counts.map(|(_, more)| i128::from(*more)).sum();
-        // Use within a floor takes from what is free and from what is promised alike.
-        let used_up = self.within(self.change, &counted) - self.within(self.borrowed, &counted);
-        let (before, after) = (promised - free, promised - used_up - left);
-        after > 0 && after > before
     }
-
-    /// The same for floors of different kinds that the same pools serve: each alone may find room that another has too.
-    fn falls_short_together(&self) -> bool {
-        let serving = |floor| pools_of(self.state, floor).map(|pool| &pool.id).collect::<BTreeSet<_>>();
-        let served: Vec<(&Dimensions, BTreeSet<&PoolId>)> =
-            self.floors.iter().map(|(floor, _)| (*floor, serving(floor))).collect();
-        joined(served.iter().map(|(_, pools)| pools.clone())).iter().any(|set| {
-            let pools = set.iter().filter_map(|id| self.state.pool(id));
-            let confined = |pools: &BTreeSet<&PoolId>| !pools.is_empty() && pools.is_subset(set);
-            self.falls_short(pools, |floor| served.iter().any(|(is, pools)| *is == floor && confined(pools)))
-        })
+    for floor in own {
+        *kept.entry(floor).or_default() -= change.sum(meter, floor) - borrowed.sum(meter, floor);
     }
-
-    /// The part of `change` that counts against floors of the path that are `counted`. Floors of one path are of one kind
-    /// or of kinds that nothing is both of.
-    fn within(&self, change: &Change<'_>, counted: &impl Fn(&Dimensions) -> bool) -> i128 {
-        let mut floors: Vec<&Dimensions> = Vec::new();
-        for floor in self.path.iter().flat_map(|unit| unit.account.floors()).filter(|floor| floor.meter == self.meter) {
-            if counted(&floor.dimensions) && !floors.contains(&&floor.dimensions) {
-                floors.push(&floor.dimensions);
-            }
-        }
-        floors.into_iter().map(|floor| change.sum(self.meter, floor)).sum()
-    }
-}
-
-fn pools_of<'a>(state: &'a State, floor: &'a Dimensions) -> impl Iterator<Item = &'a Pool> {
+    let amount = |kept: i128| u128::try_from(kept).ok().filter(|kept| *kept > 0);
+    let floors: Vec<(&Dimensions, u128)> =
+        kept.into_iter().filter_map(|(floor, kept)| Some((floor, amount(kept)?))).collect();
     let open = state.pools().map(|record| &record.pool).filter(|pool| pool.state == PoolState::Open);
-    // Pools kept apart for systems of level 4 serve hardly anybody's floor: only one that names the pool.
-    let apart = move |pool: &Pool| pool.max_protection_level == SEPARATE_LEVEL && floor.pool.is_none();
-    open.filter(move |pool| pool.can_match(floor) && !apart(pool))
+    let pools: Vec<&Pool> = open.filter(|pool| pool.kind.gives(meter)).collect();
+    let free: Vec<u128> =
+        pools.iter().map(|pool| free_in(state, pool, meter, change.in_pool(meter, &pool.id))).collect();
+    missing(&floors, &pools, &free)
+}
+
+/// What of `floors` cannot be had from `pools` at once, of which this much is `free`.
+fn missing(floors: &[(&Dimensions, u128)], pools: &[&Pool], free: &[u128]) -> u128 {
+    let wanted: Vec<u128> = floors.iter().map(|(_, wanted)| *wanted).collect();
+    let serving = |floor: usize, pool: usize| match (floors.get(floor), pools.get(pool)) {
+        (Some((floor, _)), Some(pool)) => serves(pool, floor),
+        _ => false,
+    };
+    wanted.iter().sum::<u128>().saturating_sub(most(&wanted, free, serving))
+}
+
+/// Whether a floor may be had from a pool. Pools kept apart for systems of level 4 serve hardly anybody's floor: only one
+/// that names the pool.
+fn serves(pool: &Pool, floor: &Dimensions) -> bool {
+    pool.can_match(floor) && (pool.max_protection_level != SEPARATE_LEVEL || floor.pool.is_some())
 }
 
 /// What is free of a meter in a pool once `more` is taken. A pool over its capacity has nothing free, and lacks nothing
 /// that others could owe it; what a pool does not bound is never short.
-fn free_in(state: &State, pool: &Pool, meter: Meter, more: i128) -> i128 {
+fn free_in(state: &State, pool: &Pool, meter: Meter, more: i128) -> u128 {
     match pool.usable(meter) {
-        Some(usable) => (i128::from(usable) - i128::from(state.pool_use(&pool.id, meter)) - more).max(0),
-        None => i128::from(u64::MAX),
+        Some(usable) => {
+            let free = i128::from(usable) - i128::from(state.pool_use(&pool.id, meter)) - more;
+            u128::try_from(free).unwrap_or(0)
+        }
+        None => u128::from(u64::MAX),
     }
+}
+
+/// What `floors` would need of a meter in `pool` for ever, were nothing taken anywhere: what the other pools do not have.
+pub(super) fn needed_in(state: &State, pool: &Pool, meter: Meter, floors: &[(&Dimensions, u128)]) -> u128 {
+    let pools: Vec<&Pool> = state.pools().map(|record| &record.pool).filter(|pool| pool.kind.gives(meter)).collect();
+    let all = |of: &Pool| of.usable(meter).map_or(u128::from(u64::MAX), u128::from);
+    let without = |of: &Pool| if of.id == pool.id { 0 } else { all(of) };
+    let lacking = |free: &dyn Fn(&Pool) -> u128| {
+        let free: Vec<u128> = pools.iter().map(|pool| free(pool)).collect();
+        missing(floors, &pools, &free)
+    };
+    lacking(&without).saturating_sub(lacking(&all))
 }

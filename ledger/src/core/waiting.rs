@@ -16,6 +16,7 @@ use super::{
     account::AccountId,
     claim::{Claim, Line},
     dimensions::Dimensions,
+    floor::needed_in,
     meter::Meter,
     placement::{held, lies_in},
     pool::{Pool, PoolState},
@@ -185,16 +186,13 @@ fn lines_at(state: &State, request: &ClaimRequest, site: &str, pools: &[&Pool]) 
     Some(lines)
 }
 
-/// What floors of other trees keep free of a meter in a pool for ever, where no other pool could serve them.
+/// What floors of other trees keep free of a meter in a pool for ever.
 fn promised(state: &State, request: &ClaimRequest, pool: &Pool, meter: Meter) -> u64 {
     let own = state.path(&request.account).ok().and_then(|path| path.last().map(|root| root.id.clone()));
     let roots = state.accounts().filter(|account| account.parent.is_none() && Some(&account.id) != own.as_ref());
     let floors = roots.flat_map(|root| root.floors()).filter(|floor| floor.meter == meter);
-    let here_only = |floor: &&super::account::Limit| {
-        let mut serving = state.pools().map(|record| &record.pool).filter(|other| other.can_match(&floor.dimensions));
-        pool.can_match(&floor.dimensions) && serving.all(|other| other.id == pool.id)
-    };
-    floors.filter(here_only).map(|floor| floor.guaranteed).fold(0, u64::saturating_add)
+    let floors: Vec<_> = floors.map(|floor| (&floor.dimensions, u128::from(floor.guaranteed))).collect();
+    if floors.is_empty() { 0 } else { u64::try_from(needed_in(state, pool, meter, &floors)).unwrap_or(u64::MAX) }
 }
 
 fn may_serve(request: &ClaimRequest, pool: &Pool) -> bool {

@@ -1,8 +1,10 @@
 //! Floors: always there for whoever has them, lent to nobody, counted once.
 
-use jiyun_ledger::{Account, Command, CommandError, Dimensions, Limit, Meter, RefusalCode, balance};
+use jiyun_ledger::{
+    Account, ClaimRequest, Command, CommandError, Dimensions, Limit, Meter, Pool, PoolState, RefusalCode, balance,
+};
 
-use crate::city::{Book, account, compute, guaranteed, host};
+use crate::city::{Book, account, compute, guaranteed, host, storage, with_disk};
 
 fn book() -> Book {
     let mut book = Book::open("2026-11-01T00:00:00Z");
@@ -87,27 +89,119 @@ fn floors_are_not_kept_twice_on_the_way_up() {
     assert_eq!(book.state.verify(), []);
 }
 
+fn zoned(name: &str, zones: &[&str], vcpu: u64) -> Pool {
+    Pool { zones: zones.iter().map(|zone| (*zone).to_owned()).collect(), ..compute(name, "east", vcpu, 1_000_000) }
+}
+
+fn floor_of(book: &mut Book, name: &str, meter: Meter, dimensions: Dimensions, guaranteed: u64) {
+    let limits = vec![Limit { meter, dimensions, limit: None, guaranteed }];
+    book.set(&Command::SetAccount(Account { limits, ..account(name, None, &[]) }));
+}
+
+fn zone(name: &str) -> Dimensions {
+    Dimensions { zone: Some(name.to_owned()), ..Dimensions::default() }
+}
+
+fn within(mut request: ClaimRequest, zone: &str) -> ClaimRequest {
+    zone.clone_into(&mut request.zone);
+    request
+}
+
 /// The pool serves both zones: what is free there is enough for either floor, and not for both.
 #[test]
 fn floors_of_different_kinds_that_one_pool_serves_are_all_kept() {
     let mut book = Book::open("2026-11-01T00:00:00Z");
-    let mut pool = compute("c1", "east", 20, 1_000_000);
-    pool.zones = ["extranet", "internet"].map(str::to_owned).into();
-    book.pool(pool);
-    for (name, zone, guaranteed) in [("tax", "extranet", 10), ("court", "internet", 8)] {
-        let dimensions = Dimensions { zone: Some(zone.to_owned()), ..Dimensions::default() };
-        let limits = vec![Limit { meter: Meter::Vcpu, dimensions, limit: None, guaranteed }];
-        book.set(&Command::SetAccount(Account { limits, ..account(name, None, &[]) }));
-    }
+    book.pool(zoned("c1", &["extranet", "internet"], 20));
+    book.pool(Pool { zones: ["extranet", "internet"].map(str::to_owned).into(), ..storage("s1", "east", "ssd", 100) });
+    floor_of(&mut book, "tax", Meter::Vcpu, zone("extranet"), 10);
+    floor_of(&mut book, "court", Meter::Vcpu, zone("internet"), 8);
     book.account("school", None, &[]);
-    let refusal = book.refusal(&host("school", "a", 3, 1));
-    assert_eq!(refusal.code, RefusalCode::PoolExhausted);
+    let mut too_much = host("school", "a", 3, 1);
+    assert_eq!(book.refusal(&too_much).code, RefusalCode::PoolExhausted);
+    too_much.wait = true;
+    assert_eq!(book.refusal(&too_much).code, RefusalCode::PoolExhausted, "it would wait for ever");
     book.grant(&host("school", "a", 2, 1));
     book.grant(&host("tax", "b", 10, 1));
-    let mut internet = host("court", "c", 8, 1);
-    internet.zone = "internet".to_owned();
-    book.grant(&internet);
+    book.grant(&within(host("court", "c", 8, 1), "internet"));
     assert_eq!(book.state.verify(), []);
+}
+
+/// Two pools, of which each is promised in part: neither alone shows that only five are ever to be had.
+#[test]
+fn who_asks_for_more_than_floors_ever_leave_does_not_wait() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    for name in ["c1", "c2"] {
+        book.pool(zoned(name, &["extranet", "internet"], 20));
+    }
+    floor_of(&mut book, "tax", Meter::Vcpu, zone("extranet"), 18);
+    floor_of(&mut book, "court", Meter::Vcpu, zone("internet"), 17);
+    book.account("school", None, &[]);
+    let waiting = |vcpu| ClaimRequest { wait: true, ..host("school", "a", vcpu, 1) };
+    assert_eq!(book.refusal(&waiting(8)).code, RefusalCode::PoolExhausted);
+    book.grant(&waiting(5));
+}
+
+/// A pool of another kind in the same zones shares nothing with them; what is short in one zone stops nobody in another.
+#[test]
+fn a_zone_in_maintenance_keeps_nobody_from_growing_in_another() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.pool(Pool { state: PoolState::Draining, ..zoned("c1", &["extranet"], 200) });
+    book.pool(zoned("c2", &["internet"], 100));
+    book.pool(Pool { zones: ["extranet", "internet"].map(str::to_owned).into(), ..storage("s1", "east", "ssd", 100) });
+    floor_of(&mut book, "tax", Meter::Vcpu, zone("extranet"), 100);
+    floor_of(&mut book, "court", Meter::Vcpu, zone("internet"), 5);
+    book.account("school", None, &[]);
+    book.grant(&within(host("school", "a", 95, 1), "internet"));
+    assert_eq!(book.refusal(&within(host("school", "b", 1, 1), "internet")).code, RefusalCode::PoolExhausted);
+}
+
+/// One pool lost capacity and cannot keep the floor that names it. What the other has to spare can be had all the same.
+#[test]
+fn a_floor_that_is_lost_already_does_not_stop_growth_that_takes_nothing_from_it() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.pool(zoned("c1", &["extranet"], 10));
+    book.pool(zoned("c2", &["extranet"], 10));
+    let only = Dimensions { pool: Some("c1".into()), ..Dimensions::default() };
+    floor_of(&mut book, "court", Meter::Vcpu, only, 20);
+    floor_of(&mut book, "tax", Meter::Vcpu, zone("extranet"), 1);
+    book.account("school", None, &[]);
+    assert_eq!(book.refusal(&host("school", "a", 10, 1)).code, RefusalCode::PoolExhausted);
+    let claim = book.grant(&host("school", "a", 9, 1));
+    assert_eq!(book.state.claim(claim).unwrap().lines[0].pool.name(), "c2");
+    book.grant(&host("tax", "b", 1, 1));
+}
+
+#[test]
+fn a_claim_becomes_smaller_whatever_floors_lack() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    let pool = zoned("c1", &["extranet"], 20);
+    book.pool(pool.clone());
+    set(&mut book, "tax", None, None, 0);
+    book.grant(&host("tax", "a", 20, 1));
+    book.pool(Pool { capacity: [(Meter::Vcpu, 10), (Meter::Memory, 1_000_000)].into(), ..pool });
+    set(&mut book, "tax", None, None, 21);
+    book.grant(&host("tax", "a", 16, 1));
+    assert_eq!(book.refusal(&host("tax", "a", 17, 1)).code, RefusalCode::PoolExhausted);
+}
+
+/// Each part alone leaves the floor its room, and both together do not: then another pool is taken.
+#[test]
+fn parts_that_eat_a_floor_together_are_laid_elsewhere() {
+    let mut book = book();
+    let disks = |name: &str, tier: &str, zones: &[&str], mib| Pool {
+        zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
+        ..storage(name, "east", tier, mib)
+    };
+    book.pool(disks("f1", "fast", &["extranet", "internet"], 80));
+    book.pool(disks("s2", "standard", &["extranet", "internet"], 80));
+    book.pool(disks("s3", "standard", &["extranet"], 200));
+    floor_of(&mut book, "court", Meter::BlockStorage, zone("internet"), 100);
+    book.account("school", None, &[]);
+    let claim = book.grant(&with_disk(with_disk(host("school", "a", 1, 1), "fast", 40), "standard", 40));
+    let lines = &book.state.claim(claim).unwrap().lines;
+    let pools: Vec<_> =
+        lines.iter().filter(|line| line.meter == Meter::BlockStorage).map(|line| line.pool.name()).collect();
+    assert_eq!(pools, ["f1", "s3"]);
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl<'a> Packing<'a> {
                 packing.short = lacking.map(|meter| (index, meter));
                 break;
             };
-            taken.extend(ask.quantities.iter().map(|&(meter, quantity)| (&pool.id, meter, quantity)));
+            taken.extend(ask.quantities.iter().map(|&(meter, quantity)| (pool, meter, quantity)));
             packing.chosen.push(pool);
             packing.ranks.push(rank);
         }
@@ -110,7 +110,7 @@ fn facts<'a>(pool: &'a Pool, zone: &'a str) -> Facts<'a> {
 }
 
 /// What earlier parts of a request take of a pool.
-type Taken<'a> = (&'a PoolId, Meter, u64);
+type Taken<'a> = (&'a Pool, Meter, u64);
 
 /// What would be left in a pool, in parts per million of each meter, summed.
 #[derive(Clone, Copy, Default)]
@@ -125,7 +125,7 @@ fn room(situation: &Situation<'_>, ask: &Ask<'_>, pool: &Pool, taken: &[Taken<'_
     let mut left = Left::default();
     for &(meter, quantity) in &ask.quantities {
         let had = held(*old, &pool.id, meter);
-        let earlier = taken.iter().filter(|(of, what, _)| *what == meter && **of == pool.id);
+        let earlier = taken.iter().filter(|(of, what, _)| *what == meter && of.id == pool.id);
         let ours = earlier.map(|(_, _, quantity)| *quantity).fold(quantity, u64::saturating_add);
         let growth = ours.saturating_sub(had);
         if let Some(usable) = pool.usable(meter) {
@@ -141,7 +141,8 @@ fn room(situation: &Situation<'_>, ask: &Ask<'_>, pool: &Pool, taken: &[Taken<'_
         if growth == 0 {
             continue;
         }
-        let change = Change::of(meter, facts(pool, &request.zone), growth);
+        let here = [(meter, facts(pool, &request.zone), growth)];
+        let change = Change::of(here);
         // What an account's own floor keeps free for it is not for others to wait for. Nobody passes who was passed
         // often enough, or who has room now and was only not asked again yet.
         let passes = || {
@@ -151,7 +152,12 @@ fn room(situation: &Situation<'_>, ask: &Ask<'_>, pool: &Pool, taken: &[Taken<'_
         if *heeds_line && state.somebody_waits() && beyond_all_floors(path, &change).grows() && passes() {
             return Err((meter, Filter::Queue));
         }
-        if eaten(state, path, &change).is_some() {
+        // Floors may lie across the pools of several parts: these are looked at together.
+        let elsewhere = taken.iter().filter(|(of, what, _)| *what == meter && of.id != pool.id);
+        let elsewhere = elsewhere.map(|(of, _, quantity)| {
+            (meter, facts(of, &request.zone), quantity.saturating_sub(held(*old, &of.id, meter)))
+        });
+        if eaten(state, path, &Change::of(here.into_iter().chain(elsewhere))).is_some() {
             return Err((meter, Filter::Floor));
         }
     }
