@@ -125,7 +125,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
         Standing::Admitted { claim, objection, engines, parked } => {
             place(&mut status, claim);
             status.addresses.clone_from(&engines.addresses);
-            status.refusal = parked.kept_off.as_ref().map(recorded);
+            status.refusal = parked.kept_off.as_ref().filter(|_| engines.power == Power::Off).map(recorded);
             vec![accepted(objection.as_ref()), granted(claim), provisioned(engines), ready(engines, parked)]
         }
         Standing::Ending { claim, waiting_for } => {

@@ -110,6 +110,7 @@ fn a_stopped_host_says_what_it_gave_back_and_one_that_may_not_start_says_why() {
     let ready = find(&running.conditions, ConditionType::Ready).unwrap();
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "Running"));
     assert!(ready.message.contains("does not have its vCPU"), "{}", ready.message);
+    assert_eq!(running.refusal, None, "nothing is refused to whoever reads it: the machine runs");
 
     let waiting = status(&host(), None, &off(Some(refusal)), at(1001));
     let ready = find(&waiting.conditions, ConditionType::Ready).unwrap();

@@ -98,6 +98,16 @@ pub enum CommandError {
         /// The account.
         account: AccountId,
     },
+    /// A limit or floor above [`MAX_QUANTITY`](super::meter::MAX_QUANTITY).
+    #[error("account {account}: a limit of {quantity} {meter} is above what a book counts")]
+    TooLargeALimit {
+        /// The account.
+        account: AccountId,
+        /// What it is of.
+        meter: Meter,
+        /// How much.
+        quantity: u64,
+    },
     /// A floor above the ceiling of the same line.
     #[error("account {account}: {guaranteed} {meter} cannot be guaranteed under a limit of {limit}")]
     FloorAboveLimit {

@@ -29,10 +29,10 @@ impl<'a> Change<'a> {
         change
     }
 
-    /// Growths alone.
-    pub(super) fn of(growths: impl IntoIterator<Item = (Meter, Facts<'a>, u64)>) -> Self {
+    /// These parts together.
+    pub(super) fn of(parts: impl IntoIterator<Item = (Meter, Facts<'a>, i128)>) -> Self {
         let mut change = Self::default();
-        growths.into_iter().for_each(|(meter, facts, growth)| change.add(meter, facts, i128::from(growth)));
+        parts.into_iter().for_each(|(meter, facts, more)| change.add(meter, facts, more));
         change
     }
 
@@ -177,14 +177,19 @@ fn lacking(state: &State, path: &[Standing<'_>], meter: Meter, change: &Change<'
     let pools: Vec<&Pool> = open.filter(|pool| pool.kind.gives(meter)).collect();
     let free: Vec<u128> =
         pools.iter().map(|pool| free_in(state, pool, meter, change.in_pool(meter, &pool.id))).collect();
-    missing(&floors, &pools, &free)
+    missing(&floors, &pools, &free, serves)
 }
 
-/// What of `floors` cannot be had from `pools` at once, of which this much is `free`.
-fn missing(floors: &[(&Dimensions, u128)], pools: &[&Pool], free: &[u128]) -> u128 {
+/// What of `floors` cannot be had at once from `pools`, of which this much is `free`, where each serves those it `may`.
+fn missing(
+    floors: &[(&Dimensions, u128)],
+    pools: &[&Pool],
+    free: &[u128],
+    may: impl Fn(&Pool, &Dimensions) -> bool,
+) -> u128 {
     let wanted: Vec<u128> = floors.iter().map(|(_, wanted)| *wanted).collect();
     let serving = |floor: usize, pool: usize| match (floors.get(floor), pools.get(pool)) {
-        (Some((floor, _)), Some(pool)) => serves(pool, floor),
+        (Some((floor, _)), Some(pool)) => may(pool, floor),
         _ => false,
     };
     wanted.iter().sum::<u128>().saturating_sub(most(&wanted, free, serving))
@@ -209,13 +214,14 @@ fn free_in(state: &State, pool: &Pool, meter: Meter, more: i128) -> u128 {
 }
 
 /// What `floors` would need of a meter in `pool` for ever, were nothing taken anywhere: what the other pools do not have.
+/// A floor may be used up in a pool kept apart, though nothing is kept free for it there: so that counts as well.
 pub(super) fn needed_in(state: &State, pool: &Pool, meter: Meter, floors: &[(&Dimensions, u128)]) -> u128 {
     let pools: Vec<&Pool> = state.pools().map(|record| &record.pool).filter(|pool| pool.kind.gives(meter)).collect();
     let all = |of: &Pool| of.usable(meter).map_or(u128::from(u64::MAX), u128::from);
     let without = |of: &Pool| if of.id == pool.id { 0 } else { all(of) };
     let lacking = |free: &dyn Fn(&Pool) -> u128| {
         let free: Vec<u128> = pools.iter().map(|pool| free(pool)).collect();
-        missing(floors, &pools, &free)
+        missing(floors, &pools, &free, Pool::can_match)
     };
     lacking(&without).saturating_sub(lacking(&all))
 }

@@ -191,7 +191,9 @@ fn promised(state: &State, request: &ClaimRequest, pool: &Pool, meter: Meter) ->
     let own = state.path(&request.account).ok().and_then(|path| path.last().map(|root| root.id.clone()));
     let roots = state.accounts().filter(|account| account.parent.is_none() && Some(&account.id) != own.as_ref());
     let floors = roots.flat_map(|root| root.floors()).filter(|floor| floor.meter == meter);
-    let floors: Vec<_> = floors.map(|floor| (&floor.dimensions, u128::from(floor.guaranteed))).collect();
+    let mut kinds: BTreeMap<&Dimensions, u128> = BTreeMap::new();
+    floors.for_each(|floor| *kinds.entry(&floor.dimensions).or_default() += u128::from(floor.guaranteed));
+    let floors: Vec<_> = kinds.into_iter().collect();
     if floors.is_empty() { 0 } else { u64::try_from(needed_in(state, pool, meter, &floors)).unwrap_or(u64::MAX) }
 }
 

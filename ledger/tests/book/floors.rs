@@ -205,6 +205,47 @@ fn parts_that_eat_a_floor_together_are_laid_elsewhere() {
 }
 
 #[test]
+fn what_a_claim_gives_back_is_there_for_floors() {
+    let mut book = book();
+    for (name, tier) in [("f1", "fast"), ("s1", "standard")] {
+        let zones = ["extranet", "internet"].map(str::to_owned).into();
+        book.pool(Pool { zones, ..storage(name, "east", tier, 40) });
+    }
+    floor_of(&mut book, "court", Meter::BlockStorage, zone("internet"), 40);
+    book.account("school", None, &[]);
+    let claim = book.grant(&with_disk(host("school", "a", 1, 1), "standard", 40));
+    assert_eq!(book.grant(&with_disk(host("school", "a", 1, 1), "fast", 40)), claim);
+    assert_eq!(book.refusal(&with_disk(host("school", "b", 1, 1), "standard", 1)).code, RefusalCode::PoolExhausted);
+}
+
+/// Its floor is used up in a pool kept apart: nothing is kept free for it anywhere, and never need be.
+#[test]
+fn who_could_have_what_others_give_back_waits_though_a_floor_is_used_apart() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.pool(zoned("c1", &["extranet"], 10));
+    book.pool(Pool { max_protection_level: 4, ..zoned("c4", &["extranet"], 10) });
+    set(&mut book, "tax", None, None, 10);
+    for name in ["bank", "school"] {
+        book.account(name, None, &[]);
+    }
+    book.grant(&ClaimRequest { protection_level: 4, ..host("tax", "a", 10, 1) });
+    let bank = book.grant(&host("bank", "b", 10, 1));
+    let wish = ClaimRequest { wait: true, ..host("school", "c", 5, 1) };
+    assert_eq!(book.refusal(&wish).code, RefusalCode::WaitingForCapacity);
+    book.set(&Command::End(bank));
+    book.set(&Command::Release(bank));
+    book.grant(&wish);
+}
+
+#[test]
+fn a_limit_no_book_can_count_is_not_recorded() {
+    let mut book = book();
+    let too_large = guaranteed(account("tax", None, &[]), Meter::Vcpu, 1 << 63);
+    let error = book.record(&Command::SetAccount(too_large)).unwrap_err();
+    assert!(matches!(error, CommandError::TooLargeALimit { .. }), "{error}");
+}
+
+#[test]
 fn floors_that_cannot_be_kept_are_not_recorded() {
     let mut book = book();
     set(&mut book, "county", None, Some(50), 20);

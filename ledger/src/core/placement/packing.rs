@@ -60,7 +60,7 @@ impl<'a> Packing<'a> {
             let mut best: Option<(Rank, &Pool)> = None;
             let mut lacking = None;
             for (pool, _) in here {
-                match room(situation, ask, pool, &taken) {
+                match room(situation, asks, ask, pool, &taken) {
                     Ok(left) => {
                         let rank = rank(preference, pool, left);
                         if best.is_none_or(|other| (rank, &pool.id) < (other.0, &other.1.id)) {
@@ -120,7 +120,13 @@ struct Left {
 }
 
 /// What would be left of the meters asked for, or the first meter without room.
-fn room(situation: &Situation<'_>, ask: &Ask<'_>, pool: &Pool, taken: &[Taken<'_>]) -> Result<Left, (Meter, Filter)> {
+fn room(
+    situation: &Situation<'_>,
+    asks: &[Ask<'_>],
+    ask: &Ask<'_>,
+    pool: &Pool,
+    taken: &[Taken<'_>],
+) -> Result<Left, (Meter, Filter)> {
     let Situation { state, request, path, old, heeds_line } = situation;
     let mut left = Left::default();
     for &(meter, quantity) in &ask.quantities {
@@ -141,8 +147,7 @@ fn room(situation: &Situation<'_>, ask: &Ask<'_>, pool: &Pool, taken: &[Taken<'_
         if growth == 0 {
             continue;
         }
-        let here = [(meter, facts(pool, &request.zone), growth)];
-        let change = Change::of(here);
+        let change = Change::of([(meter, facts(pool, &request.zone), i128::from(growth))]);
         // What an account's own floor keeps free for it is not for others to wait for. Nobody passes who was passed
         // often enough, or who has room now and was only not asked again yet.
         let passes = || {
@@ -152,14 +157,40 @@ fn room(situation: &Situation<'_>, ask: &Ask<'_>, pool: &Pool, taken: &[Taken<'_
         if *heeds_line && state.somebody_waits() && beyond_all_floors(path, &change).grows() && passes() {
             return Err((meter, Filter::Queue));
         }
-        // Floors may lie across the pools of several parts: these are looked at together.
-        let elsewhere = taken.iter().filter(|(of, what, _)| *what == meter && of.id != pool.id);
-        let elsewhere = elsewhere.map(|(of, _, quantity)| {
-            (meter, facts(of, &request.zone), quantity.saturating_sub(held(*old, &of.id, meter)))
-        });
-        if eaten(state, path, &Change::of(here.into_iter().chain(elsewhere))).is_some() {
+        if eaten(state, path, &together(situation, asks, (pool, meter, growth), taken)).is_some() {
             return Err((meter, Filter::Floor));
         }
     }
     Ok(left)
+}
+
+/// All that is known to change of a meter with `growth` more of it in `pool`: floors may lie across the pools of several
+/// parts, and what a claim gives back elsewhere is there for them.
+fn together<'a>(
+    situation: &Situation<'a>,
+    asks: &[Ask<'_>],
+    (pool, meter, growth): Taken<'a>,
+    taken: &[Taken<'a>],
+) -> Change<'a> {
+    let Situation { request, old, .. } = *situation;
+    let laid = taken.iter().filter(|(of, what, _)| *what == meter && of.id != pool.id);
+    let mut elsewhere: BTreeMap<&PoolId, (&'a Pool, u64)> = BTreeMap::new();
+    laid.for_each(|(of, _, quantity)| elsewhere.entry(&of.id).or_insert((*of, 0)).1 += quantity);
+    let more = elsewhere.values().map(|(of, quantity)| {
+        let growth = quantity.saturating_sub(held(old, &of.id, meter));
+        (meter, facts(of, &request.zone), i128::from(growth))
+    });
+    // A hold comes on top: nothing is given back for it.
+    let old = old.filter(|_| request.hold_until.is_none());
+    let mut given_up: BTreeMap<&PoolId, (Facts<'a>, i128)> = BTreeMap::new();
+    for line in old.into_iter().flat_map(Claim::taken).filter(|line| line.meter == meter && line.pool != pool.id) {
+        given_up.entry(&line.pool).or_insert((line.facts(), 0)).1 += i128::from(line.quantity);
+    }
+    let less = given_up.into_iter().filter_map(|(of, (facts, had))| {
+        let asks = asks.iter().filter(|ask| ask.bound.as_ref() == Some(of)).flat_map(|ask| &ask.quantities);
+        let asked: i128 = asks.filter(|(what, _)| *what == meter).map(|(_, quantity)| i128::from(*quantity)).sum();
+        (asked < had).then_some((meter, facts, asked - had))
+    });
+    let here = (meter, facts(pool, &request.zone), i128::from(growth));
+    Change::of([here].into_iter().chain(more).chain(less))
 }

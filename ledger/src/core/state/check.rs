@@ -62,6 +62,10 @@ impl State {
     fn check_floors(&self, account: &Account) -> Result<(), CommandError> {
         for limit in &account.limits {
             let (meter, guaranteed) = (limit.meter, limit.guaranteed);
+            if let Some(quantity) = [limit.limit, Some(guaranteed)].into_iter().flatten().find(|of| *of > MAX_QUANTITY)
+            {
+                return Err(CommandError::TooLargeALimit { account: account.id.clone(), meter, quantity });
+            }
             if let Some(ceiling) = limit.limit.filter(|ceiling| guaranteed > *ceiling) {
                 let account = account.id.clone();
                 return Err(CommandError::FloorAboveLimit { account, meter, guaranteed, limit: ceiling });
