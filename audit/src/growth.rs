@@ -37,8 +37,8 @@ pub(crate) fn check(book: &mut Book, id: u64, before: Option<&Claim>, findings: 
 
     let meters: BTreeSet<Meter> = growth.iter().filter_map(|fact| Some(book.facts.get(*fact)?.meter)).collect();
     let passed = limits(book, &path, &growth, &meters);
-    let short: Vec<(Meter, u128)> = meters.iter().map(|meter| (*meter, lacking(book, *meter))).collect();
-    let short: Vec<(Meter, u128)> = short.into_iter().filter(|(_, short)| *short > 0).collect();
+    let short = meters.iter().map(|meter| (*meter, lacking(book, *meter)));
+    let short: Vec<(Meter, u128)> = short.filter(|(_, short)| *short > 0).collect();
     if passed.is_empty() && short.is_empty() {
         return pools;
     }

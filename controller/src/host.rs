@@ -23,7 +23,7 @@ use jiyun_crds::{
     names,
     v1alpha1::{CloudHost, CloudHostStatus, Power as WishedPower, Reason},
 };
-use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, Decision, Meter, RefusalCode, State};
+use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, Decision, Meter, Refusal, RefusalCode, State};
 use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
 use tracing::{info, warn};
 
@@ -184,15 +184,7 @@ async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Stand
             serve(host, claim, None, context).await
         }
         Decision::Refused(refusal) => {
-            context.metrics.decided(refusal.code.into());
-            info!(
-                host.namespace = host.namespace(),
-                host.name = host.name_any(),
-                code = %refusal.code,
-                parameters = ?refusal.parameters,
-                report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
-                "refused"
-            );
+            note_refusal(host, "the wish", &refusal, context);
             Ok(match refusal.code {
                 // Not decisions on the wish: the book is being checked, or the department is not booked yet.
                 RefusalCode::Quarantined => Standing::Undecided(Reason::Quarantined),
@@ -207,6 +199,20 @@ async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Stand
     }
 }
 
+/// Counts a refusal, and tells operators of what and why; they alone see which pool refused it.
+fn note_refusal(host: &CloudHost, what: &str, refusal: &Refusal, context: &Context) {
+    context.metrics.decided(refusal.code.into());
+    info!(
+        host.namespace = host.namespace(),
+        host.name = host.name_any(),
+        what,
+        code = %refusal.code,
+        parameters = ?refusal.parameters,
+        report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
+        "refused"
+    );
+}
+
 /// The refusal the status holds for this very wish. [`Reason::NoMatchingPool`] does not stand: a pool may be on its way
 /// in the same commit as the wish, and asking again costs nothing. Nor does a place in line: whoever has one asks again.
 fn standing_refusal(host: &CloudHost, digest: &str) -> Option<Standing> {
@@ -217,11 +223,7 @@ fn standing_refusal(host: &CloudHost, digest: &str) -> Option<Standing> {
         return None;
     }
     let parameters = refusal.parameters.iter().map(|each| (each.name.clone(), each.value.clone())).collect();
-    Some(Standing::Refused(jiyun_ledger::Refusal {
-        code,
-        parameters,
-        report: jiyun_ledger::PlacementReport::default(),
-    }))
+    Some(Standing::Refused(Refusal { code, parameters, report: jiyun_ledger::PlacementReport::default() }))
 }
 
 /// Drives the engines of a host with a claim, and says how it stands.

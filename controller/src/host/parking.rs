@@ -10,7 +10,7 @@ use jiyun_ledger::{Claim, ClaimStage, Decision, Meter, Pool, PoolState, Refusal}
 use kube::{Api, ResourceExt};
 use tracing::{info, warn};
 
-use super::{approved::Approved, leave_line, request, whereabouts};
+use super::{approved::Approved, leave_line, note_refusal, request, whereabouts};
 use crate::{catalogue::lookup, context::Context, engines::kubevirt::InstanceView, error::ReconcileError};
 
 /// What a claim was granted and does not hold now.
@@ -64,14 +64,7 @@ pub async fn resume(
             let told = host.status.as_ref().and_then(|status| status.refusal.as_ref());
             // It is asked again every few seconds: told once.
             if told.is_none_or(|told| told.code != refusal.code.to_string()) {
-                context.metrics.decided(refusal.code.into());
-                info!(
-                    host.namespace = host.namespace(),
-                    host.name = host.name_any(),
-                    code = %refusal.code,
-                    parameters = ?refusal.parameters,
-                    "refused its start"
-                );
+                note_refusal(host, "its start", &refusal, context);
             }
             Ok((claim, Some(refusal)))
         }

@@ -1,6 +1,9 @@
 //! Floors (保底) in decisions: how much of a growth is beyond them, and whether it would eat what is kept free for others.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
     account::Limit,
@@ -160,19 +163,20 @@ fn lacking(state: &State, path: &[Standing<'_>], meter: Meter, change: &Change<'
         .collect();
     // Use within a floor takes from what is free and from what is kept alike. Floors of one path are of one kind or of
     // kinds that nothing is both of.
-    let borrowed = beyond_all_floors(path, change);
-    let mut own: Vec<&Dimensions> = Vec::new();
-    for floor in path.iter().flat_map(|unit| unit.account.floors()).filter(|floor| floor.meter == meter) {
-        if !own.contains(&&floor.dimensions) {
-            own.push(&floor.dimensions);
+    let own: BTreeSet<&Dimensions> = path
+        .iter()
+        .flat_map(|unit| unit.account.floors())
+        .filter(|floor| floor.meter == meter)
+        .map(|floor| &floor.dimensions)
+        .collect();
+    if !own.is_empty() {
+        let borrowed = beyond_all_floors(path, change);
+        for floor in own {
+            *kept.entry(floor).or_default() -= change.sum(meter, floor) - borrowed.sum(meter, floor);
         }
     }
-    for floor in own {
-        *kept.entry(floor).or_default() -= change.sum(meter, floor) - borrowed.sum(meter, floor);
-    }
-    let amount = |kept: i128| u128::try_from(kept).ok().filter(|kept| *kept > 0);
-    let floors: Vec<(&Dimensions, u128)> =
-        kept.into_iter().filter_map(|(floor, kept)| Some((floor, amount(kept)?))).collect();
+    let wanted = kept.into_iter().filter(|(_, kept)| *kept > 0);
+    let floors: Vec<(&Dimensions, u128)> = wanted.map(|(floor, kept)| (floor, kept.unsigned_abs())).collect();
     let open = state.pools().map(|record| &record.pool).filter(|pool| pool.state == PoolState::Open);
     let pools: Vec<&Pool> = open.filter(|pool| pool.kind.gives(meter)).collect();
     let free: Vec<u128> =

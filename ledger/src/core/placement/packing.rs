@@ -147,14 +147,14 @@ fn room(
         if growth == 0 {
             continue;
         }
-        let change = Change::of([(meter, facts(pool, &request.zone), i128::from(growth))]);
+        let here = || Change::of([(meter, facts(pool, &request.zone), i128::from(growth))]);
         // What an account's own floor keeps free for it is not for others to wait for. Nobody passes who was passed
         // often enough, or who has room now and was only not asked again yet.
         let passes = || {
             passed_by(state, &request.subject.uid, pool, &BTreeMap::from([(meter, growth)]))
                 .any(|waiting| waiting.is_next() || could_go(state, waiting))
         };
-        if *heeds_line && state.somebody_waits() && beyond_all_floors(path, &change).grows() && passes() {
+        if *heeds_line && state.somebody_waits() && beyond_all_floors(path, &here()).grows() && passes() {
             return Err((meter, Filter::Queue));
         }
         if eaten(state, path, &together(situation, asks, (pool, meter, growth), taken)).is_some() {
