@@ -40,6 +40,14 @@ impl From<&str> for DateTime {
     }
 }
 
+impl From<Timestamp> for DateTime {
+    /// In UTC and whole seconds, as Kubernetes writes times.
+    fn from(moment: Timestamp) -> Self {
+        let seconds = Timestamp::from_second(moment.as_second()).unwrap_or(moment);
+        Self(seconds.to_string())
+    }
+}
+
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

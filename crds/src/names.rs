@@ -26,6 +26,11 @@ pub const ANNOTATION_REQUESTED_BY_GROUPS: &str = "jiyun.io/requested-by-groups";
 /// Meanwhile its spec stays as it is, and nothing is asked for it; written and taken off by the platform only.
 pub const ANNOTATION_HANDOVER: &str = "jiyun.io/handover";
 
+/// Label of an object that is asked for by an order of its own (value: name of the `Order`): none is filed for it.
+pub const LABEL_ORDER: &str = "jiyun.io/order";
+/// Annotation: whom a tool asks for (declared by the tool, verified by nobody). They may not approve it either.
+pub const ANNOTATION_APPLICANT: &str = "jiyun.io/applicant";
+
 /// Finalizer that keeps an object until its claim in the ledger is released.
 pub const FINALIZER_CLAIM: &str = "jiyun.io/claim";
 /// Finalizer that keeps a department until nothing is booked on its account any more.

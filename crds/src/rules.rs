@@ -227,3 +227,27 @@ pub fn unit_fits_meter() -> Rule {
          MbpsMonth for Bandwidth, AddressMonth for PublicIps, GiBMonth for memory and storage)",
     )
 }
+
+/// What was withdrawn stays withdrawn: filing it again is another order.
+pub fn withdrawn_for_good() -> Rule {
+    Rule::new("oldSelf != 'Withdrawn' || self == 'Withdrawn'")
+        .message("已撤回的申请单不能恢复，请重新提交 (an order that was withdrawn stays so; file another one)")
+}
+
+/// A policy that neither lets anything through nor names anybody would only stop orders.
+pub fn decides_somehow() -> Rule {
+    Rule::new(
+        "has(self.automatic) || (self.levels.size() >= 1 && \
+         self.levels.all(l, (has(l.roles) && l.roles.size() >= 1) || (has(l.groups) && l.groups.size() >= 1)))",
+    )
+    .message(
+        "须规定自动通过的限额，或至少一个审批级次，且每个级次须指定角色或用户组 \
+         (set automatic, or at least one level, each with roles or groups)",
+    )
+}
+
+/// A reminder after the deadline would remind nobody.
+pub fn reminded_in_time() -> Rule {
+    Rule::new("!has(self.remindAfter) || self.remindAfter < self.workingDays")
+        .message("催办须早于审批时限 (remindAfter must be less than workingDays)")
+}

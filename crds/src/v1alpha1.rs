@@ -1,5 +1,7 @@
 //! Version `v1alpha1` of the group `jiyun.io`: every kind, and the definitions to install.
 
+mod approval;
+mod approval_policy;
 mod architecture;
 mod cloud_host;
 mod compute_pool;
@@ -14,6 +16,7 @@ mod maintenance;
 mod meter;
 pub mod misfit;
 mod network_zone;
+mod order;
 mod price_list;
 mod quota_report;
 mod reference;
@@ -24,6 +27,11 @@ mod storage_pool;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
+pub use approval::{Approval, ApprovalDecision, ApprovalSpec};
+pub use approval_policy::{
+    ApprovalMode, ApprovalPolicy, ApprovalPolicySpec, ApproverRole, AutomaticLimits, Evidence, PolicyLevel,
+    PolicyScope, QuotaScope,
+};
 pub use architecture::Architecture;
 pub use cloud_host::{CloudHost, CloudHostSpec, CloudHostStatus, HostRefusal, Power, RefusalParameter, SystemDisk};
 pub use compute_pool::{
@@ -41,6 +49,10 @@ pub use information_system::{InformationSystem, InformationSystemSpec, SystemOwn
 pub use maintenance::Maintenance;
 pub use meter::{Meter, PriceUnit};
 pub use network_zone::{NetworkZone, NetworkZoneSpec, ZoneKind};
+pub use order::{
+    AcceptedItem, CountedDecision, IgnoredApproval, Order, OrderAction, OrderItem, OrderSpec, OrderState, OrderStatus,
+    OrderedKind, RequiredLevel,
+};
 pub use price_list::{Currency, PriceItem, PriceList, PriceListSpec};
 pub use quota_report::{QuotaReport, QuotaReportRow, QuotaReportSpec, QuotaReportStatus};
 pub use reference::{LocalRef, SecretRef};
@@ -60,6 +72,8 @@ pub const VERSION: &str = "v1alpha1";
 /// when the chart is uninstalled.
 pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut all = vec![
+        Approval::crd(),
+        ApprovalPolicy::crd(),
         CloudHost::crd(),
         ComputePool::crd(),
         Department::crd(),
@@ -68,6 +82,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         HostImage::crd(),
         InformationSystem::crd(),
         NetworkZone::crd(),
+        Order::crd(),
         PriceList::crd(),
         QuotaReport::crd(),
         Site::crd(),

@@ -45,6 +45,8 @@ mod table {
             object["apiVersion"] = json!("jiyun.io/v1alpha1");
             object["kind"] = json!(kind);
             match kind.as_str() {
+                "Approval" => read::<Approval>(object),
+                "ApprovalPolicy" => read::<ApprovalPolicy>(object),
                 "CloudHost" => read::<CloudHost>(object),
                 "ComputePool" => read::<ComputePool>(object),
                 "Department" => read::<Department>(object),
@@ -53,6 +55,7 @@ mod table {
                 "HostImage" => read::<HostImage>(object),
                 "InformationSystem" => read::<InformationSystem>(object),
                 "NetworkZone" => read::<NetworkZone>(object),
+                "Order" => read::<Order>(object),
                 "PriceList" => read::<PriceList>(object),
                 "QuotaReport" => read::<QuotaReport>(object),
                 "Site" => read::<Site>(object),

@@ -164,6 +164,9 @@ pub struct CloudHostStatus {
     /// Why the request was not granted, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<HostRefusal>,
+    /// The `Order` that was filed for this wish and is not decided yet, or was decided against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_ref: Option<LocalRef>,
     /// SHA-256 digest, in hexadecimal, of the spec that was decided upon.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]

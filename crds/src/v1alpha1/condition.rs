@@ -34,6 +34,12 @@ pub enum ConditionType {
     OverLimit,
     /// Everything that is to be handed over has gone over.
     Completed,
+    /// Quota and capacity of an order are set aside until it is decided.
+    Held,
+    /// Everybody who has to agree to an order has agreed.
+    Approved,
+    /// Everything an order asked for is done.
+    Fulfilled,
 }
 
 /// Why a condition has its status.
@@ -124,6 +130,40 @@ pub enum Reason {
     HandedOver,
     /// Completed: some hosts cannot go over as they are; the status names them.
     NotAllHandedOver,
+    /// Held: quota and capacity are set aside.
+    Held,
+    /// Held: nothing is set aside: it was granted, given up, or nothing has to be.
+    NotHeld,
+    /// Approved, Admitted: people have to agree first; the message says who and until when.
+    AwaitingApproval,
+    /// Admitted: the object names an order that does not list it yet.
+    AwaitingOrder,
+    /// Approved: everybody who has to agree has agreed.
+    Approved,
+    /// Approved: a policy lets orders of this size through.
+    Automatic,
+    /// Approved, Admitted: somebody who has to agree did not; the message says who and why.
+    OrderRefused,
+    /// Approved, Admitted: nobody decided in time.
+    OrderExpired,
+    /// Approved, Admitted: whoever asked does not ask any more.
+    OrderWithdrawn,
+    /// Approved: an item was changed, or made anew, after the order was accepted.
+    OrderSuperseded,
+    /// Accepted: an order lacks a number it has to carry.
+    EvidenceMissing,
+    /// Accepted: a level names groups or roles behind which nobody is.
+    NobodyToApprove,
+    /// Accepted: the working days of a year are not known to the platform.
+    CalendarMissing,
+    /// Fulfilled: everything is done.
+    Fulfilled,
+    /// Fulfilled: it is being done.
+    Fulfilling,
+    /// Fulfilled: some of it is done, and some of it cannot be; the message names it.
+    PartlyFailed,
+    /// Fulfilled: nothing is done, since the order was not approved.
+    NotApproved,
 }
 
 /// The status of a condition.

@@ -1,0 +1,203 @@
+//! Who has to agree to an order: all policies that apply, combined to the strictest.
+
+use std::collections::BTreeSet;
+
+use jiyun_crds::{
+    quantity::InvalidQuantity,
+    v1alpha1::{
+        ApprovalMode, ApprovalPolicy, ApproverRole, AutomaticLimits, Evidence, OrderAction, PolicyLevel, PolicyScope,
+        QuotaScope, RequiredLevel,
+    },
+};
+
+/// Name that stands for the platform's own policy: where none applies, the department's approvers decide.
+pub const DEFAULT_POLICY: &str = "default";
+/// The level it asks for.
+const DEFAULT_LEVEL: &str = "department";
+/// Working days that level has.
+const DEFAULT_DAYS: u32 = 5;
+/// Its place among others' levels.
+const DEFAULT_RANK: u32 = 50;
+
+/// What an order asks for, all items together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// vCPUs.
+    pub vcpu: u64,
+    /// Memory in MiB.
+    pub memory_mebibytes: u64,
+    /// Block storage in MiB.
+    pub storage_mebibytes: u64,
+}
+
+impl std::ops::Add for Size {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            vcpu: self.vcpu.saturating_add(other.vcpu),
+            memory_mebibytes: self.memory_mebibytes.saturating_add(other.memory_mebibytes),
+            storage_mebibytes: self.storage_mebibytes.saturating_add(other.storage_mebibytes),
+        }
+    }
+}
+
+/// What policies look at.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// The department that asks, then the units above it.
+    pub path: Vec<&'a str>,
+    /// What is to happen.
+    pub actions: BTreeSet<OrderAction>,
+    /// Network zone of the system.
+    pub zone: &'a str,
+    /// Protection level (等保级别) of the system, 1..=4.
+    pub protection_level: u8,
+    /// How much.
+    pub size: Size,
+    /// Whether it takes a meter beyond what the department is guaranteed.
+    pub beyond_guaranteed: bool,
+}
+
+/// Whom the roles of policies stand for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Approvers<'a> {
+    /// Groups of approvers of the department.
+    pub department: &'a [String],
+    /// Those of the unit above; of the root itself, where there is none above.
+    pub parent: &'a [String],
+}
+
+/// What has to happen before an order is approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The policies that apply.
+    pub policies: Vec<String>,
+    /// Who has to agree, in this order; nobody: it goes through by itself.
+    pub levels: Vec<RequiredLevel>,
+    /// What it has to carry.
+    pub evidence: BTreeSet<Evidence>,
+}
+
+impl Requirement {
+    /// Whether nobody has to agree.
+    pub fn is_automatic(&self) -> bool {
+        self.levels.is_empty()
+    }
+
+    /// The first level behind which nobody is.
+    pub fn without_people(&self) -> Option<&RequiredLevel> {
+        let deserted = |level: &&RequiredLevel| level.groups.is_empty();
+        self.levels.iter().find(deserted)
+    }
+}
+
+/// What the policies ask of an order. A policy whose limits cannot be read lets nothing through.
+pub fn required(policies: &[ApprovalPolicy], facts: &Facts<'_>, approvers: Approvers<'_>) -> Requirement {
+    let mut applying: Vec<&ApprovalPolicy> =
+        policies.iter().filter(|policy| applies(&policy.spec.applies_to, facts)).collect();
+    applying.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    let mut evidence = BTreeSet::new();
+    let mut asked: Vec<(u32, RequiredLevel, String)> = Vec::new();
+    for policy in &applying {
+        evidence.extend(policy.spec.evidence.iter().copied());
+        if policy.spec.automatic.as_ref().is_some_and(|limits| lets(limits, facts.size).unwrap_or(false)) {
+            continue;
+        }
+        let name = policy.metadata.name.clone().unwrap_or_default();
+        if policy.spec.levels.is_empty() {
+            asked.push((DEFAULT_RANK, default_level(approvers), name));
+        } else {
+            let levels = policy.spec.levels.iter();
+            asked.extend(levels.map(|level| (level.rank, resolved(level, approvers), name.clone())));
+        }
+    }
+    let mut names: Vec<String> = applying.iter().filter_map(|policy| policy.metadata.name.clone()).collect();
+    if applying.is_empty() {
+        names.push(DEFAULT_POLICY.to_owned());
+        asked.push((DEFAULT_RANK, default_level(approvers), DEFAULT_POLICY.to_owned()));
+    }
+    Requirement { policies: names, levels: combined(asked), evidence }
+}
+
+fn applies(scope: &PolicyScope, facts: &Facts<'_>) -> bool {
+    let PolicyScope { departments, actions, zones, min_protection_level, quota } = scope;
+    let of_department = departments.is_empty() || departments.iter().any(|name| facts.path.contains(&name.as_str()));
+    let of_action = actions.is_empty() || actions.iter().any(|action| facts.actions.contains(action));
+    let of_zone = zones.is_empty() || zones.iter().any(|zone| zone == facts.zone);
+    let of_level = u32::from(facts.protection_level) >= *min_protection_level;
+    let of_quota = match quota {
+        QuotaScope::Any => true,
+        QuotaScope::BeyondGuaranteed => facts.beyond_guaranteed,
+    };
+    of_department && of_action && of_zone && of_level && of_quota
+}
+
+fn lets(limits: &AutomaticLimits, size: Size) -> Result<bool, InvalidQuantity> {
+    Ok(size.vcpu <= u64::from(limits.vcpu)
+        && size.memory_mebibytes <= limits.memory.mebibytes()?
+        && size.storage_mebibytes <= limits.block_storage.mebibytes()?)
+}
+
+fn default_level(approvers: Approvers<'_>) -> RequiredLevel {
+    RequiredLevel {
+        name: DEFAULT_LEVEL.to_owned(),
+        groups: approvers.department.to_vec(),
+        mode: ApprovalMode::Any,
+        working_days: DEFAULT_DAYS,
+        remind_after: None,
+        escalate_to: Vec::new(),
+    }
+}
+
+fn resolved(level: &PolicyLevel, approvers: Approvers<'_>) -> RequiredLevel {
+    let of_role = |role: &ApproverRole| match role {
+        ApproverRole::DepartmentApprovers => approvers.department,
+        ApproverRole::ParentApprovers => approvers.parent,
+    };
+    let groups: BTreeSet<String> = level.roles.iter().flat_map(of_role).chain(&level.groups).cloned().collect();
+    RequiredLevel {
+        name: level.name.clone(),
+        groups: groups.into_iter().collect(),
+        mode: level.mode,
+        working_days: level.working_days,
+        remind_after: level.remind_after,
+        escalate_to: level.escalate_to.clone(),
+    }
+}
+
+/// All levels in their order. The same people asked by two policies are asked once, with the shorter time; asked twice
+/// by one policy, they are two. Others of the same name are told apart by their policy.
+fn combined(mut asked: Vec<(u32, RequiredLevel, String)>) -> Vec<RequiredLevel> {
+    asked.sort_by(|(rank, level, policy), (other, beside, its)| {
+        (rank, &level.name, policy).cmp(&(other, &beside.name, its))
+    });
+    let mut levels: Vec<(RequiredLevel, BTreeSet<String>)> = Vec::new();
+    for (_, level, policy) in asked {
+        let same = |(known, by): &&mut (RequiredLevel, BTreeSet<String>)| {
+            known.groups == level.groups && known.mode == level.mode && !by.contains(&policy)
+        };
+        if let Some((known, by)) = levels.iter_mut().find(same) {
+            known.working_days = known.working_days.min(level.working_days);
+            known.remind_after = [known.remind_after, level.remind_after].into_iter().flatten().min();
+            // Whoever may step in has to be named by every policy.
+            known.escalate_to.retain(|group| level.escalate_to.contains(group));
+            by.insert(policy);
+            continue;
+        }
+        let taken = levels.iter().any(|(known, _)| known.name == level.name);
+        let name = if taken { fitting(&format!("{}-{policy}", level.name)) } else { level.name.clone() };
+        levels.push((RequiredLevel { name, ..level }, BTreeSet::from([policy])));
+    }
+    levels.into_iter().map(|(level, _)| level).collect()
+}
+
+/// At most 63 characters, ending in none that a label may not end in.
+fn fitting(name: &str) -> String {
+    let plain = name.replace('.', "-");
+    plain.chars().take(63).collect::<String>().trim_end_matches('-').to_owned()
+}
+
+#[cfg(test)]
+#[path = "requirement_tests.rs"]
+mod tests;
