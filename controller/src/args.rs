@@ -56,6 +56,11 @@ pub struct Run {
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub look_every: u64,
 
+    /// Folder of further calendar files (工作日历), one a year: which days people work on, for deadlines of approvals. A
+    /// year that is neither here nor built in is refused, not guessed.
+    #[arg(long, env = "JIYUN_CALENDARS", value_name = "FOLDER")]
+    pub calendars: Option<PathBuf>,
+
     /// Cloud hosts reconciled at the same time.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,

@@ -7,7 +7,7 @@ use jiyun_ledger::Ledger;
 use kube::Client;
 use tokio::sync::watch;
 
-use crate::{catalogue::Catalogue, metrics::Metrics, site::Sites, unseen::Unseen, write::Writer};
+use crate::{catalogue::Catalogue, metrics::Metrics, order::Orders, site::Sites, unseen::Unseen, write::Writer};
 
 /// Shared by all reconcilers; cheap to clone.
 #[derive(Clone)]
@@ -22,12 +22,16 @@ pub struct Context {
     pub catalogue: Catalogue,
     /// Where engines are.
     pub sites: Arc<Sites>,
+    /// Orders, and who decides them.
+    pub orders: Orders,
     /// Hosts reported on a moment ago.
     pub unseen_hosts: Unseen<CloudHost>,
     /// Figures.
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.
     pub catalogue_listed: Gate,
+    /// Open once orders, approvals, policies and hosts were listed.
+    pub orders_listed: Gate,
     /// Open once the engines' machines and disks were listed.
     pub engines_listed: Gate,
 }

@@ -4,26 +4,28 @@
 //! claim's approved spec decide; the wish only asks.
 
 pub mod approved;
-mod digest;
+pub mod digest;
 mod ending;
+mod filing;
 pub mod found;
 pub mod handed;
 mod parking;
 pub mod plan;
 pub mod rejection;
-mod report;
+pub mod report;
 pub mod request;
 mod run;
 pub mod valid;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use jiyun_crds::{
     names,
-    v1alpha1::{CloudHost, CloudHostStatus, Power as WishedPower, Reason},
+    v1alpha1::{CloudHost, CloudHostStatus, InformationSystem, Order, Power as WishedPower, Reason},
 };
 use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, Decision, Meter, Refusal, RefusalCode, State};
+use jiyun_messages::Parameters;
 use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
 use tracing::{info, warn};
 
@@ -31,7 +33,7 @@ use self::{
     approved::Approved,
     plan::{Desired, Observed, Step, Why},
     rejection::Rejection,
-    report::{Engines, Parked, Standing},
+    report::{Engines, Ordered, Parked, Standing},
     valid::Valid,
 };
 use crate::{
@@ -45,6 +47,11 @@ use crate::{
         view::{EngineKind, View},
     },
     error::ReconcileError,
+    order::{
+        self,
+        phase::Phase,
+        route::{self, Route},
+    },
     site::SiteEngines,
 };
 
@@ -71,7 +78,9 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     }
     let found = found::dereference(host, &context.catalogue);
     let valid = valid::validate(host, &found);
-    let held = open_claim(host, context).filter(|claim| claim.stage() != ClaimStage::Ending);
+    // What is only held is the order's business; the host has nothing yet.
+    let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);
+    let held = open_claim(host, context).filter(granted);
     if held.is_none()
         && let Some(reason) = handed::over(host, context)
     {
@@ -93,12 +102,46 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         leave_line(host, context).await?;
     }
     let standing = match (valid, held) {
-        (Ok(valid), None) => ask(host, &valid, context).await?,
+        (Ok(valid), None) if !context.orders_listed.is_open() => {
+            // An order that decides it may only not be read yet.
+            let _ = valid;
+            return Ok(Action::requeue(NOT_LISTED));
+        }
+        (Ok(valid), None) => ask(host, valid, found.system.as_ref(), context).await?,
         (Ok(valid), Some(claim)) => serve(host, Arc::clone(&claim), changed(&claim, &valid), context).await?,
         (Err(rejection), None) => Standing::Rejected(rejection),
         (Err(rejection), Some(claim)) => serve(host, claim, Some(rejection), context).await?,
     };
-    report(host, &standing, context).await
+    let order = match &standing {
+        Standing::Ordered(ordered) => Some(ordered.order.clone()),
+        Standing::Admitted { claim, .. } => ordered_by(claim),
+        _ => None,
+    };
+    let action = report(host, &standing, context).await?;
+    wake_order(host, order.as_deref(), context);
+    Ok(action)
+}
+
+/// The order a claim was granted for.
+fn ordered_by(claim: &Claim) -> Option<String> {
+    let approved = serde_json::from_value::<Approved>(serde_json::Value::clone(&claim.approved_spec)).ok()?;
+    Some(approved.order?.name)
+}
+
+/// Has the orders looked at that wait for this host: the one that decides it, the one it was about before, and the one
+/// it names.
+fn wake_order(host: &CloudHost, order: Option<&str>, context: &Context) {
+    let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
+    let told = host.status.as_ref().and_then(|status| status.order_ref.as_ref()).map(|order| order.name.as_str());
+    let named = host.annotations().get(names::ANNOTATION_ORDER).map(String::as_str);
+    let names: BTreeSet<&str> = [order, told, named].into_iter().flatten().collect();
+    let open = |name: &&str| {
+        let order = lookup(&context.orders.store, Some(namespace), name);
+        order.is_some_and(|order| !matches!(order::phase::of(&order), Phase::Fulfilled | Phase::Over(_)))
+    };
+    for name in names.into_iter().filter(open) {
+        context.orders.wakes.order(namespace, name);
+    }
 }
 
 /// The open claim of this very object (by UID: a namesake made later is another one).
@@ -148,8 +191,14 @@ fn is_taken(host: &CloudHost, context: &Context) -> bool {
 
 /// Puts a valid wish to the ledger, unless this very wish was refused before: a refusal stands until the wish is
 /// edited, or GitOps would ask again for ever.
-async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Standing, ReconcileError> {
-    if let Some(claim) = disputed(host, context) {
+async fn ask(
+    host: &CloudHost,
+    valid: Valid,
+    system: Option<&InformationSystem>,
+    context: &Context,
+) -> Result<Standing, ReconcileError> {
+    let is_held = open_claim(host, context).is_some_and(|claim| claim.stage() == ClaimStage::Held);
+    if let Some(claim) = disputed(host, context).filter(|_| !is_held) {
         warn!(
             host.namespace = host.namespace(),
             host.name = host.name_any(),
@@ -159,7 +208,7 @@ async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Stand
         context.metrics.unknown_claim();
         return Ok(Standing::Undecided(Reason::AdoptionNeeded));
     }
-    if is_taken(host, context) {
+    if !is_held && is_taken(host, context) {
         return Ok(Standing::Undecided(Reason::Undecided));
     }
     if let Some(rejection) = handed::name_in_use(host, context) {
@@ -168,7 +217,17 @@ async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Stand
     if let Some(refusal) = standing_refusal(host, &valid.digest) {
         return Ok(refusal);
     }
-    let decision = context.ledger.decide(request::claim_request(host, valid)?).await?;
+    let mut valid = valid;
+    match route::of(host, &valid, system, context) {
+        Route::Automatic(_) if is_held => return Ok(Standing::Undecided(Reason::Undecided)),
+        Route::Automatic(policies) => valid.approved.policies = policies,
+        Route::Order(order, phase) => return Ok(decided_by(&order, phase)),
+        Route::Awaited(order) => {
+            return Ok(Standing::Ordered(Ordered { order, reason: Reason::AwaitingOrder, refusal: None }));
+        }
+        Route::File(name) => return filing::file(host, name, context).await,
+    }
+    let decision = context.ledger.decide(request::claim_request(host, &valid)?).await?;
     match decision {
         Decision::Granted { claim, existing, .. } => {
             if !existing {
@@ -195,6 +254,23 @@ async fn ask(host: &CloudHost, valid: &Valid, context: &Context) -> Result<Stand
                 | RefusalCode::NoMatchingPool
                 | RefusalCode::AccountClosed => Standing::Refused(refusal),
             })
+        }
+    }
+}
+
+/// What an order that is about this very wish means for it.
+fn decided_by(order: &Order, phase: Phase) -> Standing {
+    let name = order.name_any();
+    match phase {
+        Phase::New | Phase::Open => {
+            Standing::Ordered(Ordered { order: name, reason: Reason::AwaitingApproval, refusal: None })
+        }
+        // Its claim is about to be granted; the order's controller calls again.
+        Phase::Approved | Phase::Fulfilled => Standing::Undecided(Reason::Undecided),
+        Phase::Over(reason) => {
+            let refusal = order.status.as_ref().and_then(|status| status.refusal.clone());
+            let refusal = refusal.or_else(|| Some(report::in_parts(reason.as_str().to_owned(), &Parameters::new())));
+            Standing::Ordered(Ordered { order: name, reason, refusal })
         }
     }
 }
@@ -436,6 +512,8 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
     let status = report::status(host, Some(digest::of(&host.spec)), standing, now);
     let settled = match standing {
         Standing::Rejected(_) | Standing::Undecided(_) => UNSETTLED,
+        // Whoever decides is heard; this is for a word that got lost.
+        Standing::Ordered(Ordered { refusal: None, .. }) => UNSETTLED,
         Standing::Refused(refusal)
             if matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity) =>
         {
@@ -446,9 +524,11 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         }
         // It gives back what it does without only once it is seen to be off and nothing was asked of it.
         Standing::Admitted { engines, .. } if engines.power == Power::Off && !engines.untouched => UNSETTLED,
-        Standing::Refused(_) | Standing::Admitted { .. } | Standing::Ending { .. } | Standing::Unaccounted { .. } => {
-            SETTLED
-        }
+        Standing::Refused(_)
+        | Standing::Ordered(_)
+        | Standing::Admitted { .. }
+        | Standing::Ending { .. }
+        | Standing::Unaccounted { .. } => SETTLED,
     };
     if report::worth_writing(host, &status, now) {
         write_status(host, &status, context).await?;

@@ -3,9 +3,10 @@
 use std::{future::ready, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
+use jiyun_approvals::Calendar;
 use jiyun_crds::v1alpha1::{
-    CloudHost, ComputePool, Department, Handover, HostClass, HostImage, InformationSystem, NetworkZone, PriceList,
-    Site, StoragePool,
+    Approval, ApprovalPolicy, CloudHost, ComputePool, Department, Handover, HostClass, HostImage, InformationSystem,
+    NetworkZone, Order, PriceList, Site, StoragePool,
 };
 use jiyun_ledger::{Ledger, Lineage, OpenReport};
 use kube::{Api, Client, runtime::watcher};
@@ -27,6 +28,7 @@ use crate::{
     error::ReconcileError,
     host, lineage,
     metrics::Metrics,
+    order::{self, Orders, Wakes},
     orphans, settled,
     site::{SiteEngines, Sites},
     totals,
@@ -47,6 +49,8 @@ pub struct Beginning {
     pub peer: lineage::Peer,
     /// Figures.
     pub metrics: Metrics,
+    /// Working days.
+    pub calendar: Arc<Calendar>,
 }
 
 /// Runs all controllers until `stop`, then lets them finish what they are at.
@@ -54,7 +58,7 @@ pub struct Beginning {
 /// # Errors
 /// When the two stores cannot be compared.
 pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) -> Result<(), ReconcileError> {
-    let Beginning { client, ledger, report, peer, metrics } = beginning;
+    let Beginning { client, ledger, report, peer, metrics, calendar } = beginning;
     check_lineage(&client, args, &ledger, &report, &peer).await?;
     let acknowledged = lineage::acknowledged(&client, &args.namespace).await?;
 
@@ -73,6 +77,10 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let sites = watched_everywhere::<Site>(&client, &metrics);
     let prices = watched_everywhere::<PriceList>(&client, &metrics);
     let handovers = watched_everywhere::<Handover>(&client, &metrics);
+    let policies = watched_everywhere::<ApprovalPolicy>(&client, &metrics);
+    let approvals = watched_everywhere::<Approval>(&client, &metrics);
+    let orders = watched_everywhere::<Order>(&client, &metrics);
+    let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
     let engines_only = || {
         watcher::Config::default().labels(&format!(
             "{}={}",
@@ -109,6 +117,9 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         sites.listed.clone(),
     ]);
     let engines_listed = Gate::new([machines.listed.clone(), instances.listed.clone(), disks.listed.clone()]);
+    let orders_listed =
+        [&policies.listed, &approvals.listed, &orders.listed, &hosts.listed].map(watch::Receiver::clone);
+    let orders_listed = Gate::new(orders_listed);
     let engines = SiteEngines {
         client: client.clone(),
         machines: machines.store,
@@ -127,9 +138,19 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         ledger: ledger.clone(),
         catalogue: catalogue.clone(),
         sites: Arc::new(Sites::new(engines)),
+        orders: Orders {
+            store: orders.store.clone(),
+            approvals: approvals.store,
+            policies: policies.store.clone(),
+            hosts: hosts.store.clone(),
+            unseen: Unseen::default(),
+            calendar,
+            wakes: Wakes::default(),
+        },
         unseen_hosts: Unseen::default(),
         metrics: metrics.clone(),
         catalogue_listed: catalogue_listed.clone(),
+        orders_listed,
         engines_listed,
     };
 
@@ -147,7 +168,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     settle!(
         zones: stream::pending(), sites: stream::pending(), classes: stream::pending(), images: stream::pending(),
         prices: stream::pending(), departments: again(), systems: again(), compute_pools: hardware,
-        storage_pools: again(), handovers: stream::pending(),
+        storage_pools: again(), handovers: stream::pending(), policies: stream::pending(),
     );
 
     tasks.spawn(lineage::keep(
@@ -166,11 +187,12 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     if stop.run_until_cancelled(catalogue_listed.open()).await.is_some() {
         book_what_is_there(&context).await;
         info!("catalogue, accounts and pools are known; cloud hosts follow");
-        let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
         let plan = orphans::Looks { every: Duration::from_secs(args.look_every), acknowledged };
         tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), plan, context.clone(), stop.clone()));
         let triggers = host::Triggers { machines, instances: instances.stream, disks };
-        tasks.spawn(host::run(hosts, triggers, args.concurrency, context, stop.clone()));
+        let (told_hosts, told_orders) = context.orders.wakes.heard();
+        tasks.spawn(order::run(orders, approvals.stream, told_orders, context.clone(), stop.clone()));
+        tasks.spawn(host::run(hosts, triggers, told_hosts, args.concurrency, context, stop.clone()));
     }
     finish(tasks, stop, &catalogue_listed).await;
     Ok(())

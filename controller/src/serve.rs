@@ -2,9 +2,11 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
+use jiyun_approvals::Calendar;
 use jiyun_ledger::{
     Campaign, ElectionError, Ledger, OpenError, OpenOptions, StoreError,
     store::etcd::{DEFAULT_PREFIX, EtcdConfig, EtcdStore, EtcdTls},
@@ -21,6 +23,7 @@ use tracing::{info, warn};
 use crate::{
     args::{LedgerArgs, Run},
     auditing,
+    calendars::{self, CalendarsError},
     error::ReconcileError,
     health::{self, Readiness},
     leading::{self, Beginning},
@@ -59,6 +62,9 @@ pub enum ServeError {
     /// The ledger's etcd cannot be reached.
     #[error("the ledger's etcd cannot be used; check --ledger-endpoints and its certificates")]
     Store(#[from] StoreError),
+    /// The working days cannot be read.
+    #[error("the calendars cannot be read; check --calendars")]
+    Calendars(#[from] CalendarsError),
     /// There is no election.
     #[error("the election failed")]
     Election(#[from] ElectionError),
@@ -89,6 +95,7 @@ pub async fn run(args: &Run) -> Result<(), ServeError> {
     let drained = CancellationToken::new();
     let health = tokio::spawn(health::serve(args.listen, metrics.clone(), readiness.clone(), drained.clone()));
 
+    let calendar = Arc::new(calendars::read(args.calendars.as_deref())?);
     let client = kubernetes(args.kubeconfig.as_deref()).await?;
     let etcd = ledger_config(&args.ledger)?.connect().await?;
     readiness.set(true);
@@ -97,7 +104,7 @@ pub async fn run(args: &Run) -> Result<(), ServeError> {
     tokio::spawn(auditing::follow(EtcdStore::new(etcd.clone(), DEFAULT_PREFIX), metrics.clone(), stop.clone()));
 
     let outcome = tokio::select! {
-        outcome = lead(args, client, etcd, metrics, &stop) => outcome,
+        outcome = lead(args, client, etcd, metrics, calendar, &stop) => outcome,
         served = health => match served {
             Ok(Err(source)) => Err(ServeError::Listen(source)),
             Ok(Ok(())) | Err(_) => Ok(()),
@@ -114,6 +121,7 @@ async fn lead(
     client: Client,
     etcd: etcd_client::Client,
     metrics: Metrics,
+    calendar: Arc<Calendar>,
     stop: &CancellationToken,
 ) -> Result<(), ServeError> {
     let leadership = match Campaign::new(DEFAULT_PREFIX, &args.identity).win(&etcd, stop).await {
@@ -139,7 +147,7 @@ async fn lead(
 
     let working = stop.child_token();
     tokio::spawn(store_size::watch(store, args.ledger_store_limit, metrics.clone(), working.clone()));
-    let beginning = Beginning { client, ledger: ledger.clone(), report, peer, metrics: metrics.clone() };
+    let beginning = Beginning { client, ledger: ledger.clone(), report, peer, metrics: metrics.clone(), calendar };
     let led = tokio::select! {
         led = leading::lead(beginning, args, &working) => led.map_err(ServeError::from),
         // Past this point nothing may be written any more: no draining, the process ends.

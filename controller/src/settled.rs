@@ -3,6 +3,7 @@
 //! A kind implements [`Settled`]: what is found out about an object (and recorded in the ledger on the way). The driver
 //! watches, calls it, writes the conditions where they differ, and tries again after failures.
 
+mod approval_policy;
 mod catalogue_kinds;
 mod compute_pool;
 mod department;

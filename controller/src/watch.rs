@@ -3,7 +3,10 @@
 use std::{fmt::Debug, future::ready};
 
 use futures::{Stream, StreamExt, TryStreamExt};
-use jiyun_crds::names::ANNOTATION_HANDOVER;
+use jiyun_crds::names::{
+    ANNOTATION_APPLICANT, ANNOTATION_HANDOVER, ANNOTATION_ORDER, ANNOTATION_REQUESTED_BY,
+    ANNOTATION_REQUESTED_BY_GROUPS,
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::DeserializeGuard,
@@ -56,6 +59,7 @@ pub fn watched<K: Watched>(
     let (store, writer): (Store<Guarded<K>>, Writer<Guarded<K>>) = reflector::store();
     let (tell, listed) = watch::channel(false);
     let kind = K::kind(&()).into_owned();
+    let read = marks_of(&kind);
     let metrics = metrics.clone();
     let stream = watcher(api, selector.timeout(RENEWAL_SECONDS).page_size(PAGE))
         .default_backoff()
@@ -65,7 +69,7 @@ pub fn watched<K: Watched>(
             // Of annotations, only our own marks are read: tenants can write a quarter of a megabyte of others on each
             // object, and every object is kept in memory.
             if let Some(annotations) = &mut meta.annotations {
-                annotations.retain(|name, _| [applied::ANNOTATION, ANNOTATION_HANDOVER].contains(&name.as_str()));
+                annotations.retain(|name, _| read.contains(&name.as_str()));
             }
         })
         .reflect(writer)
@@ -92,6 +96,17 @@ pub fn watched<K: Watched>(
             })
         });
     Kind { store, stream, listed }
+}
+
+/// The annotations of a kind that are read.
+fn marks_of(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "CloudHost" => &[ANNOTATION_HANDOVER, ANNOTATION_ORDER, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT],
+        // Whoever decides is judged by the groups they were in.
+        "Approval" => &[ANNOTATION_REQUESTED_BY, ANNOTATION_REQUESTED_BY_GROUPS],
+        "Order" => &[ANNOTATION_REQUESTED_BY],
+        _ => &[applied::ANNOTATION, ANNOTATION_HANDOVER],
+    }
 }
 
 /// [`watched`] over all namespaces of `client`.

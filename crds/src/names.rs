@@ -26,8 +26,8 @@ pub const ANNOTATION_REQUESTED_BY_GROUPS: &str = "jiyun.io/requested-by-groups";
 /// Meanwhile its spec stays as it is, and nothing is asked for it; written and taken off by the platform only.
 pub const ANNOTATION_HANDOVER: &str = "jiyun.io/handover";
 
-/// Label of an object that is asked for by an order of its own (value: name of the `Order`): none is filed for it.
-pub const LABEL_ORDER: &str = "jiyun.io/order";
+/// Annotation of an object that is asked for by an order of this name (value: name of the `Order`): none is filed for it.
+pub const ANNOTATION_ORDER: &str = "jiyun.io/order";
 /// Annotation: whom a tool asks for (declared by the tool, verified by nobody). They may not approve it either.
 pub const ANNOTATION_APPLICANT: &str = "jiyun.io/applicant";
 

@@ -8,13 +8,14 @@ pub fn folder() -> PathBuf {
 }
 
 /// Files of the catalogue, pools, prices and departments: everything that needs no department's namespace.
-pub const PLATFORM_FILES: [&str; 9] = [
+pub const PLATFORM_FILES: [&str; 10] = [
     "00-zones.yaml",
     "10-site.yaml",
     "20-pools.yaml",
     "30-classes.yaml",
     "40-images.yaml",
     "50-prices.yaml",
+    "55-approvals.yaml",
     "60-county.yaml",
     "61-departments.yaml",
     "62-townships.yaml",
@@ -24,5 +25,12 @@ pub const PLATFORM_FILES: [&str; 9] = [
 pub const DEPARTMENT_FILES: [&str; 2] = ["70-systems.yaml", "80-hosts.yaml"];
 
 /// Files a small world needs: no townships, and departments of its own.
-pub const CATALOGUE_FILES: [&str; 6] =
-    ["00-zones.yaml", "10-site.yaml", "20-pools.yaml", "30-classes.yaml", "40-images.yaml", "50-prices.yaml"];
+pub const CATALOGUE_FILES: [&str; 7] = [
+    "00-zones.yaml",
+    "10-site.yaml",
+    "20-pools.yaml",
+    "30-classes.yaml",
+    "40-images.yaml",
+    "50-prices.yaml",
+    "55-approvals.yaml",
+];

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod city;
 pub mod demo;
+pub mod desk;
 pub mod faults;
 pub mod order;
 pub mod person;

@@ -30,6 +30,22 @@ pub struct Approved {
     pub disk_mebibytes: u64,
     /// Public keys allowed to sign in.
     pub ssh_authorized_keys: Vec<String>,
+    /// The order that was approved, if people had to agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderMark>,
+    /// The policies that let it through, if nobody had to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+}
+
+/// The order a claim goes back to: its name, and its UID, since names come again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OrderMark {
+    /// Name, in the namespace the host had then.
+    pub name: String,
+    /// UID.
+    pub uid: String,
 }
 
 impl Approved {

@@ -9,7 +9,7 @@ use jiyun_crds::{
     names::{FINALIZER_CLAIM, LABEL_CLAIM, system_disk_name},
     v1alpha1::CloudHost,
 };
-use jiyun_ledger::{Claim, ClaimId};
+use jiyun_ledger::{Claim, ClaimId, ClaimStage};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope, runtime::controller::Action};
 use serde::de::DeserializeOwned;
@@ -19,7 +19,7 @@ use super::{
     claim_label, handed, leave_line, open_claim,
     report::Standing,
     request::{engine_name, engine_namespace},
-    whereabouts,
+    wake_order, whereabouts,
 };
 use crate::{
     context::Context,
@@ -53,6 +53,10 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         leave_line(host, context).await?;
         // For this very object: it may be handed over in this moment, and then its machine runs on.
         context.ledger.end_for(claim.id, claim.subject.uid.as_str()).await?;
+        if claim.stage() == ClaimStage::Held {
+            // Nothing was made of it, and the hold is free with its end.
+            return let_go(host, context).await;
+        }
         if let Some(remaining) = dismantle(&claim, context).await? {
             return wait(host, claim, Some(remaining), context).await;
         }
@@ -63,8 +67,14 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     } else {
         leave_line(host, context).await?;
     }
+    let_go(host, context).await
+}
+
+/// Takes the finalizer off: nothing is booked for the host any more.
+async fn let_go(host: &CloudHost, context: &Context) -> Result<Action, ReconcileError> {
     let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
     context.writer.remove_finalizer(&api, host, FINALIZER_CLAIM).await?;
+    wake_order(host, None, context);
     Ok(Action::await_change())
 }
 

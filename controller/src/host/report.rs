@@ -25,6 +25,8 @@ pub enum Standing {
     Refused(Refusal),
     /// The ledger has not said anything yet.
     Undecided(Reason),
+    /// People have to agree, or did not.
+    Ordered(Ordered),
     /// The ledger holds a claim.
     Admitted {
         /// The claim.
@@ -48,6 +50,17 @@ pub enum Standing {
         /// What the status names.
         claim: String,
     },
+}
+
+/// What an order means for a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ordered {
+    /// The order's name.
+    pub order: String,
+    /// How it stands, as the reason of condition `Admitted`.
+    pub reason: Reason,
+    /// Why the order is not granted, where it is over.
+    pub refusal: Option<HostRefusal>,
 }
 
 /// What a stopped host has given back.
@@ -121,6 +134,11 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
                 plain(ConditionType::Admitted, ConditionStatus::Unknown, *reason),
                 plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
             ]
+        }
+        Standing::Ordered(ordered) => {
+            status.order_ref = Some(LocalRef::new(&ordered.order));
+            status.refusal.clone_from(&ordered.refusal);
+            asked_for(ordered)
         }
         Standing::Admitted { claim, objection, engines, parked } => {
             place(&mut status, claim);
@@ -209,6 +227,26 @@ fn refused(refusal: &Refusal) -> Vec<Finding> {
     ]
 }
 
+/// A host that people decide about, or decided against.
+fn asked_for(Ordered { order, reason, refusal }: &Ordered) -> Vec<Finding> {
+    let (admitted, about) = (ConditionType::Admitted, parameters([("order", order.as_str())]));
+    let decision = match refusal {
+        None => finding(admitted, ConditionStatus::Unknown, *reason, reason.as_str(), &about),
+        Some(refusal) => {
+            let mut about: Parameters =
+                refusal.parameters.iter().map(|each| (each.name.clone(), each.value.clone())).collect();
+            let code = jiyun_messages::refusal_code(&refusal.code, &about).to_owned();
+            about.insert("order".to_owned(), order.clone());
+            finding(admitted, ConditionStatus::False, *reason, &code, &about)
+        }
+    };
+    vec![
+        plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
+        decision,
+        plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
+    ]
+}
+
 /// The condition's reason for a refusal: the same word.
 pub fn reason(code: RefusalCode) -> Reason {
     match code {
@@ -222,7 +260,8 @@ pub fn reason(code: RefusalCode) -> Reason {
     }
 }
 
-fn recorded(refusal: &Refusal) -> HostRefusal {
+/// A refusal as objects keep it.
+pub fn recorded(refusal: &Refusal) -> HostRefusal {
     in_parts(refusal.code.to_string(), &refusal.parameters)
 }
 
@@ -231,7 +270,7 @@ fn objected(rejection: &Rejection) -> HostRefusal {
 }
 
 /// The code with its parameters, so that whoever reads it can say it in another language.
-fn in_parts(code: String, parameters: &Parameters) -> HostRefusal {
+pub fn in_parts(code: String, parameters: &Parameters) -> HostRefusal {
     let part = |(name, value): (&String, &String)| RefusalParameter {
         name: name.clone(),
         // The schema's bound: a longer value would keep the whole status from being written.

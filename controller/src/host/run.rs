@@ -55,6 +55,7 @@ pub async fn run(
         impl Stream<Item = Result<Guarded<InstanceView>, watcher::Error>> + Send + 'static,
         impl Stream<Item = Result<Guarded<DiskView>, watcher::Error>> + Send + 'static,
     >,
+    told: impl Stream<Item = ObjectRef<Guarded<CloudHost>>> + Send + 'static,
     concurrency: u16,
     context: Context,
     stop: CancellationToken,
@@ -73,7 +74,7 @@ pub async fn run(
         .watches_stream(triggers.machines, move |machine| host_of(&machine, &of_machines))
         .watches_stream(addressed, move |instance| host_of(&instance, &of_instances))
         .watches_stream(triggers.disks, move |disk| host_of(&disk, &of_disks))
-        .reconcile_on(in_line(context.ledger.clone()))
+        .reconcile_on(stream::select(in_line(context.ledger.clone()), told))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

@@ -62,6 +62,8 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
         disk_tier: spec.system_disk.tier.clone(),
         disk_mebibytes,
         ssh_authorized_keys: spec.ssh_authorized_keys.clone(),
+        order: None,
+        policies: Vec::new(),
     };
     Ok(Valid {
         department: department.metadata.name.clone().unwrap_or_default(),

@@ -55,7 +55,7 @@ pub struct ApprovalPolicySpec {
 }
 
 /// Which orders a policy applies to: those that fit every condition that is given.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyScope {
     /// [free] Of these departments and all units below them, at most 64.
@@ -84,6 +84,18 @@ pub struct PolicyScope {
 
 fn lowest() -> u32 {
     1
+}
+
+impl Default for PolicyScope {
+    fn default() -> Self {
+        Self {
+            departments: Vec::new(),
+            actions: Vec::new(),
+            zones: Vec::new(),
+            min_protection_level: lowest(),
+            quota: QuotaScope::default(),
+        }
+    }
 }
 
 /// Whether a policy looks at what a department is guaranteed.

@@ -44,7 +44,8 @@ const POOL: u64 = ABOVE * 99 / 100;
 /// Terms of leadership; each ends by a kill or a freeze.
 const TERMS: u64 = 12;
 /// The catalogue of the city, without its pools.
-const FILES: [&str; 5] = ["00-zones.yaml", "10-site.yaml", "30-classes.yaml", "40-images.yaml", "50-prices.yaml"];
+const FILES: [&str; 6] =
+    ["00-zones.yaml", "10-site.yaml", "30-classes.yaml", "40-images.yaml", "50-prices.yaml", "55-approvals.yaml"];
 
 /// What came of it.
 #[derive(Debug)]

@@ -19,7 +19,8 @@ use kube::Api;
 const DEPARTMENTS: usize = 10;
 
 /// The catalogue of the city, without its pools.
-const FILES: [&str; 5] = ["00-zones.yaml", "10-site.yaml", "30-classes.yaml", "40-images.yaml", "50-prices.yaml"];
+const FILES: [&str; 6] =
+    ["00-zones.yaml", "10-site.yaml", "30-classes.yaml", "40-images.yaml", "50-prices.yaml", "55-approvals.yaml"];
 
 /// Room for 50,000 hosts of 2 cores, 4 GiB and 40 GiB of disk ten times over; the largest pools the kinds allow.
 const POOLS: &str = "

@@ -1,0 +1,46 @@
+//! Files an order (申请单) for a host that was applied without one, where people have to agree to it.
+
+use jiyun_crds::{
+    names::{ANNOTATION_APPLICANT, LABEL_MANAGED_BY, MANAGED_BY},
+    v1alpha1::{CloudHost, LocalRef, Order, OrderAction, OrderItem, OrderSpec, OrderState, OrderedKind, Reason},
+};
+use kube::{Api, ResourceExt};
+use tracing::info;
+
+use super::report::{Ordered, Standing};
+use crate::{context::Context, error::ReconcileError};
+
+/// Files the order called `name` for `host`. One that is there already was filed for the same wish: the name says so.
+///
+/// # Errors
+/// When Kubernetes does not take it.
+pub async fn file(host: &CloudHost, name: String, context: &Context) -> Result<Standing, ReconcileError> {
+    let namespace = host.namespace().unwrap_or_default();
+    let api = Api::<Order>::namespaced(context.client.clone(), &namespace);
+    match context.writer.create(&api, &build(host, &name)).await {
+        Ok(order) => {
+            info!(host.namespace = namespace, host.name = host.name_any(), order = name, "filed an order");
+            context.orders.unseen.wrote(order);
+        }
+        Err(error) if error.status() == Some(409) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Standing::Ordered(Ordered { order: name, reason: Reason::AwaitingApproval, refusal: None }))
+}
+
+fn build(host: &CloudHost, name: &str) -> Order {
+    let item = OrderItem { kind: OrderedKind::CloudHost, name: host.name_any(), action: OrderAction::Create };
+    let spec = OrderSpec {
+        system_ref: LocalRef::new(&host.spec.system_ref.name),
+        items: vec![item],
+        justification: None,
+        applicant: host.annotations().get(ANNOTATION_APPLICANT).cloned().unwrap_or_default(),
+        project_number: None,
+        filing_number: None,
+        state: OrderState::Filed,
+    };
+    let mut order = Order::new(name, spec);
+    order.metadata.namespace = host.metadata.namespace.clone();
+    order.labels_mut().insert(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned());
+    order
+}

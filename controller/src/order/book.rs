@@ -1,0 +1,197 @@
+//! What an order does in the ledger: holds, confirmations, and giving up.
+//!
+//! Each step is safe to repeat, and none leaves a part granted while another can still be refused.
+
+use jiff::{Timestamp, ToSpan};
+use jiyun_crds::v1alpha1::{AcceptedItem, CloudHost, Order, OrderAction, Reason};
+use jiyun_ledger::{Claim, ClaimStage, Command, Decision, Refusal, RefusalCode};
+use kube::{Api, ResourceExt};
+use tracing::info;
+
+use super::{
+    MARGIN_SECONDS,
+    found::{Found, FoundItem},
+    valid::Accepted,
+};
+use crate::{
+    context::Context,
+    error::ReconcileError,
+    host::{
+        approved::{Approved, OrderMark},
+        digest::of_wish,
+        request,
+        valid::Valid,
+    },
+};
+
+/// What came of holding everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Everything is set aside, or granted.
+    All,
+    /// Not now, and nobody's fault.
+    Later(Reason),
+    /// Some of it may not be had.
+    Refused(Box<Refusal>),
+}
+
+/// Holds until `until` what the order asks for. What is refused leaves what was held before it: the caller gives it up.
+///
+/// # Errors
+/// When the ledger cannot be asked.
+pub async fn hold(
+    accepted: &Accepted,
+    found: &Found,
+    order: &Order,
+    until: Timestamp,
+    context: &Context,
+) -> Result<Held, ReconcileError> {
+    for (item, wanted) in found.items.iter().zip(&accepted.items) {
+        if item.item.action != OrderAction::Create || is_held(item, wanted, until) {
+            continue;
+        }
+        let Some((host, valid)) = wish(item) else { return Ok(Held::Later(Reason::Undecided)) };
+        match hold_one(host, valid, order, until, context).await? {
+            Held::All => {}
+            other => return Ok(other),
+        }
+    }
+    Ok(Held::All)
+}
+
+async fn hold_one(
+    host: &CloudHost,
+    valid: &Valid,
+    order: &Order,
+    until: Timestamp,
+    context: &Context,
+) -> Result<Held, ReconcileError> {
+    let mark = OrderMark { name: order.name_any(), uid: order.uid().unwrap_or_default() };
+    let approved = Approved { order: Some(mark), ..valid.approved.clone() };
+    let valid = Valid { approved, ..valid.clone() };
+    let asked = request::claim_request(host, &valid)?;
+    let asked = jiyun_ledger::ClaimRequest { hold_until: Some(until), wait: false, ..asked };
+    Ok(match context.ledger.decide(asked).await? {
+        Decision::Granted { .. } => {
+            context.metrics.decided("Held");
+            Held::All
+        }
+        Decision::Refused(refusal) => {
+            context.metrics.decided(refusal.code.into());
+            info!(
+                order.namespace = order.namespace(),
+                order.name = order.name_any(),
+                item = host.name_any(),
+                code = %refusal.code,
+                parameters = ?refusal.parameters,
+                report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
+                "not held"
+            );
+            match refusal.code {
+                RefusalCode::Quarantined => Held::Later(Reason::Quarantined),
+                RefusalCode::UnknownAccount => Held::Later(Reason::UnknownAccount),
+                _ => Held::Refused(Box::new(refusal)),
+            }
+        }
+    })
+}
+
+/// Grants everything that is held; what is not held any more is held again first, so that nothing is granted while
+/// something else may still be refused.
+///
+/// # Errors
+/// When the ledger cannot be asked.
+pub async fn confirm(order: &Order, found: &Found, now: Timestamp, context: &Context) -> Result<Held, ReconcileError> {
+    let until = now.checked_add(MARGIN_SECONDS.seconds()).unwrap_or(now);
+    let wanted = || accepted(order, found).filter(|(item, _)| item.item.action == OrderAction::Create);
+    let mut some_granted = false;
+    for (item, accepted) in wanted() {
+        if is_granted(item, accepted) {
+            some_granted = true;
+            continue;
+        }
+        let still = item.host.as_ref().is_some_and(|host| host.metadata.deletion_timestamp.is_none());
+        if is_held(item, accepted, now) || !still {
+            continue;
+        }
+        let Some((host, valid)) = wish(item).filter(|(_, valid)| valid.digest == accepted.spec_digest) else {
+            continue;
+        };
+        match hold_one(host, valid, order, until, context).await? {
+            Held::All => {}
+            Held::Refused(_) if some_granted => return Ok(Held::Later(Reason::Undecided)),
+            other => return Ok(other),
+        }
+    }
+    for (_, accepted) in wanted() {
+        let claim = context.ledger.read(|state| state.claim_of_subject(&accepted.uid).cloned());
+        let Some(claim) = claim.filter(|claim| holds(claim, &accepted.spec_digest)) else { continue };
+        context.ledger.record(Command::Confirm(claim.id, accepted.spec_digest.clone())).await?;
+        context.metrics.decided("Granted");
+        info!(order.namespace = order.namespace(), order.name = order.name_any(), claim = %claim.id, "granted");
+    }
+    Ok(Held::All)
+}
+
+/// Ends the hosts that an approved order says are to end. Their own controller takes them down, intent first.
+///
+/// # Errors
+/// When Kubernetes does not take it.
+pub async fn end(order: &Order, found: &Found, context: &Context) -> Result<(), ReconcileError> {
+    for (item, accepted) in accepted(order, found).filter(|(item, _)| item.item.action == OrderAction::End) {
+        let host = item.host.as_ref().filter(|host| host.metadata.uid.as_deref() == Some(&accepted.uid));
+        if let Some(host) = host.filter(|host| host.metadata.deletion_timestamp.is_none()) {
+            let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
+            context.writer.delete(&api, host).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Frees what this order holds and was not granted.
+///
+/// # Errors
+/// When the ledger cannot be asked.
+pub async fn give_up(order: &Order, context: &Context) -> Result<(), ReconcileError> {
+    let namespace = order.namespace().unwrap_or_default();
+    for item in order.spec.items.iter().filter(|item| item.action == OrderAction::Create) {
+        let claim = context.ledger.read(|state| state.claim_of_object("CloudHost", &namespace, &item.name).cloned());
+        let Some(claim) = claim.filter(|claim| is_held_by(claim, order)) else { continue };
+        context.ledger.record(Command::Withdraw(claim.id)).await?;
+    }
+    Ok(())
+}
+
+fn accepted<'a>(order: &'a Order, found: &'a Found) -> impl Iterator<Item = (&'a FoundItem, &'a AcceptedItem)> {
+    found.items.iter().zip(order.status.iter().flat_map(|status| &status.items))
+}
+
+fn wish(item: &FoundItem) -> Option<(&CloudHost, &Valid)> {
+    item.host.as_ref().zip(item.wish.as_ref()?.as_ref().ok())
+}
+
+fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool {
+    let held = |claim: &Claim| {
+        claim.hold.as_ref().is_some_and(|hold| hold.until >= until && hold.spec_digest == accepted.spec_digest)
+    };
+    item.claim.as_ref().is_some_and(|claim| held(claim))
+}
+
+fn is_granted(item: &FoundItem, accepted: &AcceptedItem) -> bool {
+    let granted =
+        |claim: &Claim| claim.stage() != ClaimStage::Held && of_wish(&claim.spec_digest) == accepted.spec_digest;
+    item.claim.as_ref().is_some_and(|claim| granted(claim))
+}
+
+fn holds(claim: &Claim, digest: &str) -> bool {
+    claim.hold.as_ref().is_some_and(|hold| hold.spec_digest == digest)
+}
+
+/// Whether a hold was placed by this very order.
+fn is_held_by(claim: &Claim, order: &Order) -> bool {
+    let mark = |hold: &jiyun_ledger::Hold| {
+        serde_json::from_value::<Approved>(serde_json::Value::clone(&hold.approved_spec)).ok()?.order
+    };
+    let by = claim.hold.as_ref().and_then(mark);
+    by.is_some_and(|mark| Some(mark.uid.as_str()) == order.metadata.uid.as_deref())
+}

@@ -1,0 +1,153 @@
+//! Dereference: the objects an order names, who may decide about it and what they said; no judgement here.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use jiyun_approvals::{Requirement, Vote, required};
+use jiyun_crds::{
+    names::{ANNOTATION_REQUESTED_BY, ANNOTATION_REQUESTED_BY_GROUPS},
+    v1alpha1::{Approval, CloudHost, ConditionType, InformationSystem, Order, OrderAction, OrderItem, condition},
+};
+use jiyun_ledger::{Claim, ClaimStage};
+use kube::ResourceExt;
+
+use super::route;
+use crate::{
+    catalogue::{lookup, readable},
+    context::Context,
+    host::{self, rejection::Rejection, valid::Valid},
+};
+
+/// One item with what is known of it.
+pub struct FoundItem {
+    /// What the order says.
+    pub item: OrderItem,
+    /// The host, if it is there.
+    pub host: Option<CloudHost>,
+    /// Its wish in resolved terms, or what is wrong with it.
+    pub wish: Option<Result<Valid, Rejection>>,
+    /// Its open claim.
+    pub claim: Option<std::sync::Arc<Claim>>,
+}
+
+/// What an order names, as far as it exists.
+pub struct Found {
+    /// Its items, in its order.
+    pub items: Vec<FoundItem>,
+    /// Its system.
+    pub system: Option<InformationSystem>,
+    /// What policies ask of it as it is now.
+    pub requirement: Requirement,
+    /// Decisions about an order of this name.
+    pub votes: Vec<Vote>,
+}
+
+/// Looks up what `order` names.
+pub fn dereference(order: &Order, context: &Context) -> Found {
+    let namespace = order.metadata.namespace.as_deref();
+    let items: Vec<FoundItem> = order.spec.items.iter().map(|item| found_item(item, namespace, context)).collect();
+    let system = lookup(&context.catalogue.systems, namespace, &order.spec.system_ref.name)
+        .filter(|system| system.metadata.deletion_timestamp.is_none());
+    let requirement = requirement(order, &items, system.as_ref(), context);
+    Found { items, system, requirement, votes: votes(order, context) }
+}
+
+fn found_item(item: &OrderItem, namespace: Option<&str>, context: &Context) -> FoundItem {
+    let host = lookup(&context.orders.hosts, namespace, &item.name);
+    let wish =
+        host.as_ref().map(|host| host::valid::validate(host, &host::found::dereference(host, &context.catalogue)));
+    let uid = host.as_ref().and_then(|host| host.metadata.uid.clone());
+    let claim = uid.and_then(|uid| context.ledger.read(|state| state.claim_of_subject(&uid).cloned()));
+    FoundItem { item: item.clone(), host, wish, claim: claim.filter(|claim| claim.is_open()) }
+}
+
+fn requirement(
+    order: &Order,
+    items: &[FoundItem],
+    system: Option<&InformationSystem>,
+    context: &Context,
+) -> Requirement {
+    let department =
+        order.metadata.namespace.as_deref().and_then(jiyun_crds::names::department_of_namespace).unwrap_or_default();
+    let sizes = items.iter().map(|found| match (&found.claim, &found.wish, found.item.action) {
+        (Some(claim), _, OrderAction::End) => route::size_of_claim(claim),
+        (_, Some(Ok(valid)), _) => route::size_of(&valid.approved),
+        _ => jiyun_approvals::Size::default(),
+    });
+    let size = sizes.fold(jiyun_approvals::Size::default(), std::ops::Add::add);
+    let actions = items.iter().map(|found| found.item.action).collect();
+    let asked = route::Asked { department, system, actions, size };
+    let people = route::People::of(department, context);
+    let path: Vec<&str> = people.path.iter().map(String::as_str).collect();
+    required(&readable(&context.orders.policies), &asked.facts(path, context), people.approvers())
+}
+
+/// Every approval that names an order of this name: which of them count is judged elsewhere.
+fn votes(order: &Order, context: &Context) -> Vec<Vote> {
+    let name = order.metadata.name.as_deref().unwrap_or_default();
+    let about = |approval: &Approval| approval.spec.order_ref.name == name && approval.namespace() == order.namespace();
+    let approvals = context.orders.approvals.state();
+    let readable = approvals.iter().filter_map(|approval| approval.0.as_ref().ok());
+    readable.filter(|approval| about(approval)).map(vote).collect()
+}
+
+fn vote(approval: &Approval) -> Vote {
+    let stamp = |name: &str| approval.annotations().get(name).cloned().unwrap_or_default();
+    let spec = &approval.spec;
+    let at = approval.metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |created| created.0);
+    let groups: BTreeSet<String> = stamp(ANNOTATION_REQUESTED_BY_GROUPS).split(',').map(str::to_owned).collect();
+    Vote {
+        approval: approval.name_any(),
+        user: stamp(ANNOTATION_REQUESTED_BY),
+        groups,
+        order_uid: spec.order_uid.clone(),
+        digest: spec.digest.clone(),
+        level: spec.level.clone(),
+        decision: spec.decision,
+        reason: spec.reason.clone(),
+        at,
+    }
+}
+
+/// How far an approved order has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Items that are done.
+    pub done: Vec<String>,
+    /// Items on their way.
+    pub under_way: Vec<String>,
+    /// Items that went before they were done.
+    pub failed: Vec<String>,
+}
+
+impl Progress {
+    /// Whether nothing is on its way any more.
+    pub fn is_over(&self) -> bool {
+        self.under_way.is_empty()
+    }
+}
+
+/// How far `order` has come: an item is done when its host is ready, or gone where it was to end.
+pub fn progress(order: &Order, found: &Found, context: &Context) -> Progress {
+    let accepted = order.status.as_ref().map(|status| status.items.as_slice()).unwrap_or_default();
+    let mut progress = Progress::default();
+    for found in &found.items {
+        let uid = accepted.iter().find(|item| item.name == found.item.name).map(|item| item.uid.as_str());
+        let host = found.host.as_ref().filter(|host| host.metadata.uid.as_deref() == uid);
+        let leaves = host.is_none_or(|host| host.metadata.deletion_timestamp.is_some());
+        let granted = uid.and_then(|uid| context.ledger.read(|state| state.claim_of_subject(uid).cloned()));
+        let handed_over = granted.is_some_and(|claim| claim.stage() == ClaimStage::Billable);
+        let list = match found.item.action {
+            OrderAction::End if host.is_none() => &mut progress.done,
+            OrderAction::Create if leaves => &mut progress.failed,
+            OrderAction::Create if handed_over || host.is_some_and(is_ready) => &mut progress.done,
+            OrderAction::End | OrderAction::Create => &mut progress.under_way,
+        };
+        list.push(found.item.name.clone());
+    }
+    progress
+}
+
+fn is_ready(host: &CloudHost) -> bool {
+    host.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, ConditionType::Ready))
+}

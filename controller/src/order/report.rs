@@ -1,0 +1,245 @@
+//! Status: what an order's conditions say, computed from what was decided; written only where it differs.
+
+use jiff::Timestamp;
+use jiyun_approvals::{Turn, Weighed};
+use jiyun_crds::v1alpha1::{
+    ConditionStatus, ConditionType, DateTime, HostRefusal, IgnoredApproval, Order, OrderStatus, Reason,
+    condition::Finding,
+};
+use jiyun_ledger::Refusal;
+use jiyun_messages::{Parameters, parameters};
+
+use super::{found::Progress, valid::Accepted};
+use crate::{
+    conditions::{finding, merged, plain},
+    host::{
+        rejection::Rejection,
+        report::{in_parts, reason, recorded},
+    },
+};
+
+/// The most approvals of each kind a status names.
+const MAX_NAMED: usize = 64;
+
+/// How an order stands.
+#[derive(Clone, Copy, Debug)]
+pub enum Standing<'a> {
+    /// It cannot be decided as it is.
+    Rejected(&'a Rejection),
+    /// It can, but not now.
+    Undecided {
+        /// What is decided about.
+        accepted: &'a Accepted,
+        /// What was said so far.
+        weighed: &'a Weighed,
+        /// Why not now.
+        reason: Reason,
+    },
+    /// It is held; somebody has to agree.
+    Open {
+        /// What is decided about.
+        accepted: &'a Accepted,
+        /// What was said so far.
+        weighed: &'a Weighed,
+        /// Whose turn it is.
+        turn: &'a Turn,
+    },
+    /// Everybody agreed.
+    Approved {
+        /// What was decided about.
+        accepted: &'a Accepted,
+        /// What was said.
+        weighed: &'a Weighed,
+    },
+    /// It is being done.
+    Fulfilling(&'a Progress),
+    /// It is not granted.
+    Concluded {
+        /// What was decided about and said, if it came to that.
+        decided: Option<(&'a Accepted, &'a Weighed)>,
+        /// Why.
+        conclusion: &'a Conclusion,
+    },
+}
+
+/// Why an order is not granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conclusion {
+    /// Somebody did not agree: who, at which level, why.
+    Refused(Parameters),
+    /// Nobody decided in time: which level, when.
+    Expired(Parameters),
+    /// Whoever asked does not any more, or an item went.
+    Withdrawn,
+    /// An item was changed.
+    Superseded,
+    /// The ledger has no room for it.
+    NotHeld(Box<Refusal>),
+}
+
+impl Conclusion {
+    /// The reason of condition `Approved`.
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Refused(_) => Reason::OrderRefused,
+            Self::Expired(_) => Reason::OrderExpired,
+            Self::Withdrawn => Reason::OrderWithdrawn,
+            Self::Superseded => Reason::OrderSuperseded,
+            Self::NotHeld(refusal) => reason(refusal.code),
+        }
+    }
+
+    fn about(&self) -> Parameters {
+        match self {
+            Self::Refused(about) | Self::Expired(about) => about.clone(),
+            Self::Withdrawn | Self::Superseded => Parameters::new(),
+            Self::NotHeld(refusal) => refusal.parameters.clone(),
+        }
+    }
+
+    fn recorded(&self) -> HostRefusal {
+        match self {
+            Self::NotHeld(refusal) => recorded(refusal),
+            other => in_parts(other.reason().as_str().to_owned(), &other.about()),
+        }
+    }
+
+    fn finding(&self) -> Finding {
+        let (kind, no) = (ConditionType::Approved, ConditionStatus::False);
+        let code = self.recorded().code;
+        finding(kind, no, self.reason(), jiyun_messages::refusal_code(&code, &self.about()), &self.about())
+    }
+}
+
+/// The status of `order` given its standing.
+pub fn status(order: &Order, standing: &Standing<'_>, now: Timestamp) -> OrderStatus {
+    let before = order.status.clone().unwrap_or_default();
+    let mut status = OrderStatus { conditions: Vec::new(), observed_generation: order.metadata.generation, ..before };
+    let conditions = order.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let yes = ConditionStatus::True;
+    let valid = plain(ConditionType::Accepted, yes, Reason::Valid);
+    let held = plain(ConditionType::Held, yes, Reason::Held);
+    let findings = match *standing {
+        Standing::Rejected(rejection) => {
+            let Rejection { reason, code, parameters } = rejection;
+            let told = finding(ConditionType::Accepted, ConditionStatus::False, *reason, code, parameters);
+            status.refusal = Some(in_parts((*code).to_owned(), parameters));
+            let mut conditions = conditions.to_vec();
+            conditions.retain(|condition| condition.type_ != ConditionType::Accepted.as_str());
+            conditions.insert(0, told.into_condition(&before_of(order), order.metadata.generation, whole(now)));
+            status.conditions = conditions;
+            return status;
+        }
+        Standing::Undecided { accepted, weighed, reason } => {
+            put(&mut status, accepted, weighed);
+            vec![
+                valid,
+                plain(ConditionType::Held, ConditionStatus::Unknown, reason),
+                finding(
+                    ConditionType::Approved,
+                    ConditionStatus::Unknown,
+                    Reason::Undecided,
+                    "Undecided",
+                    &Parameters::new(),
+                ),
+            ]
+        }
+        Standing::Open { accepted, weighed, turn } => {
+            put(&mut status, accepted, weighed);
+            status.level = Some(turn.level.clone());
+            status.deadline = Some(DateTime::from(deadline(turn, now)));
+            vec![valid, held, awaiting(accepted, turn, now)]
+        }
+        Standing::Approved { accepted, weighed } => {
+            put(&mut status, accepted, weighed);
+            let reason = if accepted.requirement.is_automatic() { Reason::Automatic } else { Reason::Approved };
+            vec![
+                valid,
+                held,
+                plain(ConditionType::Approved, yes, reason),
+                plain(ConditionType::Fulfilled, ConditionStatus::False, Reason::Fulfilling),
+            ]
+        }
+        Standing::Fulfilling(progress) => {
+            let approved = conditions.iter().find(|condition| condition.type_ == ConditionType::Approved.as_str());
+            let reason = approved.and_then(|condition| condition.reason.parse().ok()).unwrap_or(Reason::Approved);
+            vec![
+                valid,
+                plain(ConditionType::Held, ConditionStatus::False, Reason::NotHeld),
+                plain(ConditionType::Approved, yes, reason),
+                fulfilled(progress),
+            ]
+        }
+        Standing::Concluded { decided, conclusion } => {
+            if let Some((accepted, weighed)) = decided {
+                put(&mut status, accepted, weighed);
+            }
+            status.level = None;
+            status.deadline = None;
+            status.refusal = Some(conclusion.recorded());
+            vec![
+                valid,
+                plain(ConditionType::Held, ConditionStatus::False, Reason::NotHeld),
+                conclusion.finding(),
+                plain(ConditionType::Fulfilled, ConditionStatus::False, Reason::NotApproved),
+            ]
+        }
+    };
+    status.conditions = merged(conditions, findings, order.metadata.generation, now);
+    status
+}
+
+fn before_of(order: &Order) -> Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+    order.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default()
+}
+
+fn whole(now: Timestamp) -> Timestamp {
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+fn put(status: &mut OrderStatus, accepted: &Accepted, weighed: &Weighed) {
+    status.digest = Some(accepted.digest.clone());
+    status.accepted_at = Some(DateTime::from(accepted.at));
+    status.applicants.clone_from(&accepted.applicants);
+    status.items.clone_from(&accepted.items);
+    status.levels.clone_from(&accepted.requirement.levels);
+    status.policies = accepted.requirement.policies.iter().take(MAX_NAMED).cloned().collect();
+    status.level = None;
+    status.deadline = None;
+    status.refusal = None;
+    status.decisions = weighed.decisions.iter().take(MAX_NAMED).cloned().collect();
+    let ignored = |(approval, why): &(String, jiyun_approvals::Ignored)| {
+        let code: &str = why.into();
+        IgnoredApproval { approval: approval.clone(), code: code.to_owned() }
+    };
+    status.ignored = weighed.ignored.iter().take(MAX_NAMED).map(ignored).collect();
+}
+
+/// Until when the level has: its own deadline, then that of those who may step in.
+fn deadline(turn: &Turn, now: Timestamp) -> Timestamp {
+    if now < turn.window.deadline { turn.window.deadline } else { turn.window.end }
+}
+
+fn awaiting(accepted: &Accepted, turn: &Turn, now: Timestamp) -> Finding {
+    let level = accepted.requirement.levels.iter().find(|level| level.name == turn.level);
+    let groups: Vec<String> = level.map(|level| turn.groups(level, now).cloned().collect()).unwrap_or_default();
+    let about = parameters([
+        ("level", turn.level.clone()),
+        ("groups", groups.join(", ")),
+        ("deadline", deadline(turn, now).to_string()),
+    ]);
+    let (kind, unknown) = (ConditionType::Approved, ConditionStatus::Unknown);
+    finding(kind, unknown, Reason::AwaitingApproval, "OrderAwaitsApproval", &about)
+}
+
+fn fulfilled(progress: &Progress) -> Finding {
+    let kind = ConditionType::Fulfilled;
+    let about = parameters([("failed", progress.failed.join(", ")), ("done", progress.done.join(", "))]);
+    if !progress.is_over() {
+        return plain(kind, ConditionStatus::False, Reason::Fulfilling);
+    }
+    if progress.failed.is_empty() {
+        return plain(kind, ConditionStatus::True, Reason::Fulfilled);
+    }
+    finding(kind, ConditionStatus::False, Reason::PartlyFailed, "PartlyFailed", &about)
+}

@@ -1,0 +1,181 @@
+//! How a wish is decided: by a policy at once, by an order that people have to agree to, or by one that has to be filed.
+
+use std::collections::BTreeSet;
+
+use jiyun_approvals::{Approvers, Facts, Requirement, Size, digest::order_name, required};
+use jiyun_crds::{
+    names::ANNOTATION_ORDER,
+    v1alpha1::{CloudHost, Department, InformationSystem, Order, OrderAction},
+};
+use jiyun_ledger::{AccountId, Claim, Meter, balance};
+use kube::ResourceExt;
+
+use super::phase::{self, Phase};
+use crate::{
+    catalogue::{lookup, readable},
+    context::Context,
+    host::{approved::Approved, valid::Valid},
+};
+
+/// How the wish of a host is decided.
+#[derive(Debug)]
+pub enum Route {
+    /// These policies let it through.
+    Automatic(Vec<String>),
+    /// This order decides, and stands so.
+    Order(Box<Order>, Phase),
+    /// It says that an order of this name asks for it, and that one does not, or not yet.
+    Awaited(String),
+    /// An order of this name has to be filed.
+    File(String),
+}
+
+/// How the wish `valid` of `host` is decided.
+pub fn of(host: &CloudHost, valid: &Valid, system: Option<&InformationSystem>, context: &Context) -> Route {
+    let uid = host.metadata.uid.as_deref().unwrap_or_default();
+    let named = host.annotations().get(ANNOTATION_ORDER);
+    if let Some(name) = named {
+        match find(host, name, &valid.digest, context) {
+            Ok((order, phase)) => return Route::Order(Box::new(order), phase),
+            Err(Missing::Elsewhere) => return Route::Awaited(name.clone()),
+            // It was about another wish: this one is asked for like any other.
+            Err(Missing::Past) => {}
+        }
+    }
+    let own = order_name(&host.name_any(), uid, &valid.digest);
+    if let Ok((order, phase)) = find(host, &own, &valid.digest, context) {
+        return Route::Order(Box::new(order), phase);
+    }
+    let size = size_of(&valid.approved);
+    let asked = Asked { department: &valid.department, system, actions: BTreeSet::from([OrderAction::Create]), size };
+    let people = People::of(&valid.department, context);
+    let path: Vec<&str> = people.path.iter().map(String::as_str).collect();
+    let facts = asked.facts(path, context);
+    let Requirement { policies, levels, evidence } =
+        required(&readable(&context.orders.policies), &facts, people.approvers());
+    // A number that has to be there is looked at on an order, where it can be added.
+    if levels.is_empty() && evidence.is_empty() { Route::Automatic(policies) } else { Route::File(own) }
+}
+
+/// Why an order does not decide a wish.
+enum Missing {
+    /// It is not there, or not about this host.
+    Elsewhere,
+    /// It was about an earlier wish, and is over.
+    Past,
+}
+
+/// The order called `name`, if it is about this very wish.
+fn find(host: &CloudHost, name: &str, digest: &str, context: &Context) -> Result<(Order, Phase), Missing> {
+    let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
+    let cached = lookup(&context.orders.store, Some(namespace), name);
+    let order = context.orders.unseen.or_written(namespace, name, cached).ok_or(Missing::Elsewhere)?;
+    let host_name = host.metadata.name.as_deref().unwrap_or_default();
+    let item = order.spec.items.iter().find(|item| item.name == host_name && item.action == OrderAction::Create);
+    item.ok_or(Missing::Elsewhere)?;
+    let phase = phase::of(&order);
+    let accepted = order.status.iter().flat_map(|status| &status.items).find(|item| item.name == host_name);
+    match accepted {
+        Some(accepted) if Some(accepted.uid.as_str()) != host.metadata.uid.as_deref() => Err(Missing::Past),
+        Some(accepted) if accepted.spec_digest != digest => match phase {
+            // It is about to find out: until then nothing else is asked for.
+            Phase::New | Phase::Open => Ok((order, phase)),
+            Phase::Approved | Phase::Fulfilled | Phase::Over(_) => Err(Missing::Past),
+        },
+        Some(_) | None => Ok((order, phase)),
+    }
+}
+
+/// What an order or a wish asks for, as policies see it.
+pub struct Asked<'a> {
+    /// The department.
+    pub department: &'a str,
+    /// The system.
+    pub system: Option<&'a InformationSystem>,
+    /// What is to happen.
+    pub actions: BTreeSet<OrderAction>,
+    /// How much.
+    pub size: Size,
+}
+
+impl<'a> Asked<'a> {
+    /// What policies look at; `path` is the department and the units above it.
+    pub fn facts(self, path: Vec<&'a str>, context: &Context) -> Facts<'a> {
+        let Self { department, system, actions, size } = self;
+        Facts {
+            path,
+            actions,
+            zone: system.map(|system| system.spec.zone_ref.name.as_str()).unwrap_or_default(),
+            protection_level: system.map_or(4, |system| system.spec.protection_level),
+            size,
+            beyond_guaranteed: goes_beyond(department, size, context),
+        }
+    }
+}
+
+/// Whether the department would use more of a meter than it is guaranteed wherever it is.
+fn goes_beyond(department: &str, size: Size, context: &Context) -> bool {
+    let rows = context.ledger.read(|state| balance(state, &AccountId::new(department))).map(|balance| balance.rows);
+    let rows = rows.unwrap_or_default();
+    let beyond = |meter: Meter, asked: u64| {
+        let row = rows.iter().find(|row| row.meter == meter && row.dimensions.specificity() == 0);
+        let (floor, taken) = row.map_or((0, 0), |row| (row.guaranteed, row.used.saturating_add(row.held)));
+        asked > 0 && taken.saturating_add(asked) > floor
+    };
+    beyond(Meter::Vcpu, size.vcpu)
+        || beyond(Meter::Memory, size.memory_mebibytes)
+        || beyond(Meter::BlockStorage, size.storage_mebibytes)
+}
+
+/// Whom roles of policies stand for in one department.
+pub struct People {
+    /// The department and the units above it.
+    pub path: Vec<String>,
+    department: Vec<String>,
+    parent: Vec<String>,
+}
+
+impl People {
+    /// The people of `department`.
+    pub fn of(department: &str, context: &Context) -> Self {
+        let find = |name: &str| lookup::<Department>(&context.catalogue.departments, None, name);
+        let own = find(department);
+        let mut path = vec![department.to_owned()];
+        let mut above = own.as_ref().and_then(parent_of);
+        let parent = above.as_deref().and_then(find);
+        // A tree of departments has few levels; the bound keeps a circle from being walked for ever.
+        while let Some(name) = above.filter(|name| !path.contains(name) && path.len() < jiyun_ledger::MAX_DEPTH) {
+            above = find(&name).as_ref().and_then(parent_of);
+            path.push(name);
+        }
+        let approvers = |unit: Option<&Department>| unit.map(|unit| unit.spec.access.approvers.clone());
+        let department = approvers(own.as_ref()).unwrap_or_default();
+        // Above the root there is nobody: its own approvers decide.
+        let parent = approvers(parent.as_ref()).unwrap_or_else(|| department.clone());
+        Self { path, department, parent }
+    }
+
+    /// The same for the policies.
+    pub fn approvers(&self) -> Approvers<'_> {
+        Approvers { department: &self.department, parent: &self.parent }
+    }
+}
+
+fn parent_of(department: &Department) -> Option<String> {
+    department.spec.parent_ref.as_ref().map(|parent| parent.name.clone())
+}
+
+/// How large a wish is.
+pub fn size_of(approved: &Approved) -> Size {
+    Size {
+        vcpu: approved.vcpu,
+        memory_mebibytes: approved.memory_mebibytes,
+        storage_mebibytes: approved.disk_mebibytes,
+    }
+}
+
+/// How large a claim is.
+pub fn size_of_claim(claim: &Claim) -> Size {
+    let sum = |meter: Meter| claim.taken().filter(|line| line.meter == meter).map(|line| line.quantity).sum();
+    Size { vcpu: sum(Meter::Vcpu), memory_mebibytes: sum(Meter::Memory), storage_mebibytes: sum(Meter::BlockStorage) }
+}

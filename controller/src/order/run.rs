@@ -1,0 +1,150 @@
+//! Wires orders to their triggers: their own changes, approvals, and the hosts they are about.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::{Stream, stream};
+use jiyun_approvals::Calendar;
+use jiyun_crds::v1alpha1::{Approval, ApprovalPolicy, CloudHost, Order};
+use kube::{
+    ResourceExt,
+    runtime::{
+        Controller, WatchStreamExt,
+        controller::{Action, Config},
+        predicates,
+        reflector::{ObjectRef, Store},
+        utils::PredicateConfig,
+        watcher,
+    },
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    context::Context,
+    driver::{Driver, drain, failed},
+    error::ReconcileError,
+    unseen::Unseen,
+    watch::{Guarded, Kind},
+};
+
+/// Orders reconciled at the same time.
+const CONCURRENCY: u16 = 16;
+
+/// What is known of orders and of who decides them; cheap to clone.
+#[derive(Clone)]
+pub struct Orders {
+    /// Orders of all departments.
+    pub store: Store<Guarded<Order>>,
+    /// Decisions about them.
+    pub approvals: Store<Guarded<Approval>>,
+    /// Who has to agree.
+    pub policies: Store<Guarded<ApprovalPolicy>>,
+    /// Hosts of all departments.
+    pub hosts: Store<Guarded<CloudHost>>,
+    /// Orders written a moment ago.
+    pub unseen: Unseen<Order>,
+    /// Working days.
+    pub calendar: Arc<Calendar>,
+    /// Tells orders and hosts of each other.
+    pub wakes: Wakes,
+}
+
+/// Brings orders and hosts to each other's notice. Cheap to clone.
+#[derive(Clone)]
+pub struct Wakes {
+    hosts: mpsc::UnboundedSender<ObjectRef<Guarded<CloudHost>>>,
+    orders: mpsc::UnboundedSender<ObjectRef<Guarded<Order>>>,
+    ends: Arc<Mutex<Option<Ends>>>,
+}
+
+/// Where what was told is heard.
+struct Ends {
+    hosts: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudHost>>>,
+    orders: mpsc::UnboundedReceiver<ObjectRef<Guarded<Order>>>,
+}
+
+impl Default for Wakes {
+    fn default() -> Self {
+        // Unbounded, and yet bounded: each is told by a reconciliation, of which so many run, and told again only by
+        // another one.
+        let ((hosts, hears_hosts), (orders, hears_orders)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+        let ends = Ends { hosts: hears_hosts, orders: hears_orders };
+        Self { hosts, orders, ends: Arc::new(Mutex::new(Some(ends))) }
+    }
+}
+
+impl Wakes {
+    /// Has a host looked at again.
+    pub fn host(&self, namespace: &str, name: &str) {
+        // Nobody hears when the process ends.
+        let _ = self.hosts.send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// Has an order looked at again.
+    pub fn order(&self, namespace: &str, name: &str) {
+        let _ = self.orders.send(ObjectRef::new(name).within(namespace));
+    }
+
+    /// The streams of what is told: hosts, orders. Whoever asks second hears nothing.
+    pub fn heard(
+        &self,
+    ) -> (
+        impl Stream<Item = ObjectRef<Guarded<CloudHost>>> + Send + use<>,
+        impl Stream<Item = ObjectRef<Guarded<Order>>> + Send + use<>,
+    ) {
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (hosts, orders) = ends.map(|Ends { hosts, orders }| (hosts, orders)).unzip();
+        (heard(hosts), heard(orders))
+    }
+}
+
+fn heard<T: Send + 'static>(end: Option<mpsc::UnboundedReceiver<T>>) -> impl Stream<Item = T> + Send {
+    stream::unfold(end, |end| async {
+        match end {
+            Some(mut end) => end.recv().await.map(|told| (told, Some(end))),
+            None => std::future::pending().await,
+        }
+    })
+}
+
+/// Reconciles orders until `stop`.
+pub async fn run(
+    orders: Kind<Order, impl Stream<Item = Result<Guarded<Order>, watcher::Error>> + Send + 'static>,
+    approvals: impl Stream<Item = Result<Guarded<Approval>, watcher::Error>> + Send + 'static,
+    told: impl Stream<Item = ObjectRef<Guarded<Order>>> + Send + 'static,
+    context: Context,
+    stop: CancellationToken,
+) {
+    // Our own status writes change no generation: they call nobody.
+    let stream = context
+        .orders
+        .unseen
+        .watching(orders.stream)
+        .predicate_filter(predicates::generation, PredicateConfig::default());
+    let outcomes = Controller::for_stream(stream, orders.store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .watches_stream(approvals, |approval| order_of(&approval))
+        .reconcile_on(told)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(reconcile, failed, Driver::new(context));
+    drain(outcomes).await;
+}
+
+fn order_of(approval: &Guarded<Approval>) -> Option<ObjectRef<Guarded<Order>>> {
+    let namespace = approval.namespace()?;
+    let named = approval.0.as_ref().ok()?;
+    Some(ObjectRef::new(&named.spec.order_ref.name).within(&namespace))
+}
+
+async fn reconcile(order: Arc<Guarded<Order>>, driver: Arc<Driver<Order>>) -> Result<Action, ReconcileError> {
+    let Ok(readable) = &order.0 else { return Ok(Action::await_change()) };
+    let context = &driver.context;
+    if !context.orders_listed.is_open() {
+        // A host or an approval not listed yet would be taken for missing.
+        return Ok(Action::requeue(NOT_LISTED));
+    }
+    driver.counted(&order, Box::pin(super::reconcile(readable, context))).await
+}
+
+/// When to look again while something that is referred to was not listed yet.
+const NOT_LISTED: std::time::Duration = std::time::Duration::from_millis(100);

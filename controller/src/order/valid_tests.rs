@@ -1,0 +1,212 @@
+//! What an order has to be before anybody decides about it.
+
+use std::sync::Arc;
+
+use jiyun_approvals::{Requirement, digest};
+use jiyun_crds::v1alpha1::{ApprovalMode, RequiredLevel};
+use jiyun_ledger::{Claim, ClaimId, Subject};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-11-26T02:00:00.5Z".parse().unwrap()
+}
+
+fn order(items: &Value) -> Order {
+    serde_json::from_value(json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "Order",
+        "metadata": {"name": "o", "namespace": "dept-tax", "uid": "order-uid",
+                     "annotations": {"jiyun.io/requested-by": "sender"}},
+        "spec": {"systemRef": {"name": "portal"}, "items": items, "applicant": "declared"},
+    }))
+    .unwrap()
+}
+
+fn create() -> Order {
+    order(&json!([{"kind": "CloudHost", "name": "web", "action": "Create"}]))
+}
+
+fn host(size: &str) -> CloudHost {
+    serde_json::from_value(json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudHost",
+        "metadata": {"name": "web", "namespace": "dept-tax", "uid": "host-uid",
+                     "annotations": {"jiyun.io/requested-by": "maker"}},
+        "spec": {"systemRef": {"name": "portal"}, "classRef": {"name": "c"}, "imageRef": {"name": "i"},
+                 "zoneRef": {"name": "z"}, "architecture": "amd64", "systemDisk": {"tier": "standard", "size": size}},
+    }))
+    .unwrap()
+}
+
+fn wish(host: &CloudHost) -> Valid {
+    let approved = json!({
+        "class": "c", "image": "i", "imageSource": {"http": "https://x/i"}, "vcpu": 2, "memoryMebibytes": 4096,
+        "architecture": "amd64", "diskTier": "standard", "diskMebibytes": 40960, "sshAuthorizedKeys": [],
+    });
+    Valid {
+        department: "tax".into(),
+        system: "portal".into(),
+        zone: "z".into(),
+        protection_level: 2,
+        approved: serde_json::from_value(approved).unwrap(),
+        digest: crate::host::digest::of(&host.spec),
+    }
+}
+
+fn claim(held_by: Option<&str>, digest: &str) -> Claim {
+    let approved = json!({
+        "class": "c", "image": "i", "imageSource": {"http": "https://x/i"}, "vcpu": 2, "memoryMebibytes": 4096,
+        "architecture": "amd64", "diskTier": "standard", "diskMebibytes": 40960, "sshAuthorizedKeys": [],
+        "order": held_by.map(|uid| json!({"name": "other", "uid": uid})),
+    });
+    let line = json!([{"meter": "Vcpu", "pool": "compute/p", "dimensions": {}, "quantity": 2}]);
+    let hold = json!({"until": "2027-01-01T00:00:00Z", "item": "c", "lines": [], "specDigest": digest, "approvedSpec": approved});
+    serde_json::from_value(json!({
+        "id": ClaimId(1), "account": "tax", "system": "portal",
+        "subject": Subject { kind: "CloudHost".into(), namespace: "dept-tax".into(), name: "web".into(), uid: "host-uid".into() },
+        "item": "c", "lines": if held_by.is_some() { json!([]) } else { line },
+        "hold": held_by.map(|_| hold), "specDigest": digest, "approvedSpec": approved, "reservedAt": "2026-11-26T00:00:00Z",
+    }))
+    .unwrap()
+}
+
+fn found(order: &Order, host: Option<CloudHost>) -> Found {
+    let item = FoundItem {
+        item: order.spec.items[0].clone(),
+        wish: host.as_ref().map(|host| Ok(wish(host))),
+        host,
+        claim: None,
+    };
+    let system = json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "InformationSystem", "metadata": {"name": "portal"},
+        "spec": {"displayName": "门户", "protectionLevel": 2, "zoneRef": {"name": "z"}, "owner": {"name": "张三"}},
+    });
+    Found {
+        items: vec![item],
+        system: serde_json::from_value(system).ok(),
+        requirement: Requirement { policies: vec!["p".into()], levels: vec![level(&["g"])], evidence: BTreeSet::new() },
+        votes: Vec::new(),
+    }
+}
+
+fn level(groups: &[&str]) -> RequiredLevel {
+    RequiredLevel {
+        name: "leader".into(),
+        groups: groups.iter().map(ToString::to_string).collect(),
+        mode: ApprovalMode::Any,
+        working_days: 5,
+        remind_after: None,
+        escalate_to: Vec::new(),
+    }
+}
+
+/// The order after it was accepted with this host.
+fn accepted(host: &CloudHost) -> Order {
+    let mut order = create();
+    let found = found(&order, Some(host.clone()));
+    let accepted = validate(&order, &found, now()).unwrap();
+    order.status = Some(jiyun_crds::v1alpha1::OrderStatus {
+        digest: Some(accepted.digest),
+        accepted_at: Some(accepted.at.into()),
+        applicants: accepted.applicants,
+        items: accepted.items,
+        levels: accepted.requirement.levels,
+        policies: accepted.requirement.policies,
+        ..Default::default()
+    });
+    order
+}
+
+fn code(order: &Order, found: &Found) -> &'static str {
+    match validate(order, found, now()) {
+        Err(Unfit::Rejected(rejection)) => rejection.code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_accepted_says_what_is_decided_about_and_who_asks() {
+    let (order, host) = (create(), host("40Gi"));
+    let accepted = validate(&order, &found(&order, Some(host.clone())), now()).unwrap();
+    assert_eq!(accepted.applicants, ["declared", "maker", "sender"]);
+    assert_eq!(accepted.digest, digest::of(&order.spec.items, &accepted.items));
+    assert_eq!(accepted.items[0].spec_digest, crate::host::digest::of(&host.spec));
+    assert_eq!(accepted.at, "2026-11-26T02:00:00Z".parse().unwrap(), "in whole seconds, as it is written");
+}
+
+#[test]
+fn an_accepted_order_keeps_its_levels_and_its_applicants_whatever_policies_and_people_do_meanwhile() {
+    let order = accepted(&host("40Gi"));
+    let mut later = host("40Gi");
+    later.metadata.annotations = Some([("jiyun.io/requested-by".to_owned(), "painter".to_owned())].into());
+    let mut found = found(&order, Some(later));
+    found.requirement.levels.clear();
+    let again = validate(&order, &found, "2026-11-28T00:00:00Z".parse().unwrap()).unwrap();
+    assert_eq!(again.requirement.levels, [level(&["g"])]);
+    assert_eq!(again.applicants, ["declared", "maker", "painter", "sender"]);
+    assert_eq!(again.at, "2026-11-26T02:00:00Z".parse().unwrap());
+}
+
+#[test]
+fn an_item_that_changes_goes_or_is_made_anew_makes_the_order_worthless() {
+    let order = accepted(&host("40Gi"));
+    assert_eq!(validate(&order, &found(&order, Some(host("80Gi"))), now()), Err(Unfit::Changed));
+    assert_eq!(validate(&order, &found(&order, None), now()), Err(Unfit::Gone));
+    let mut namesake = host("40Gi");
+    namesake.metadata.uid = Some("another".into());
+    assert_eq!(validate(&order, &found(&order, Some(namesake)), now()), Err(Unfit::Gone));
+}
+
+#[test]
+fn an_order_for_what_is_not_there_of_another_system_or_granted_already_is_not_accepted() {
+    let order = create();
+    assert_eq!(code(&order, &found(&order, None)), "UnknownReference");
+    let mut elsewhere = found(&order, Some(host("40Gi")));
+    elsewhere.items[0].host.as_mut().unwrap().spec.system_ref.name = "other".into();
+    assert_eq!(code(&order, &elsewhere), "ItemOfOtherSystem");
+    let mut granted = found(&order, Some(host("40Gi")));
+    granted.items[0].claim = Some(Arc::new(claim(None, "d")));
+    assert_eq!(code(&order, &granted), "ItemGranted");
+    let mut homeless = found(&order, Some(host("40Gi")));
+    homeless.system = None;
+    assert_eq!(code(&order, &homeless), "UnknownReference");
+}
+
+#[test]
+fn what_another_order_holds_is_not_ordered_twice() {
+    let order = create();
+    let mut taken = found(&order, Some(host("40Gi")));
+    let digest = crate::host::digest::of(&host("40Gi").spec);
+    taken.items[0].claim = Some(Arc::new(claim(Some("another-order"), &digest)));
+    assert_eq!(code(&order, &taken), "ItemInOtherOrder");
+    taken.items[0].claim = Some(Arc::new(claim(Some("order-uid"), &digest)));
+    validate(&order, &taken, now()).unwrap();
+}
+
+#[test]
+fn only_what_was_granted_can_be_ordered_to_end() {
+    let order = order(&json!([{"kind": "CloudHost", "name": "web", "action": "End"}]));
+    let mut found = found(&order, Some(host("40Gi")));
+    assert_eq!(code(&order, &found), "ItemNotGranted");
+    found.items[0].claim = Some(Arc::new(claim(None, "d+without:Vcpu")));
+    assert_eq!(validate(&order, &found, now()).unwrap().items[0].spec_digest, "d");
+}
+
+#[test]
+fn numbers_that_have_to_be_there_may_be_the_systems_own() {
+    let mut order = create();
+    let mut found = found(&order, Some(host("40Gi")));
+    found.requirement.evidence = BTreeSet::from([Evidence::ProjectNumber, Evidence::FilingNumber]);
+    assert_eq!(code(&order, &found), "EvidenceMissing");
+    found.system.as_mut().unwrap().spec.project_number = Some("2026-1".into());
+    order.spec.filing_number = Some("43042300001".into());
+    validate(&order, &found, now()).unwrap();
+}
+
+#[test]
+fn a_level_that_stands_for_nobody_is_told_instead_of_waited_for() {
+    let order = create();
+    let mut found = found(&order, Some(host("40Gi")));
+    found.requirement.levels = vec![level(&[])];
+    assert_eq!(code(&order, &found), "NobodyToApprove");
+}
