@@ -10,7 +10,7 @@ use tracing::info;
 pub enum CalendarsError {
     /// Those that come with the program.
     #[error("the built-in calendars cannot be read")]
-    BuiltIn(#[source] CalendarError),
+    BuiltIn(#[source] Box<CalendarError>),
     /// The folder, or a file in it.
     #[error("{} cannot be read", path.display())]
     Unreadable {
@@ -27,7 +27,7 @@ pub enum CalendarsError {
         path: PathBuf,
         /// The cause.
         #[source]
-        source: CalendarError,
+        source: Box<CalendarError>,
     },
 }
 
@@ -36,7 +36,7 @@ pub enum CalendarsError {
 /// # Errors
 /// When a file cannot be read: a deadline counted with a year missing would be another one than announced.
 pub fn read(folder: Option<&Path>) -> Result<Calendar, CalendarsError> {
-    let mut calendar = Calendar::built_in().map_err(CalendarsError::BuiltIn)?;
+    let mut calendar = Calendar::built_in().map_err(|source| CalendarsError::BuiltIn(Box::new(source)))?;
     if let Some(folder) = folder {
         let unreadable = |path: &Path| {
             let path = path.to_owned();
@@ -48,7 +48,8 @@ pub fn read(folder: Option<&Path>) -> Result<Calendar, CalendarsError> {
                 continue;
             }
             let text = std::fs::read_to_string(&path).map_err(unreadable(&path))?;
-            calendar.add(&text).map_err(|source| CalendarsError::Malformed { path, source })?;
+            let added = calendar.add(&text);
+            added.map_err(|source| CalendarsError::Malformed { path, source: Box::new(source) })?;
         }
     }
     info!(years = ?calendar.years().collect::<Vec<_>>(), "working days are known");

@@ -4,6 +4,7 @@
 //! claim's approved spec decide; the wish only asks.
 
 pub mod approved;
+pub mod change;
 pub mod digest;
 mod ending;
 mod filing;
@@ -22,7 +23,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use jiyun_crds::{
     names,
-    v1alpha1::{CloudHost, CloudHostStatus, InformationSystem, Order, Power as WishedPower, Reason},
+    v1alpha1::{CloudHost, CloudHostStatus, InformationSystem, Order, OrderAction, Power as WishedPower, Reason},
 };
 use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, Decision, Meter, Refusal, RefusalCode, State};
 use jiyun_messages::Parameters;
@@ -101,14 +102,16 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     if valid.is_err() && held.is_none() {
         leave_line(host, context).await?;
     }
+    if held.is_none() && !context.orders_listed.is_open() {
+        // An order that decides it may only not be read yet.
+        return Ok(Action::requeue(NOT_LISTED));
+    }
     let standing = match (valid, held) {
-        (Ok(valid), None) if !context.orders_listed.is_open() => {
-            // An order that decides it may only not be read yet.
-            let _ = valid;
-            return Ok(Action::requeue(NOT_LISTED));
-        }
         (Ok(valid), None) => ask(host, valid, found.system.as_ref(), context).await?,
-        (Ok(valid), Some(claim)) => serve(host, Arc::clone(&claim), changed(&claim, &valid), context).await?,
+        (Ok(valid), Some(claim)) => {
+            let (claim, objection) = change::settle(host, claim, valid, found.system.as_ref(), context).await?;
+            serve(host, claim, objection, context).await?
+        }
         (Err(rejection), None) => Standing::Rejected(rejection),
         (Err(rejection), Some(claim)) => serve(host, claim, Some(rejection), context).await?,
     };
@@ -133,13 +136,13 @@ fn ordered_by(claim: &Claim) -> Option<String> {
 fn wake_order(host: &CloudHost, order: Option<&str>, context: &Context) {
     let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
     let told = host.status.as_ref().and_then(|status| status.order_ref.as_ref()).map(|order| order.name.as_str());
-    let named = host.annotations().get(names::ANNOTATION_ORDER).map(String::as_str);
-    let names: BTreeSet<&str> = [order, told, named].into_iter().flatten().collect();
+    let marked = host.annotations().get(names::ANNOTATION_ORDER).map(String::as_str);
+    let orders: BTreeSet<&str> = [order, told, marked].into_iter().flatten().collect();
     let open = |name: &&str| {
         let order = lookup(&context.orders.store, Some(namespace), name);
         order.is_some_and(|order| !matches!(order::phase::of(&order), Phase::Fulfilled | Phase::Over(_)))
     };
-    for name in names.into_iter().filter(open) {
+    for name in orders.into_iter().filter(open) {
         context.orders.wakes.order(namespace, name);
     }
 }
@@ -157,14 +160,6 @@ async fn leave_line(host: &CloudHost, context: &Context) -> Result<(), Reconcile
         context.ledger.record(Command::Unqueue(uid.to_owned())).await?;
     }
     Ok(())
-}
-
-/// What a granted host is asked to change, which cannot be done yet: it stays as approved.
-fn changed(claim: &Claim, valid: &Valid) -> Option<Rejection> {
-    if digest::of_wish(&claim.spec_digest) == valid.digest {
-        return None;
-    }
-    serde_json::from_value::<Approved>(serde_json::Value::clone(&claim.approved_spec)).ok()?.change_to(&valid.approved)
 }
 
 /// The claim about which a host without one of its own and the ledger disagree: one that an earlier object of its name
@@ -218,14 +213,18 @@ async fn ask(
         return Ok(refusal);
     }
     let mut valid = valid;
-    match route::of(host, &valid, system, context) {
+    match route::of(host, &valid, OrderAction::Create, system, context) {
         Route::Automatic(_) if is_held => return Ok(Standing::Undecided(Reason::Undecided)),
         Route::Automatic(policies) => valid.approved.policies = policies,
-        Route::Order(order, phase) => return Ok(decided_by(&order, phase)),
+        Route::Order(order, phase) => {
+            return Ok(decided_by(&order, phase).map_or(Standing::Undecided(Reason::Undecided), Standing::Ordered));
+        }
         Route::Awaited(order) => {
             return Ok(Standing::Ordered(Ordered { order, reason: Reason::AwaitingOrder, refusal: None }));
         }
-        Route::File(name) => return filing::file(host, name, context).await,
+        Route::File(name) => {
+            return Ok(Standing::Ordered(filing::file(host, name, OrderAction::Create, context).await?));
+        }
     }
     let decision = context.ledger.decide(request::claim_request(host, &valid)?).await?;
     match decision {
@@ -258,19 +257,17 @@ async fn ask(
     }
 }
 
-/// What an order that is about this very wish means for it.
-fn decided_by(order: &Order, phase: Phase) -> Standing {
+/// What an order that is about this very wish means for it; nothing where it was approved: its claim is about to be
+/// granted, and the order's controller calls again.
+fn decided_by(order: &Order, phase: Phase) -> Option<Ordered> {
     let name = order.name_any();
     match phase {
-        Phase::New | Phase::Open => {
-            Standing::Ordered(Ordered { order: name, reason: Reason::AwaitingApproval, refusal: None })
-        }
-        // Its claim is about to be granted; the order's controller calls again.
-        Phase::Approved | Phase::Fulfilled => Standing::Undecided(Reason::Undecided),
+        Phase::New | Phase::Open => Some(Ordered { order: name, reason: Reason::AwaitingApproval, refusal: None }),
+        Phase::Approved | Phase::Fulfilled => None,
         Phase::Over(reason) => {
             let refusal = order.status.as_ref().and_then(|status| status.refusal.clone());
             let refusal = refusal.or_else(|| Some(report::in_parts(reason.as_str().to_owned(), &Parameters::new())));
-            Standing::Ordered(Ordered { order: name, reason, refusal })
+            Some(Ordered { order: name, reason, refusal })
         }
     }
 }
@@ -328,7 +325,8 @@ async fn serve(
         claim = parking::park(host, claim, &approved, context).await?;
     }
     let without = parking::given_back(&claim, &approved);
-    Ok(Standing::Admitted { claim, objection, engines, parked: Parked { without, kept_off } })
+    let deletable = approved.deletable;
+    Ok(Standing::Admitted { claim, objection, engines, parked: Parked { without, kept_off }, deletable })
 }
 
 /// Whether the machine of a claim is declared to run.
@@ -511,9 +509,8 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
     let now = Timestamp::now();
     let status = report::status(host, Some(digest::of(&host.spec)), standing, now);
     let settled = match standing {
-        Standing::Rejected(_) | Standing::Undecided(_) => UNSETTLED,
-        // Whoever decides is heard; this is for a word that got lost.
-        Standing::Ordered(Ordered { refusal: None, .. }) => UNSETTLED,
+        // Whoever decides about an order is heard; looking again is for a word that got lost.
+        Standing::Rejected(_) | Standing::Undecided(_) | Standing::Ordered(Ordered { refusal: None, .. }) => UNSETTLED,
         Standing::Refused(refusal)
             if matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity) =>
         {

@@ -109,21 +109,17 @@ async fn decide(order: &Order, context: &Context) -> Result<Action, ReconcileErr
             return conclude(order, Some((&accepted, &weighed)), &conclusion, context).await;
         }
     }
-    match &weighed.outcome {
-        Outcome::Open(turn) => {
-            let standing = Standing::Open { accepted: &accepted, weighed: &weighed, turn };
-            report(order, &standing, now, context).await?;
-            wake_hosts(order, context);
-            Ok(Action::requeue(next_look(turn, now)))
-        }
-        _ => {
-            // The word first: whoever comes after us knows that all of it is to be granted.
-            let standing = Standing::Approved { accepted: &accepted, weighed: &weighed };
-            let approved = report(order, &standing, now, context).await?;
-            info!(order.namespace = order.namespace(), order.name = order.name_any(), "approved");
-            Box::pin(fulfil(&approved, context)).await
-        }
+    if let Outcome::Open(turn) = &weighed.outcome {
+        let standing = Standing::Open { accepted: &accepted, weighed: &weighed, turn };
+        report(order, &standing, now, context).await?;
+        wake_hosts(order, context);
+        return Ok(Action::requeue(next_look(turn, now)));
     }
+    // The word first: whoever comes after us knows that all of it is to be granted.
+    let standing = Standing::Approved { accepted: &accepted, weighed: &weighed };
+    let approved = report(order, &standing, now, context).await?;
+    info!(order.namespace = order.namespace(), order.name = order.name_any(), "approved");
+    Box::pin(fulfil(&approved, context)).await
 }
 
 fn next_look(turn: &Turn, now: Timestamp) -> Duration {
@@ -164,7 +160,9 @@ async fn fulfil(order: &Order, context: &Context) -> Result<Action, ReconcileErr
             return conclude(order, None, &Conclusion::NotHeld(refusal), context).await;
         }
     }
+    book::change(order, &found, context).await?;
     book::end(order, &found, context).await?;
+    let found = found::dereference(order, context);
     let progress = found::progress(order, &found, context);
     report(order, &Standing::Fulfilling(&progress), now, context).await?;
     wake_hosts(order, context);

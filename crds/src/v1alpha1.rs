@@ -33,7 +33,9 @@ pub use approval_policy::{
     PolicyScope, QuotaScope,
 };
 pub use architecture::Architecture;
-pub use cloud_host::{CloudHost, CloudHostSpec, CloudHostStatus, HostRefusal, Power, RefusalParameter, SystemDisk};
+pub use cloud_host::{
+    CloudHost, CloudHostSpec, CloudHostStatus, DeletionProtection, HostRefusal, Power, RefusalParameter, SystemDisk,
+};
 pub use compute_pool::{
     ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve, HardwareOrigin, ProcessorOrigin, StopRelease,
 };

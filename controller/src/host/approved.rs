@@ -30,6 +30,9 @@ pub struct Approved {
     pub disk_mebibytes: u64,
     /// Public keys allowed to sign in.
     pub ssh_authorized_keys: Vec<String>,
+    /// Whether the host may be deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletable: bool,
     /// The order that was approved, if people had to agree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderMark>,
@@ -49,7 +52,7 @@ pub struct OrderMark {
 }
 
 impl Approved {
-    /// Says which field of a granted host was asked to change, if any: not possible yet.
+    /// Says which metered field of a granted host was asked to change, if any: not possible yet.
     pub fn change_to(&self, asked: &Self) -> Option<Rejection> {
         let gib = |mebibytes: u64| format!("{} GiB", mebibytes / 1024);
         let (field, from, to) = if self.class != asked.class {

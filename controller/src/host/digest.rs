@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiyun_crds::v1alpha1::CloudHostSpec;
+use jiyun_crds::v1alpha1::{CloudHostSpec, DeletionProtection};
 use jiyun_ledger::Meter;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -32,6 +32,7 @@ pub fn of(spec: &CloudHostSpec) -> String {
     let CloudHostSpec {
         display_name: _,
         power: _,
+        deletion_protection,
         system_ref,
         class_ref,
         image_ref,
@@ -41,7 +42,7 @@ pub fn of(spec: &CloudHostSpec) -> String {
         ssh_authorized_keys,
     } = spec;
     // JSON objects are ordered by key, so equal wishes give equal text.
-    let canonical = json!({
+    let mut canonical = json!({
         "system": system_ref.name,
         "class": class_ref.name,
         "image": image_ref.name,
@@ -51,6 +52,10 @@ pub fn of(spec: &CloudHostSpec) -> String {
         "size": system_disk.size.as_str(),
         "keys": ssh_authorized_keys,
     });
+    // Protected is the ordinary case, and digests were made before it could be said.
+    if *deletion_protection == DeletionProtection::Disabled {
+        canonical["deletionProtection"] = json!("Disabled");
+    }
     format!("sha256:{}", hex::encode(Sha256::digest(canonical.to_string().as_bytes())))
 }
 

@@ -7,17 +7,22 @@ use jiyun_crds::{
 use kube::{Api, ResourceExt};
 use tracing::info;
 
-use super::report::{Ordered, Standing};
+use super::report::Ordered;
 use crate::{context::Context, error::ReconcileError};
 
 /// Files the order called `name` for `host`. One that is there already was filed for the same wish: the name says so.
 ///
 /// # Errors
 /// When Kubernetes does not take it.
-pub async fn file(host: &CloudHost, name: String, context: &Context) -> Result<Standing, ReconcileError> {
+pub async fn file(
+    host: &CloudHost,
+    name: String,
+    action: OrderAction,
+    context: &Context,
+) -> Result<Ordered, ReconcileError> {
     let namespace = host.namespace().unwrap_or_default();
     let api = Api::<Order>::namespaced(context.client.clone(), &namespace);
-    match context.writer.create(&api, &build(host, &name)).await {
+    match context.writer.create(&api, &build(host, &name, action)).await {
         Ok(order) => {
             info!(host.namespace = namespace, host.name = host.name_any(), order = name, "filed an order");
             context.orders.unseen.wrote(order);
@@ -25,11 +30,11 @@ pub async fn file(host: &CloudHost, name: String, context: &Context) -> Result<S
         Err(error) if error.status() == Some(409) => {}
         Err(error) => return Err(error.into()),
     }
-    Ok(Standing::Ordered(Ordered { order: name, reason: Reason::AwaitingApproval, refusal: None }))
+    Ok(Ordered { order: name, reason: Reason::AwaitingApproval, refusal: None })
 }
 
-fn build(host: &CloudHost, name: &str) -> Order {
-    let item = OrderItem { kind: OrderedKind::CloudHost, name: host.name_any(), action: OrderAction::Create };
+fn build(host: &CloudHost, name: &str, action: OrderAction) -> Order {
+    let item = OrderItem { kind: OrderedKind::CloudHost, name: host.name_any(), action };
     let spec = OrderSpec {
         system_ref: LocalRef::new(&host.spec.system_ref.name),
         items: vec![item],
@@ -40,7 +45,7 @@ fn build(host: &CloudHost, name: &str) -> Order {
         state: OrderState::Filed,
     };
     let mut order = Order::new(name, spec);
-    order.metadata.namespace = host.metadata.namespace.clone();
+    order.metadata.namespace.clone_from(&host.metadata.namespace);
     order.labels_mut().insert(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned());
     order
 }

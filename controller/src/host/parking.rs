@@ -131,7 +131,7 @@ async fn is_there(claim: &Claim, context: &Context) -> Result<bool, ReconcileErr
 
 /// The level of the claim's system. A system that is gone has none; the highest is asked for then, so that nothing is
 /// placed below it.
-fn protection_level(claim: &Claim, context: &Context) -> u8 {
+pub fn protection_level(claim: &Claim, context: &Context) -> u8 {
     let namespace = claim.subject.namespace.as_str();
     lookup(&context.catalogue.systems, Some(namespace), &claim.system).map_or(4, |system| system.spec.protection_level)
 }

@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{Timestamp, ToSpan};
 use jiyun_crds::v1alpha1::{
-    CloudHost, CloudHostStatus, ConditionStatus, ConditionType, HostRefusal, LocalRef, Reason, RefusalParameter,
-    condition::Finding,
+    CloudHost, CloudHostStatus, ConditionStatus, ConditionType, DeletionProtection, HostRefusal, LocalRef, Reason,
+    RefusalParameter, condition::Finding,
 };
 use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
 use jiyun_messages::{Parameters, parameters};
@@ -37,6 +37,8 @@ pub enum Standing {
         engines: Engines,
         /// What it does without while it is stopped.
         parked: Parked,
+        /// Whether it may be deleted.
+        deletable: bool,
     },
     /// The host is being deleted.
     Ending {
@@ -140,9 +142,10 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
             status.refusal.clone_from(&ordered.refusal);
             asked_for(ordered)
         }
-        Standing::Admitted { claim, objection, engines, parked } => {
+        Standing::Admitted { claim, objection, engines, parked, deletable } => {
             place(&mut status, claim);
             status.addresses.clone_from(&engines.addresses);
+            status.deletion_protection = deletable.then_some(DeletionProtection::Disabled);
             status.refusal = parked.kept_off.as_ref().filter(|_| engines.power == Power::Off).map(recorded);
             vec![accepted(objection.as_ref()), granted(claim), provisioned(engines), ready(engines, parked)]
         }

@@ -5,7 +5,7 @@
 use jiyun_crds::{
     names::{department_namespace, department_of_namespace},
     quantity::InvalidQuantity,
-    v1alpha1::{CloudHost, Department, ImageSource as CatalogueSource, misfit::misfits},
+    v1alpha1::{CloudHost, DeletionProtection, Department, ImageSource as CatalogueSource, misfit::misfits},
 };
 use jiyun_messages::parameters;
 
@@ -62,6 +62,7 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
         disk_tier: spec.system_disk.tier.clone(),
         disk_mebibytes,
         ssh_authorized_keys: spec.ssh_authorized_keys.clone(),
+        deletable: spec.deletion_protection == DeletionProtection::Disabled,
         order: None,
         policies: Vec::new(),
     };

@@ -18,6 +18,7 @@ use crate::{
     error::ReconcileError,
     host::{
         approved::{Approved, OrderMark},
+        change,
         digest::of_wish,
         request,
         valid::Valid,
@@ -66,8 +67,7 @@ async fn hold_one(
     until: Timestamp,
     context: &Context,
 ) -> Result<Held, ReconcileError> {
-    let mark = OrderMark { name: order.name_any(), uid: order.uid().unwrap_or_default() };
-    let approved = Approved { order: Some(mark), ..valid.approved.clone() };
+    let approved = Approved { order: Some(mark(order)), ..valid.approved.clone() };
     let valid = Valid { approved, ..valid.clone() };
     let asked = request::claim_request(host, &valid)?;
     let asked = jiyun_ledger::ClaimRequest { hold_until: Some(until), wait: false, ..asked };
@@ -133,6 +133,22 @@ pub async fn confirm(order: &Order, found: &Found, now: Timestamp, context: &Con
     Ok(Held::All)
 }
 
+/// Records the changes of guarded fields that an approved order asks for.
+///
+/// # Errors
+/// When the ledger cannot be asked.
+pub async fn change(order: &Order, found: &Found, context: &Context) -> Result<(), ReconcileError> {
+    for (item, accepted) in accepted(order, found).filter(|(item, _)| item.item.action == OrderAction::Change) {
+        let Some((_, valid)) = wish(item).filter(|(_, valid)| valid.digest == accepted.spec_digest) else { continue };
+        let Some(claim) = item.claim.as_ref().filter(|claim| !is_claimed(claim, accepted)) else { continue };
+        let approved: Approved = serde_json::from_value(serde_json::Value::clone(&claim.approved_spec))?;
+        let approved = Approved { order: Some(mark(order)), deletable: valid.approved.deletable, ..approved };
+        change::apply(claim, &Valid { approved, ..valid.clone() }, context).await?;
+        info!(order.namespace = order.namespace(), order.name = order.name_any(), claim = %claim.id, "changed");
+    }
+    Ok(())
+}
+
 /// Ends the hosts that an approved order says are to end. Their own controller takes them down, intent first.
 ///
 /// # Errors
@@ -170,6 +186,10 @@ fn wish(item: &FoundItem) -> Option<(&CloudHost, &Valid)> {
     item.host.as_ref().zip(item.wish.as_ref()?.as_ref().ok())
 }
 
+fn mark(order: &Order) -> OrderMark {
+    OrderMark { name: order.name_any(), uid: order.uid().unwrap_or_default() }
+}
+
 fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool {
     let held = |claim: &Claim| {
         claim.hold.as_ref().is_some_and(|hold| hold.until >= until && hold.spec_digest == accepted.spec_digest)
@@ -178,9 +198,12 @@ fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool 
 }
 
 fn is_granted(item: &FoundItem, accepted: &AcceptedItem) -> bool {
-    let granted =
-        |claim: &Claim| claim.stage() != ClaimStage::Held && of_wish(&claim.spec_digest) == accepted.spec_digest;
-    item.claim.as_ref().is_some_and(|claim| granted(claim))
+    item.claim.as_ref().is_some_and(|claim| is_claimed(claim, accepted))
+}
+
+/// Whether a claim was granted for what was accepted.
+pub fn is_claimed(claim: &Claim, accepted: &AcceptedItem) -> bool {
+    claim.stage() != ClaimStage::Held && of_wish(&claim.spec_digest) == accepted.spec_digest
 }
 
 fn holds(claim: &Claim, digest: &str) -> bool {

@@ -70,7 +70,7 @@ fn requirement(
     let department =
         order.metadata.namespace.as_deref().and_then(jiyun_crds::names::department_of_namespace).unwrap_or_default();
     let sizes = items.iter().map(|found| match (&found.claim, &found.wish, found.item.action) {
-        (Some(claim), _, OrderAction::End) => route::size_of_claim(claim),
+        (Some(claim), _, OrderAction::End | OrderAction::Change) => route::size_of_claim(claim),
         (_, Some(Ok(valid)), _) => route::size_of(&valid.approved),
         _ => jiyun_approvals::Size::default(),
     });
@@ -132,16 +132,24 @@ pub fn progress(order: &Order, found: &Found, context: &Context) -> Progress {
     let accepted = order.status.as_ref().map(|status| status.items.as_slice()).unwrap_or_default();
     let mut progress = Progress::default();
     for found in &found.items {
-        let uid = accepted.iter().find(|item| item.name == found.item.name).map(|item| item.uid.as_str());
+        let accepted = accepted.iter().find(|item| item.name == found.item.name);
+        let uid = accepted.map(|item| item.uid.as_str());
         let host = found.host.as_ref().filter(|host| host.metadata.uid.as_deref() == uid);
         let leaves = host.is_none_or(|host| host.metadata.deletion_timestamp.is_some());
         let granted = uid.and_then(|uid| context.ledger.read(|state| state.claim_of_subject(uid).cloned()));
+        let is_changed = found
+            .claim
+            .as_ref()
+            .zip(accepted)
+            .is_some_and(|(claim, accepted)| super::book::is_claimed(claim, accepted));
         let handed_over = granted.is_some_and(|claim| claim.stage() == ClaimStage::Billable);
         let list = match found.item.action {
             OrderAction::End if host.is_none() => &mut progress.done,
-            OrderAction::Create if leaves => &mut progress.failed,
+            OrderAction::Create | OrderAction::Change if leaves => &mut progress.failed,
+            // Its machine need not do anything for it.
+            OrderAction::Change if is_changed => &mut progress.done,
             OrderAction::Create if handed_over || host.is_some_and(is_ready) => &mut progress.done,
-            OrderAction::End | OrderAction::Create => &mut progress.under_way,
+            OrderAction::End | OrderAction::Create | OrderAction::Change => &mut progress.under_way,
         };
         list.push(found.item.name.clone());
     }

@@ -31,11 +31,17 @@ pub enum Route {
 }
 
 /// How the wish `valid` of `host` is decided.
-pub fn of(host: &CloudHost, valid: &Valid, system: Option<&InformationSystem>, context: &Context) -> Route {
+pub fn of(
+    host: &CloudHost,
+    valid: &Valid,
+    action: OrderAction,
+    system: Option<&InformationSystem>,
+    context: &Context,
+) -> Route {
     let uid = host.metadata.uid.as_deref().unwrap_or_default();
     let named = host.annotations().get(ANNOTATION_ORDER);
     if let Some(name) = named {
-        match find(host, name, &valid.digest, context) {
+        match find(host, name, action, &valid.digest, context) {
             Ok((order, phase)) => return Route::Order(Box::new(order), phase),
             Err(Missing::Elsewhere) => return Route::Awaited(name.clone()),
             // It was about another wish: this one is asked for like any other.
@@ -43,11 +49,11 @@ pub fn of(host: &CloudHost, valid: &Valid, system: Option<&InformationSystem>, c
         }
     }
     let own = order_name(&host.name_any(), uid, &valid.digest);
-    if let Ok((order, phase)) = find(host, &own, &valid.digest, context) {
+    if let Ok((order, phase)) = find(host, &own, action, &valid.digest, context) {
         return Route::Order(Box::new(order), phase);
     }
     let size = size_of(&valid.approved);
-    let asked = Asked { department: &valid.department, system, actions: BTreeSet::from([OrderAction::Create]), size };
+    let asked = Asked { department: &valid.department, system, actions: BTreeSet::from([action]), size };
     let people = People::of(&valid.department, context);
     let path: Vec<&str> = people.path.iter().map(String::as_str).collect();
     let facts = asked.facts(path, context);
@@ -66,13 +72,23 @@ enum Missing {
 }
 
 /// The order called `name`, if it is about this very wish.
-fn find(host: &CloudHost, name: &str, digest: &str, context: &Context) -> Result<(Order, Phase), Missing> {
+fn find(
+    host: &CloudHost,
+    name: &str,
+    action: OrderAction,
+    digest: &str,
+    context: &Context,
+) -> Result<(Order, Phase), Missing> {
     let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
     let cached = lookup(&context.orders.store, Some(namespace), name);
     let order = context.orders.unseen.or_written(namespace, name, cached).ok_or(Missing::Elsewhere)?;
     let host_name = host.metadata.name.as_deref().unwrap_or_default();
-    let item = order.spec.items.iter().find(|item| item.name == host_name && item.action == OrderAction::Create);
-    item.ok_or(Missing::Elsewhere)?;
+    let item = order.spec.items.iter().find(|item| item.name == host_name);
+    let item = item.ok_or(Missing::Elsewhere)?;
+    if item.action != action {
+        // The order it was made by is not the one that changes it.
+        return Err(Missing::Past);
+    }
     let phase = phase::of(&order);
     let accepted = order.status.iter().flat_map(|status| &status.items).find(|item| item.name == host_name);
     match accepted {

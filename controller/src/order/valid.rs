@@ -115,21 +115,15 @@ fn still(found: &FoundItem, accepted: &AcceptedItem) -> Result<(), Unfit> {
         return Err(Unfit::Gone);
     }
     let same = match found.item.action {
-        OrderAction::Create => host.spec.digest_is(&accepted.spec_digest),
+        OrderAction::Create | OrderAction::Change => asks_for(host, &accepted.spec_digest),
         OrderAction::End => true,
     };
     if same { Ok(()) } else { Err(Unfit::Changed) }
 }
 
-/// Reads a wish's digest.
-trait Wished {
-    fn digest_is(&self, digest: &str) -> bool;
-}
-
-impl Wished for jiyun_crds::v1alpha1::CloudHostSpec {
-    fn digest_is(&self, digest: &str) -> bool {
-        crate::host::digest::of(self) == digest
-    }
+/// Whether a host asks for what has this digest.
+fn asks_for(host: &CloudHost, digest: &str) -> bool {
+    crate::host::digest::of(&host.spec) == digest
 }
 
 fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejection> {
@@ -144,7 +138,7 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
     let uid = host.metadata.uid.clone().unwrap_or_default();
     let granted = found.claim.as_ref().filter(|claim| claim.stage() != ClaimStage::Held);
     match (found.item.action, granted) {
-        (OrderAction::Create, None) => {}
+        (OrderAction::Create, None) | (OrderAction::Change, Some(_)) => {}
         (OrderAction::Create, Some(_)) => {
             return Err(Rejection::misconfigured("ItemGranted", parameters([("field", "spec.items"), ("name", name)])));
         }
@@ -158,7 +152,7 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
                 summary,
             });
         }
-        (OrderAction::End, None) => {
+        (OrderAction::End | OrderAction::Change, None) => {
             let about = parameters([("field", "spec.items"), ("name", name)]);
             return Err(Rejection::misconfigured("ItemNotGranted", about));
         }
@@ -181,19 +175,19 @@ fn held_by_another(order: &Order, found: &FoundItem) -> Option<String> {
     let hold = found.claim.as_ref()?.hold.as_ref()?;
     let approved: Approved = serde_json::from_value(serde_json::Value::clone(&hold.approved_spec)).ok()?;
     let mark = approved.order?;
-    let same_wish = found.host.as_ref().is_some_and(|host| host.spec.digest_is(&hold.spec_digest));
+    let same_wish = found.host.as_ref().is_some_and(|host| asks_for(host, &hold.spec_digest));
     (same_wish && Some(mark.uid.as_str()) != order.metadata.uid.as_deref()).then_some(mark.name)
 }
 
 fn summary(approved: &Approved) -> Vec<RefusalParameter> {
-    let gib = |mebibytes: u64| format!("{} MiB", mebibytes);
+    let size = |mebibytes: u64| format!("{mebibytes} MiB");
     [
         ("class", approved.class.clone()),
         ("image", approved.image.clone()),
         ("vcpu", approved.vcpu.to_string()),
-        ("memory", gib(approved.memory_mebibytes)),
+        ("memory", size(approved.memory_mebibytes)),
         ("tier", approved.disk_tier.clone()),
-        ("blockStorage", gib(approved.disk_mebibytes)),
+        ("blockStorage", size(approved.disk_mebibytes)),
     ]
     .map(|(name, value)| RefusalParameter { name: name.to_owned(), value })
     .into()

@@ -63,9 +63,9 @@ pub struct PolicyScope {
     #[schemars(length(max = 64), inner(length(max = 253)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub departments: Vec<String>,
-    /// [free] With an item of this action, at most 2.
+    /// [free] With an item of one of these actions, at most 3.
     #[serde(default)]
-    #[schemars(length(max = 2))]
+    #[schemars(length(max = 3))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub actions: Vec<OrderAction>,
     /// [free] For a system in one of these network zones, at most 8.

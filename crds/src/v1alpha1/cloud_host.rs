@@ -69,6 +69,10 @@ pub struct CloudHostSpec {
     /// back (`stopReleases` of the `ComputePool`).
     #[serde(default)]
     pub power: Power,
+    /// [guarded] Whether the host is kept from being deleted (删除保护). Taking it off is decided like an order; putting it on
+    /// applies at once. A host that was never granted can be deleted all the same.
+    #[serde(default)]
+    pub deletion_protection: DeletionProtection,
     /// [immutable] Public keys that may log in at first start, one line each as in `authorized_keys`: at most 16, and 1800
     /// characters in all (`KubeVirt` takes 2048 bytes of first-boot data).
     #[serde(default)]
@@ -134,6 +138,33 @@ pub enum Power {
     Stopped,
 }
 
+/// Whether a host is kept from being deleted.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum DeletionProtection {
+    /// it cannot be deleted; an order that ends it still can (已开启).
+    #[default]
+    Enabled,
+    /// it can be deleted (已关闭).
+    Disabled,
+}
+
 /// What the platform found out about the host.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -167,6 +198,9 @@ pub struct CloudHostStatus {
     /// The `Order` that was filed for this wish and is not decided yet, or was decided against.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_ref: Option<LocalRef>,
+    /// `Disabled` once that was decided: only then may the host be deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_protection: Option<DeletionProtection>,
     /// SHA-256 digest, in hexadecimal, of the spec that was decided upon.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]

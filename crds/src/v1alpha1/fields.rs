@@ -78,6 +78,7 @@ pub const FIELDS: &[Field] = &[
     field("ApprovalPolicy", "levels[].workingDays", Free),
     field("CloudHost", "architecture", Immutable),
     field("CloudHost", "classRef.name", Metered),
+    field("CloudHost", "deletionProtection", Guarded),
     field("CloudHost", "displayName", Free),
     field("CloudHost", "imageRef.name", Immutable),
     field("CloudHost", "power", Free),

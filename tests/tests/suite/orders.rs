@@ -29,9 +29,8 @@ async fn what_people_have_to_agree_to_is_held_and_goes_on_once_they_have() -> Re
     let host = desk.bureau.wait_ready("web").await?;
     assert_eq!(host.status.unwrap().order_ref, None);
     let name = order.metadata.name.unwrap();
-    let done = desk.wait_for_order(&name, |order| {
-        reason_of(order, ConditionType::Fulfilled) == Some(Reason::Fulfilled)
-    });
+    let done =
+        desk.wait_for_order(&name, |order| reason_of(order, ConditionType::Fulfilled) == Some(Reason::Fulfilled));
     let decisions = done.await?.status.unwrap().decisions;
     assert_eq!(decisions.len(), 1);
     assert_eq!(decisions[0].user, format!("{}-approver", desk.bureau.name));
@@ -141,9 +140,8 @@ async fn who_asks_who_is_declared_and_who_is_not_entitled_do_not_decide() -> Res
     }
     desk.approve(&order).await?;
     let name = order.metadata.name.clone().unwrap();
-    let ignored = desk.wait_for_order(&name, |order| {
-        order.status.as_ref().is_some_and(|status| !status.ignored.is_empty())
-    });
+    let ignored =
+        desk.wait_for_order(&name, |order| order.status.as_ref().is_some_and(|status| !status.ignored.is_empty()));
     let status = ignored.await?.status.unwrap();
     assert_eq!(status.ignored[0].code, "OwnRequest");
     assert!(status.decisions.is_empty());
