@@ -23,10 +23,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
+    bounds::Bounds,
     extract::json::MAX_BODY,
     handler::{catalogue, health, holders, host, openapi, openapi::Description, quota, usage},
     metrics::Metrics,
-    middleware::{observe, panic, problems, request_id, time_limit},
+    middleware::{bounds, observe, panic, problems, request_id, time_limit},
     problem::{Code, Problem},
 };
 
@@ -83,15 +84,16 @@ pub fn description() -> Result<String, serde_json::Error> {
 }
 
 /// Everything departments can reach.
-pub fn public(app: Arc<App>, metrics: Arc<Metrics>) -> Result<Router, serde_json::Error> {
+pub fn public(app: Arc<App>, metrics: Arc<Metrics>, bounds: Arc<Bounds>) -> Result<Router, serde_json::Error> {
     let description = Description(description()?.into());
     let (router, _) = table().split_for_parts();
     // From the outside in. A panic becomes a problem, a problem its document, and both are logged under the number.
     let around = ServiceBuilder::new()
         .layer(from_fn(request_id::layer))
-        .layer(from_fn_with_state(metrics, observe::layer))
+        .layer(from_fn_with_state(Arc::clone(&metrics), observe::layer))
         .layer(from_fn(problems::layer))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| panic::answer(panic.as_ref())))
+        .layer(from_fn_with_state((bounds, metrics), bounds::layer))
         .layer(from_fn(time_limit::layer))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(Extension(description));

@@ -22,6 +22,10 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How long after their installation admission policies may be in force in part: some seconds on a busy machine.
 const POLICIES: Duration = Duration::from_secs(20);
 
+/// The suite and the benchmarks order as fast as they can, all from one address and many with one token: how much a caller
+/// may ask for is tested apart.
+const UNBOUNDED: [&str; 4] = ["--caller-rate=0", "--caller-under-way=0", "--address-rate=0", "--address-under-way=0"];
+
 /// Departments of the shared world that tests take one after the other.
 const DEPARTMENTS: u32 = 80;
 
@@ -140,7 +144,11 @@ impl World {
             ..controller
         };
         let controller = lab.spawn_controller(controller).await?;
-        let api = lab.spawn_api(ApiOptions { environment, ..ApiOptions::default() })?;
+        let api = lab.spawn_api(ApiOptions {
+            environment,
+            arguments: UNBOUNDED.map(Into::into).into(),
+            ..ApiOptions::default()
+        })?;
         let authority = std::fs::read(lab.authority())?;
         let base = api.url().ok_or(WorldError::NoAddress)?;
         for guest in [&controller, &api] {

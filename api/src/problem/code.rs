@@ -38,6 +38,8 @@ pub enum Code {
     InvalidParameter,
     /// The place in a list is no longer kept.
     ContinueExpired,
+    /// One request too many of this caller.
+    TooManyRequests,
     /// The ledger cannot be read now.
     LedgerUnavailable,
     /// The API server cannot be reached now.
@@ -67,6 +69,7 @@ impl Code {
             Self::InvalidField | Self::UnknownReference | Self::RefusedByRule => StatusCode::UNPROCESSABLE_ENTITY,
             Self::AlreadyExists | Self::Conflict => StatusCode::CONFLICT,
             Self::ContinueExpired => StatusCode::GONE,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::LedgerUnavailable | Self::KubernetesUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout | Self::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
