@@ -1,9 +1,12 @@
 //! What the API does, between the handlers (HTTP) and the stores (API server, ledger). One noun a file.
 
 mod catalogue;
+mod create;
 mod department;
 mod holders;
 mod host;
+mod noun;
+mod once;
 mod quota;
 mod usage;
 mod verdict;
@@ -22,6 +25,7 @@ use crate::{
 };
 
 pub use host::Ordered;
+pub use once::{Asked, name_of};
 pub use verdict::state;
 
 /// The most requests that wait for a decision at once: each holds a watch at the API server. Further ones are answered

@@ -2,6 +2,8 @@
 
 pub mod bearer;
 mod complaint;
+mod digested;
+mod idempotency;
 pub mod json;
 pub mod name;
 pub mod path;
@@ -9,7 +11,8 @@ pub mod prefer;
 pub mod query;
 
 pub use bearer::Bearer;
-pub use json::Json;
+pub use digested::{Digested, RequestDigest};
+pub use idempotency::{IdempotencyKey, Keyed};
 pub use name::{DepartmentName, HostName};
 pub use path::{DepartmentPath, HostPath, PoolPath};
 pub use prefer::Wait;

@@ -6,6 +6,7 @@ mod catalogue;
 mod chinese;
 mod edge;
 mod list;
+mod once;
 mod order;
 mod reports;
 mod stub;

@@ -9,6 +9,7 @@ use kube::{api::ListParams, core::ObjectList};
 use super::{
     App,
     department::{is_missing, named},
+    noun::called,
 };
 use crate::{
     extract::{DepartmentName, HostName},
@@ -17,11 +18,6 @@ use crate::{
 };
 
 pub use decision::Ordered;
-
-/// How problems name a host.
-fn called(department: &DepartmentName, host: &str) -> String {
-    format!("CloudHost {department}/{host}")
-}
 
 impl App {
     /// A page of the department's hosts.
@@ -57,13 +53,13 @@ impl App {
         host: &HostName,
     ) -> Result<CloudHost, Problem> {
         let found = caller.get(Some(&department.namespace()), host.as_str()).await;
-        found.map_err(|error| Problem::from_kubernetes(error, called(department, host.as_str())))
+        found.map_err(|error| Problem::from_kubernetes(error, called::<CloudHost>(department, host.as_str())))
     }
 
     /// Asks for the end of one host. It is gone once the controller has wiped it and given back what it held.
     pub async fn end_host(&self, caller: &Caller, department: &DepartmentName, host: &HostName) -> Result<(), Problem> {
         let namespace = department.namespace();
-        let what = called(department, host.as_str());
+        let what = called::<CloudHost>(department, host.as_str());
         match caller.delete::<CloudHost>(Some(&namespace), host.as_str()).await {
             // Whoever may look but not delete is told so; to everybody else there is no such host.
             Err(KubernetesError::Forbidden(status)) => {

@@ -16,13 +16,14 @@ use utoipa::IntoParams;
 
 use super::Spoken;
 use crate::{
-    app::{App, Ordered, state},
-    extract::{self, Bearer, DepartmentName, DepartmentPath, HostPath, Query, Wait},
+    app::{App, Asked, Ordered, name_of, state},
+    extract::{Bearer, DepartmentName, DepartmentPath, Digested, HostPath, Keyed, Query, Wait},
     model::{Host, HostList, HostOrder},
     problem::{Code, Problem, ProblemDocument},
 };
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Hosts on a page unless asked otherwise, and the most.
 const PAGE: u32 = 100;
@@ -38,18 +39,21 @@ const MAX_PAGE: u32 = 500;
     params(
         ("department" = String, Path, description = "Name of the department.", example = "finance"),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the decision (RFC 7240).", example = "wait=10"),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
+            description = "A key of the caller's own making, instead of `name`: whoever sends the same request with the same key again gets the host that the first one has created. Kept as long as the host.",
+            example = "8e03978e-40d5-43dd-bc93-6894a57f9324"),
         ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
     ),
     request_body = HostOrder,
     responses(
         (status = 201, description = "Granted.", body = Host,
-            headers(("Location" = String, description = "Address of the host."), ("Preference-Applied" = String, description = "How long was waited at most."))),
+            headers(("Location" = String, description = "Address of the host."), ("Preference-Applied" = String, description = "How long was waited at most."), ("Idempotency-Replayed" = String, description = "`true` where an earlier request with the same key had created it."))),
         (status = 202, description = "Ordered, not decided yet.", body = Host,
-            headers(("Location" = String, description = "Address of the host."), ("Preference-Applied" = String, description = "How long was waited at most."))),
+            headers(("Location" = String, description = "Address of the host."), ("Preference-Applied" = String, description = "How long was waited at most."), ("Idempotency-Replayed" = String, description = "`true` where an earlier request with the same key had created it."))),
         (status = 403, description = "The caller may look, but not order.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "No such department, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The name is taken; or decided against, then with `Location`.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "A field makes no sense; nothing was created.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The name is taken, or its host is being deleted; or decided against, then with `Location`.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "A field makes no sense, or the key was used with another body; nothing was created.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 504, description = "It is not known whether the host was ordered; look at `Location`.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -61,22 +65,31 @@ pub async fn create(
     bearer: Bearer,
     wait: Wait,
     Spoken(language): Spoken,
-    extract::Json(order): extract::Json<HostOrder>,
+    Keyed(key): Keyed,
+    Digested { value: mut order, digest }: Digested<HostOrder>,
 ) -> Result<Response, Problem> {
     let caller = app.caller(&bearer);
-    let location = location(&department, &order.name);
-    let created = app.order_host(&caller, &department, order).await.map_err(|problem| {
+    let name = name_of::<CloudHost>(&caller, &department, order.name.take(), key.as_ref()).await?;
+    let location = location(&department, &name);
+    let asked = Asked { key, digest };
+    let created = app.order_host(&caller, &department, &name, order, &asked).await.map_err(|problem| {
         if problem.status == StatusCode::GATEWAY_TIMEOUT { problem.located(location.clone()) } else { problem }
     })?;
+    let replayed = created.replayed.then_some(HeaderValue::from_static("true"));
     let ordered = app.await_decision(&caller, &department, created, wait.0).await?;
     let (status, host, applied) = match ordered {
         Ordered::Granted(host) => (StatusCode::CREATED, host, wait.applied()),
         Ordered::Open { host, waited } => (StatusCode::ACCEPTED, host, wait.applied().filter(|_| waited)),
         Ordered::Refused(problem) => {
-            return Err(problem.located(location).with(PREFERENCE_APPLIED, wait.applied()));
+            let applied = wait.applied();
+            return Err(problem.located(location).with(PREFERENCE_APPLIED, applied).with(REPLAYED, replayed));
         }
     };
-    let headers = [location.map(|place| (header::LOCATION, place)), applied.map(|wait| (PREFERENCE_APPLIED, wait))];
+    let headers = [
+        location.map(|place| (header::LOCATION, place)),
+        applied.map(|wait| (PREFERENCE_APPLIED, wait)),
+        replayed.map(|replayed| (REPLAYED, replayed)),
+    ];
     let body = Json(shown(&department, *host, language));
     Ok((status, AppendHeaders(headers.into_iter().flatten().collect::<Vec<_>>()), body).into_response())
 }

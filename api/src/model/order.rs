@@ -18,9 +18,11 @@ use crate::{
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HostOrder {
-    /// Name of the host: a DNS label of at most 40 characters, unique within the department.
+    /// Name of the host: a DNS label of at most 40 characters, unique within the department. Left out where the header
+    /// `Idempotency-Key` is sent, and only there: the name is then made from it.
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 40, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", example = "web-1")]
-    pub name: String,
+    pub name: Option<String>,
     /// Name for people (云主机名称), one line of at most 63 characters.
     #[serde(default)]
     #[schema(max_length = 63, example = "门户网站一号机")]
@@ -70,10 +72,11 @@ impl Default for SystemDiskOrder {
 }
 
 impl HostOrder {
-    /// Checks what becomes part of an address at the API server. Everything else is checked there, once.
-    pub fn validate(&self) -> Result<(), Problem> {
+    /// Checks what becomes part of an address at the API server, of a host called `name`. Everything else is checked
+    /// there, once.
+    pub fn validate(&self, name: &str) -> Result<(), Problem> {
         let names = [
-            ("name", HostName::parse(&self.name).is_some()),
+            ("name", HostName::parse(name).is_some()),
             ("system", is_label(&self.system)),
             ("class", is_subdomain(&self.class)),
             ("image", is_subdomain(&self.image)),
@@ -84,11 +87,11 @@ impl HostOrder {
         Problem::of_body(faults.collect()).map_or(Ok(()), Err)
     }
 
-    /// The object this order is.
-    pub fn into_object(self, department: &DepartmentName) -> CloudHost {
+    /// The object called `name` this order is.
+    pub fn into_object(self, department: &DepartmentName, name: &str) -> CloudHost {
         CloudHost {
             metadata: ObjectMeta {
-                name: Some(self.name),
+                name: Some(name.to_owned()),
                 namespace: Some(department.namespace()),
                 ..ObjectMeta::default()
             },

@@ -22,6 +22,12 @@ pub enum Code {
     NotFound,
     /// Visible, but this is not allowed.
     Forbidden,
+    /// A header says what cannot be.
+    InvalidHeader,
+    /// The key was used for another request.
+    IdempotencyKeyReused,
+    /// There is one of that name, and it is on its way out.
+    BeingDeleted,
     /// A field of the body says what cannot be.
     InvalidField,
     /// A field names an object that does not exist.
@@ -58,16 +64,20 @@ impl Code {
     /// The HTTP status it is answered with.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::MalformedJson | Self::SeveralTokens | Self::InvalidMonth | Self::InvalidParameter => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::MalformedJson
+            | Self::SeveralTokens
+            | Self::InvalidMonth
+            | Self::InvalidParameter
+            | Self::InvalidHeader => StatusCode::BAD_REQUEST,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MissingToken | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::InvalidField | Self::UnknownReference | Self::RefusedByRule => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::AlreadyExists | Self::Conflict => StatusCode::CONFLICT,
+            Self::InvalidField | Self::UnknownReference | Self::RefusedByRule | Self::IdempotencyKeyReused => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::AlreadyExists | Self::Conflict | Self::BeingDeleted => StatusCode::CONFLICT,
             Self::ContinueExpired => StatusCode::GONE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::LedgerUnavailable | Self::KubernetesUnavailable => StatusCode::SERVICE_UNAVAILABLE,

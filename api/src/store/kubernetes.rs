@@ -3,6 +3,7 @@
 
 mod access;
 mod error;
+mod user;
 mod watch;
 
 use std::{path::Path, time::Duration};

@@ -15,7 +15,7 @@ use strum::IntoEnumIterator;
 
 use super::{
     Answer, Api, request,
-    stub::{ApiServer, city, cluster, finance, host, order, status},
+    stub::{ApiServer, WHO, city, cluster, finance, host, order, status, user},
 };
 use crate::problem::{Code, Problem};
 
@@ -92,6 +92,11 @@ async fn posted(server: ApiServer, body: &str) -> Answer {
     Api::over(server).send(request(Method::POST, HOSTS, &[], body)).await
 }
 
+async fn keyed_order(name: Option<&str>, key: &str, server: ApiServer) -> Answer {
+    let body = order_with("name", name.into());
+    Api::over(server).send(request(Method::POST, HOSTS, &[("idempotency-key", key)], &body)).await
+}
+
 fn order_with(field: &str, value: Value) -> String {
     let mut order = order();
     order[field] = value;
@@ -140,6 +145,15 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     for path in ["/", HOSTS, HOST, "/v1/departments/finance/quota", "/v1/departments/finance/usage?month=soon"] {
         answers.push(api.get(path).await);
     }
+    let taken = || ordering(409, "AlreadyExists", &json!({})).on(WHO, 201, user("alice"));
+    answers.push(keyed_order(None, "", city()).await);
+    answers.push(keyed_order(Some("web-1"), "a", city()).await);
+    answers.push(keyed_order(None, "a", taken()).await);
+    let name =
+        answers.last().unwrap().json()["parameters"]["what"].as_str().unwrap().rsplit_once('/').unwrap().1.to_owned();
+    let other = taken().on(&format!("GET {}", finance(&format!("cloudhosts/{name}"))), 200, host("1", &json!({})));
+    answers.push(keyed_order(None, "a", other).await);
+    answers.push(posted(city(), &order_with("name", Value::Null)).await);
     for query in ["limit=0", "limit=many", "labels=a"] {
         answers.push(api.get(&format!("{HOSTS}?{query}")).await);
     }
