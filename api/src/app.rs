@@ -6,6 +6,7 @@ mod department;
 mod holders;
 mod host;
 mod noun;
+mod object;
 mod once;
 mod quota;
 mod usage;

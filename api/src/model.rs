@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod holders;
 pub mod host;
+pub mod host_patch;
 pub mod order;
 pub mod quota;
 pub mod usage;
@@ -12,6 +13,7 @@ pub mod words;
 pub use catalogue::Catalogue;
 pub use holders::PoolHolders;
 pub use host::{Host, HostList};
+pub use host_patch::HostPatch;
 pub use order::HostOrder;
 pub use quota::Quota;
 pub use usage::Usage;

@@ -67,8 +67,8 @@ impl Modify for BearerScheme {
 
 fn table() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Base::openapi())
-        .routes(routes!(host::create, host::list))
-        .routes(routes!(host::show, host::delete))
+        .routes(routes!(host::order::create, host::list::list))
+        .routes(routes!(host::one::show, host::one::change, host::one::delete))
         .routes(routes!(quota::show))
         .routes(routes!(usage::show))
         .routes(routes!(holders::show))

@@ -3,6 +3,7 @@
 mod book;
 mod bounds;
 mod catalogue;
+mod change;
 mod chinese;
 mod edge;
 mod list;

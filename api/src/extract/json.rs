@@ -53,20 +53,30 @@ pub fn parse_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut source = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut source).map_err(|error| {
-        let complaint = complaint::told(&shortened(&error.inner().to_string()));
         if error.inner().is_data() {
-            let path = error.path().to_string();
-            let field = if path == "." { "body".to_owned() } else { path };
-            Problem::field(&field, complaint)
-        } else {
-            Problem::new(Code::MalformedJson, [("problem", complaint)])
+            return misfit(&error);
+        }
+        // Where a word is expected, the parser takes `null` for bad JSON, which it is not.
+        let read = serde_json::from_slice::<serde_json::Value>(body).ok();
+        match read.map(serde_path_to_error::deserialize::<_, T>) {
+            Some(Err(error)) => misfit(&error),
+            _ => malformed(error.inner()),
         }
     })?;
-    source.end().map_err(|error| {
-        let complaint = complaint::told(&shortened(&error.to_string()));
-        Problem::new(Code::MalformedJson, [("problem", complaint)])
-    })?;
+    source.end().map_err(|error| malformed(&error))?;
     Ok(value)
+}
+
+/// JSON that does not say what it should.
+fn misfit(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let path = error.path().to_string();
+    let field = if path == "." { "body" } else { &path };
+    Problem::field(field, complaint::told(&shortened(&error.inner().to_string())))
+}
+
+/// No JSON.
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::new(Code::MalformedJson, [("problem", complaint::told(&shortened(&error.to_string())))])
 }
 
 fn shortened(complaint: &str) -> String {

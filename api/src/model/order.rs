@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::{Architecture, Power};
 use crate::{
     extract::{
-        DepartmentName, HostName,
+        DepartmentName, ObjectName,
         name::{is_label, is_subdomain},
     },
     problem::{Code, Fault, Problem},
@@ -17,6 +17,12 @@ use crate::{
 /// What a department asks for. Fields the API does not know are refused.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "web-1", "displayName": "门户网站一号机", "system": "portal", "class": "basic-4c8g",
+    "image": "openeuler-24.03-amd64", "zone": "extranet-public", "architecture": "amd64",
+    "systemDisk": {"tier": "standard", "size": "100Gi"}, "power": "Running",
+    "sshAuthorizedKeys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFib3V0IHNvbWUga2V5IG9mIG5vYm9keSBhdCBh"],
+}))]
 pub struct HostOrder {
     /// Name of the host: a DNS label of at most 40 characters, unique within the department. Left out where the header
     /// `Idempotency-Key` is sent, and only there: the name is then made from it.
@@ -76,7 +82,7 @@ impl HostOrder {
     /// there, once.
     pub fn validate(&self, name: &str) -> Result<(), Problem> {
         let names = [
-            ("name", HostName::parse(name).is_some()),
+            ("name", ObjectName::parse(name).is_some()),
             ("system", is_label(&self.system)),
             ("class", is_subdomain(&self.class)),
             ("image", is_subdomain(&self.image)),

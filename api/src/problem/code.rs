@@ -38,6 +38,8 @@ pub enum Code {
     AlreadyExists,
     /// Somebody else changed it meanwhile.
     Conflict,
+    /// It is no longer of the version the caller means.
+    Stale,
     /// Not a month, or one that lies ahead.
     InvalidMonth,
     /// A parameter of the address says what cannot be.
@@ -78,6 +80,7 @@ impl Code {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::AlreadyExists | Self::Conflict | Self::BeingDeleted => StatusCode::CONFLICT,
+            Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::ContinueExpired => StatusCode::GONE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::LedgerUnavailable | Self::KubernetesUnavailable => StatusCode::SERVICE_UNAVAILABLE,

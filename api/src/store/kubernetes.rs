@@ -11,11 +11,15 @@ use std::{path::Path, time::Duration};
 use http::{HeaderValue, Request, header};
 use kube::{
     Client, Config, Resource,
-    api::{DeleteParams, GetParams, ListParams, ObjectList, PostParams},
+    api::{
+        DeleteParams, GetParams, ListParams, ObjectList, Patch, PatchParams, PostParams, Preconditions,
+        ValidationDirective,
+    },
     client::ClientBuilder,
     core::request::Request as Verb,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use crate::extract::Bearer;
 
@@ -123,14 +127,39 @@ impl Caller {
         self.ask(strict(verb.create(&parameters, data)?)?).await
     }
 
-    /// Asks for the end of one object; it is gone once its finalizers are.
-    pub async fn delete<K>(&self, namespace: Option<&str>, name: &str) -> Result<(), KubernetesError>
+    /// Changes one object by a merge patch (RFC 7396), which the API server applies to whatever the object is then. A
+    /// `metadata.resourceVersion` in it is a condition: if it is another by then, this is a conflict. An unknown field is
+    /// refused.
+    pub async fn patch<K>(&self, namespace: Option<&str>, name: &str, patch: &Value) -> Result<K, KubernetesError>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let verb = Verb::new(K::url_path(&(), namespace));
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            field_validation: Some(ValidationDirective::Strict),
+            ..PatchParams::default()
+        };
+        self.ask(verb.patch(name, &parameters, &Patch::Merge(patch))?).await
+    }
+
+    /// Asks for the end of one object; it is gone once its finalizers are. With `version` only if it is still of that
+    /// resource version, else it is a conflict.
+    pub async fn delete<K>(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        version: Option<&str>,
+    ) -> Result<(), KubernetesError>
     where
         K: Resource<DynamicType = ()>,
     {
         let verb = Verb::new(K::url_path(&(), namespace));
+        let preconditions =
+            version.map(|version| Preconditions { resource_version: Some(version.to_owned()), uid: None });
+        let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
         // Answers with the object or with a Status; neither is needed.
-        self.ask::<serde_json::Value>(verb.delete(name, &DeleteParams::default())?).await.map(drop)
+        self.ask::<Value>(verb.delete(name, &parameters)?).await.map(drop)
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, KubernetesError> {

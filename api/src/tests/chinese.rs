@@ -23,9 +23,10 @@ const HOSTS: &str = "/v1/departments/finance/hosts";
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 /// Words of the notation: fields, parameters, headers and units a caller writes as they are.
-const FIXED: [&str; 21] = [
+const FIXED: [&str; 22] = [
     "Authorization",
     "Bearer",
+    "ETag",
     "GiB",
     "JSON",
     "PUT",
@@ -170,6 +171,18 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     let mine = ApiServer::default().on(&one, 200, host("1", &json!({})));
     let mine = mine.refuse(&format!("DELETE {}", finance("cloudhosts/web-1")), 403, "Forbidden");
     answers.push(Api::over(mine).send(request(Method::DELETE, HOST, &[], "")).await);
+    let changed = ApiServer::default().refuse(&format!("PATCH {}", finance("cloudhosts/web-1")), 409, "Conflict");
+    let changed = Api::over(changed);
+    for (tag, kind, body) in [
+        ("\"1\"", "application/merge-patch+json", "{}"),
+        ("1", "application/merge-patch+json", "{}"),
+        ("*", "application/json", "{}"),
+        ("*", "application/merge-patch+json", "{\"class\": null}"),
+    ] {
+        let mut patch = request(Method::PATCH, HOST, &[("if-match", tag)], body);
+        patch.headers_mut().insert("content-type", kind.parse().unwrap());
+        answers.push(changed.send(patch).await);
+    }
     let closed = ApiServer::default().refuse(&format!("GET {}", cluster("hostclasses")), 403, "Forbidden");
     answers.push(Api::over(closed).get("/v1/catalogue").await);
 

@@ -65,7 +65,7 @@ async fn a_key_becomes_the_name_and_the_digest_of_the_body_lies_on_the_object() 
     let object = sent("alice", "k-1").await;
     let name = name_of(&object);
     assert_eq!(name.len(), 22);
-    assert!(name.starts_with("h-") && crate::extract::HostName::parse(name).is_some(), "{name}");
+    assert!(name.starts_with("h-") && crate::extract::ObjectName::parse(name).is_some(), "{name}");
     assert_eq!(object["metadata"]["annotations"][DIGEST].as_str().unwrap().len(), 64);
     assert_eq!(sent("alice", "k-1").await, object, "after a restart it is the same");
     assert_ne!(name_of(&sent("alice", "k-2").await), name);
