@@ -5,6 +5,7 @@ mod create;
 mod department;
 mod holders;
 mod host;
+pub mod list;
 mod noun;
 mod object;
 mod once;

@@ -9,6 +9,7 @@ mod edge;
 mod list;
 mod once;
 mod order;
+mod pick;
 mod reports;
 mod stub;
 mod wait;

@@ -6,6 +6,7 @@ use jiyun_crds::v1alpha1::CloudHost;
 use kube::{Resource, core::NamespaceResourceScope};
 use serde::{Serialize, de::DeserializeOwned};
 
+use super::verdict::state;
 use crate::extract::DepartmentName;
 
 /// A kind whose objects live in a department's namespace.
@@ -14,10 +15,17 @@ pub trait Noun:
 {
     /// The letter that begins a name made from an idempotency key.
     const LETTER: char;
+
+    /// How far the platform has come with it, in one word.
+    fn state_word(&self) -> &'static str;
 }
 
 impl Noun for CloudHost {
     const LETTER: char = 'h';
+
+    fn state_word(&self) -> &'static str {
+        state(self).into()
+    }
 }
 
 /// How problems name an object.

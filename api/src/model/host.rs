@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, HostRefusal};
 use jiyun_messages::Language;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition, Time};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -71,7 +71,7 @@ pub struct Host {
 }
 
 /// How far the platform has come with a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, strum::IntoStaticStr)]
 pub enum HostState {
     /// Not decided yet (待批准).
     Pending,
@@ -139,7 +139,7 @@ pub struct Condition {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostList {
-    /// The hosts, by name.
+    /// The hosts, in the order asked for.
     pub items: Vec<Host>,
     /// Where the next page starts: pass it as `continue`. Absent on the last page.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]

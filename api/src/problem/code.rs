@@ -44,6 +44,8 @@ pub enum Code {
     InvalidMonth,
     /// A parameter of the address says what cannot be.
     InvalidParameter,
+    /// There are too many to be sorted or looked through.
+    ListTooLong,
     /// The place in a list is no longer kept.
     ContinueExpired,
     /// One request too many of this caller.
@@ -76,9 +78,11 @@ impl Code {
             Self::MissingToken | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::InvalidField | Self::UnknownReference | Self::RefusedByRule | Self::IdempotencyKeyReused => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Self::InvalidField
+            | Self::UnknownReference
+            | Self::RefusedByRule
+            | Self::IdempotencyKeyReused
+            | Self::ListTooLong => StatusCode::UNPROCESSABLE_ENTITY,
             Self::AlreadyExists | Self::Conflict | Self::BeingDeleted => StatusCode::CONFLICT,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::ContinueExpired => StatusCode::GONE,

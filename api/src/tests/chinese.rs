@@ -155,14 +155,19 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     let other = taken().on(&format!("GET {}", finance(&format!("cloudhosts/{name}"))), 200, host("1", &json!({})));
     answers.push(keyed_order(None, "a", other).await);
     answers.push(posted(city(), &order_with("name", Value::Null)).await);
-    for query in ["limit=0", "limit=many", "labels=a"] {
+    for query in ["limit=0", "limit=many", "labels=a", "system=A", "state=soon", "continue=a"] {
         answers.push(api.get(&format!("{HOSTS}?{query}")).await);
     }
     let list = format!("GET {}", finance("cloudhosts"));
     for (code, reason) in [(410, "Expired"), (400, "BadRequest")] {
-        let old = ApiServer::default().refuse(&list, code, reason);
-        answers.push(Api::over(old).get(&format!("{HOSTS}?continue=a")).await);
+        let page = json!({"metadata": {"continue": "a"}, "items": [host("1", &json!({}))]});
+        let api = Api::over(ApiServer::default().on(&list, 200, page).refuse(&list, code, reason));
+        let place = api.get(HOSTS).await.json()["continue"].as_str().unwrap().to_owned();
+        answers.push(api.get(&format!("{HOSTS}?continue={place}")).await);
     }
+    let many: Vec<_> = (0..500).map(|_| host("1", &json!({}))).collect();
+    let many = ApiServer::default().on(&list, 200, json!({"metadata": {"continue": "a"}, "items": many}));
+    answers.push(Api::over(many).get(&format!("{HOSTS}?sort=-created")).await);
     answers.push(api.send(request(Method::PUT, HOST, &[], "{}")).await);
     answers.push(api.send(Request::builder().uri(HOST).body(Body::empty()).unwrap()).await);
     answers.push(api.send(request(Method::GET, HOST, &[("authorization", "Bearer b")], "")).await);
