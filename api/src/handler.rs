@@ -8,6 +8,7 @@ pub mod openapi;
 mod page;
 pub mod quota;
 pub mod usage;
+mod write;
 
 use axum::{
     Json,

@@ -5,6 +5,7 @@ mod bounds;
 mod catalogue;
 mod change;
 mod chinese;
+mod dry;
 mod edge;
 mod list;
 mod once;

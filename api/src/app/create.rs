@@ -7,7 +7,7 @@ use super::{
 use crate::{
     extract::DepartmentName,
     problem::{Code, Problem},
-    store::{Caller, KubernetesError},
+    store::{Caller, KubernetesError, Run},
 };
 
 /// Creates `object`, whose department and name are `department` and `name`.
@@ -16,9 +16,10 @@ pub(super) async fn create<K: Noun>(
     department: &DepartmentName,
     name: &str,
     object: &K,
+    run: Run,
 ) -> Result<K, Problem> {
     let what = called::<K>(department, name);
-    let error = match caller.create(Some(&department.namespace()), object).await {
+    let error = match caller.create(Some(&department.namespace()), object, run).await {
         Ok(created) => return Ok(created),
         Err(error) => error,
     };
@@ -26,7 +27,9 @@ pub(super) async fn create<K: Noun>(
         KubernetesError::Forbidden(_) => forbidden::<K>(caller, department, name, error).await,
         KubernetesError::NotFound(_) => Problem::from_kubernetes(error, named(department)),
         // A call that was cut off may have arrived.
-        KubernetesError::TimedOut { .. } | KubernetesError::Unreachable { .. } | KubernetesError::Decode { .. } => {
+        KubernetesError::TimedOut { .. } | KubernetesError::Unreachable { .. } | KubernetesError::Decode { .. }
+            if !run.is_dry() =>
+        {
             Problem::new(Code::OutcomeUnknown, [("what", what)]).because(error)
         }
         error => Problem::from_kubernetes(error, what),

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     extract::{DepartmentName, ObjectPath, Version},
     problem::{Code, Problem},
-    store::{Caller, KubernetesError},
+    store::{Caller, KubernetesError, Run},
 };
 
 impl App {
@@ -29,13 +29,14 @@ impl App {
         path: &ObjectPath,
         spec: Map<String, Value>,
         version: Option<&Version>,
+        run: Run,
     ) -> Result<K, Problem> {
         let mut wish = json!({"spec": spec});
         if let Some(version) = self.possible::<K>(caller, path, version).await? {
             wish["metadata"] = json!({"resourceVersion": version});
         }
         let ObjectPath { department, name } = path;
-        match caller.patch::<K>(Some(&department.namespace()), name.as_str(), &wish).await {
+        match caller.patch::<K>(Some(&department.namespace()), name.as_str(), &wish, run).await {
             Ok(changed) => Ok(changed),
             Err(error) => Err(refused::<K>(caller, department, name.as_str(), error, version.is_some()).await),
         }
@@ -48,10 +49,11 @@ impl App {
         caller: &Caller,
         path: &ObjectPath,
         version: Option<&Version>,
+        run: Run,
     ) -> Result<(), Problem> {
         let ObjectPath { department, name } = path;
         let only = self.possible::<K>(caller, path, version).await?;
-        match caller.delete::<K>(Some(&department.namespace()), name.as_str(), only).await {
+        match caller.delete::<K>(Some(&department.namespace()), name.as_str(), only, run).await {
             Ok(()) => Ok(()),
             Err(error) => Err(refused::<K>(caller, department, name.as_str(), error, version.is_some()).await),
         }

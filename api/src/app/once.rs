@@ -10,7 +10,7 @@ use super::noun::{Noun, called};
 use crate::{
     extract::{DepartmentName, IdempotencyKey, RequestDigest},
     problem::{Code, Problem},
-    store::{Caller, KubernetesError},
+    store::{Caller, KubernetesError, Run},
 };
 
 /// Letters and digits of a name made from a key: 100 bits, so that no two keys meet.
@@ -23,6 +23,8 @@ pub struct Asked {
     pub key: Option<IdempotencyKey>,
     /// The digest of the body.
     pub digest: RequestDigest,
+    /// Whether it is meant.
+    pub run: Run,
 }
 
 /// What came of a creation.

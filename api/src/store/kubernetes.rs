@@ -21,6 +21,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::Run;
 use crate::extract::Bearer;
 
 pub use access::Report;
@@ -117,20 +118,26 @@ impl Caller {
     }
 
     /// Creates `object`. An unknown field is refused rather than dropped (`fieldValidation=Strict`).
-    pub async fn create<K>(&self, namespace: Option<&str>, object: &K) -> Result<K, KubernetesError>
+    pub async fn create<K>(&self, namespace: Option<&str>, object: &K, run: Run) -> Result<K, KubernetesError>
     where
         K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
     {
         let data = serde_json::to_vec(object).map_err(|source| KubernetesError::Decode { source })?;
         let verb = Verb::new(K::url_path(&(), namespace));
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: run.is_dry() };
         self.ask(strict(verb.create(&parameters, data)?)?).await
     }
 
     /// Changes one object by a merge patch (RFC 7396), which the API server applies to whatever the object is then. A
     /// `metadata.resourceVersion` in it is a condition: if it is another by then, this is a conflict. An unknown field is
     /// refused.
-    pub async fn patch<K>(&self, namespace: Option<&str>, name: &str, patch: &Value) -> Result<K, KubernetesError>
+    pub async fn patch<K>(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        patch: &Value,
+        run: Run,
+    ) -> Result<K, KubernetesError>
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
@@ -138,6 +145,7 @@ impl Caller {
         let parameters = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             field_validation: Some(ValidationDirective::Strict),
+            dry_run: run.is_dry(),
             ..PatchParams::default()
         };
         self.ask(verb.patch(name, &parameters, &Patch::Merge(patch))?).await
@@ -150,6 +158,7 @@ impl Caller {
         namespace: Option<&str>,
         name: &str,
         version: Option<&str>,
+        run: Run,
     ) -> Result<(), KubernetesError>
     where
         K: Resource<DynamicType = ()>,
@@ -157,7 +166,7 @@ impl Caller {
         let verb = Verb::new(K::url_path(&(), namespace));
         let preconditions =
             version.map(|version| Preconditions { resource_version: Some(version.to_owned()), uid: None });
-        let parameters = DeleteParams { preconditions, ..DeleteParams::default() };
+        let parameters = DeleteParams { preconditions, dry_run: run.is_dry(), ..DeleteParams::default() };
         // Answers with the object or with a Status; neither is needed.
         self.ask::<Value>(verb.delete(name, &parameters)?).await.map(drop)
     }

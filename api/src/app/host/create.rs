@@ -52,7 +52,7 @@ async fn place(
         return Err(problem);
     }
     once::mark(&mut object, asked);
-    create(caller, department, name, &object).await
+    create(caller, department, name, &object, asked.run).await
 }
 
 /// What an order names and has to fit.

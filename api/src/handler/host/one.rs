@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
+    Json,
     extract::State,
     response::{AppendHeaders, IntoResponse, Response},
 };
@@ -12,10 +13,11 @@ use jiyun_crds::v1alpha1::CloudHost;
 use super::{location, shown};
 use crate::{
     app::App,
-    extract::{Bearer, IfMatch, IfNoneMatch, MergePatch, ObjectPath, etag},
-    handler::{Spoken, tagged},
-    model::{Host, HostPatch},
+    extract::{Bearer, IfMatch, IfNoneMatch, MergePatch, ObjectPath, Query, etag},
+    handler::{Spoken, tagged, write::WriteQuery},
+    model::{ChangedHost, Host, HostPatch, HostPreview},
     problem::{Problem, ProblemDocument},
+    store::Run,
 };
 
 /// One host: what was asked for, and how it stands.
@@ -57,12 +59,13 @@ pub async fn show(
     params(
         ("department" = String, Path, description = "Name of the department.", example = "finance"),
         ("name" = String, Path, description = "Name of the host.", example = "web-1"),
+        WriteQuery,
         ("If-Match" = Option<String>, Header, description = "The ETag of the version that is meant; left out: whatever is there.", example = "\"4711\""),
         ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
     ),
     request_body(content = HostPatch, content_type = "application/merge-patch+json"),
     responses(
-        (status = 200, description = "The host as it is now asked for.", body = Host, headers(("ETag" = String, description = "Its version."))),
+        (status = 200, description = "The host as it is now asked for; with `dryRun=true`, as it would be.", body = ChangedHost, headers(("ETag" = String, description = "Its version."))),
         (status = 403, description = "The caller may look, but not change it.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "No such host, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 412, description = "It is not of the version that `If-Match` names.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -77,13 +80,18 @@ pub async fn change(
     path: ObjectPath,
     bearer: Bearer,
     IfMatch(version): IfMatch,
+    Query(how): Query<WriteQuery>,
     Spoken(language): Spoken,
     MergePatch(wish): MergePatch<HostPatch>,
 ) -> Result<Response, Problem> {
     let caller = app.caller(&bearer);
-    let changed = app.change::<CloudHost>(&caller, &path, wish.into_spec(), version.as_ref()).await?;
+    let changed = app.change::<CloudHost>(&caller, &path, wish.into_spec(), version.as_ref(), how.run()).await?;
     let tag = etag(changed.metadata.resource_version.as_deref());
-    Ok(tagged(tag, None, shown(&path.department, changed, language)))
+    let host = shown(&path.department, changed, language);
+    Ok(match how.run() {
+        Run::Real => tagged(tag, None, ChangedHost::Changed(Box::new(host))),
+        Run::Dry => tagged(None, None, ChangedHost::Preview(Box::new(HostPreview { host }))),
+    })
 }
 
 /// Ends a host. It is wiped, and what it held is given back; until then it can still be looked at.
@@ -92,10 +100,12 @@ pub async fn change(
     params(
         ("department" = String, Path, description = "Name of the department.", example = "finance"),
         ("name" = String, Path, description = "Name of the host.", example = "web-1"),
+        WriteQuery,
         ("If-Match" = Option<String>, Header, description = "The ETag of the version that is meant; left out: whatever is there.", example = "\"4711\""),
         ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
     ),
     responses(
+        (status = 200, description = "With `dryRun=true`: the host that would go. Nothing was asked for.", body = HostPreview),
         (status = 202, description = "Its end is asked for.", headers(("Location" = String, description = "Address of the host, until it is gone."))),
         (status = 403, description = "The caller may look, but not end it.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "No such host, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -109,8 +119,15 @@ pub async fn delete(
     path: ObjectPath,
     bearer: Bearer,
     IfMatch(version): IfMatch,
+    Query(how): Query<WriteQuery>,
+    Spoken(language): Spoken,
 ) -> Result<Response, Problem> {
-    app.end::<CloudHost>(&app.caller(&bearer), &path, version.as_ref()).await?;
+    let caller = app.caller(&bearer);
+    app.end::<CloudHost>(&caller, &path, version.as_ref(), how.run()).await?;
+    if how.run().is_dry() {
+        let host = shown(&path.department, app.look::<CloudHost>(&caller, &path).await?, language);
+        return Ok(Json(HostPreview { host }).into_response());
+    }
     let place = location(&path.department, path.name.as_str()).map(|place| (header::LOCATION, place));
     Ok((StatusCode::ACCEPTED, AppendHeaders(place.into_iter().collect::<Vec<_>>())).into_response())
 }

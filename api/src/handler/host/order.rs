@@ -12,10 +12,13 @@ use jiyun_crds::v1alpha1::CloudHost;
 
 use super::{location, shown};
 use crate::{
-    app::{App, Asked, Ordered, name_of},
-    extract::{Bearer, DepartmentPath, Digested, Keyed, Wait},
-    handler::Spoken,
-    model::{Host, HostOrder},
+    app::{App, Ordered, name_of},
+    extract::{Bearer, DepartmentPath, Wait},
+    handler::{
+        Spoken,
+        write::{Asking, WriteQuery},
+    },
+    model::{Host, HostOrder, HostPreview},
     problem::{Problem, ProblemDocument},
 };
 
@@ -31,6 +34,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
     post, path = "/v1/departments/{department}/hosts", tag = "hosts", operation_id = "orderHost",
     params(
         ("department" = String, Path, description = "Name of the department.", example = "finance"),
+        WriteQuery,
         ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the decision (RFC 7240).", example = "wait=10"),
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
             description = "A key of the caller's own making, instead of `name`: whoever sends the same request with the same key again gets the host that the first one has created. Kept as long as the host.",
@@ -39,6 +43,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
     ),
     request_body = HostOrder,
     responses(
+        (status = 200, description = "With `dryRun=true`: what would be created. Nothing was.", body = HostPreview),
         (status = 201, description = "Granted.", body = Host,
             headers(("Location" = String, description = "Address of the host."), ("Preference-Applied" = String, description = "How long was waited at most."), ("Idempotency-Replayed" = String, description = "`true` where an earlier request with the same key had created it."))),
         (status = 202, description = "Ordered, not decided yet.", body = Host,
@@ -58,17 +63,20 @@ pub async fn create(
     bearer: Bearer,
     wait: Wait,
     Spoken(language): Spoken,
-    Keyed(key): Keyed,
-    Digested { value: mut order, digest }: Digested<HostOrder>,
+    Asking { body: mut order, asked }: Asking<HostOrder>,
 ) -> Result<Response, Problem> {
     let caller = app.caller(&bearer);
-    let name = name_of::<CloudHost>(&caller, &department, order.name.take(), key.as_ref()).await?;
+    let name = name_of::<CloudHost>(&caller, &department, order.name.take(), asked.key.as_ref()).await?;
     let location = location(&department, &name);
-    let asked = Asked { key, digest };
     let created = app.order_host(&caller, &department, &name, order, &asked).await.map_err(|problem| {
         if problem.status == StatusCode::GATEWAY_TIMEOUT { problem.located(location.clone()) } else { problem }
     })?;
     let replayed = created.replayed.then_some(HeaderValue::from_static("true"));
+    if asked.run.is_dry() {
+        let body = Json(HostPreview { host: shown(&department, created.object, language) });
+        let headers = AppendHeaders(replayed.map(|replayed| (REPLAYED, replayed)).into_iter().collect::<Vec<_>>());
+        return Ok((headers, body).into_response());
+    }
     let ordered = app.await_decision(&caller, &department, created, wait.0).await?;
     let (status, host, applied) = match ordered {
         Ordered::Granted(host) => (StatusCode::CREATED, host, wait.applied()),
