@@ -10,6 +10,7 @@ mod noun;
 mod object;
 mod once;
 mod quota;
+mod system;
 mod usage;
 mod verdict;
 
@@ -28,6 +29,7 @@ use crate::{
 
 pub use host::Ordered;
 pub use once::{Asked, name_of};
+pub use system::system_state;
 pub use verdict::state;
 
 /// The most requests that wait for a decision at once: each holds a watch at the API server. Further ones are answered

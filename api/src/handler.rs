@@ -7,6 +7,7 @@ pub mod host;
 pub mod openapi;
 mod page;
 pub mod quota;
+pub mod system;
 pub mod usage;
 mod write;
 

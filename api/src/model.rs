@@ -8,6 +8,9 @@ pub mod host_patch;
 pub mod order;
 pub mod preview;
 pub mod quota;
+pub mod system;
+pub mod system_order;
+pub mod system_patch;
 pub mod usage;
 pub mod words;
 
@@ -18,5 +21,8 @@ pub use host_patch::HostPatch;
 pub use order::HostOrder;
 pub use preview::{ChangedHost, HostPreview};
 pub use quota::Quota;
+pub use system::{ChangedSystem, System, SystemList, SystemPreview};
+pub use system_order::SystemOrder;
+pub use system_patch::SystemPatch;
 pub use usage::Usage;
 pub use words::{Architecture, Meter, Power};

@@ -25,7 +25,7 @@ use crate::{
     app::App,
     bounds::Bounds,
     extract::json::MAX_BODY,
-    handler::{catalogue, health, holders, host, openapi, openapi::Description, quota, usage},
+    handler::{catalogue, health, holders, host, openapi, openapi::Description, quota, system, usage},
     metrics::Metrics,
     middleware::{bounds, observe, panic, problems, request_id, time_limit},
     problem::{Code, Problem},
@@ -36,7 +36,7 @@ use crate::{
 #[openapi(
     info(
         title = "Jiyun provisioning API",
-        description = "Orders cloud hosts on a government cloud, shows quota and cost. Every request is made in the \
+        description = "Sets up information systems and orders cloud hosts on a government cloud, shows quota and cost. Every request is made in the \
             name of the caller: the token sent here is the one the platform's API server sees. Problems are RFC 9457 \
             documents in Chinese or English.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
@@ -45,6 +45,7 @@ use crate::{
     security(("bearer" = [])),
     tags(
         (name = "hosts", description = "Cloud hosts (云主机) of a department."),
+        (name = "systems", description = "Information systems (信息系统) of a department: what hosts are for."),
         (name = "departments", description = "Quota (配额) and cost (用量账单) of a department."),
         (name = "catalogue", description = "What can be ordered (云服务目录)."),
         (name = "operations", description = "Who holds the pools (资源池占用): for platform operators."),
@@ -69,6 +70,8 @@ fn table() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Base::openapi())
         .routes(routes!(host::order::create, host::list::list))
         .routes(routes!(host::one::show, host::one::change, host::one::delete))
+        .routes(routes!(system::order::create, system::list::list))
+        .routes(routes!(system::one::show, system::one::change, system::one::delete))
         .routes(routes!(quota::show))
         .routes(routes!(usage::show))
         .routes(routes!(holders::show))

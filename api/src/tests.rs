@@ -13,6 +13,7 @@ mod order;
 mod pick;
 mod reports;
 mod stub;
+mod systems;
 mod wait;
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use axum::{
     RequestExt,
     extract::{FromRequest, Request},
 };
+use http::HeaderName;
 use serde::{Deserialize, de::DeserializeOwned};
 use utoipa::IntoParams;
 
@@ -13,6 +14,9 @@ use crate::{
     problem::Problem,
     store::Run,
 };
+
+/// Says that an earlier request with the same key has created what is answered.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// How a change is meant.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]

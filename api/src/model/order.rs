@@ -120,7 +120,8 @@ impl HostOrder {
     }
 }
 
-fn rule(field: &str) -> &'static str {
+/// The rule that the name in `field` breaks.
+pub(super) fn rule(field: &str) -> &'static str {
     match field {
         "name" | "system" => {
             "须由小写字母、数字和连字符组成，以字母或数字开头和结尾，名称不超过 40 个字符 \

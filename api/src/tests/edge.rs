@@ -12,13 +12,20 @@ use crate::router;
 
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
+const SYSTEM: &str = "/v1/departments/finance/systems/web-1";
+
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 9] = [
+const ROUTES: [(Method, &str); 14] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
     (Method::PATCH, HOST),
     (Method::DELETE, HOST),
+    (Method::POST, "/v1/departments/finance/systems"),
+    (Method::GET, "/v1/departments/finance/systems"),
+    (Method::GET, SYSTEM),
+    (Method::PATCH, SYSTEM),
+    (Method::DELETE, SYSTEM),
     (Method::GET, "/v1/departments/finance/quota"),
     (Method::GET, "/v1/departments/finance/usage"),
     (Method::GET, "/v1/pools/compute/x86/holders"),
@@ -66,6 +73,7 @@ async fn names_in_addresses_cannot_lead_elsewhere() {
         api.get(&format!("/v1/departments/{name}/hosts")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/{name}/quota")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/finance/hosts/{name}")).await.problem(404, "NotFound");
+        api.get(&format!("/v1/departments/finance/systems/{name}")).await.problem(404, "NotFound");
         api.get(&format!("/v1/pools/compute/{name}/holders")).await.problem(404, "NotFound");
         api.send(request(Method::DELETE, &format!("/v1/departments/finance/hosts/{name}"), &[], ""))
             .await

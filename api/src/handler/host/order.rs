@@ -16,14 +16,13 @@ use crate::{
     extract::{Bearer, DepartmentPath, Wait},
     handler::{
         Spoken,
-        write::{Asking, WriteQuery},
+        write::{Asking, REPLAYED, WriteQuery},
     },
     model::{Host, HostOrder, HostPreview},
     problem::{Problem, ProblemDocument},
 };
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Orders a host. The object is the request; the platform decides on it at once or when it can.
 ///
