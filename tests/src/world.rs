@@ -27,7 +27,7 @@ const POLICIES: Duration = Duration::from_secs(20);
 const UNBOUNDED: [&str; 4] = ["--caller-rate=0", "--caller-under-way=0", "--address-rate=0", "--address-under-way=0"];
 
 /// Departments of the shared world that tests take one after the other.
-const DEPARTMENTS: u32 = 80;
+const DEPARTMENTS: u32 = 100;
 
 /// Why there is no world, or something in it did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -277,6 +277,17 @@ impl World {
     /// When there is no client.
     pub fn stranger(&self) -> Result<Caller, WorldError> {
         Ok(Caller::new(http_client(&self.authority)?, &self.base, None))
+    }
+
+    /// A second API of this world, called `name`, with `arguments`; gone when it is dropped.
+    ///
+    /// # Errors
+    /// When it does not become ready in time.
+    pub async fn another_api(&self, name: &str, arguments: &[&str]) -> Result<Guest, WorldError> {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let api = self.lab.spawn_api(ApiOptions { name: name.into(), arguments, ..ApiOptions::default() })?;
+        api.wait_until_healthy("/readyz", PATIENCE).await?;
+        Ok(api)
     }
 
     /// Reads the controller's metrics.

@@ -16,6 +16,7 @@ mod suite {
     mod given_cluster;
     mod handover;
     mod interrupted;
+    mod manners;
     mod outages;
     mod pools;
     mod restored;
