@@ -38,7 +38,7 @@ use crate::{
         title = "Jiyun provisioning API",
         description = "Sets up information systems and orders cloud hosts on a government cloud, shows quota and cost. Every request is made in the \
             name of the caller: the token sent here is the one the platform's API server sees. Problems are RFC 9457 \
-            documents in Chinese or English.",
+            documents in Chinese or English. Who asks too much is answered 429, and `Retry-After` says when to come back.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     modifiers(&BearerScheme),

@@ -189,6 +189,34 @@ async fn the_document_is_served_and_the_one_in_the_repository_is_current() {
 }
 
 #[tokio::test]
+async fn every_parameter_and_every_body_of_the_document_has_an_example() {
+    let document: serde_json::Value = serde_json::from_str(&router::description().unwrap()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let shown = !parameter["example"].is_null() || !parameter["schema"]["example"].is_null();
+                assert!(shown && parameter["description"].is_string(), "{method} {path}: {parameter}");
+            }
+            for body in operation["requestBody"]["content"].as_object().into_iter().flat_map(|kinds| kinds.values()) {
+                let name = body["schema"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+                let schema = &document["components"]["schemas"][name];
+                assert!(schema["example"].is_object(), "{method} {path}: {name}");
+                // An example that the API itself would not read leads astray.
+                let example = schema["example"].to_string();
+                let read = match name {
+                    "HostOrder" => serde_json::from_str::<crate::model::HostOrder>(&example).map(drop),
+                    "HostPatch" => serde_json::from_str::<crate::model::HostPatch>(&example).map(drop),
+                    "SystemOrder" => serde_json::from_str::<crate::model::SystemOrder>(&example).map(drop),
+                    "SystemPatch" => serde_json::from_str::<crate::model::SystemPatch>(&example).map(drop),
+                    other => panic!("{other} is not known to this test"),
+                };
+                read.unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_operation_of_the_document_tells_its_problems_and_its_token() {
     let document: serde_json::Value = serde_json::from_str(&router::description().unwrap()).unwrap();
     assert_eq!(document["security"], json!([{"bearer": []}]));

@@ -42,11 +42,11 @@ pub struct HostQuery {
     #[param(example = "basic-4c8g", max_length = 63)]
     class: Option<String>,
     /// Only those in this state. For departments of at most 5,000 hosts, or 5,000 of the system and class asked for.
-    #[param(inline)]
+    #[param(inline, example = "Ready")]
     state: Option<HostState>,
     /// The order: `name`, or `-created` for the newest first; left out: `name`. `-created` is for at most 5,000 hosts, as
     /// `state` is.
-    #[param(inline)]
+    #[param(inline, example = "-created")]
     sort: Option<Sort>,
 }
 
@@ -70,7 +70,7 @@ impl HostQuery {
     params(
         ("department" = String, Path, description = "Name of the department.", example = "finance"),
         HostQuery,
-        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     responses(
         (status = 200, description = "A page of hosts.", body = HostList),

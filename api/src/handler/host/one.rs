@@ -27,7 +27,7 @@ use crate::{
         ("department" = String, Path, description = "Name of the department.", example = "finance"),
         ("name" = String, Path, description = "Name of the host.", example = "web-1"),
         ("If-None-Match" = Option<String>, Header, description = "ETags of what the caller has: 304 if it is still that.", example = "\"4711\""),
-        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     responses(
         (status = 200, description = "The host.", body = Host, headers(("ETag" = String, description = "Its version: changes whenever what is asked for or how it stands does."))),
@@ -61,7 +61,7 @@ pub async fn show(
         ("name" = String, Path, description = "Name of the host.", example = "web-1"),
         WriteQuery,
         ("If-Match" = Option<String>, Header, description = "The ETag of the version that is meant; left out: whatever is there.", example = "\"4711\""),
-        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     request_body(content = HostPatch, content_type = "application/merge-patch+json"),
     responses(
@@ -102,7 +102,7 @@ pub async fn change(
         ("name" = String, Path, description = "Name of the host.", example = "web-1"),
         WriteQuery,
         ("If-Match" = Option<String>, Header, description = "The ETag of the version that is meant; left out: whatever is there.", example = "\"4711\""),
-        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     responses(
         (status = 200, description = "With `dryRun=true`: the host that would go. Nothing was asked for.", body = HostPreview),

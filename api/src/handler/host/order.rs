@@ -38,7 +38,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
             description = "A key of the caller's own making, instead of `name`: whoever sends the same request with the same key again gets the host that the first one has created. Kept as long as the host.",
             example = "8e03978e-40d5-43dd-bc93-6894a57f9324"),
-        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     request_body = HostOrder,
     responses(

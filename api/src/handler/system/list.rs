@@ -29,7 +29,7 @@ pub struct SystemQuery {
     #[param(rename = "continue", example = "eyJsaXN0IjoiNWY0ZGNjM2I1YWE3NjVkNiJ9")]
     next: Option<String>,
     /// The order: `name`, or `-created` for the newest first; left out: `name`. `-created` is for at most 5,000 systems.
-    #[param(inline)]
+    #[param(inline, example = "-created")]
     sort: Option<Sort>,
 }
 
@@ -47,7 +47,7 @@ impl SystemQuery {
     params(
         ("department" = String, Path, description = "Name of the department.", example = "finance"),
         SystemQuery,
-        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     responses(
         (status = 200, description = "A page of systems.", body = SystemList),

@@ -28,7 +28,7 @@ use crate::{
         ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$",
             description = "A key of the caller's own making, instead of `name`: whoever sends the same request with the same key again gets the system that the first one has created. Kept as long as the system.",
             example = "0b7c6b1e-8a4a-4a43-9c5e-2f1f0a3a9b11"),
-        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     request_body = SystemOrder,
     responses(
