@@ -1,10 +1,16 @@
 //! What the API does, between the handlers (HTTP) and the stores (API server, ledger). One noun a file.
 
 mod catalogue;
+mod create;
 mod department;
 mod holders;
 mod host;
+pub mod list;
+mod noun;
+mod object;
+mod once;
 mod quota;
+mod system;
 mod usage;
 mod verdict;
 
@@ -22,6 +28,8 @@ use crate::{
 };
 
 pub use host::Ordered;
+pub use once::{Asked, name_of};
+pub use system::system_state;
 pub use verdict::state;
 
 /// The most requests that wait for a decision at once: each holds a watch at the API server. Further ones are answered

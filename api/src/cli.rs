@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bounds::BoundOptions;
+
 /// Jiyun's provisioning API: the caller's own token in, the controller's decision out.
 #[derive(Debug, Parser)]
 #[command(name = "jiyun-api", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -14,6 +16,9 @@ pub struct Cli {
     /// Serving.
     #[command(flatten)]
     pub serve: Option<Serve>,
+    /// How much one caller may ask for. Not among the above, since those are there or not by what is given of them.
+    #[command(flatten)]
+    pub bounds: BoundOptions,
 }
 
 /// What the program does besides serving.
@@ -86,6 +91,15 @@ mod tests {
         ]);
         let serve = cli.unwrap().serve.unwrap();
         assert_eq!(serve.ledger_endpoints, ["https://a:2379", "https://b:2379"]);
+    }
+
+    #[test]
+    fn bounds_have_defaults_and_can_be_switched_off() {
+        let addresses = ["--kubernetes-url=u", "--kubernetes-ca=ca", "--ledger-endpoints=e"];
+        let bounds = |further: &[&str]| parse(&[&addresses, further].concat()).map(|cli| cli.bounds);
+        assert_eq!(bounds(&[]).unwrap().caller_rate, 20);
+        assert_eq!(bounds(&["--caller-rate=0"]).unwrap().caller_rate, 0);
+        assert!(bounds(&["--caller-burst=0"]).is_err(), "nothing would ever be let in");
     }
 
     #[test]

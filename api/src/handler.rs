@@ -5,12 +5,22 @@ pub mod health;
 pub mod holders;
 pub mod host;
 pub mod openapi;
+mod page;
 pub mod quota;
+pub mod system;
 pub mod usage;
+mod write;
 
-use axum::extract::FromRequestParts;
-use http::{header, request::Parts};
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    response::{AppendHeaders, IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header, request::Parts};
 use jiyun_messages::Language;
+use serde::Serialize;
+
+use crate::extract::IfNoneMatch;
 
 /// The language the caller would like, by `Accept-Language`.
 #[derive(Clone, Copy, Debug)]
@@ -30,4 +40,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Spoken {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
         Ok(Self::from_headers(&parts.headers))
     }
+}
+
+/// 200 with `body`, of the version that `tag` names; 304 without it, if the caller has that already. The same version reads
+/// differently in another language, which `Vary` says.
+fn tagged<T: Serialize>(tag: Option<HeaderValue>, known: Option<&IfNoneMatch>, body: T) -> Response {
+    let unchanged = tag.as_ref().zip(known).is_some_and(|(tag, known)| known.has(tag));
+    let tag = tag.map(|tag| (header::ETAG, tag));
+    let headers = [Some((header::VARY, HeaderValue::from_static("accept-language"))), tag];
+    let headers = AppendHeaders(headers.into_iter().flatten().collect::<Vec<_>>());
+    if unchanged {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, Json(body)).into_response()
 }

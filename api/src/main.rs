@@ -1,6 +1,7 @@
 //! The program `jiyun-api`: serves the provisioning API, or prints its description.
 
 mod app;
+mod bounds;
 mod cli;
 mod extract;
 mod handler;
@@ -19,13 +20,16 @@ use std::{error::Error, fs, io::Write, path::Path, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
 
-use crate::cli::{Cli, Command};
+use crate::{
+    bounds::BoundOptions,
+    cli::{Cli, Command},
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match (cli.command, cli.serve) {
         (Some(Command::Openapi { check }), _) => openapi(check.as_deref()),
-        (None, Some(options)) => serve(options),
+        (None, Some(options)) => serve(options, &cli.bounds),
         (None, None) => Cli::command().error(ErrorKind::MissingRequiredArgument, "nothing to do; see --help").exit(),
     };
     match outcome {
@@ -39,12 +43,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(options: cli::Serve) -> Result<(), Box<dyn Error>> {
+fn serve(options: cli::Serve, bounds: &BoundOptions) -> Result<(), Box<dyn Error>> {
     telemetry::start();
     // Fails only if there is a provider already, which would be this one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(server::serve(options))?;
+    runtime.block_on(server::serve(options, bounds))?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use http::{Method, StatusCode};
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
-use crate::app::App;
+use crate::{app::App, bounds::Bound};
 
 /// Upper bounds in seconds: calls at the API server take milliseconds, waiting for a decision takes up to a minute.
 const BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 90.0];
@@ -16,6 +16,7 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     duration: HistogramVec,
+    refused: IntCounterVec,
     ledger_revision: IntGauge,
     ledger_lag: IntGauge,
 }
@@ -33,6 +34,10 @@ impl Metrics {
                 .buckets(BUCKETS.to_vec()),
             &["route", "method"],
         )?;
+        let refused = IntCounterVec::new(
+            Opts::new("jiyun_api_refused_requests_total", "Requests answered 429, by the bound they ran into."),
+            &["bound"],
+        )?;
         let ledger_revision =
             IntGauge::new("jiyun_api_ledger_revision", "The last entry of the ledger that arrived here.")?;
         let ledger_lag = IntGauge::new(
@@ -41,9 +46,10 @@ impl Metrics {
         )?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(duration.clone()))?;
+        registry.register(Box::new(refused.clone()))?;
         registry.register(Box::new(ledger_revision.clone()))?;
         registry.register(Box::new(ledger_lag.clone()))?;
-        Ok(Self { registry, requests, duration, ledger_revision, ledger_lag })
+        Ok(Self { registry, requests, duration, refused, ledger_revision, ledger_lag })
     }
 
     /// Counts one answer. `route` is the pattern, so names of departments and hosts make no series of their own.
@@ -52,6 +58,11 @@ impl Metrics {
         let class = format!("{}xx", status.as_u16() / 100);
         self.requests.with_label_values(&[route, method, &class]).inc();
         self.duration.with_label_values(&[route, method]).observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts one request that ran into `bound`.
+    pub fn refuse(&self, bound: Bound) {
+        self.refused.with_label_values(&[<&'static str>::from(bound)]).inc();
     }
 
     /// All figures in the text format, the ledger's as of now.

@@ -1,5 +1,6 @@
-//! What happens around every request: its number, its log line, its figures, its time limit, its problem document.
+//! What happens around every request: its number, its log line, its figures, its caller's bounds, its time limit, its problem document.
 
+pub mod bounds;
 pub mod observe;
 pub mod panic;
 pub mod problems;

@@ -107,6 +107,11 @@ impl Problem {
         Self::new(Code::NotFound, [("what", what.into())])
     }
 
+    /// Whether it is the problem `code`.
+    pub fn is(&self, code: Code) -> bool {
+        self.fault.code == <&'static str>::from(code)
+    }
+
     /// Names the field the problem is about.
     pub fn about(mut self, field: impl Into<String>) -> Self {
         self.fault.field = Some(field.into());

@@ -23,10 +23,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     app::App,
+    bounds::Bounds,
     extract::json::MAX_BODY,
-    handler::{catalogue, health, holders, host, openapi, openapi::Description, quota, usage},
+    handler::{catalogue, health, holders, host, openapi, openapi::Description, quota, system, usage},
     metrics::Metrics,
-    middleware::{observe, panic, problems, request_id, time_limit},
+    middleware::{bounds, observe, panic, problems, request_id, time_limit},
     problem::{Code, Problem},
 };
 
@@ -35,15 +36,16 @@ use crate::{
 #[openapi(
     info(
         title = "Jiyun provisioning API",
-        description = "Orders cloud hosts on a government cloud, shows quota and cost. Every request is made in the \
+        description = "Sets up information systems and orders cloud hosts on a government cloud, shows quota and cost. Every request is made in the \
             name of the caller: the token sent here is the one the platform's API server sees. Problems are RFC 9457 \
-            documents in Chinese or English.",
+            documents in Chinese or English. Who asks too much is answered 429, and `Retry-After` says when to come back.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     modifiers(&BearerScheme),
     security(("bearer" = [])),
     tags(
         (name = "hosts", description = "Cloud hosts (云主机) of a department."),
+        (name = "systems", description = "Information systems (信息系统) of a department: what hosts are for."),
         (name = "departments", description = "Quota (配额) and cost (用量账单) of a department."),
         (name = "catalogue", description = "What can be ordered (云服务目录)."),
         (name = "operations", description = "Who holds the pools (资源池占用): for platform operators."),
@@ -66,8 +68,10 @@ impl Modify for BearerScheme {
 
 fn table() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Base::openapi())
-        .routes(routes!(host::create, host::list))
-        .routes(routes!(host::show, host::delete))
+        .routes(routes!(host::order::create, host::list::list))
+        .routes(routes!(host::one::show, host::one::change, host::one::delete))
+        .routes(routes!(system::order::create, system::list::list))
+        .routes(routes!(system::one::show, system::one::change, system::one::delete))
         .routes(routes!(quota::show))
         .routes(routes!(usage::show))
         .routes(routes!(holders::show))
@@ -83,15 +87,16 @@ pub fn description() -> Result<String, serde_json::Error> {
 }
 
 /// Everything departments can reach.
-pub fn public(app: Arc<App>, metrics: Arc<Metrics>) -> Result<Router, serde_json::Error> {
+pub fn public(app: Arc<App>, metrics: Arc<Metrics>, bounds: Arc<Bounds>) -> Result<Router, serde_json::Error> {
     let description = Description(description()?.into());
     let (router, _) = table().split_for_parts();
     // From the outside in. A panic becomes a problem, a problem its document, and both are logged under the number.
     let around = ServiceBuilder::new()
         .layer(from_fn(request_id::layer))
-        .layer(from_fn_with_state(metrics, observe::layer))
+        .layer(from_fn_with_state(Arc::clone(&metrics), observe::layer))
         .layer(from_fn(problems::layer))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| panic::answer(panic.as_ref())))
+        .layer(from_fn_with_state((bounds, metrics), bounds::layer))
         .layer(from_fn(time_limit::layer))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(Extension(description));

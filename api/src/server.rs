@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use self::certificate::Certificate;
 use crate::{
     app::App,
+    bounds::{BoundOptions, Bounds},
     cli::Serve,
     metrics::Metrics,
     router,
@@ -73,7 +74,7 @@ pub enum ServeError {
 }
 
 /// Serves until told to stop by SIGTERM or SIGINT.
-pub async fn serve(options: Serve) -> Result<(), ServeError> {
+pub async fn serve(options: Serve, bounds: &BoundOptions) -> Result<(), ServeError> {
     let certificate = match (&options.tls_cert, &options.tls_key) {
         (Some(cert), Some(key)) => {
             Some(Certificate::load(cert.clone(), key.clone()).await.map_err(ServeError::Certificate)?)
@@ -87,7 +88,7 @@ pub async fn serve(options: Serve) -> Result<(), ServeError> {
     let book = follower::follow(address(&options)).await?;
     let app = Arc::new(App::new(kubernetes, Arc::new(book), stopping.clone()));
     let metrics = Arc::new(Metrics::new()?);
-    let public = router::public(Arc::clone(&app), Arc::clone(&metrics))?;
+    let public = router::public(Arc::clone(&app), Arc::clone(&metrics), Arc::new(Bounds::new(bounds)))?;
     let private = router::private(app, metrics);
 
     let handle = Handle::new();
@@ -149,7 +150,7 @@ async fn listen(
     server.http_builder().http1().header_read_timeout(HEADERS);
     // An order is small; a header list beyond this is no order.
     server.http_builder().http2().max_header_list_size(64 * 1024).max_concurrent_streams(100);
-    let service = router.into_make_service();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     // Without it, the first answer of a connection waits some 40 ms for the caller's delayed acknowledgement.
     let plain = NoDelayAcceptor::new();
     let outcome = match certificate {

@@ -3,6 +3,8 @@
 pub mod book;
 pub mod follower;
 pub mod kubernetes;
+mod run;
 
 pub use book::{Book, BookError, Reading};
 pub use kubernetes::{Caller, Kubernetes, KubernetesError, Report};
+pub use run::Run;

@@ -1,13 +1,19 @@
 //! Tests of the whole API over a stub API server and a ledger in memory; no socket is opened.
 
 mod book;
+mod bounds;
 mod catalogue;
+mod change;
 mod chinese;
+mod dry;
 mod edge;
 mod list;
+mod once;
 mod order;
+mod pick;
 mod reports;
 mod stub;
+mod systems;
 mod wait;
 
 use std::sync::Arc;
@@ -21,6 +27,7 @@ use tower::ServiceExt;
 use self::{book::StillBook, stub::ApiServer};
 use crate::{
     app::App,
+    bounds::{BoundOptions, Bounds},
     metrics::Metrics,
     router,
     store::{Book, Kubernetes},
@@ -35,6 +42,7 @@ struct Api {
     stopping: CancellationToken,
     app: Arc<App>,
     metrics: Arc<Metrics>,
+    bounds: Arc<Bounds>,
 }
 
 /// What came back.
@@ -55,11 +63,16 @@ impl Api {
         let stopping = CancellationToken::new();
         let kubernetes = Kubernetes::over(stub::client(&server));
         let app = Arc::new(App::new(kubernetes, Arc::new(book), stopping.clone()));
-        Self { server, stopping, app, metrics: Arc::new(Metrics::new().unwrap()) }
+        let bounds = Arc::new(Bounds::new(&BoundOptions::NONE));
+        Self { server, stopping, app, metrics: Arc::new(Metrics::new().unwrap()), bounds }
+    }
+
+    fn bounded(self, options: &BoundOptions) -> Self {
+        Self { bounds: Arc::new(Bounds::new(options)), ..self }
     }
 
     fn public(&self) -> Router {
-        router::public(Arc::clone(&self.app), Arc::clone(&self.metrics)).unwrap()
+        router::public(Arc::clone(&self.app), Arc::clone(&self.metrics), Arc::clone(&self.bounds)).unwrap()
     }
 
     fn private(&self) -> Router {

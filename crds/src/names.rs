@@ -22,6 +22,10 @@ pub const ANNOTATION_REQUESTED_BY: &str = "jiyun.io/requested-by";
 /// Annotation: groups of that user at that moment, comma-separated; written by an admission policy only.
 pub const ANNOTATION_REQUESTED_BY_GROUPS: &str = "jiyun.io/requested-by-groups";
 
+/// Annotation: digest of the request that created the object with an `Idempotency-Key`, by which the API knows that
+/// request again (SHA-256, hexadecimal).
+pub const ANNOTATION_REQUEST_DIGEST: &str = "jiyun.io/request-digest";
+
 /// Annotation: this object is in the hands of a `Handover` (value: `<handover>/<name of the object that hands over>`).
 /// Meanwhile its spec stays as it is, and nothing is asked for it; written and taken off by the platform only.
 pub const ANNOTATION_HANDOVER: &str = "jiyun.io/handover";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// An order with the choices most tests make: 2C4G on x86, 40 GiB, in the public extranet.
+/// An order with the choices most tests make: 2C4G on x86, 40 GiB, in the public extranet, free to be deleted.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// Name of the host.
@@ -53,7 +53,7 @@ impl Order {
         json!({
             "name": self.name, "system": self.system, "class": self.class, "image": self.image, "zone": self.zone,
             "architecture": self.architecture, "systemDisk": {"tier": self.tier, "size": self.size},
-            "power": self.power,
+            "power": self.power, "deletionProtection": "Disabled",
         })
     }
 
@@ -66,6 +66,7 @@ impl Order {
                 "systemRef": {"name": self.system}, "classRef": {"name": self.class},
                 "imageRef": {"name": self.image}, "zoneRef": {"name": self.zone}, "architecture": self.architecture,
                 "systemDisk": {"tier": self.tier, "size": self.size}, "power": self.power,
+                "deletionProtection": "Disabled",
             },
         })
     }

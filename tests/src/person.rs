@@ -57,6 +57,12 @@ impl Caller {
         Self { token, ..self.clone() }
     }
 
+    /// The same caller at another program of the same city.
+    #[must_use]
+    pub fn at(&self, base: impl Into<String>) -> Self {
+        Self { base: base.into(), ..self.clone() }
+    }
+
     /// A request to build upon.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
@@ -94,6 +100,19 @@ impl Caller {
         let mut request = self.request(Method::POST, path).header("accept-language", "en").json(body);
         if wait > 0 {
             request = request.header("prefer", format!("wait={wait}"));
+        }
+        self.send(request).await
+    }
+
+    /// PATCH with a merge patch, in English; `version` is an entity tag, empty for none.
+    ///
+    /// # Errors
+    /// When the API cannot be reached.
+    pub async fn patch(&self, path: &str, wish: &Value, version: &str) -> Result<Answer, reqwest::Error> {
+        let mut request = self.request(Method::PATCH, path).header("accept-language", "en");
+        request = request.header("content-type", "application/merge-patch+json").body(wish.to_string());
+        if !version.is_empty() {
+            request = request.header("if-match", version);
         }
         self.send(request).await
     }

@@ -22,8 +22,12 @@ pub const PATIENCE: Duration = Duration::from_mins(1);
 /// How long after their installation admission policies may be in force in part: some seconds on a busy machine.
 const POLICIES: Duration = Duration::from_secs(20);
 
+/// The suite and the benchmarks order as fast as they can, all from one address and many with one token: how much a caller
+/// may ask for is tested apart.
+const UNBOUNDED: [&str; 4] = ["--caller-rate=0", "--caller-under-way=0", "--address-rate=0", "--address-under-way=0"];
+
 /// Departments of the shared world that tests take one after the other.
-const DEPARTMENTS: u32 = 80;
+const DEPARTMENTS: u32 = 100;
 
 /// Why there is no world, or something in it did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +144,11 @@ impl World {
             ..controller
         };
         let controller = lab.spawn_controller(controller).await?;
-        let api = lab.spawn_api(ApiOptions { environment, ..ApiOptions::default() })?;
+        let api = lab.spawn_api(ApiOptions {
+            environment,
+            arguments: UNBOUNDED.map(Into::into).into(),
+            ..ApiOptions::default()
+        })?;
         let authority = std::fs::read(lab.authority())?;
         let base = api.url().ok_or(WorldError::NoAddress)?;
         for guest in [&controller, &api] {
@@ -269,6 +277,17 @@ impl World {
     /// When there is no client.
     pub fn stranger(&self) -> Result<Caller, WorldError> {
         Ok(Caller::new(http_client(&self.authority)?, &self.base, None))
+    }
+
+    /// A second API of this world, called `name`, with `arguments`; gone when it is dropped.
+    ///
+    /// # Errors
+    /// When it does not become ready in time.
+    pub async fn another_api(&self, name: &str, arguments: &[&str]) -> Result<Guest, WorldError> {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let api = self.lab.spawn_api(ApiOptions { name: name.into(), arguments, ..ApiOptions::default() })?;
+        api.wait_until_healthy("/readyz", PATIENCE).await?;
+        Ok(api)
     }
 
     /// Reads the controller's metrics.

@@ -16,6 +16,7 @@ mod suite {
     mod given_cluster;
     mod handover;
     mod interrupted;
+    mod manners;
     mod orders;
     mod outages;
     mod pools;

@@ -40,7 +40,12 @@ fn fault(what: &str) -> Option<String> {
         let expected = rest.rsplit_once(", expected ").and_then(|(_, expected)| notion(expected));
         return Some(expected.map_or_else(|| "类型不对".to_owned(), |expected| format!("类型不对，应为{expected}")));
     }
-    let further = [("invalid length", "长度不对"), ("invalid value", "取值不对"), ("invalid digit", "须为非负整数")];
+    let further = [
+        ("invalid length", "长度不对"),
+        ("invalid value", "取值不对"),
+        ("invalid digit", "须为非负整数"),
+        ("was not `true` or `false`", "须为 `true` 或 `false`"),
+    ];
     further.into_iter().find(|(said, _)| what.contains(said)).map(|(_, chinese)| chinese.to_owned())
 }
 
@@ -84,6 +89,7 @@ mod tests {
             (r#"invalid type: string "a", expected u16"#, "类型不对，应为整数"),
             ("expected value at line 1 column 5", "语法有误（第 1 行第 5 列）"),
             ("Failed to deserialize query string: limit: invalid digit found in string", "须为非负整数"),
+            ("dryRun: provided string was not `true` or `false`", "须为 `true` 或 `false`"),
             ("who knows", "无法识别"),
         ] {
             assert_eq!(told(english), format!("{chinese} ({english})"));

@@ -35,11 +35,11 @@ impl std::fmt::Display for DepartmentName {
     }
 }
 
-/// A cloud host's name.
+/// The name of a cloud host or an information system.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostName(String);
+pub struct ObjectName(String);
 
-impl HostName {
+impl ObjectName {
     /// The name, if it can be one.
     pub fn parse(text: &str) -> Option<Self> {
         (is_label(text) && text.len() <= MAX_NAME_LENGTH).then(|| Self(text.to_owned()))
@@ -51,7 +51,7 @@ impl HostName {
     }
 }
 
-impl std::fmt::Display for HostName {
+impl std::fmt::Display for ObjectName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
@@ -79,10 +79,10 @@ mod tests {
     #[test]
     fn only_labels_become_part_of_an_address() {
         for good in ["a", "web-1", "0a"] {
-            assert!(HostName::parse(good).is_some(), "{good}");
+            assert!(ObjectName::parse(good).is_some(), "{good}");
         }
         for bad in ["", "-a", "a-", "A", "a.b", "a/b", "..", "a%2fb", "a?x", "a#", "名称", "a\n", &"a".repeat(41)] {
-            assert!(HostName::parse(bad).is_none(), "{bad}");
+            assert!(ObjectName::parse(bad).is_none(), "{bad}");
             assert!(DepartmentName::parse(bad).is_none(), "{bad}");
         }
     }

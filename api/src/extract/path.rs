@@ -3,7 +3,7 @@
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
 
-use super::name::{DepartmentName, HostName, is_subdomain};
+use super::name::{DepartmentName, ObjectName, is_subdomain};
 use crate::problem::Problem;
 
 /// `/v1/departments/{department}/...`
@@ -19,23 +19,23 @@ impl<S: Send + Sync> FromRequestParts<S> for DepartmentPath {
     }
 }
 
-/// `/v1/departments/{department}/hosts/{name}`
+/// `/v1/departments/{department}/{hosts,systems}/{name}`
 #[derive(Clone, Debug)]
-pub struct HostPath {
+pub struct ObjectPath {
     /// The department.
     pub department: DepartmentName,
-    /// The host.
-    pub host: HostName,
+    /// The host or the information system.
+    pub name: ObjectName,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for HostPath {
+impl<S: Send + Sync> FromRequestParts<S> for ObjectPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Path((department, host)) =
+        let Path((department, name)) =
             Path::<(String, String)>::from_request_parts(parts, state).await.map_err(|_| nowhere(parts))?;
-        let (department, host) = (DepartmentName::parse(&department), HostName::parse(&host));
-        department.zip(host).map(|(department, host)| Self { department, host }).ok_or_else(|| nowhere(parts))
+        let (department, name) = (DepartmentName::parse(&department), ObjectName::parse(&name));
+        department.zip(name).map(|(department, name)| Self { department, name }).ok_or_else(|| nowhere(parts))
     }
 }
 

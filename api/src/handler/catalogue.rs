@@ -14,7 +14,7 @@ use crate::{
 /// What can be ordered and what it costs: host classes, images, network zones, prices.
 #[utoipa::path(
     get, path = "/v1/catalogue", tag = "catalogue", operation_id = "showCatalogue",
-    params(("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`")),
+    params(("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en")),
     responses(
         (status = 200, description = "The catalogue.", body = Catalogue),
         (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),

@@ -32,7 +32,7 @@ pub struct HoldersQuery {
         ("kind" = String, Path, description = "`compute` or `storage`.", example = "compute", pattern = "^(compute|storage)$"),
         ("pool" = String, Path, description = "Name of the pool.", example = "hygon"),
         HoldersQuery,
-        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     responses(
         (status = 200, description = "The pool at one revision of the ledger.", body = PoolHolders),

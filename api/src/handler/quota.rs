@@ -18,7 +18,7 @@ use crate::{
     get, path = "/v1/departments/{department}/quota", tag = "departments", operation_id = "showQuota",
     params(
         ("department" = String, Path, description = "Name of the department.", example = "finance"),
-        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     responses(
         (status = 200, description = "The quota at one revision of the ledger.", body = Quota),

@@ -27,6 +27,7 @@ pub struct UsageQuery {
     #[param(example = "2026-11", pattern = "^[0-9]{4}-[0-9]{2}$")]
     month: Option<String>,
     /// The form; left out: as `Accept` says.
+    #[param(inline, example = "csv")]
     format: Option<Form>,
 }
 
@@ -48,7 +49,7 @@ pub enum Form {
     params(
         ("department" = String, Path, description = "Name of the department.", example = "finance"),
         UsageQuery,
-        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`"),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     responses(
         (status = 200, description = "The month at one revision of the ledger.", content(

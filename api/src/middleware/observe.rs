@@ -7,6 +7,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use http::StatusCode;
 use tracing::Instrument;
 
 use super::request_id::RequestId;
@@ -27,8 +28,15 @@ pub async fn layer(State(metrics): State<Arc<Metrics>>, request: Request, next: 
     let (status, elapsed) = (response.status(), begun.elapsed());
     metrics.observe(route, &method, status, elapsed);
     let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(
-        || tracing::info!(target: "access", %method, route, status = status.as_u16(), duration_ms, "request"),
-    );
+    // Whoever runs wild is counted, and fills no log.
+    let one_too_many = status == StatusCode::TOO_MANY_REQUESTS;
+    let status = status.as_u16();
+    span.in_scope(|| {
+        if one_too_many {
+            tracing::debug!(target: "access", %method, route, status, duration_ms, "request");
+        } else {
+            tracing::info!(target: "access", %method, route, status, duration_ms, "request");
+        }
+    });
     response
 }

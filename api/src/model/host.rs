@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, HostRefusal};
 use jiyun_messages::Language;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition, Time};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Architecture, Power};
+use super::{Architecture, DeletionProtection, Power};
 use crate::problem::{
     document::{facts, sentence},
     refused::figures,
@@ -44,8 +44,14 @@ pub struct Host {
     pub system_disk: SystemDisk,
     /// Whether it is to run.
     pub power: Power,
+    /// Whether it is kept from being deleted; `Disabled` counts once it was decided.
+    pub deletion_protection: DeletionProtection,
     /// How far the platform has come with it.
     pub state: HostState,
+    /// The order (申请单) that people decide about, or decided against.
+    #[schema(example = "web-1-3f2a9c01")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
     /// Network addresses while it runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
@@ -71,7 +77,7 @@ pub struct Host {
 }
 
 /// How far the platform has come with a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, strum::IntoStaticStr)]
 pub enum HostState {
     /// Not decided yet (待批准).
     Pending,
@@ -139,7 +145,7 @@ pub struct Condition {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostList {
-    /// The hosts, by name.
+    /// The hosts, in the order asked for.
     pub items: Vec<Host>,
     /// Where the next page starts: pass it as `continue`. Absent on the last page.
     #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
@@ -153,7 +159,7 @@ impl Host {
     /// The host behind `object`, for a reader of `language`.
     pub fn new(department: &str, object: CloudHost, state: HostState, language: Language) -> Self {
         let CloudHost { metadata, spec, status } = object;
-        let CloudHostStatus { conditions, claim_id, addresses, refusal, .. } = status.unwrap_or_default();
+        let CloudHostStatus { conditions, claim_id, addresses, refusal, order_ref, .. } = status.unwrap_or_default();
         Self {
             name: metadata.name.unwrap_or_default(),
             department: department.to_owned(),
@@ -166,7 +172,9 @@ impl Host {
             architecture: spec.architecture.into(),
             system_disk: SystemDisk { tier: spec.system_disk.tier, size: spec.system_disk.size.to_string() },
             power: spec.power.into(),
+            deletion_protection: spec.deletion_protection.into(),
             state,
+            order: order_ref.map(|order| order.name),
             addresses,
             claim: claim_id,
             refusal: refusal.map(|refusal| RefusalView::new(&refusal, language)),

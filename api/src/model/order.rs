@@ -5,10 +5,10 @@ use kube::core::ObjectMeta;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Architecture, Power};
+use super::{Architecture, DeletionProtection, Power};
 use crate::{
     extract::{
-        DepartmentName, HostName,
+        DepartmentName, ObjectName,
         name::{is_label, is_subdomain},
     },
     problem::{Code, Fault, Problem},
@@ -17,10 +17,18 @@ use crate::{
 /// What a department asks for. Fields the API does not know are refused.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(example = json!({
+    "name": "web-1", "displayName": "门户网站一号机", "system": "portal", "class": "basic-4c8g",
+    "image": "openeuler-24.03-amd64", "zone": "extranet-public", "architecture": "amd64",
+    "systemDisk": {"tier": "standard", "size": "100Gi"}, "power": "Running",
+    "sshAuthorizedKeys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFib3V0IHNvbWUga2V5IG9mIG5vYm9keSBhdCBh"],
+}))]
 pub struct HostOrder {
-    /// Name of the host: a DNS label of at most 40 characters, unique within the department.
+    /// Name of the host: a DNS label of at most 40 characters, unique within the department. Left out where the header
+    /// `Idempotency-Key` is sent, and only there: the name is then made from it.
+    #[serde(default)]
     #[schema(min_length = 1, max_length = 40, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", example = "web-1")]
-    pub name: String,
+    pub name: Option<String>,
     /// Name for people (云主机名称), one line of at most 63 characters.
     #[serde(default)]
     #[schema(max_length = 63, example = "门户网站一号机")]
@@ -45,6 +53,9 @@ pub struct HostOrder {
     /// Whether it runs once it exists; left out: `Running`.
     #[serde(default)]
     pub power: Power,
+    /// Whether it is kept from being deleted; left out: `Enabled`. Taking it off later is decided like an order.
+    #[serde(default)]
+    pub deletion_protection: DeletionProtection,
     /// Public keys that may log in at first start, one line each as in `authorized_keys`. Cannot be changed.
     #[serde(default)]
     #[schema(max_items = 16)]
@@ -70,10 +81,11 @@ impl Default for SystemDiskOrder {
 }
 
 impl HostOrder {
-    /// Checks what becomes part of an address at the API server. Everything else is checked there, once.
-    pub fn validate(&self) -> Result<(), Problem> {
+    /// Checks what becomes part of an address at the API server, of a host called `name`. Everything else is checked
+    /// there, once.
+    pub fn validate(&self, name: &str) -> Result<(), Problem> {
         let names = [
-            ("name", HostName::parse(&self.name).is_some()),
+            ("name", ObjectName::parse(name).is_some()),
             ("system", is_label(&self.system)),
             ("class", is_subdomain(&self.class)),
             ("image", is_subdomain(&self.image)),
@@ -84,11 +96,11 @@ impl HostOrder {
         Problem::of_body(faults.collect()).map_or(Ok(()), Err)
     }
 
-    /// The object this order is.
-    pub fn into_object(self, department: &DepartmentName) -> CloudHost {
+    /// The object called `name` this order is.
+    pub fn into_object(self, department: &DepartmentName, name: &str) -> CloudHost {
         CloudHost {
             metadata: ObjectMeta {
-                name: Some(self.name),
+                name: Some(name.to_owned()),
                 namespace: Some(department.namespace()),
                 ..ObjectMeta::default()
             },
@@ -104,6 +116,7 @@ impl HostOrder {
                     size: Quantity::from(self.system_disk.size.as_str()),
                 },
                 power: self.power.into(),
+                deletion_protection: self.deletion_protection.into(),
                 ssh_authorized_keys: self.ssh_authorized_keys,
             },
             status: None,
@@ -111,7 +124,8 @@ impl HostOrder {
     }
 }
 
-fn rule(field: &str) -> &'static str {
+/// The rule that the name in `field` breaks.
+pub(super) fn rule(field: &str) -> &'static str {
     match field {
         "name" | "system" => {
             "须由小写字母、数字和连字符组成，以字母或数字开头和结尾，名称不超过 40 个字符 \

@@ -60,6 +60,34 @@ impl From<crds::Power> for Power {
     }
 }
 
+/// Whether a host is kept from being deleted (删除保护).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum DeletionProtection {
+    /// It cannot be deleted; an order that ends it still can (已开启).
+    #[default]
+    Enabled,
+    /// It can be deleted, once that was decided (已关闭).
+    Disabled,
+}
+
+impl From<DeletionProtection> for crds::DeletionProtection {
+    fn from(protection: DeletionProtection) -> Self {
+        match protection {
+            DeletionProtection::Enabled => Self::Enabled,
+            DeletionProtection::Disabled => Self::Disabled,
+        }
+    }
+}
+
+impl From<crds::DeletionProtection> for DeletionProtection {
+    fn from(protection: crds::DeletionProtection) -> Self {
+        match protection {
+            crds::DeletionProtection::Enabled => Self::Enabled,
+            crds::DeletionProtection::Disabled => Self::Disabled,
+        }
+    }
+}
+
 /// What is counted (计量项).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub enum Meter {

@@ -22,6 +22,14 @@ pub enum Code {
     NotFound,
     /// Visible, but this is not allowed.
     Forbidden,
+    /// A header says what cannot be.
+    InvalidHeader,
+    /// The key was used for another request.
+    IdempotencyKeyReused,
+    /// There is one of that name, and it is on its way out.
+    BeingDeleted,
+    /// It is protected from deletion.
+    DeletionProtected,
     /// A field of the body says what cannot be.
     InvalidField,
     /// A field names an object that does not exist.
@@ -32,12 +40,18 @@ pub enum Code {
     AlreadyExists,
     /// Somebody else changed it meanwhile.
     Conflict,
+    /// It is no longer of the version the caller means.
+    Stale,
     /// Not a month, or one that lies ahead.
     InvalidMonth,
     /// A parameter of the address says what cannot be.
     InvalidParameter,
+    /// There are too many to be sorted or looked through.
+    ListTooLong,
     /// The place in a list is no longer kept.
     ContinueExpired,
+    /// One request too many of this caller.
+    TooManyRequests,
     /// The ledger cannot be read now.
     LedgerUnavailable,
     /// The API server cannot be reached now.
@@ -56,17 +70,25 @@ impl Code {
     /// The HTTP status it is answered with.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::MalformedJson | Self::SeveralTokens | Self::InvalidMonth | Self::InvalidParameter => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::MalformedJson
+            | Self::SeveralTokens
+            | Self::InvalidMonth
+            | Self::InvalidParameter
+            | Self::InvalidHeader => StatusCode::BAD_REQUEST,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MissingToken | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::InvalidField | Self::UnknownReference | Self::RefusedByRule => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::AlreadyExists | Self::Conflict => StatusCode::CONFLICT,
+            Self::InvalidField
+            | Self::UnknownReference
+            | Self::RefusedByRule
+            | Self::IdempotencyKeyReused
+            | Self::ListTooLong => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::AlreadyExists | Self::Conflict | Self::BeingDeleted | Self::DeletionProtected => StatusCode::CONFLICT,
+            Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::ContinueExpired => StatusCode::GONE,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::LedgerUnavailable | Self::KubernetesUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout | Self::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

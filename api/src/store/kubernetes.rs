@@ -3,6 +3,7 @@
 
 mod access;
 mod error;
+mod user;
 mod watch;
 
 use std::{path::Path, time::Duration};
@@ -10,12 +11,17 @@ use std::{path::Path, time::Duration};
 use http::{HeaderValue, Request, header};
 use kube::{
     Client, Config, Resource,
-    api::{DeleteParams, GetParams, ListParams, ObjectList, PostParams},
+    api::{
+        DeleteParams, GetParams, ListParams, ObjectList, Patch, PatchParams, PostParams, Preconditions,
+        ValidationDirective,
+    },
     client::ClientBuilder,
     core::request::Request as Verb,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
+use super::Run;
 use crate::extract::Bearer;
 
 pub use access::Report;
@@ -112,24 +118,57 @@ impl Caller {
     }
 
     /// Creates `object`. An unknown field is refused rather than dropped (`fieldValidation=Strict`).
-    pub async fn create<K>(&self, namespace: Option<&str>, object: &K) -> Result<K, KubernetesError>
+    pub async fn create<K>(&self, namespace: Option<&str>, object: &K, run: Run) -> Result<K, KubernetesError>
     where
         K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
     {
         let data = serde_json::to_vec(object).map_err(|source| KubernetesError::Decode { source })?;
         let verb = Verb::new(K::url_path(&(), namespace));
-        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: run.is_dry() };
         self.ask(strict(verb.create(&parameters, data)?)?).await
     }
 
-    /// Asks for the end of one object; it is gone once its finalizers are.
-    pub async fn delete<K>(&self, namespace: Option<&str>, name: &str) -> Result<(), KubernetesError>
+    /// Changes one object by a merge patch (RFC 7396), which the API server applies to whatever the object is then. A
+    /// `metadata.resourceVersion` in it is a condition: if it is another by then, this is a conflict. An unknown field is
+    /// refused.
+    pub async fn patch<K>(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        patch: &Value,
+        run: Run,
+    ) -> Result<K, KubernetesError>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+    {
+        let verb = Verb::new(K::url_path(&(), namespace));
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            field_validation: Some(ValidationDirective::Strict),
+            dry_run: run.is_dry(),
+            ..PatchParams::default()
+        };
+        self.ask(verb.patch(name, &parameters, &Patch::Merge(patch))?).await
+    }
+
+    /// Asks for the end of one object; it is gone once its finalizers are. With `version` only if it is still of that
+    /// resource version, else it is a conflict.
+    pub async fn delete<K>(
+        &self,
+        namespace: Option<&str>,
+        name: &str,
+        version: Option<&str>,
+        run: Run,
+    ) -> Result<(), KubernetesError>
     where
         K: Resource<DynamicType = ()>,
     {
         let verb = Verb::new(K::url_path(&(), namespace));
+        let preconditions =
+            version.map(|version| Preconditions { resource_version: Some(version.to_owned()), uid: None });
+        let parameters = DeleteParams { preconditions, dry_run: run.is_dry(), ..DeleteParams::default() };
         // Answers with the object or with a Status; neither is needed.
-        self.ask::<serde_json::Value>(verb.delete(name, &DeleteParams::default())?).await.map(drop)
+        self.ask::<Value>(verb.delete(name, &parameters)?).await.map(drop)
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, KubernetesError> {

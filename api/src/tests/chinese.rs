@@ -15,7 +15,7 @@ use strum::IntoEnumIterator;
 
 use super::{
     Answer, Api, request,
-    stub::{ApiServer, city, cluster, finance, host, order, status},
+    stub::{ApiServer, WHO, city, cluster, finance, host, order, status, user},
 };
 use crate::problem::{Code, Problem};
 
@@ -23,9 +23,10 @@ const HOSTS: &str = "/v1/departments/finance/hosts";
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 /// Words of the notation: fields, parameters, headers and units a caller writes as they are.
-const FIXED: [&str; 21] = [
+const FIXED: [&str; 22] = [
     "Authorization",
     "Bearer",
+    "ETag",
     "GiB",
     "JSON",
     "PUT",
@@ -92,6 +93,11 @@ async fn posted(server: ApiServer, body: &str) -> Answer {
     Api::over(server).send(request(Method::POST, HOSTS, &[], body)).await
 }
 
+async fn keyed_order(name: Option<&str>, key: &str, server: ApiServer) -> Answer {
+    let body = order_with("name", name.into());
+    Api::over(server).send(request(Method::POST, HOSTS, &[("idempotency-key", key)], &body)).await
+}
+
 fn order_with(field: &str, value: Value) -> String {
     let mut order = order();
     order[field] = value;
@@ -140,14 +146,28 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     for path in ["/", HOSTS, HOST, "/v1/departments/finance/quota", "/v1/departments/finance/usage?month=soon"] {
         answers.push(api.get(path).await);
     }
-    for query in ["limit=0", "limit=many", "labels=a"] {
+    let taken = || ordering(409, "AlreadyExists", &json!({})).on(WHO, 201, user("alice"));
+    answers.push(keyed_order(None, "", city()).await);
+    answers.push(keyed_order(Some("web-1"), "a", city()).await);
+    answers.push(keyed_order(None, "a", taken()).await);
+    let name =
+        answers.last().unwrap().json()["parameters"]["what"].as_str().unwrap().rsplit_once('/').unwrap().1.to_owned();
+    let other = taken().on(&format!("GET {}", finance(&format!("cloudhosts/{name}"))), 200, host("1", &json!({})));
+    answers.push(keyed_order(None, "a", other).await);
+    answers.push(posted(city(), &order_with("name", Value::Null)).await);
+    for query in ["limit=0", "limit=many", "labels=a", "system=A", "state=soon", "continue=a"] {
         answers.push(api.get(&format!("{HOSTS}?{query}")).await);
     }
     let list = format!("GET {}", finance("cloudhosts"));
     for (code, reason) in [(410, "Expired"), (400, "BadRequest")] {
-        let old = ApiServer::default().refuse(&list, code, reason);
-        answers.push(Api::over(old).get(&format!("{HOSTS}?continue=a")).await);
+        let page = json!({"metadata": {"continue": "a"}, "items": [host("1", &json!({}))]});
+        let api = Api::over(ApiServer::default().on(&list, 200, page).refuse(&list, code, reason));
+        let place = api.get(HOSTS).await.json()["continue"].as_str().unwrap().to_owned();
+        answers.push(api.get(&format!("{HOSTS}?continue={place}")).await);
     }
+    let many: Vec<_> = (0..500).map(|_| host("1", &json!({}))).collect();
+    let many = ApiServer::default().on(&list, 200, json!({"metadata": {"continue": "a"}, "items": many}));
+    answers.push(Api::over(many).get(&format!("{HOSTS}?sort=-created")).await);
     answers.push(api.send(request(Method::PUT, HOST, &[], "{}")).await);
     answers.push(api.send(Request::builder().uri(HOST).body(Body::empty()).unwrap()).await);
     answers.push(api.send(request(Method::GET, HOST, &[("authorization", "Bearer b")], "")).await);
@@ -156,12 +176,24 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     let mine = ApiServer::default().on(&one, 200, host("1", &json!({})));
     let mine = mine.refuse(&format!("DELETE {}", finance("cloudhosts/web-1")), 403, "Forbidden");
     answers.push(Api::over(mine).send(request(Method::DELETE, HOST, &[], "")).await);
+    let changed = ApiServer::default().refuse(&format!("PATCH {}", finance("cloudhosts/web-1")), 409, "Conflict");
+    let changed = Api::over(changed);
+    for (tag, kind, body) in [
+        ("\"1\"", "application/merge-patch+json", "{}"),
+        ("1", "application/merge-patch+json", "{}"),
+        ("*", "application/json", "{}"),
+        ("*", "application/merge-patch+json", "{\"class\": null}"),
+    ] {
+        let mut patch = request(Method::PATCH, HOST, &[("if-match", tag)], body);
+        patch.headers_mut().insert("content-type", kind.parse().unwrap());
+        answers.push(changed.send(patch).await);
+    }
     let closed = ApiServer::default().refuse(&format!("GET {}", cluster("hostclasses")), 403, "Forbidden");
     answers.push(Api::over(closed).get("/v1/catalogue").await);
 
     let mut told: BTreeSet<String> = answers.iter().flat_map(checked).collect();
-    // What needs an outage of ours, and has no parameters.
-    for code in [Code::LedgerUnavailable, Code::Timeout, Code::Internal] {
+    // What needs an outage of ours or a flood, and has no parameters.
+    for code in [Code::TooManyRequests, Code::LedgerUnavailable, Code::Timeout, Code::Internal] {
         let document = Problem::bare(code).document(Language::Chinese, "t-1");
         assert_eq!(foreign(&document.detail), Vec::<String>::new(), "{}", document.detail);
         told.insert(document.code);

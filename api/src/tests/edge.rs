@@ -12,12 +12,20 @@ use crate::router;
 
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
+const SYSTEM: &str = "/v1/departments/finance/systems/web-1";
+
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 8] = [
+const ROUTES: [(Method, &str); 14] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
+    (Method::PATCH, HOST),
     (Method::DELETE, HOST),
+    (Method::POST, "/v1/departments/finance/systems"),
+    (Method::GET, "/v1/departments/finance/systems"),
+    (Method::GET, SYSTEM),
+    (Method::PATCH, SYSTEM),
+    (Method::DELETE, SYSTEM),
     (Method::GET, "/v1/departments/finance/quota"),
     (Method::GET, "/v1/departments/finance/usage"),
     (Method::GET, "/v1/pools/compute/x86/holders"),
@@ -65,6 +73,7 @@ async fn names_in_addresses_cannot_lead_elsewhere() {
         api.get(&format!("/v1/departments/{name}/hosts")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/{name}/quota")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/finance/hosts/{name}")).await.problem(404, "NotFound");
+        api.get(&format!("/v1/departments/finance/systems/{name}")).await.problem(404, "NotFound");
         api.get(&format!("/v1/pools/compute/{name}/holders")).await.problem(404, "NotFound");
         api.send(request(Method::DELETE, &format!("/v1/departments/finance/hosts/{name}"), &[], ""))
             .await
@@ -177,6 +186,34 @@ async fn the_document_is_served_and_the_one_in_the_repository_is_current() {
     assert_eq!(served.json()["openapi"], "3.1.0");
     let kept = include_str!("../../../docs/openapi.json");
     assert!(kept == served.text(), "write it anew: cargo run -p jiyun-api -- openapi > docs/openapi.json");
+}
+
+#[tokio::test]
+async fn every_parameter_and_every_body_of_the_document_has_an_example() {
+    let document: serde_json::Value = serde_json::from_str(&router::description().unwrap()).unwrap();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let shown = !parameter["example"].is_null() || !parameter["schema"]["example"].is_null();
+                assert!(shown && parameter["description"].is_string(), "{method} {path}: {parameter}");
+            }
+            for body in operation["requestBody"]["content"].as_object().into_iter().flat_map(|kinds| kinds.values()) {
+                let name = body["schema"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+                let schema = &document["components"]["schemas"][name];
+                assert!(schema["example"].is_object(), "{method} {path}: {name}");
+                // An example that the API itself would not read leads astray.
+                let example = schema["example"].to_string();
+                let read = match name {
+                    "HostOrder" => serde_json::from_str::<crate::model::HostOrder>(&example).map(drop),
+                    "HostPatch" => serde_json::from_str::<crate::model::HostPatch>(&example).map(drop),
+                    "SystemOrder" => serde_json::from_str::<crate::model::SystemOrder>(&example).map(drop),
+                    "SystemPatch" => serde_json::from_str::<crate::model::SystemPatch>(&example).map(drop),
+                    other => panic!("{other} is not known to this test"),
+                };
+                read.unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Looking at hosts and ending them.
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Api, request,
@@ -15,20 +15,24 @@ fn get(path: &str) -> String {
     format!("GET {path}")
 }
 
+fn page(place: &str) -> Value {
+    json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "CloudHostList",
+        "metadata": {"continue": place, "remainingItemCount": 3, "resourceVersion": "9"},
+        "items": [host("7", &condition("Admitted", "True", "Granted", 1))]})
+}
+
 #[tokio::test]
-async fn a_page_and_the_place_of_the_next_one_are_passed_through() {
-    let list = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "CloudHostList",
-        "metadata": {"continue": "abc", "remainingItemCount": 3, "resourceVersion": "9"},
-        "items": [host("7", &condition("Admitted", "True", "Granted", 1))]});
-    let api = Api::over(ApiServer::default().on(&get(&finance("cloudhosts")), 200, list));
-    let answer = api.get(&format!("{HOSTS}?limit=1&continue=x%26watch%3Dtrue")).await;
+async fn a_page_leads_to_the_next_one() {
+    let first = get(&finance("cloudhosts"));
+    let api = Api::over(ApiServer::default().on(&first, 200, page("x&watch=true")));
+    let answer = api.get(&format!("{HOSTS}?limit=1")).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let body = answer.json();
-    assert_eq!((&body["continue"], &body["remaining"]), (&json!("abc"), &json!(3)));
-    assert_eq!(body["items"][0]["state"], "Granted");
+    assert_eq!((&body["items"][0]["state"], &body["remaining"]), (&json!("Granted"), &json!(3)));
+    api.get(&format!("{HOSTS}?limit=1&continue={}", body["continue"].as_str().unwrap())).await;
     let seen = api.server.seen();
-    assert_eq!(seen[0].method, "GET", "a cursor must not become a parameter of its own");
-    assert!(seen[0].query.contains("limit=1") && seen[0].query.contains("continue=x%26watch%3Dtrue"));
+    assert_eq!(seen[1].method, "GET", "a place must not become a parameter of its own");
+    assert!(seen[1].query.contains("limit=1") && seen[1].query.contains("continue=x%26watch%3Dtrue"));
 }
 
 #[tokio::test]
@@ -42,11 +46,13 @@ async fn an_empty_department_is_an_empty_list_and_a_missing_one_is_404() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_is_too_old_or_no_cursor_is_told_apart() {
-    let old = ApiServer::default().refuse(&get(&finance("cloudhosts")), 410, "Expired");
-    Api::over(old).get(&format!("{HOSTS}?continue=old")).await.problem(410, "ContinueExpired");
-    let bad = ApiServer::default().refuse(&get(&finance("cloudhosts")), 400, "BadRequest");
-    Api::over(bad).get(&format!("{HOSTS}?continue=bad")).await.problem(400, "InvalidParameter");
+async fn a_place_that_is_too_old_or_none_any_more_is_told_apart() {
+    for (status, reason, code) in [(410, "Expired", "ContinueExpired"), (400, "BadRequest", "InvalidParameter")] {
+        let list = get(&finance("cloudhosts"));
+        let api = Api::over(ApiServer::default().on(&list, 200, page("abc")).refuse(&list, status, reason));
+        let place = api.get(HOSTS).await.json()["continue"].as_str().unwrap().to_owned();
+        api.get(&format!("{HOSTS}?continue={place}")).await.problem(status, code);
+    }
 }
 
 #[tokio::test]

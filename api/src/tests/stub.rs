@@ -168,6 +168,15 @@ pub fn city() -> ApiServer {
         .on(&format!("GET {}", cluster("networkzones/public")), 200, object("NetworkZone", "public", zone))
 }
 
+/// What the API server says to whoever asks who it is.
+pub fn user(name: &str) -> Value {
+    json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {},
+        "status": {"userInfo": {"username": name, "groups": ["system:authenticated"]}}})
+}
+
+/// Where that is asked.
+pub const WHO: &str = "POST /apis/authentication.k8s.io/v1/selfsubjectreviews";
+
 /// An order for `web-1`.
 pub fn order() -> Value {
     json!({"name": "web-1", "system": "portal", "class": "c4m8", "image": "openeuler", "zone": "public",

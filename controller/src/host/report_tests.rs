@@ -65,7 +65,7 @@ fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
         problem: None,
         untouched: true,
     };
-    Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default() }
+    Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default(), deletable: false }
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn a_stopped_host_says_what_it_gave_back_and_one_that_may_not_start_says_why() {
             unreachable!()
         };
         let without = BTreeSet::from([Meter::Vcpu, Meter::Memory]);
-        Standing::Admitted { claim, objection, engines, parked: Parked { without, kept_off } }
+        Standing::Admitted { claim, objection, engines, parked: Parked { without, kept_off }, deletable: false }
     };
     let off = |kept_off| parked(Power::Off, MachineState::Stopped, kept_off);
     let stopped = status(&host(), None, &off(None), at(1001));
@@ -160,7 +160,8 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
         problem: None,
         untouched: true,
     };
-    let standing = Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default() };
+    let standing =
+        Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default(), deletable: false };
     let status = status(&host(), None, &standing, at(1001));
     let provisioned = find(&status.conditions, ConditionType::Provisioned).unwrap();
     assert_eq!(provisioned.reason, "Provisioning");

@@ -6,9 +6,13 @@ use jiyun_crds::v1alpha1::{
     misfit::{Misfit, misfits},
 };
 
-use super::{called, is_missing, named};
+use super::{is_missing, named};
 use crate::{
-    app::App,
+    app::{
+        App,
+        create::create,
+        once::{self, Asked, Created},
+    },
     extract::DepartmentName,
     model::HostOrder,
     problem::{Code, Fault, Problem, our_field},
@@ -16,36 +20,39 @@ use crate::{
 };
 
 impl App {
-    /// Creates the host that `order` asks for.
+    /// Creates the host called `name` that `order` asks for, or finds the one an earlier request with the same key has
+    /// created.
     pub async fn order_host(
         &self,
         caller: &Caller,
         department: &DepartmentName,
+        name: &str,
         order: HostOrder,
-    ) -> Result<CloudHost, Problem> {
-        order.validate()?;
-        let named_by_it = check_references(caller, department, &order).await?;
-        let what = called(department, &order.name);
-        let object = order.into_object(department);
-        let NamedByIt { system, class, image } = &named_by_it;
-        let faults = misfits(&object.spec, system, class, image).map(contradiction).collect();
-        if let Some(problem) = Problem::of_body(faults) {
-            return Err(problem);
+        asked: &Asked,
+    ) -> Result<Created<CloudHost>, Problem> {
+        order.validate(name)?;
+        match place(caller, department, name, order, asked).await {
+            Ok(object) => Ok(Created { object, replayed: false }),
+            Err(problem) => once::again(caller, department, name, asked, problem).await,
         }
-        let created = caller.create(object.metadata.namespace.as_deref(), &object).await;
-        created.map_err(|error| match error {
-            // The system was seen a moment ago, so the department is no secret; ordering is what is not allowed.
-            KubernetesError::Forbidden(_) => {
-                Problem::new(Code::Forbidden, [("what", named(department))]).because(error)
-            }
-            KubernetesError::NotFound(_) => Problem::from_kubernetes(error, named(department)),
-            // The server answered a moment ago. A call cut off now may have arrived.
-            KubernetesError::TimedOut { .. } | KubernetesError::Unreachable { .. } | KubernetesError::Decode { .. } => {
-                Problem::new(Code::OutcomeUnknown, [("what", what)]).because(error)
-            }
-            error => Problem::from_kubernetes(error, what),
-        })
     }
+}
+
+async fn place(
+    caller: &Caller,
+    department: &DepartmentName,
+    name: &str,
+    order: HostOrder,
+    asked: &Asked,
+) -> Result<CloudHost, Problem> {
+    let NamedByIt { system, class, image } = check_references(caller, department, &order).await?;
+    let mut object = order.into_object(department, name);
+    let faults = misfits(&object.spec, &system, &class, &image).map(contradiction).collect();
+    if let Some(problem) = Problem::of_body(faults) {
+        return Err(problem);
+    }
+    once::mark(&mut object, asked);
+    create(caller, department, name, &object, asked.run).await
 }
 
 /// What an order names and has to fit.

@@ -7,10 +7,11 @@ use jiyun_crds::v1alpha1::CloudHost;
 use kube::ResourceExt;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::called;
 use crate::{
     app::{
         App,
+        noun::called,
+        once::Created,
         verdict::{Verdict, verdict},
     },
     extract::DepartmentName,
@@ -38,14 +39,19 @@ pub enum Ordered {
 }
 
 impl App {
-    /// Waits up to `wait` for the decision on `host`, as it was created.
+    /// Waits up to `wait` for the decision on a host, as it was created. What an earlier request has created may have been
+    /// decided on already: that is told without waiting.
     pub async fn await_decision(
         &self,
         caller: &Caller,
         department: &DepartmentName,
-        host: CloudHost,
+        created: Created<CloudHost>,
         wait: Option<Duration>,
     ) -> Result<Ordered, Problem> {
+        let Created { object: host, replayed } = created;
+        if replayed && let Some(ordered) = decided(&host) {
+            return Ok(ordered);
+        }
         let Some(wait) = wait else { return Ok(Ordered::Open { host: Box::new(host), waited: false }) };
         let Ok(_place) = self.waiting.try_acquire() else {
             return Ok(Ordered::Open { host: Box::new(host), waited: false });
@@ -53,13 +59,8 @@ impl App {
         let deadline = Instant::now() + wait;
         let mut last = host;
         loop {
-            match verdict(&last) {
-                Verdict::Granted => return Ok(Ordered::Granted(Box::new(last))),
-                Verdict::Refused(condition) => {
-                    let refusal = last.status.as_ref().and_then(|status| status.refusal.as_ref());
-                    return Ok(Ordered::Refused(Box::new(Problem::refused(refusal, condition))));
-                }
-                Verdict::Open => {}
+            if let Some(ordered) = decided(&last) {
+                return Ok(ordered);
             }
             let next = async {
                 tokio::select! {
@@ -69,10 +70,22 @@ impl App {
             };
             match timeout_at(deadline, next).await.unwrap_or(Next::Nothing) {
                 Next::Host(host) => last = *host,
-                Next::Gone => return Err(Problem::not_found(called(department, &last.name_any()))),
+                Next::Gone => return Err(Problem::not_found(called::<CloudHost>(department, &last.name_any()))),
                 Next::Nothing | Next::Hidden => return Ok(Ordered::Open { host: Box::new(last), waited: true }),
             }
         }
+    }
+}
+
+/// What was decided on `host`; nothing if that is open.
+fn decided(host: &CloudHost) -> Option<Ordered> {
+    match verdict(host) {
+        Verdict::Granted => Some(Ordered::Granted(Box::new(host.clone()))),
+        Verdict::Refused(condition) => {
+            let refusal = host.status.as_ref().and_then(|status| status.refusal.as_ref());
+            Some(Ordered::Refused(Box::new(Problem::refused(refusal, condition))))
+        }
+        Verdict::Open => None,
     }
 }
 

@@ -99,3 +99,45 @@ async fn a_level_without_people_is_told_and_holds_nothing() -> Result<(), WorldE
     desk.bureau.wait_ready("web").await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_protected_host_is_not_deleted_until_people_agreed_to_take_the_protection_off() -> Result<(), WorldError> {
+    let rules = json!({
+        "appliesTo": {"actions": ["Change"]},
+        "levels": [{"name": "leader", "rank": 10, "roles": ["DepartmentApprovers"]}],
+    });
+    let world = World::shared().await?;
+    let desk = Desk { bureau: world.department(Quota::cores(8)).await? };
+    let mut rules = rules;
+    rules["appliesTo"]["departments"] = json!([desk.bureau.name]);
+    desk.policy(rules).await?;
+    let mut body = Order::new("web", "portal").body();
+    body["deletionProtection"] = json!("Enabled");
+    desk.bureau.caller.post(&desk.bureau.hosts_path(), &body, 30).await?;
+    desk.bureau.wait_ready("web").await?;
+    let refused = desk.bureau.caller.delete(&desk.bureau.host_path("web")).await?;
+    assert_eq!((refused.status.as_u16(), refused.json()["code"].as_str()), (409, Some("DeletionProtected")));
+
+    let off = json!({"deletionProtection": "Disabled"});
+    desk.bureau.caller.patch(&desk.bureau.host_path("web"), &off, "").await?;
+    let filed = jiyun_lab::wait_for("an order for the change", jiyun_tests::world::PATIENCE, || async {
+        let names = desk.names().await.map_err(|error| error.to_string())?;
+        names.into_iter().next().ok_or_else(|| "no order".to_owned())
+    });
+    let name = filed.await?;
+    let order = desk.wait_for_order(&name, |order| approved(order) == Some(Reason::AwaitingApproval)).await?;
+    let refused = desk.bureau.caller.delete(&desk.bureau.host_path("web")).await?;
+    assert_eq!(refused.status.as_u16(), 409, "asked for is not decided");
+    desk.approve(&order).await?;
+    let lifted = |host: &jiyun_crds::v1alpha1::CloudHost| {
+        host.status.as_ref().is_some_and(|status| status.deletion_protection.is_some())
+    };
+    desk.bureau.wait_for_host("web", "free to be deleted", lifted).await?;
+    desk.wait_for_order(&name, |order| reason_of(order, ConditionType::Fulfilled) == Some(Reason::Fulfilled)).await?;
+
+    // Back on applies at once, and asks nobody.
+    desk.bureau.caller.patch(&desk.bureau.host_path("web"), &json!({"deletionProtection": "Enabled"}), "").await?;
+    desk.bureau.wait_for_host("web", "protected again", |host| !lifted(host)).await?;
+    assert_eq!(desk.names().await?.len(), 1);
+    Ok(())
+}

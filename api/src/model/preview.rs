@@ -1,0 +1,25 @@
+//! What a request would come to: the answer to `dryRun=true`.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Host;
+
+/// What would come of a request for a host. Nothing was written.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HostPreview {
+    /// The host as it would be, before anything is decided on it; of an end, the host that would go. A host that is yet to
+    /// be created will have another `uid` and `createdAt`.
+    pub host: Host,
+}
+
+/// A host after a change: as it is, or, with `dryRun=true`, what would come of the change.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ChangedHost {
+    /// The host as it is now asked for.
+    Changed(Box<Host>),
+    /// What would come of it.
+    Preview(Box<HostPreview>),
+}
