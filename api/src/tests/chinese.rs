@@ -23,9 +23,10 @@ const HOSTS: &str = "/v1/departments/finance/hosts";
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 /// Words of the notation: fields, parameters, headers and units a caller writes as they are.
-const FIXED: [&str; 22] = [
+const FIXED: [&str; 24] = [
     "Authorization",
     "Bearer",
+    "Disabled",
     "ETag",
     "GiB",
     "JSON",
@@ -35,6 +36,7 @@ const FIXED: [&str; 22] = [
     "body",
     "class",
     "continue",
+    "deletionProtection",
     "image",
     "json",
     "limit",
@@ -176,6 +178,10 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     let mine = ApiServer::default().on(&one, 200, host("1", &json!({})));
     let mine = mine.refuse(&format!("DELETE {}", finance("cloudhosts/web-1")), 403, "Forbidden");
     answers.push(Api::over(mine).send(request(Method::DELETE, HOST, &[], "")).await);
+    let mut kept = status(422, "Invalid", &json!({}));
+    kept["message"] = "ValidatingAdmissionPolicy 'jiyun-deletion-protection' denied request: kept".into();
+    let kept = ApiServer::default().on(&format!("DELETE {}", finance("cloudhosts/web-1")), 422, kept);
+    answers.push(Api::over(kept).send(request(Method::DELETE, HOST, &[], "")).await);
     let changed = ApiServer::default().refuse(&format!("PATCH {}", finance("cloudhosts/web-1")), 409, "Conflict");
     let changed = Api::over(changed);
     for (tag, kind, body) in [
