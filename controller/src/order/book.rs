@@ -173,7 +173,9 @@ pub async fn give_up(order: &Order, context: &Context) -> Result<(), ReconcileEr
     for item in order.spec.items.iter().filter(|item| item.action == OrderAction::Create) {
         let claim = context.ledger.read(|state| state.claim_of_object("CloudHost", &namespace, &item.name).cloned());
         let Some(claim) = claim.filter(|claim| is_held_by(claim, order)) else { continue };
-        context.ledger.record(Command::Withdraw(claim.id)).await?;
+        let Some(hold) = &claim.hold else { continue };
+        // Another order may place one in this very moment: that is not ours to give up.
+        context.ledger.record(Command::WithdrawFor(claim.id, hold.spec_digest.clone())).await?;
     }
     Ok(())
 }

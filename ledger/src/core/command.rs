@@ -29,6 +29,8 @@ pub enum Command {
     Confirm(ClaimId, String),
     /// Give up what is held.
     Withdraw(ClaimId),
+    /// [`Command::Withdraw`], if the hold is for this digest: another one placed meanwhile stays.
+    WithdrawFor(ClaimId, String),
     /// Wait no more: the object with this UID is gone or asks for something else.
     Unqueue(String),
     /// Book what Kubernetes holds and the book has lost. In quarantine only, after an operator's review: neither room nor
@@ -382,13 +384,8 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
             ClaimStage::Released => Err(CommandError::Released { claim: *claim }),
         },
         Command::Confirm(claim, digest) => confirm(state, *claim, digest, at),
-        Command::Withdraw(claim) => {
-            let open = state.known_claim(*claim)?.hold.is_some();
-            if open {
-                free_to_act(state)?;
-            }
-            Ok(open.then_some(Event::HoldEnded { claim: *claim, why: HoldEnd::Withdrawn }))
-        }
+        Command::Withdraw(claim) => withdraw(state, *claim, None),
+        Command::WithdrawFor(claim, digest) => withdraw(state, *claim, Some(digest)),
         Command::Unqueue(uid) => Ok(state
             .waiting_of(uid)
             .map(|waiting| Event::RequestUnqueued { ticket: waiting.ticket, why: Unqueued::Withdrawn })),
@@ -426,6 +423,16 @@ pub fn plan(state: &State, command: &Command, at: Timestamp) -> Result<Option<Ev
             Ok(state.quarantine().is_some().then(event))
         }
     }
+}
+
+/// Gives up an open hold; with a digest, one that is for it.
+fn withdraw(state: &State, id: ClaimId, digest: Option<&str>) -> Result<Option<Event>, CommandError> {
+    let hold = state.known_claim(id)?.hold.as_ref();
+    let open = hold.is_some_and(|hold| digest.is_none_or(|digest| hold.spec_digest == digest));
+    if open {
+        free_to_act(state)?;
+    }
+    Ok(open.then_some(Event::HoldEnded { claim: id, why: HoldEnd::Withdrawn }))
 }
 
 fn end(state: &State, id: ClaimId) -> Result<Option<Event>, CommandError> {

@@ -115,6 +115,19 @@ fn a_hold_needs_a_deadline_to_come_and_can_be_extended() {
 }
 
 #[test]
+fn a_hold_that_another_has_taken_the_place_of_is_not_given_up_for_the_first() {
+    let mut book = book();
+    let id = book.grant(&held("tax", "a", 8, "2026-11-02T00:00:00Z"));
+    let first = book.state.claim(id).unwrap().hold.clone().unwrap().spec_digest;
+    assert_eq!(book.grant(&held("tax", "a", 4, "2026-11-02T00:00:00Z")), id);
+    book.set(&Command::WithdrawFor(id, first));
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Held, "the second stands");
+    let second = book.state.claim(id).unwrap().hold.clone().unwrap().spec_digest;
+    book.set(&Command::WithdrawFor(id, second));
+    assert_eq!(book.state.claim(id).unwrap().stage(), ClaimStage::Released);
+}
+
+#[test]
 fn in_quarantine_no_hold_ends() {
     let mut book = book();
     let id = book.grant(&held("tax", "a", 8, "2026-11-02T00:00:00Z"));

@@ -13,7 +13,15 @@ pub fn of_kubernetes(method: &Method, uri: &Uri) -> Option<String> {
     let mut query = uri.query().unwrap_or_default().split('&');
     let manager = query.find_map(|part| part.strip_prefix("fieldManager=")).filter(|manager| *manager != USUAL);
     let by = manager.map(|manager| format!(" by {manager}")).unwrap_or_default();
-    Some(format!("{method} {}{by}", uri.path()))
+    Some(format!("{method} {}{by}", steady(uri.path())))
+}
+
+/// A path without what differs from run to run: an order that was filed ends in a digest of its host's UID.
+fn steady(path: &str) -> String {
+    let Some((before, rest)) = path.split_once("/orders/") else { return path.to_owned() };
+    let (name, after) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = name.rsplit_once('-').map_or(name, |(host, _)| host);
+    format!("{before}/orders/{host}/{after}")
 }
 
 /// Whether it is a watch, and of what: the plural in its path.
@@ -62,6 +70,9 @@ mod tests {
         let usual = uri("/api/v1/namespaces/a?fieldManager=jiyun-controller");
         assert_eq!(of_kubernetes(&Method::PATCH, &usual).unwrap(), "PATCH /api/v1/namespaces/a");
         assert_eq!(of_kubernetes(&Method::GET, &apply), None);
+        let order = uri("/apis/jiyun.io/v1alpha1/namespaces/n/orders/web-1-0a1b2c3d/status");
+        let told = of_kubernetes(&Method::PATCH, &order).unwrap();
+        assert_eq!(told, "PATCH /apis/jiyun.io/v1alpha1/namespaces/n/orders/web-1/status");
     }
 
     #[test]

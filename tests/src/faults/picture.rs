@@ -98,8 +98,13 @@ fn fact(object: &Value) -> Option<(String, Value)> {
 fn booked(state: &State, claims: usize, unit: &str) -> BTreeMap<String, Value> {
     let mut facts = BTreeMap::new();
     for (number, claim) in state.claims().skip(claims).enumerate() {
+        let mut approved = serde_json::Value::clone(&claim.approved_spec);
+        // Orders are named after their host's UID.
+        if let Some(order) = approved.get_mut("order") {
+            *order = json!("an order");
+        }
         let told = json!({
-            "account": claim.account, "item": claim.item, "lines": claim.lines, "approved": claim.approved_spec,
+            "account": claim.account, "item": claim.item, "lines": claim.lines, "approved": approved,
             "stage": claim.stage().to_string(), "amended": claim.history.len(), "host": claim.subject.name,
             "was handed over": claim.billable_from.is_some(),
         });

@@ -1,12 +1,14 @@
 //! What the controller is killed during: hosts that come, are refused, stand in line and go; a department's whole life.
 
-use jiyun_crds::v1alpha1::ConditionType;
+use jiyun_crds::v1alpha1::{ApprovalDecision, ConditionType, Reason};
 use jiyun_lab::wait_for;
+use kube::ResourceExt;
 use serde_json::json;
 
 use super::{FaultError, stage::Stage};
 use crate::{
     Order,
+    desk::{Desk, reason_of},
     world::{Bureau, PATIENCE, has, reason},
 };
 
@@ -14,6 +16,19 @@ use crate::{
 pub const DEPARTMENT: &str = "points";
 /// A tier whose pool holds one disk.
 pub const NARROW: &str = "narrow";
+/// A disk that people have to agree to: see [`policy`].
+const LARGE: &str = "200Gi";
+
+/// What people of the department have to agree to: disks above 100 GiB.
+pub fn policy() -> serde_json::Value {
+    json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "ApprovalPolicy", "metadata": {"name": DEPARTMENT},
+        "spec": {
+            "displayName": "大容量磁盘", "appliesTo": {"departments": [DEPARTMENT]},
+            "automatic": {"vcpu": 1000, "memory": "1Ti", "blockStorage": "100Gi"},
+        },
+    })
+}
 
 /// One of them. The controller is started before its first scene and told to stop after its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,11 +39,13 @@ pub enum Play {
     Line,
     /// A department comes and goes.
     Department,
+    /// People agree to a host, which then goes, and refuse another.
+    Order,
 }
 
 impl Play {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Host, Self::Line, Self::Department];
+    pub const ALL: [Self; 4] = [Self::Host, Self::Line, Self::Department, Self::Order];
 
     /// How many scenes it has.
     pub const fn scenes(self) -> usize {
@@ -36,6 +53,7 @@ impl Play {
             Self::Host => 3,
             Self::Line => 4,
             Self::Department => 2,
+            Self::Order => 5,
         }
     }
 
@@ -45,6 +63,7 @@ impl Play {
             Self::Host => scene == 0 || scene == 2,
             Self::Line => scene == 1 || scene == 3,
             Self::Department => scene == 0,
+            Self::Order => false,
         }
     }
 
@@ -54,6 +73,7 @@ impl Play {
     /// When it does not come to that.
     pub async fn scene(self, stage: &Stage, scene: usize) -> Result<(), FaultError> {
         let bureau = stage.bureau()?;
+        let large = |name: &str| Order { size: LARGE.to_owned(), ..Order::new(name, "portal") };
         let narrow = |name: &str| Order { tier: NARROW.to_owned(), ..Order::new(name, "portal") };
         match (self, scene) {
             (Self::Host, 0) => {
@@ -78,6 +98,28 @@ impl Play {
                 bureau.wait_ready("next").await?;
             }
             (Self::Line, _) => gone(&bureau, &["next"]).await?,
+            (Self::Order, 0) => {
+                order(&bureau, &large("agreed")).await?;
+                Desk { bureau }.awaited_order("agreed").await?;
+            }
+            (Self::Order, 1) => {
+                let desk = Desk { bureau };
+                let awaited = desk.awaited_order("agreed").await?;
+                desk.approve(&awaited).await?;
+                desk.bureau.wait_ready("agreed").await?;
+                let done = |order: &_| reason_of(order, ConditionType::Fulfilled) == Some(Reason::Fulfilled);
+                desk.wait_for_order(&awaited.name_any(), done).await?;
+            }
+            (Self::Order, 2) => gone(&bureau, &["agreed"]).await?,
+            (Self::Order, 3) => {
+                order(&bureau, &large("refused")).await?;
+                let desk = Desk { bureau };
+                let awaited = desk.awaited_order("refused").await?;
+                let approver = format!("{DEPARTMENT}-approver");
+                desk.decide(&approver, &awaited, ApprovalDecision::Refuse, "不需要").await?;
+                stands(&desk.bureau, "refused", "OrderRefused").await?;
+            }
+            (Self::Order, _) => gone(&bureau, &["refused"]).await?,
             (Self::Department, 0) => {
                 let unit = stage.unit();
                 let department = json!({

@@ -18,7 +18,7 @@ use super::{
     FaultError, Line, chain,
     lead::take_lead,
     picture::Picture,
-    play::{DEPARTMENT, NARROW, Play},
+    play::{DEPARTMENT, NARROW, Play, policy},
     settle,
     trace::{Cut, Point, Trace},
 };
@@ -86,6 +86,8 @@ impl Stage {
                      "storageClassName": "standard", "provider": "test", "maxProtectionLevel": 3, "capacity": "40Gi"},
         });
         world.take("the narrow pool", &pool.to_string()).await?;
+        world.take("the policy", &policy().to_string()).await?;
+        world.lab.kubectl(&["wait", "approvalpolicy", DEPARTMENT, "--for=condition=Ready", "--timeout=60s"]).await?;
         world.lab.kubectl(&["wait", "storagepool", NARROW, "--for=condition=Ready", "--timeout=60s"]).await?;
         written_once(&world).await?;
         world.controller.stop().await;

@@ -18,6 +18,8 @@ use super::interrupted::dice::Dice;
 /// SIGKILLs of the controller while hosts come and go, and while departments do: those take their time to go.
 const HOSTS: usize = 24;
 const DEPARTMENTS: usize = 4;
+/// And while people decide.
+const ORDERS: usize = 10;
 /// Deaths of the book's writer on a real etcd.
 const IN_ETCD: usize = 24;
 
@@ -82,6 +84,13 @@ async fn a_controller_killed_before_or_after_a_change_leaves_hosts_as_if_it_had_
     say(&format!("the controller while hosts come and go: {explored}; {dice}"));
     // What is written now and then may come at another moment than in the run it was counted in.
     assert!(explored.explored >= 18, "{dice}: {explored}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_controller_killed_before_or_after_a_change_leaves_orders_as_if_it_had_lived() {
+    let (explored, dice) = killed(&[Play::Order], ORDERS).await;
+    say(&format!("the controller while people decide: {explored}; {dice}"));
+    assert!(explored.explored >= 7, "{dice}: {explored}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
