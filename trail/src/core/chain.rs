@@ -33,6 +33,18 @@ impl Chain {
         Self { writer, hash, last_line, sequence, head: None, span: None }
     }
 
+    /// The hash its lines are made with.
+    pub const fn hash(&self) -> &'static dyn Hash {
+        self.hash
+    }
+
+    /// Goes on with another hash, from the next segment on.
+    #[must_use]
+    pub const fn made_with(mut self, hash: &'static dyn Hash) -> Self {
+        self.hash = hash;
+        self
+    }
+
     /// The number of the last record; 0 before the first.
     pub const fn sequence(&self) -> u64 {
         self.sequence

@@ -38,6 +38,8 @@ pub struct Verifier {
     inside: u64,
     /// The number the first header gave.
     begins: Option<u64>,
+    /// A last line without a line feed; it is a finding unless nothing follows and every head was met before it.
+    torn: Option<Place>,
     report: Report,
 }
 
@@ -54,6 +56,7 @@ impl Verifier {
             hash: None,
             inside: 0,
             begins: None,
+            torn: None,
         }
     }
 
@@ -78,13 +81,18 @@ impl Verifier {
 
     /// One line, without its line feed. `whole` says whether a line feed stood behind it.
     pub fn line(&mut self, place: &Place, bytes: &[u8], whole: bool) {
-        let line = match Line::parse(bytes) {
-            Ok(line) if whole => line,
-            _ => {
-                self.report.add(place.clone(), Fault::Unreadable);
-                self.unknown();
-                return;
-            }
+        if let Some(torn) = self.torn.take() {
+            self.report.add(torn, Fault::Unreadable);
+            self.unknown();
+        }
+        if !whole {
+            self.torn = Some(place.clone());
+            return;
+        }
+        let Ok(line) = Line::parse(bytes) else {
+            self.report.add(place.clone(), Fault::Unreadable);
+            self.unknown();
+            return;
         };
         if let Said::Header(header) = &line.said {
             self.hash = hash::named(&header.algorithm);
@@ -106,7 +114,7 @@ impl Verifier {
             }
             Said::Record(sequence, record) => {
                 self.record(place, *sequence, &line);
-                self.report.looked.record(*sequence, record.at);
+                self.report.looked.record(Head { sequence: *sequence, hash: line.hash, at: record.at });
             }
             Said::Closing(closing) => self.closing(place, closing.last, line.previous),
         }
@@ -214,6 +222,13 @@ impl Verifier {
     pub fn finish(mut self) -> Report {
         let last = self.next.map_or(0, |next| next - 1);
         let begins = self.begins.unwrap_or(0);
+        // It is being written just now, or a crash came between: nobody was told that it is there.
+        let unacknowledged = !self.heads.is_empty() && self.heads.iter().all(|head| head.sequence <= last);
+        match self.torn.take() {
+            Some(_) if unacknowledged => self.report.looked.torn = true,
+            Some(torn) => self.report.add(torn, Fault::Unreadable),
+            None => {}
+        }
         for head in std::mem::take(&mut self.heads) {
             if head.sequence > last {
                 self.report.add(Place::default(), Fault::CutOff { last, head: head.sequence });

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Fault, Finding, MOST_FINDINGS, Place};
-use crate::core::writer::Writer;
+use crate::core::{head::Head, writer::Writer};
 
 /// How much was looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -16,8 +16,10 @@ pub struct Looked {
     pub records: u64,
     /// The number of the first record; 0 without one.
     pub first: u64,
-    /// The number of the last record; 0 without one.
-    pub last: u64,
+    /// The last record: the head of what was looked at.
+    pub head: Option<Head>,
+    /// Whether a line stands at the end that was not written whole. It was never acknowledged; the next start cuts it.
+    pub torn: bool,
     /// The earliest time of a record.
     pub from: Option<Timestamp>,
     /// The latest time of a record.
@@ -25,12 +27,13 @@ pub struct Looked {
 }
 
 impl Looked {
-    pub(super) fn record(&mut self, sequence: u64, at: Timestamp) {
+    pub(super) fn record(&mut self, head: Head) {
+        let at = head.at;
         if self.records == 0 {
-            self.first = sequence;
+            self.first = head.sequence;
         }
         self.records += 1;
-        self.last = sequence;
+        self.head = Some(head);
         self.from = Some(self.from.map_or(at, |from| from.min(at)));
         self.until = Some(self.until.map_or(at, |until| until.max(at)));
     }
