@@ -91,6 +91,11 @@ impl<D: Disk> Journal<D> {
         self.chain.sequence()
     }
 
+    /// The file that is appended to; none before the first batch.
+    pub fn segment(&self) -> Option<PathBuf> {
+        self.open.as_ref().map(|open| open.path.clone())
+    }
+
     /// The last record; none in a chain without one, and after a gap.
     pub const fn head(&self) -> Option<&Head> {
         self.chain.head()

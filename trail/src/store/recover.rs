@@ -44,7 +44,7 @@ pub(crate) struct Recovered {
 }
 
 /// The most records the files may be ahead of the head: one batch.
-pub(crate) const MOST_AHEAD: u64 = 256;
+pub(crate) const MOST_AHEAD: u64 = crate::keeper::MOST_BATCH as u64;
 
 /// Reads the end of the chain. What was never acknowledged and is not whole is cut; nothing else is touched.
 pub(crate) fn recover(
