@@ -22,6 +22,9 @@ pub enum Command {
     /// The account book (账本): export, verify and explain it, keep archives of it, bring it together with Kubernetes again.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// The audit trail (操作留痕): prove it, export it for an auditor, and read it.
+    #[command(subcommand)]
+    Trail(TrailCommand),
 }
 
 /// Flags of `run`.
@@ -88,8 +91,10 @@ pub struct LedgerArgs {
 }
 
 mod ledger;
+mod trail;
 
 pub use ledger::{Adopt, Archive, ArchiveFile, Explain, Export, LedgerCommand, Output, Source, Verify};
+pub use trail::{TrailCommand, TrailExport, TrailHead, TrailShow, TrailVerify};
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::hash::Digest;
+use super::{hash::Digest, writer::Writer};
 
 /// A record and its hash: whoever holds it can tell any chain that is not the one it was taken of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,4 +27,17 @@ pub struct Pruned {
     pub hash: Digest,
     /// The latest time of a record that is gone, UTC.
     pub until: Timestamp,
+}
+
+/// What is kept elsewhere of one chain, a line of JSON: whoever could change files and etcd alike cannot change this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeptHead {
+    /// Whose chain.
+    pub writer: Writer,
+    /// Its head.
+    pub head: Head,
+    /// Up to where it was pruned then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Pruned>,
 }

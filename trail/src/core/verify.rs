@@ -229,7 +229,11 @@ impl Verifier {
             Some(torn) => self.report.add(torn, Fault::Unreadable),
             None => {}
         }
-        for head in std::mem::take(&mut self.heads) {
+        let heads = std::mem::take(&mut self.heads);
+        if heads.is_empty() {
+            self.report.add(Place::default(), Fault::NoHead);
+        }
+        for head in heads {
             if head.sequence > last {
                 self.report.add(Place::default(), Fault::CutOff { last, head: head.sequence });
             } else if head.sequence < begins {

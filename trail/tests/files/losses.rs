@@ -86,5 +86,6 @@ fn a_head_that_was_put_back_is_told() {
     assert_eq!(trail.open().1, [Gap::HeadBehind { head: 1, last: 401 }]);
     trail.known = Known::default();
     assert_eq!(trail.open().1, [Gap::HeadBehind { head: 0, last: 401 }]);
-    assert!(trail.verify_with(None, None, at(0)).is_sound());
+    let findings = trail.verify_with(None, None, at(0)).findings;
+    assert_eq!(findings.iter().map(|finding| &finding.fault).collect::<Vec<_>>(), [&Fault::NoHead]);
 }

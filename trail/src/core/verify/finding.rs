@@ -21,7 +21,7 @@ impl std::fmt::Display for Place {
 }
 
 /// What is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, strum::IntoStaticStr, strum::VariantNames)]
 #[serde(tag = "fault", rename_all_fields = "camelCase")]
 pub enum Fault {
     /// The line is not what its hash was made of.
@@ -93,6 +93,8 @@ pub enum Fault {
         /// The head's record.
         sequence: u64,
     },
+    /// Nothing that was kept elsewhere vouches for the chain: it may have been cut off or written anew.
+    NoHead,
     /// The head that was given is older than the first record there is: it proves nothing.
     HeadTooOld {
         /// Its record.
@@ -126,7 +128,7 @@ impl Fault {
             Self::CutOff { last, head } => vec![("last", last.to_string()), ("head", head.to_string())],
             Self::Rewritten { sequence } => vec![("record", sequence.to_string())],
             Self::HeadTooOld { head, first } => vec![("head", head.to_string()), ("first", first.to_string())],
-            Self::Unreadable | Self::NotClosed | Self::NoHeader => Vec::new(),
+            Self::Unreadable | Self::NotClosed | Self::NoHeader | Self::NoHead => Vec::new(),
         }
     }
 }
