@@ -8,6 +8,9 @@ use super::text::bounded;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is")]
 pub enum Outcome {
+    /// It is about to be done: written before what cannot be undone. What became of it follows; if nothing follows, the
+    /// program ended in between and nobody knows.
+    Begun,
     /// It was done.
     Succeeded,
     /// It was decided against.
@@ -36,7 +39,7 @@ impl Outcome {
     /// Cuts every text to its bound.
     pub(crate) fn bound(&mut self) {
         match self {
-            Self::Succeeded => {}
+            Self::Begun | Self::Succeeded => {}
             Self::Refused { code: text } | Self::Failed { reason: text } => bounded(text),
         }
     }
@@ -46,6 +49,7 @@ impl std::fmt::Display for Outcome {
     /// `Succeeded`, `Refused ExceedsLimit`, `Failed engine is silent`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Begun => f.write_str("Begun"),
             Self::Succeeded => f.write_str("Succeeded"),
             Self::Refused { code } => write!(f, "Refused {code}"),
             Self::Failed { reason } => write!(f, "Failed {reason}"),
