@@ -59,6 +59,10 @@ pub struct Run {
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub look_every: u64,
 
+    /// Where an audit trail is kept.
+    #[command(flatten)]
+    pub trail: TrailArgs,
+
     /// Cloud hosts reconciled at the same time.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
@@ -94,7 +98,7 @@ mod ledger;
 mod trail;
 
 pub use ledger::{Adopt, Archive, ArchiveFile, Explain, Export, LedgerCommand, Output, Source, Verify};
-pub use trail::{TrailCommand, TrailExport, TrailHead, TrailShow, TrailVerify};
+pub use trail::{TrailArgs, TrailCommand, TrailExport, TrailHead, TrailShow, TrailVerify};
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,7 @@ use crate::{
     orphans, settled,
     site::{SiteEngines, Sites},
     totals,
+    trail::Recorder,
     unseen::Unseen,
     watch::{Guarded, Kind, Watched, watched, watched_everywhere},
     write::Writer,
@@ -47,6 +48,8 @@ pub struct Beginning {
     pub peer: lineage::Peer,
     /// Figures.
     pub metrics: Metrics,
+    /// What is done is recorded there.
+    pub trail: Recorder,
 }
 
 /// Runs all controllers until `stop`, then lets them finish what they are at.
@@ -54,11 +57,11 @@ pub struct Beginning {
 /// # Errors
 /// When the two stores cannot be compared.
 pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) -> Result<(), ReconcileError> {
-    let Beginning { client, ledger, report, peer, metrics } = beginning;
+    let Beginning { client, ledger, report, peer, metrics, trail } = beginning;
     check_lineage(&client, args, &ledger, &report, &peer).await?;
     let acknowledged = lineage::acknowledged(&client, &args.namespace).await?;
 
-    let writer = Writer::new(metrics.clone());
+    let writer = Writer::new(metrics.clone(), trail);
     let mut tasks = JoinSet::new();
     let (changes, _) = watch::channel(());
 

@@ -1,9 +1,13 @@
-//! The audit trail (操作留痕) in this program: `jiyun-controller trail` reads it.
+//! The audit trail (操作留痕) in this program: what it does is recorded, and `jiyun-controller trail` reads it.
 
+mod booked;
 mod error;
 mod expected;
 mod export;
+mod follow;
 mod head;
+mod recorder;
+mod refused;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -14,6 +18,7 @@ use std::process::ExitCode;
 use jiyun_trail::heads::etcd::{DEFAULT_PREFIX, EtcdHeads};
 
 use self::error::TrailError;
+pub use self::{follow::Following, recorder::Recorder};
 use crate::{
     args::{LedgerArgs, TrailCommand},
     error::chain,

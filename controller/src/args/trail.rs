@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use jiyun_trail::{core::action::Action, store::Cursor};
+use jiyun_trail::{
+    core::{action::Action, writer::Writer},
+    store::{Cursor, limits::Retention},
+};
 
 use super::{LedgerArgs, Output};
 
@@ -28,6 +31,24 @@ pub enum TrailCommand {
     Show(TrailShow),
     /// Print the heads in etcd, a line of JSON for each chain: keep them where nobody can reach who can reach etcd.
     Head(TrailHead),
+}
+
+/// Where `run` keeps an audit trail.
+#[derive(Clone, Debug, Args)]
+pub struct TrailArgs {
+    /// The folder of the audit trail (操作留痕), on a disk that outlives the process; without it no trail is kept. While it
+    /// cannot be written nothing is granted, changed or deleted.
+    #[arg(long = "trail-dir", env = "JIYUN_TRAIL_DIR", value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+
+    /// The name of this program's chain. Replicas that share the folder share the name, since only the leader writes;
+    /// with folders of their own each needs a name of its own.
+    #[arg(long = "trail-writer", env = "JIYUN_TRAIL_WRITER", default_value = "controller", value_name = "NAME")]
+    pub writer: Writer,
+
+    /// Days that records are kept, from 180 on.
+    #[arg(long = "trail-retention", env = "JIYUN_TRAIL_RETENTION", default_value = "180", value_name = "DAYS")]
+    pub retention: Retention,
 }
 
 /// Where the trail's files are.
