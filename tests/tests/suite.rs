@@ -21,5 +21,6 @@ mod suite {
     mod restored;
     mod rights;
     mod story;
+    mod trail;
     mod tree;
 }

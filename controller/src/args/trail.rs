@@ -68,7 +68,7 @@ pub struct TrailVerify {
     #[arg(long, value_name = "FOLDER")]
     pub trail_dir: Option<PathBuf>,
 
-    /// An export instead of the folder.
+    /// An export instead of the folder. With --head it is compared with that alone: etcd has come further since.
     #[arg(long, value_name = "FILE")]
     pub input: Option<PathBuf>,
 

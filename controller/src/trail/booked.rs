@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiyun_ledger::{Account, Claim, ClaimId, Entry, Event, Line, PoolId, State, Subject};
+use jiyun_ledger::{Account, Claim, ClaimId, Entry, Event, Line, Pool, PoolKind, State, Subject};
 use jiyun_trail::core::{
     action::Action, actor::Actor, content::Content, object::Object, outcome::Outcome, record::Record,
 };
@@ -83,7 +83,7 @@ fn of<'a>(
         }
         Event::PoolSet { pool } => {
             let after = value(pool);
-            let mut record = new(Action::PolicyChanged, pool_object(&pool.id));
+            let mut record = new(Action::PolicyChanged, pool_object(pool));
             record.before = before.pools.insert(pool.id.to_string(), after.clone()).map(Content::of);
             record.after = Some(Content::of(after));
             plain(record)
@@ -146,13 +146,16 @@ fn about(mut record: Record, claim: &Claim) -> Record {
     record
 }
 
-/// `Compute/hygon` is the compute pool `hygon`.
-fn pool_object(id: &PoolId) -> Object {
-    let text = id.to_string();
-    match text.split_once('/') {
-        Some((kind, name)) => Object::new(format!("{kind}Pool"), name),
-        None => Object::new("Pool", text),
-    }
+/// The pool as the object it was read of.
+fn pool_object(pool: &Pool) -> Object {
+    let kind = match pool.kind {
+        PoolKind::Compute => "ComputePool",
+        PoolKind::Storage => "StoragePool",
+        PoolKind::Recovery => "RecoveryPool",
+        PoolKind::Network => "NetworkPool",
+    };
+    let id = pool.id.to_string();
+    Object::new(kind, id.split_once('/').map_or(id.as_str(), |(_, name)| name))
 }
 
 /// A value of the book that is no JSON does not exist; it would be recorded as missing.

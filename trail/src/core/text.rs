@@ -6,8 +6,12 @@ pub(crate) const MOST_BYTES: usize = 256;
 /// What stands for the rest of a text that was cut.
 const CUT: char = '…';
 
-/// `text`, cut to [`MOST_BYTES`] bytes at a character's border; a cut text ends with `…`.
+/// `text`, cut to [`MOST_BYTES`] bytes at a character's border; a cut text ends with `…`. Control characters become `?`:
+/// written as JSON each would take six bytes, and shown on a terminal it could do anything.
 pub(crate) fn bounded(text: &mut String) {
+    if text.contains(char::is_control) {
+        *text = text.replace(char::is_control, "?");
+    }
     if text.len() <= MOST_BYTES {
         return;
     }
@@ -38,5 +42,8 @@ mod tests {
         let mut short = "财政局".to_owned();
         bounded(&mut short);
         assert_eq!(short, "财政局");
+        let mut control = "a\u{1b}[2Jb\n".to_owned();
+        bounded(&mut control);
+        assert_eq!(control, "a?[2Jb?");
     }
 }

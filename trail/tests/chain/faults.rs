@@ -2,13 +2,18 @@
 
 use jiff::SignedDuration;
 use jiyun_trail::core::{
+    chain::Chain,
+    content::Content,
+    hash::{Digest, Sha256},
     head::{Head, Pruned},
-    line::{Line, Said},
+    line::{Line, MOST_BYTES, Said},
+    object::Object,
+    outcome::Outcome,
     verify::{Fault, Verifier},
 };
+use serde_json::json;
 
-use super::support::{at, lines, plain, verify, write, writer};
-use jiyun_trail::core::hash::Sha256;
+use super::support::{at, lines, plain, record, verify, write, writer};
 
 /// The first fault with its file and line.
 fn first(segments: &[Vec<u8>], head: &Head) -> (Fault, String) {
@@ -105,4 +110,26 @@ fn a_head_from_before_the_beginning_proves_nothing_and_says_so() {
     let old = Head { sequence: 1, hash: written.head.hash, at: at(1) };
     let faults: Vec<_> = verify(&written.segments[1..], &old).findings.into_iter().map(|f| f.fault).collect();
     assert!(faults.contains(&Fault::HeadTooOld { head: 1, first: 3 }), "{faults:?}");
+}
+
+#[test]
+fn the_largest_record_is_still_a_line() {
+    // Every text as long as it gets, of what JSON writes longest.
+    for letter in ["\u{1}", "\"", "\\", "局"] {
+        let long = || Some(letter.repeat(2000));
+        let mut large = record(1, &letter.repeat(2000));
+        large.actor.groups = vec![letter.repeat(2000); 100];
+        (large.actor.on_behalf_of, large.department, large.role) = (long(), long(), long());
+        (large.source, large.request, large.zone, large.order) = (long(), long(), long(), long());
+        large.object = Object::new(letter.repeat(2000), letter.repeat(2000)).within(letter.repeat(2000));
+        large.object.uid = long();
+        large.result = Outcome::failed(letter.repeat(2000));
+        large.before = Some(Content::of(json!({"a": "x".repeat(4080)})));
+        large.after = Some(Content::of(json!({"a": "x".repeat(40_000)})));
+        let (mut chain, mut text) = (Chain::after(writer(), &Sha256, 0, Digest::default()), Vec::new());
+        chain.open(&mut text, at(0)).unwrap();
+        chain.append(&mut text, large).unwrap();
+        assert!(text.len() < MOST_BYTES, "{}", text.len());
+        assert!(verify(&[text], chain.head().unwrap()).is_sound());
+    }
 }
