@@ -140,6 +140,7 @@ async fn lead(
 
     let working = stop.child_token();
     let (trail, keeping) = Recorder::start(&args.trail, etcd, &metrics)?;
+    trail.ready().await;
     if let Some(trail) = trail.trail().cloned() {
         let (ledger, client, fence) = (ledger.clone(), client.clone(), leadership.fence());
         tokio::spawn(Following { trail, ledger, store: store.clone(), fence, client }.run(working.clone()));

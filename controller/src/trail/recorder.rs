@@ -16,6 +16,9 @@ use tracing::{error, info, warn};
 
 use crate::{args::TrailArgs, error::chain, metrics::Metrics};
 
+/// How long a leader waits for its trail before it begins: usually it is open within milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long records under way may take at the end of the process.
 const DRAIN: Duration = Duration::from_secs(3);
 
@@ -70,6 +73,15 @@ impl Recorder {
     /// The trail, where one is kept.
     pub fn trail(&self) -> Option<&Trail> {
         self.trail.as_ref()
+    }
+
+    /// Waits until the trail is open, but not for long: a leader that cannot write it stands by its books and says so.
+    pub async fn ready(&self) {
+        if let Some(trail) = self.trail()
+            && tokio::time::timeout(PATIENCE, trail.writable()).await.is_err()
+        {
+            warn!("the audit trail is not open yet: nothing is changed until it is");
+        }
     }
 
     /// Whether anything may be changed.
