@@ -166,7 +166,11 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     tasks.spawn(checks::keep(context.clone(), stop.clone()));
     tasks.spawn(show_state(ledger.clone(), metrics.clone(), stop.clone()));
 
-    if stop.run_until_cancelled(catalogue_listed.open()).await.is_some() {
+    let ready = async {
+        catalogue_listed.open().await;
+        context.writer.trail().open().await;
+    };
+    if stop.run_until_cancelled(ready).await.is_some() {
         book_what_is_there(&context).await;
         info!("catalogue, accounts and pools are known; cloud hosts follow");
         let hosts = watched_everywhere::<CloudHost>(&client, &metrics);

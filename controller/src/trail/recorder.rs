@@ -84,6 +84,16 @@ impl Recorder {
         }
     }
 
+    /// Waits until what is done can be recorded, however long that takes.
+    pub async fn open(&self) {
+        if let Some(trail) = self.trail()
+            && trail.writable().await.is_err()
+        {
+            // It is closed, and the process with it.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Whether anything may be changed.
     ///
     /// # Errors

@@ -41,6 +41,38 @@ async fn shown(world: &World, folder: &str) -> Result<Vec<(String, Option<String
 }
 
 #[tokio::test]
+async fn nothing_is_booked_while_it_cannot_be_recorded_and_reading_goes_on() -> Result<(), WorldError> {
+    let folder = tempfile::tempdir()?;
+    // A file where the folder should be: the trail cannot be opened.
+    let path = folder.path().join("trail");
+    std::fs::write(&path, "")?;
+    let world = World::start(WorldOptions {
+        lab: LabOptions::default().departments(["finance"]),
+        files: city::CATALOGUE_FILES.to_vec(),
+        controller_arguments: vec![format!("--trail-dir={}", path.display())],
+    })
+    .await?;
+    let figures = || async { world.controller_metrics().await.map_err(|error| error.to_string()) };
+    wait_for("refused reconciliations", PATIENCE, || async {
+        let text = figures().await?;
+        let refused = text.lines().any(|line| line.contains("reconcile_errors_total") && line.contains("\"Trail\""));
+        if refused && text.contains("jiyun_trail_unwritable 1") { Ok(()) } else { Err(world.controller.tail(5)) }
+    })
+    .await?;
+    let book = jiyun_tests::faults::program::ledger(&world.lab, &["export"]).await?;
+    assert!(book.status.success(), "{}", told(&book));
+    let booked = String::from_utf8_lossy(&book.stdout).into_owned();
+    assert!(!booked.contains("PoolSet") && !booked.contains("AccountSet"), "{booked}");
+
+    std::fs::remove_file(&path)?;
+    let bureau = world.named_department("finance", Quota::AMPLE).await?;
+    bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
+    bureau.wait_ready("web-1").await?;
+    assert!(figures().await.unwrap_or_default().contains("jiyun_trail_unwritable 0"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_host_leaves_a_trail_that_is_proven_and_a_changed_byte_is_found() -> Result<(), WorldError> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().to_str().unwrap();
