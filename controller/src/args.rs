@@ -22,6 +22,9 @@ pub enum Command {
     /// The account book (账本): export, verify and explain it, keep archives of it, bring it together with Kubernetes again.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// The audit trail (操作留痕): prove it, export it for an auditor, and read it.
+    #[command(subcommand)]
+    Trail(TrailCommand),
 }
 
 /// Flags of `run`.
@@ -60,6 +63,9 @@ pub struct Run {
     /// year that is neither here nor built in is refused, not guessed.
     #[arg(long, env = "JIYUN_CALENDARS", value_name = "FOLDER")]
     pub calendars: Option<PathBuf>,
+    /// Where an audit trail is kept.
+    #[command(flatten)]
+    pub trail: TrailArgs,
 
     /// Cloud hosts reconciled at the same time.
     #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -93,8 +99,10 @@ pub struct LedgerArgs {
 }
 
 mod ledger;
+mod trail;
 
 pub use ledger::{Adopt, Archive, ArchiveFile, Explain, Export, LedgerCommand, Output, Source, Verify};
+pub use trail::{TrailArgs, TrailCommand, TrailExport, TrailHead, TrailShow, TrailVerify};
 
 #[cfg(test)]
 mod tests {

@@ -2,9 +2,9 @@
 
 mod compare;
 mod explain;
-mod export;
+pub(crate) mod export;
 mod read;
-mod table;
+pub(crate) mod table;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -130,7 +130,7 @@ pub async fn run(command: &LedgerCommand) -> ExitCode {
 }
 
 /// Writes an answer to standard output. Whoever closes the pipe has read enough.
-fn answer(text: &str) -> Result<(), BookError> {
+pub(crate) fn answer(text: &str) -> Result<(), BookError> {
     use std::io::Write;
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => {

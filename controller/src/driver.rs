@@ -52,7 +52,11 @@ impl<K: Watched> Driver<K> {
         reconciliation: impl Future<Output = Result<Action, ReconcileError>>,
     ) -> Result<Action, ReconcileError> {
         let started = Instant::now();
-        let outcome = timeout(DEADLINE, reconciliation).await.unwrap_or(Err(ReconcileError::Timeout));
+        // Nothing is decided, applied or ended that could not be recorded.
+        let outcome = match self.context.writer.trail().check() {
+            Ok(()) => timeout(DEADLINE, reconciliation).await.unwrap_or(Err(ReconcileError::Timeout)),
+            Err(unwritable) => Err(unwritable.into()),
+        };
         let word = if outcome.is_ok() { "ok" } else { "error" };
         self.context.metrics.reconciled(&self.kind, word, started.elapsed());
         if outcome.is_ok() {

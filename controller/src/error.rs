@@ -1,6 +1,7 @@
 //! Why a reconciliation did not end; every kind is a bounded word for metrics and a chain of causes for the log.
 
 use jiyun_ledger::{CommandError, LedgerError};
+use jiyun_trail::Unwritable;
 use strum::IntoStaticStr;
 use thiserror::Error;
 
@@ -24,6 +25,9 @@ pub enum ReconcileError {
     /// The ledger did not answer, or this replica no longer leads.
     #[error("the ledger did not record it")]
     Ledger(#[from] LedgerError),
+    /// What is to be done could not be recorded.
+    #[error("the audit trail cannot be written; nothing is changed until it can")]
+    Trail(#[from] Unwritable),
     /// A value could not be encoded.
     #[error("a value could not be written as JSON")]
     Encode(#[from] serde_json::Error),

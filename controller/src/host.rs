@@ -275,6 +275,7 @@ fn decided_by(order: &Order, phase: Phase) -> Option<Ordered> {
 /// Counts a refusal, and tells operators of what and why; they alone see which pool refused it.
 fn note_refusal(host: &CloudHost, what: &str, refusal: &Refusal, context: &Context) {
     context.metrics.decided(refusal.code.into());
+    context.writer.trail().refused(host, what, refusal);
     info!(
         host.namespace = host.namespace(),
         host.name = host.name_any(),

@@ -32,6 +32,7 @@ use crate::{
     orphans, settled,
     site::{SiteEngines, Sites},
     totals,
+    trail::Recorder,
     unseen::Unseen,
     watch::{Guarded, Kind, Watched, watched, watched_everywhere},
     write::Writer,
@@ -51,6 +52,8 @@ pub struct Beginning {
     pub metrics: Metrics,
     /// Working days.
     pub calendar: Arc<Calendar>,
+    /// What is done is recorded there.
+    pub trail: Recorder,
 }
 
 /// Runs all controllers until `stop`, then lets them finish what they are at.
@@ -58,11 +61,11 @@ pub struct Beginning {
 /// # Errors
 /// When the two stores cannot be compared.
 pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) -> Result<(), ReconcileError> {
-    let Beginning { client, ledger, report, peer, metrics, calendar } = beginning;
+    let Beginning { client, ledger, report, peer, metrics, calendar, trail } = beginning;
     check_lineage(&client, args, &ledger, &report, &peer).await?;
     let acknowledged = lineage::acknowledged(&client, &args.namespace).await?;
 
-    let writer = Writer::new(metrics.clone());
+    let writer = Writer::new(metrics.clone(), trail);
     let mut tasks = JoinSet::new();
     let (changes, _) = watch::channel(());
 
@@ -184,7 +187,11 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     tasks.spawn(checks::keep(context.clone(), stop.clone()));
     tasks.spawn(show_state(ledger.clone(), metrics.clone(), stop.clone()));
 
-    if stop.run_until_cancelled(catalogue_listed.open()).await.is_some() {
+    let ready = async {
+        catalogue_listed.open().await;
+        context.writer.trail().open().await;
+    };
+    if stop.run_until_cancelled(ready).await.is_some() {
         book_what_is_there(&context).await;
         info!("catalogue, accounts and pools are known; cloud hosts follow");
         let plan = orphans::Looks { every: Duration::from_secs(args.look_every), acknowledged };

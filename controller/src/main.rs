@@ -27,6 +27,7 @@ mod site;
 mod store_size;
 mod telemetry;
 mod totals;
+mod trail;
 mod unseen;
 mod watch;
 mod write;
@@ -45,6 +46,7 @@ async fn main() -> ExitCode {
     let run = match cli.command {
         Command::Run(run) => run,
         Command::Ledger(command) => return Box::pin(book::run(&command)).await,
+        Command::Trail(command) => return Box::pin(trail::command(&command)).await,
     };
     match Box::pin(serve::run(&run)).await {
         Ok(()) => ExitCode::SUCCESS,

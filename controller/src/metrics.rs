@@ -38,6 +38,14 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// The audit trail's own figures, registered beside the others.
+    ///
+    /// # Errors
+    /// When they are registered already.
+    pub fn trail(&self) -> Result<jiyun_trail::figures::Figures, prometheus::Error> {
+        jiyun_trail::figures::Figures::new(&self.registry)
+    }
+
     /// Registers every figure.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ pub async fn sweep(
     let (mut suspected, mut absent) = (HashSet::new(), HashSet::new());
     let (mut disputed, mut vanished) = (HashSet::new(), HashSet::new());
     while stop.run_until_cancelled(tokio::time::sleep(looks.every)).await.is_some() {
-        if context.quarantined() {
+        if context.quarantined() || context.writer.trail().check().is_err() {
             continue;
         }
         leave_lines(&hosts, &context, &mut absent).await;

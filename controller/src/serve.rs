@@ -30,6 +30,7 @@ use crate::{
     lineage,
     metrics::Metrics,
     store_size,
+    trail::{Following, Recorder},
 };
 
 /// How long Kubernetes may take to answer at the start: a leader that waits longer keeps others from leading.
@@ -131,7 +132,7 @@ async fn lead(
     };
     metrics.set_leader(true);
     let lost = leadership.lost();
-    let store = EtcdStore::new(etcd, DEFAULT_PREFIX);
+    let store = EtcdStore::new(etcd.clone(), DEFAULT_PREFIX);
     let opening = async {
         let peer = tokio::time::timeout(PATIENCE, lineage::peer(&client)).await.map_err(|_| ServeError::Silent)??;
         let options = OpenOptions::new(leading::new_lineage(), peer.lineage.clone());
@@ -146,8 +147,15 @@ async fn lead(
     info!(lineage = %report.lineage, revision = report.head_seq, fresh = report.fresh, snapshot = report.snapshot, "leading");
 
     let working = stop.child_token();
+    let (trail, keeping) = Recorder::start(&args.trail, etcd, &metrics)?;
+    trail.ready().await;
+    if let Some(trail) = trail.trail().cloned() {
+        let (ledger, client, fence) = (ledger.clone(), client.clone(), leadership.fence());
+        tokio::spawn(Following { trail, ledger, store: store.clone(), fence, client }.run(working.clone()));
+    }
     tokio::spawn(store_size::watch(store, args.ledger_store_limit, metrics.clone(), working.clone()));
-    let beginning = Beginning { client, ledger: ledger.clone(), report, peer, metrics: metrics.clone(), calendar };
+    let figures = metrics.clone();
+    let beginning = Beginning { client, ledger: ledger.clone(), report, peer, metrics: figures, calendar, trail };
     let led = tokio::select! {
         led = leading::lead(beginning, args, &working) => led.map_err(ServeError::from),
         // Past this point nothing may be written any more: no draining, the process ends.
@@ -157,6 +165,7 @@ async fn lead(
     metrics.set_leader(false);
     if led.is_ok() {
         ledger.shutdown().await;
+        keeping.ended().await;
         leadership.resign().await;
         info!("everything under way was finished; leadership handed over");
     }

@@ -3,6 +3,7 @@
 
 use std::{fmt::Debug, time::Duration};
 
+use jiyun_trail::{Unwritable, core::outcome::Outcome};
 use kube::{
     Api, Resource,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
@@ -11,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, trail::Recorder};
 
 /// Our name in `managedFields`.
 pub const FIELD_MANAGER: &str = "jiyun-controller";
@@ -35,6 +36,17 @@ pub enum WriteError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// What is to be done cannot be recorded, so it is not done.
+    #[error("{kind} {name} is not deleted: it cannot be recorded in the audit trail")]
+    Unrecorded {
+        /// Kind of the object.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// The cause.
+        #[source]
+        source: Unwritable,
+    },
     /// It did not answer in time; whether it took effect is unknown, and it is safe to repeat.
     #[error("{verb} of {kind} {name} did not answer within {} s", DEADLINE.as_secs())]
     Timeout {
@@ -55,7 +67,7 @@ impl WriteError {
                 kube::Error::Api(status) => Some(status.code),
                 _ => None,
             },
-            Self::Timeout { .. } => None,
+            Self::Timeout { .. } | Self::Unrecorded { .. } => None,
         }
     }
 }
@@ -64,12 +76,18 @@ impl WriteError {
 #[derive(Clone, Debug)]
 pub struct Writer {
     metrics: Metrics,
+    trail: Recorder,
 }
 
 impl Writer {
-    /// A writer that counts into `metrics`.
-    pub fn new(metrics: Metrics) -> Self {
-        Self { metrics }
+    /// A writer that counts into `metrics` and records in `trail`.
+    pub fn new(metrics: Metrics, trail: Recorder) -> Self {
+        Self { metrics, trail }
+    }
+
+    /// What it records in.
+    pub fn trail(&self) -> &Recorder {
+        &self.trail
     }
 
     /// Applies `object` (server-side, forced: we own what we send) and returns what is stored now.
@@ -210,9 +228,14 @@ impl Writer {
             propagation_policy: Some(PropagationPolicy::Background),
             ..DeleteParams::default()
         };
-        gone_is_success(
-            self.sent("delete", K::kind(&()).into_owned(), &name, api.delete(&name, &parameters)).await.map(drop),
-        )
+        let kind = K::kind(&()).into_owned();
+        let recorded = self.trail.deleting(object).await;
+        let begun =
+            recorded.map_err(|source| WriteError::Unrecorded { kind: kind.clone(), name: name.clone(), source })?;
+        let deleted = gone_is_success(self.sent("delete", kind, &name, api.delete(&name, &parameters)).await.map(drop));
+        let outcome = deleted.as_ref().map_or_else(|error| Outcome::failed(error.to_string()), |()| Outcome::Succeeded);
+        begun.ended(outcome).await;
+        deleted
     }
 
     async fn sent<T>(

@@ -23,5 +23,6 @@ mod suite {
     mod restored;
     mod rights;
     mod story;
+    mod trail;
     mod tree;
 }

@@ -25,6 +25,7 @@ use crate::{
     leading, lineage,
     metrics::Metrics,
     serve::{self, ServeError},
+    trail::Recorder,
     write::Writer,
 };
 
@@ -68,7 +69,7 @@ async fn steps(reviewed: &Plan, ledger: &Ledger, client: &Client, arguments: &Ad
     let due = due(reviewed, &now)?;
     // Nothing else may move while both are brought together.
     ledger.quarantine(format!("adoption by {}", arguments.by())).await?;
-    let writer = Writer::new(Metrics::new().map_err(ServeError::from)?);
+    let writer = Writer::new(Metrics::new().map_err(ServeError::from)?, Recorder::default());
     let mut ended = Vec::new();
     for step in &due {
         match step {

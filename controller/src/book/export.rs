@@ -35,13 +35,13 @@ pub async fn run(arguments: &Export) -> Result<(), BookError> {
 }
 
 /// Where lines go.
-enum Target {
+pub(crate) enum Target {
     Standard(BufWriter<std::io::Stdout>),
     File { writer: BufWriter<File>, beside: PathBuf, path: PathBuf },
 }
 
 impl Target {
-    fn open(path: &Path) -> Result<Self, BookError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, BookError> {
         if path == Path::new("-") {
             return Ok(Self::Standard(BufWriter::new(std::io::stdout())));
         }
@@ -52,16 +52,16 @@ impl Target {
         Ok(Self::File { writer: BufWriter::new(file), beside, path: path.to_owned() })
     }
 
-    fn line(&mut self, bytes: &[u8]) -> Result<(), BookError> {
-        let (writer, path): (&mut dyn Write, &Path) = match self {
-            Self::Standard(writer) => (writer, Path::new("standard output")),
-            Self::File { writer, beside, .. } => (writer, beside),
-        };
-        writer.write_all(bytes).and_then(|()| writer.write_all(b"\n")).map_err(|source| written(path, source))
+    pub(crate) fn line(&mut self, bytes: &[u8]) -> Result<(), BookError> {
+        let written_whole = self.write_all(bytes).and_then(|()| self.write_all(b"\n"));
+        written_whole.map_err(|source| match self {
+            Self::Standard(_) => written(Path::new("standard output"), source),
+            Self::File { beside, .. } => written(beside, source),
+        })
     }
 
     /// Gives the file its name, once it is on the disk.
-    fn finish(self) -> Result<(), BookError> {
+    pub(crate) fn finish(self) -> Result<(), BookError> {
         match self {
             Self::Standard(mut writer) => {
                 writer.flush().map_err(|source| written(Path::new("standard output"), source))
@@ -75,10 +75,26 @@ impl Target {
     }
 
     /// Leaves nothing behind.
-    fn discard(self) {
+    pub(crate) fn discard(self) {
         if let Self::File { beside, .. } = self {
             // It has a name of its own and is in nobody's way.
             drop(std::fs::remove_file(beside));
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Standard(writer) => writer.write(bytes),
+            Self::File { writer, .. } => writer.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Standard(writer) => writer.flush(),
+            Self::File { writer, .. } => writer.flush(),
         }
     }
 }

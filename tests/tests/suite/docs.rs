@@ -162,7 +162,7 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
 
 #[test]
 fn every_path_and_link_leads_somewhere() {
-    const FOLDERS: [&str; 12] = [
+    const FOLDERS: [&str; 13] = [
         "api/",
         "approvals/",
         "audit/",
@@ -175,6 +175,7 @@ fn every_path_and_link_leads_somewhere() {
         "messages/",
         "tests/",
         "tools/",
+        "trail/",
     ];
     let root = jiyun_lab::source_root();
     for document in documents() {
@@ -204,7 +205,9 @@ fn quoted(source: &str, start: &str) -> Vec<String> {
 #[test]
 fn every_figure_the_programs_show_is_explained() {
     let guide = text(&jiyun_lab::source_root().join("docs/operations.md"));
-    let figures = ["controller/src/metrics.rs", "api/src/metrics.rs"].map(|source| quoted(source, "jiyun_")).concat();
+    let figures = ["controller/src/metrics.rs", "api/src/metrics.rs", "trail/src/figures.rs"]
+        .map(|source| quoted(source, "jiyun_"))
+        .concat();
     assert!(figures.len() >= 14, "{figures:?}");
     for figure in figures {
         assert!(guide.contains(&format!("| `{figure}`")), "{figure} is not in docs/operations.md");

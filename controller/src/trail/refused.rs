@@ -1,0 +1,53 @@
+//! Refusals: the account book keeps none, so they are recorded where they are answered.
+
+use jiff::Timestamp;
+use jiyun_crds::{
+    names::{ANNOTATION_REQUESTED_BY, department_of_namespace},
+    v1alpha1::CloudHost,
+};
+use jiyun_ledger::{Refusal, RefusalCode};
+use jiyun_trail::core::{action::Action, content::Content, object::Object, outcome::Outcome, record::Record};
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::recorder::{Recorder, controller};
+
+impl Recorder {
+    /// Records a refusal of what a host asked for, once for each wish.
+    pub fn refused(&self, host: &CloudHost, what: &str, refusal: &Refusal) {
+        if is_news(host, refusal) {
+            self.note(record(host, what, refusal, Timestamp::now()));
+        }
+    }
+}
+
+/// A place in line and a book that is being checked are no decisions. `NoMatchingPool` is asked again every 20 s: it is
+/// recorded when the status does not say it of this generation yet.
+fn is_news(host: &CloudHost, refusal: &Refusal) -> bool {
+    match refusal.code {
+        RefusalCode::WaitingForCapacity | RefusalCode::Quarantined | RefusalCode::UnknownAccount => false,
+        RefusalCode::NoMatchingPool => {
+            let code: &'static str = refusal.code.into();
+            let told = host.status.as_ref().is_some_and(|status| {
+                status.observed_generation == host.metadata.generation
+                    && status.refusal.as_ref().is_some_and(|refusal| refusal.code == code)
+            });
+            !told
+        }
+        RefusalCode::ExceedsLimit | RefusalCode::PoolExhausted | RefusalCode::AccountClosed => true,
+    }
+}
+
+fn record(host: &CloudHost, what: &str, refusal: &Refusal, at: Timestamp) -> Record {
+    let namespace = host.namespace().unwrap_or_default();
+    let object = Object::new("CloudHost", host.name_any()).within(&namespace).with_uid(host.uid().unwrap_or_default());
+    let mut actor = controller();
+    actor.on_behalf_of = host.annotations().get(ANNOTATION_REQUESTED_BY).cloned();
+    let code: &'static str = refusal.code.into();
+    let mut record = Record::new(at, actor, Action::Refuse, object, Outcome::refused(code));
+    record.department = department_of_namespace(&namespace).map(str::to_owned);
+    record.zone = refusal.parameters.get("zone").cloned();
+    // The numbers of whoever asked; which pool was left out by which filter is for operations, and stays in the log.
+    record.after = Some(Content::of(json!({"what": what, "parameters": refusal.parameters})));
+    record
+}
