@@ -120,6 +120,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
     status.claim_id = before.claim_id;
     status.pool_ref = before.pool_ref;
     status.storage_pool_ref = before.storage_pool_ref;
+    status.deletion_protection = before.deletion_protection;
     let findings = match standing {
         Standing::Rejected(rejection) => {
             status.refusal = Some(objected(rejection));

@@ -69,7 +69,7 @@ async fn a_host_whose_claim_the_ledger_does_not_know_is_kept_and_says_so() -> Re
         let arguments = [&arguments[..], &[status]].concat();
         async move { bureau.world.lab.kubectl(&arguments).await }
     };
-    patched(r#"{"status": {"claimId": "claim-999999999"}}"#).await?;
+    patched(r#"{"status": {"claimId": "claim-999999999", "deletionProtection": "Disabled"}}"#).await?;
     bureau.caller.delete(&bureau.host_path("web-1")).await?;
     let kept = bureau
         .wait_for_host("web-1", "kept", |host| reason(host, ConditionType::Ready) == Some("UnknownClaim"))
