@@ -99,6 +99,9 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         // A machine not listed yet would be taken for missing and applied again. Decisions and endings need no list.
         return Ok(Action::requeue(NOT_LISTED));
     }
+    if held.is_none() && may_come(host, valid.as_ref().err(), Timestamp::now()) {
+        return Ok(Action::requeue(NOT_LISTED));
+    }
     if valid.is_err() && held.is_none() {
         leave_line(host, context).await?;
     }
@@ -145,6 +148,13 @@ fn wake_order(host: &CloudHost, order: Option<&str>, context: &Context) {
     for name in orders.into_iter().filter(open) {
         context.orders.wakes.order(namespace, name);
     }
+}
+
+/// Whether what a new host names may only not have been shown to us yet: often it was made a moment before it, and each
+/// kind has a watch of its own.
+fn may_come(host: &CloudHost, rejection: Option<&Rejection>, now: Timestamp) -> bool {
+    let missing = rejection.is_some_and(|rejection| rejection.reason == Reason::UnknownReference);
+    missing && host.status.is_none() && report::is_young(host, now)
 }
 
 /// The open claim of this very object (by UID: a namesake made later is another one).

@@ -75,12 +75,14 @@ fn fact(object: &Value) -> Option<(String, Value)> {
         return None;
     }
     let status = &object["status"];
-    let conditions: Vec<Value> = if ["CloudHost", "Department"].contains(&kind) {
+    let mut conditions: Vec<Value> = if ["CloudHost", "Department"].contains(&kind) {
         let all = status["conditions"].as_array().into_iter().flatten();
         all.map(|condition| json!([condition["type"], condition["status"], condition["reason"]])).collect()
     } else {
         Vec::new()
     };
+    // Two managers write those of a department: whoever comes first has the first place.
+    conditions.sort_by_key(Value::to_string);
     let mut spec = if SPECIFIED.contains(&kind) { object["spec"].clone() } else { Value::Null };
     // Claims are numbered throughout the book.
     if let Some(labels) = spec.pointer_mut("/template/metadata/labels").and_then(Value::as_object_mut) {

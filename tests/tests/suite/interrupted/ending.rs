@@ -79,7 +79,9 @@ fn named(object: &Value) -> String {
 
 /// An object of ours: wish, protection, and what its conditions say.
 fn ours(object: &Value) -> Value {
-    let conditions: Vec<_> = object["status"]["conditions"].as_array().into_iter().flatten().map(said).collect();
+    let mut conditions: Vec<_> = object["status"]["conditions"].as_array().into_iter().flatten().map(said).collect();
+    // Two managers write them: whoever comes first has the first place.
+    conditions.sort_by_key(Value::to_string);
     let (meta, status) = (&object["metadata"], &object["status"]);
     let mut told = json!({
         "spec": object["spec"], "finalizers": meta["finalizers"], "generation": meta["generation"],
