@@ -210,6 +210,7 @@ async fn report(
     let api = Api::<Order>::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
     let written = context.writer.apply_status(&api, &order.name_any(), &serde_json::to_value(&status)?).await?;
     context.orders.unseen.wrote(Order::clone(&written));
+    context.writer.trail().decided(order, &written);
     Ok(written)
 }
 

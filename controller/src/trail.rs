@@ -1,6 +1,7 @@
 //! The audit trail (操作留痕) in this program: what it does is recorded, and `jiyun-controller trail` reads it.
 
 mod booked;
+mod decided;
 mod error;
 mod expected;
 mod export;
