@@ -33,8 +33,13 @@ lab: prerequisites ## Build the lab's programs (once; cached outside the checkou
 lab-real: lab
 	cargo run --locked -q -p jiyun-lab -- build --profile real
 
+.PHONY: schemathesis
+schemathesis: ## Install what tries the API against its description (needs Python 3 with venv)
+	@tools/schemathesis $(TOOLS)/schemathesis
+
 .PHONY: test
 test: build lab-real ## Run every suite
+	-@tools/schemathesis $(TOOLS)/schemathesis
 	cargo test --workspace --locked
 
 .PHONY: lint

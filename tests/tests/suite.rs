@@ -22,6 +22,7 @@ mod suite {
     mod pools;
     mod restored;
     mod rights;
+    mod schema;
     mod story;
     mod trail;
     mod tree;

@@ -1,0 +1,64 @@
+//! The API against its own description: requests made up from `docs/openapi.json`, valid and not, are answered as it says.
+//!
+//! The requests are schemathesis's, with a fixed seed; `make test` installs it beside the lab's programs.
+
+use std::path::PathBuf;
+
+use jiyun_tests::{World, WorldError, world::Quota};
+use tokio::process::Command;
+
+/// What is looked at in each answer. Not that every valid request is taken: a name that names nothing is valid.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+                      response_headers_conformance,response_schema_conformance,missing_required_header,\
+                      unsupported_method,allow_header_conformance,ignored_auth,negative_data_rejection";
+/// Requests made up for each operation and phase.
+const EXAMPLES: &str = "100";
+const SEED: &str = "430423";
+
+/// Where the Makefile puts it.
+fn program() -> PathBuf {
+    jiyun_lab::programs::cache_folder().join("tools/schemathesis/bin/schemathesis")
+}
+
+#[tokio::test]
+async fn every_answer_is_one_that_the_description_promises() -> Result<(), WorldError> {
+    let program = program();
+    if !program.exists() {
+        println!("left out: there is no {}; `make schemathesis` installs it", program.display());
+        return Ok(());
+    }
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::cores(64)).await?;
+    let folder = tempfile::tempdir()?;
+    // Names that are there: otherwise everything is answered 404 at the door.
+    let configuration =
+        format!("[parameters]\n\"path.department\" = \"{}\"\n\n[generation]\nallow-x00 = true\n", bureau.name);
+    std::fs::write(folder.path().join("schemathesis.toml"), configuration)?;
+    let token = &world.lab.person(&format!("{}-operator", bureau.name))?.token;
+    let base = world.api.url().ok_or(WorldError::NoAddress)?;
+    let output = Command::new(program)
+        .arg("--config-file")
+        .arg(folder.path().join("schemathesis.toml"))
+        .arg("run")
+        .arg(jiyun_lab::source_root().join("docs/openapi.json"))
+        .args(["--url", &base, "--tls-verify"])
+        .arg(world.lab.authority())
+        .args(["--header", &format!("Authorization: Bearer {token}")])
+        .args(["--seed", SEED, "--max-examples", EXAMPLES, "--phases", "examples,coverage,fuzzing", "--workers", "2"])
+        // Whoever is answered before all was sent may find the connection closed; asking again is the client's business.
+        .args(["--request-retries", "3"])
+        .args(["--checks", CHECKS, "--no-shrink", "--continue-on-failure", "--warnings", "off"])
+        .current_dir(folder.path())
+        .env("NO_PROXY", "127.0.0.1,localhost")
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "160")
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(std::time::Duration::from_mins(6), output).await;
+    let output = output.expect("schemathesis ends")?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+    println!("{told}");
+    Ok(())
+}
