@@ -5,4 +5,5 @@ mod decision;
 
 use super::department::{is_missing, named};
 
+pub(super) use create::{drafted, there};
 pub use decision::Ordered;

@@ -30,7 +30,6 @@ impl App {
         order: HostOrder,
         asked: &Asked,
     ) -> Result<Created<CloudHost>, Problem> {
-        order.validate(name)?;
         match place(caller, department, name, order, asked).await {
             Ok(object) => Ok(Created { object, replayed: false }),
             Err(problem) => once::again(caller, department, name, asked, problem).await,
@@ -45,14 +44,23 @@ async fn place(
     order: HostOrder,
     asked: &Asked,
 ) -> Result<CloudHost, Problem> {
-    let NamedByIt { system, class, image } = check_references(caller, department, &order).await?;
-    let mut object = order.into_object(department, name);
-    let faults = misfits(&object.spec, &system, &class, &image).map(contradiction).collect();
-    if let Some(problem) = Problem::of_body(faults) {
-        return Err(problem);
-    }
+    let mut object = drafted(caller, department, name, order).await?;
     once::mark(&mut object, asked);
     create(caller, department, name, &object, asked.run).await
+}
+
+/// The host called `name` that `order` asks for, checked against all it names; nothing is written.
+pub(in crate::app) async fn drafted(
+    caller: &Caller,
+    department: &DepartmentName,
+    name: &str,
+    order: HostOrder,
+) -> Result<CloudHost, Problem> {
+    order.validate(name)?;
+    let NamedByIt { system, class, image } = check_references(caller, department, &order).await?;
+    let object = order.into_object(department, name);
+    let faults = misfits(&object.spec, &system, &class, &image).map(contradiction).collect();
+    Problem::of_body(faults).map_or(Ok(object), Err)
 }
 
 /// What an order names and has to fit.
@@ -102,7 +110,7 @@ async fn check_references(
 }
 
 /// What was found; a fault of `field` if there is nothing to be seen.
-fn there<K>(
+pub(in crate::app) fn there<K>(
     field: &str,
     kind: &str,
     name: &str,

@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     response::{AppendHeaders, IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use jiyun_crds::v1alpha1::CloudHost;
 
 use super::{location, shown};
@@ -16,13 +16,11 @@ use crate::{
     extract::{Bearer, DepartmentPath, Wait},
     handler::{
         Spoken,
-        write::{Asking, REPLAYED, WriteQuery},
+        write::{Asking, PREFERENCE_APPLIED, REPLAYED, WriteQuery},
     },
     model::{Host, HostOrder, HostPreview},
     problem::{Problem, ProblemDocument},
 };
-
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Orders a host. The object is the request; the platform decides on it at once or when it can.
 ///
@@ -79,7 +77,7 @@ pub async fn create(
     let ordered = app.await_decision(&caller, &department, created, wait.0).await?;
     let (status, host, applied) = match ordered {
         Ordered::Granted(host) => (StatusCode::CREATED, host, wait.applied()),
-        Ordered::Open { host, waited } => (StatusCode::ACCEPTED, host, wait.applied().filter(|_| waited)),
+        Ordered::Open { object, waited } => (StatusCode::ACCEPTED, object, wait.applied().filter(|_| waited)),
         Ordered::Refused(problem) => {
             let applied = wait.applied();
             return Err(problem.located(location).with(PREFERENCE_APPLIED, applied).with(REPLAYED, replayed));
