@@ -4,6 +4,7 @@ mod approval;
 mod catalogue;
 mod create;
 mod department;
+mod estimate;
 mod holders;
 mod host;
 mod inbox;

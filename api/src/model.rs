@@ -3,6 +3,7 @@
 
 pub mod approval;
 pub mod catalogue;
+pub mod estimate;
 pub mod holders;
 pub mod host;
 pub mod host_order;
@@ -23,6 +24,7 @@ pub mod words;
 
 pub use approval::{Approval, ApprovalDraft, ApprovalList};
 pub use catalogue::Catalogue;
+pub use estimate::EstimateView;
 pub use holders::PoolHolders;
 pub use host::{Host, HostList};
 pub use host_order::HostOrder;

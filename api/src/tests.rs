@@ -8,6 +8,7 @@ mod change;
 mod chinese;
 mod dry;
 mod edge;
+mod estimate;
 mod filing;
 mod list;
 mod once;

@@ -211,7 +211,8 @@ fn turn(status: &crds::OrderStatus) -> Option<Turn> {
 }
 
 impl Level {
-    fn new(level: crds::RequiredLevel, turn: Option<&Turn>) -> Self {
+    /// The level; `turn` is whose turn it is.
+    pub(super) fn new(level: crds::RequiredLevel, turn: Option<&Turn>) -> Self {
         let turn = turn.filter(|turn| turn.level == level.name);
         Self {
             deadline: turn.and_then(|turn| turn.deadline.clone()),

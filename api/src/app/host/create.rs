@@ -6,7 +6,7 @@ use jiyun_crds::v1alpha1::{
     misfit::{Misfit, misfits},
 };
 
-use super::{is_missing, named};
+use super::{Wish, is_missing, named};
 use crate::{
     app::{
         App,
@@ -21,7 +21,7 @@ use crate::{
 
 impl App {
     /// Creates the host called `name` that `order` asks for, or finds the one an earlier request with the same key has
-    /// created.
+    /// created. Gives what a new one asks of the ledger, too.
     pub async fn order_host(
         &self,
         caller: &Caller,
@@ -29,10 +29,10 @@ impl App {
         name: &str,
         order: HostOrder,
         asked: &Asked,
-    ) -> Result<Created<CloudHost>, Problem> {
+    ) -> Result<(Created<CloudHost>, Option<Wish>), Problem> {
         match place(caller, department, name, order, asked).await {
-            Ok(object) => Ok(Created { object, replayed: false }),
-            Err(problem) => once::again(caller, department, name, asked, problem).await,
+            Ok((object, wish)) => Ok((Created { object, replayed: false }, wish)),
+            Err(problem) => Ok((once::again(caller, department, name, asked, problem).await?, None)),
         }
     }
 }
@@ -43,10 +43,18 @@ async fn place(
     name: &str,
     order: HostOrder,
     asked: &Asked,
-) -> Result<CloudHost, Problem> {
-    let mut object = drafted(caller, department, name, order).await?;
-    once::mark(&mut object, asked);
-    create(caller, department, name, &object, asked.run).await
+) -> Result<(CloudHost, Option<Wish>), Problem> {
+    let Draft { mut host, wish } = drafted(caller, department, name, order).await?;
+    once::mark(&mut host, asked);
+    Ok((create(caller, department, name, &host, asked.run).await?, wish))
+}
+
+/// A host that is to be created.
+pub(in crate::app) struct Draft {
+    /// As it is to be.
+    pub host: CloudHost,
+    /// What it asks of the ledger.
+    pub wish: Option<Wish>,
 }
 
 /// The host called `name` that `order` asks for, checked against all it names; nothing is written.
@@ -55,12 +63,13 @@ pub(in crate::app) async fn drafted(
     department: &DepartmentName,
     name: &str,
     order: HostOrder,
-) -> Result<CloudHost, Problem> {
+) -> Result<Draft, Problem> {
     order.validate(name)?;
     let NamedByIt { system, class, image } = check_references(caller, department, &order).await?;
-    let object = order.into_object(department, name);
-    let faults = misfits(&object.spec, &system, &class, &image).map(contradiction).collect();
-    Problem::of_body(faults).map_or(Ok(object), Err)
+    let host = order.into_object(department, name);
+    let faults = misfits(&host.spec, &system, &class, &image).map(contradiction).collect();
+    let wish = Wish::new(&host, &system, &class);
+    Problem::of_body(faults).map_or(Ok(Draft { host, wish }), Err)
 }
 
 /// What an order names and has to fit.

@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use crate::{
     app::{
         create::create,
-        host::drafted as host_drafted,
+        host::{self, Wish},
         noun::called,
         once::{self, Asked},
     },
@@ -24,6 +24,8 @@ pub(super) struct Draft {
     /// Where it is in the body.
     place: String,
     host: CloudHost,
+    /// What it asks of the ledger.
+    pub wish: Option<Wish>,
 }
 
 /// A host that was created by this very request.
@@ -48,11 +50,11 @@ pub(super) async fn drafted(
         let Some(body) = &item.host else { continue };
         let place = format!("{}.host", place(index));
         let body = body.as_ref().clone();
-        let host = host_drafted(caller, department, name, body).await.map_err(|problem| within(&place, problem))?;
-        let mut host = host;
+        let drafted = host::drafted(caller, department, name, body).await.map_err(|problem| within(&place, problem))?;
+        let host::Draft { mut host, wish } = drafted;
         once::mark_always(&mut host, asked);
         host.annotations_mut().insert(ANNOTATION_ORDER.to_owned(), order.to_owned());
-        drafts.push(Draft { place, host });
+        drafts.push(Draft { place, host, wish });
     }
     Ok(drafts)
 }
@@ -66,7 +68,7 @@ pub(super) async fn create_all(
     asked: &Asked,
 ) -> Result<Vec<Made>, Problem> {
     let mut made = Vec::with_capacity(drafts.len());
-    for Draft { place, host } in drafts {
+    for Draft { place, host, .. } in drafts {
         let name = host.name_any();
         let problem = match create(caller, department, &name, &host, asked.run).await {
             Ok(created) => {

@@ -18,7 +18,7 @@ use crate::{
         Spoken,
         write::{Asking, PREFERENCE_APPLIED, REPLAYED, WriteQuery},
     },
-    model::{Host, HostOrder, HostPreview},
+    model::{EstimateView, Host, HostOrder, HostPreview},
     problem::{Problem, ProblemDocument},
 };
 
@@ -65,12 +65,14 @@ pub async fn create(
     let caller = app.caller(&bearer);
     let name = name_of::<CloudHost>(&caller, &department, order.name.take(), asked.key.as_ref()).await?;
     let location = location(&department, &name);
-    let created = app.order_host(&caller, &department, &name, order, &asked).await.map_err(|problem| {
+    let (created, wish) = app.order_host(&caller, &department, &name, order, &asked).await.map_err(|problem| {
         if problem.status == StatusCode::GATEWAY_TIMEOUT { problem.located(location.clone()) } else { problem }
     })?;
     let replayed = created.replayed.then_some(HeaderValue::from_static("true"));
     if asked.run.is_dry() {
-        let body = Json(HostPreview { host: shown(&department, created.object, language) });
+        let estimate = app.estimate(&caller, &department, wish.into_iter().collect(), false).await?;
+        let estimate = estimate.map(|estimate| EstimateView::new(estimate, language));
+        let body = Json(HostPreview { host: shown(&department, created.object, language), estimate });
         let headers = AppendHeaders(replayed.map(|replayed| (REPLAYED, replayed)).into_iter().collect::<Vec<_>>());
         return Ok((headers, body).into_response());
     }

@@ -18,7 +18,7 @@ use crate::{
         Spoken,
         write::{Asking, PREFERENCE_APPLIED, REPLAYED, WriteQuery},
     },
-    model::{Order, OrderFiling, OrderPreview},
+    model::{EstimateView, Order, OrderFiling, OrderPreview},
     problem::{Problem, ProblemDocument},
 };
 
@@ -68,12 +68,14 @@ pub async fn create(
     let caller = app.caller(&bearer);
     let name = name_of::<crds::Order>(&caller, &department, filing.name.take(), asked.key.as_ref()).await?;
     let location = location(&department, &name);
-    let created = app.file_order(&caller, &department, &name, filing, &asked).await.map_err(|problem| {
+    let (created, wishes) = app.file_order(&caller, &department, &name, filing, &asked).await.map_err(|problem| {
         if problem.status == StatusCode::GATEWAY_TIMEOUT { problem.located(location.clone()) } else { problem }
     })?;
     let replayed = created.replayed.then_some(HeaderValue::from_static("true"));
     if asked.run.is_dry() {
-        let body = Json(OrderPreview { order: shown(&department, created.object, language) });
+        let estimate = app.estimate(&caller, &department, wishes, true).await?;
+        let estimate = estimate.map(|estimate| EstimateView::new(estimate, language));
+        let body = Json(OrderPreview { order: shown(&department, created.object, language), estimate });
         let headers = AppendHeaders(replayed.map(|replayed| (REPLAYED, replayed)).into_iter().collect::<Vec<_>>());
         return Ok((headers, body).into_response());
     }

@@ -102,6 +102,6 @@ pub async fn change(
     let order = shown(&path.department, changed, language);
     Ok(match how.run() {
         Run::Real => tagged(tag, None, ChangedOrder::Changed(Box::new(order))),
-        Run::Dry => tagged(None, None, ChangedOrder::Preview(Box::new(OrderPreview { order }))),
+        Run::Dry => tagged(None, None, ChangedOrder::Preview(Box::new(OrderPreview { order, estimate: None }))),
     })
 }
