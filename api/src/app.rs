@@ -1,18 +1,23 @@
 //! What the API does, between the handlers (HTTP) and the stores (API server, ledger). One noun a file.
 
+mod approval;
 mod catalogue;
 mod create;
 mod department;
+mod estimate;
 mod holders;
 mod host;
+mod inbox;
 pub mod list;
 mod noun;
 mod object;
 mod once;
+mod order;
 mod quota;
 mod system;
 mod usage;
 mod verdict;
+mod waiting;
 
 use std::sync::{
     Arc,
@@ -28,7 +33,10 @@ use crate::{
 };
 
 pub use host::Ordered;
+#[cfg(test)]
+pub use once::name_from;
 pub use once::{Asked, name_of};
+pub use order::order_state;
 pub use system::system_state;
 pub use verdict::state;
 

@@ -17,7 +17,7 @@ pub use digested::{Digested, RequestDigest};
 pub use idempotency::{IdempotencyKey, Keyed};
 pub use merge_patch::MergePatch;
 pub use name::{DepartmentName, ObjectName};
-pub use path::{DepartmentPath, ObjectPath, PoolPath};
+pub use path::{DepartmentPath, ObjectPath, OrderPath, PoolPath};
 pub use prefer::Wait;
 pub use query::Query;
 pub use version::{IfMatch, IfNoneMatch, Version, etag};

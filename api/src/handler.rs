@@ -5,6 +5,7 @@ pub mod health;
 pub mod holders;
 pub mod host;
 pub mod openapi;
+pub mod order;
 mod page;
 pub mod quota;
 pub mod system;

@@ -47,6 +47,15 @@ impl Fault {
             parameters: named.chain([("field".to_owned(), field.to_owned())]).collect(),
         }
     }
+
+    /// Puts the part `place` of the body before its field.
+    fn move_within(&mut self, place: &str) {
+        let moved = self.field.as_ref().map_or_else(|| place.to_owned(), |field| format!("{place}.{field}"));
+        if let Some(named) = self.parameters.get_mut("field") {
+            named.clone_from(&moved);
+        }
+        self.field = Some(moved);
+    }
 }
 
 /// An answer that is not the one asked for.
@@ -112,9 +121,26 @@ impl Problem {
         self.fault.code == <&'static str>::from(code)
     }
 
+    /// The same of another code: as a whole, of no field.
+    pub fn recoded(mut self, code: Code) -> Self {
+        self.status = code.status();
+        self.fault.code = <&'static str>::from(code).into();
+        self.fault.field = None;
+        self.faults = Vec::new();
+        self
+    }
+
     /// Names the field the problem is about.
     pub fn about(mut self, field: impl Into<String>) -> Self {
         self.fault.field = Some(field.into());
+        self
+    }
+
+    /// Says which part of the body it is about: every fault of it moves there.
+    pub fn within(mut self, place: &str) -> Self {
+        for fault in self.faults.iter_mut().chain([&mut *self.fault]) {
+            fault.move_within(place);
+        }
         self
     }
 

@@ -25,7 +25,7 @@ use crate::{
     app::App,
     bounds::Bounds,
     extract::json::MAX_BODY,
-    handler::{catalogue, health, holders, host, openapi, openapi::Description, quota, system, usage},
+    handler::{catalogue, health, holders, host, openapi, openapi::Description, order, quota, system, usage},
     metrics::Metrics,
     middleware::{bounds, observe, panic, problems, request_id, time_limit},
     problem::{Code, Problem},
@@ -36,7 +36,7 @@ use crate::{
 #[openapi(
     info(
         title = "Jiyun provisioning API",
-        description = "Sets up information systems and orders cloud hosts on a government cloud, shows quota and cost. Every request is made in the \
+        description = "Sets up information systems and orders cloud hosts on a government cloud, files and decides orders, shows quota and cost. Every request is made in the \
             name of the caller: the token sent here is the one the platform's API server sees. Problems are RFC 9457 \
             documents in Chinese or English. Who asks too much is answered 429, and `Retry-After` says when to come back.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
@@ -46,6 +46,7 @@ use crate::{
     tags(
         (name = "hosts", description = "Cloud hosts (云主机) of a department."),
         (name = "systems", description = "Information systems (信息系统) of a department: what hosts are for."),
+        (name = "orders", description = "Orders (申请单) of a department that people decide about, and their decisions (审批意见)."),
         (name = "departments", description = "Quota (配额) and cost (用量账单) of a department."),
         (name = "catalogue", description = "What can be ordered (云服务目录)."),
         (name = "operations", description = "Who holds the pools (资源池占用): for platform operators."),
@@ -72,6 +73,10 @@ fn table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(host::one::show, host::one::change, host::one::delete))
         .routes(routes!(system::order::create, system::list::list))
         .routes(routes!(system::one::show, system::one::change, system::one::delete))
+        .routes(routes!(order::file::create, order::list::list))
+        .routes(routes!(order::one::show, order::one::change))
+        .routes(routes!(order::approval::create, order::approval::list))
+        .routes(routes!(order::inbox::show))
         .routes(routes!(quota::show))
         .routes(routes!(usage::show))
         .routes(routes!(holders::show))

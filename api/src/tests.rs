@@ -1,5 +1,6 @@
 //! Tests of the whole API over a stub API server and a ledger in memory; no socket is opened.
 
+mod approvals;
 mod book;
 mod bounds;
 mod catalogue;
@@ -7,9 +8,12 @@ mod change;
 mod chinese;
 mod dry;
 mod edge;
+mod estimate;
+mod filing;
 mod list;
 mod once;
 mod order;
+mod orders;
 mod pick;
 mod reports;
 mod stub;

@@ -59,6 +59,7 @@ mod city {
         let mut problems = Vec::new();
         for (file, document) in documents() {
             let found = match document["kind"].as_str().unwrap_or_default() {
+                "ApprovalPolicy" => round_trip::<ApprovalPolicy>(&document),
                 "CloudHost" => round_trip::<CloudHost>(&document),
                 "ComputePool" => round_trip::<ComputePool>(&document),
                 "Department" => round_trip::<Department>(&document),

@@ -66,6 +66,7 @@ fn object(value: &str, language: Language) -> String {
 
 fn chinese_kind(kind: &str) -> &str {
     match kind {
+        "Approval" => "审批意见",
         "CloudHost" => "云主机",
         "ComputePool" => "计算资源池",
         "Department" => "单位",
@@ -74,6 +75,7 @@ fn chinese_kind(kind: &str) -> &str {
         "HostImage" => "镜像",
         "InformationSystem" => "信息系统",
         "NetworkZone" => "网络区域",
+        "Order" => "申请单",
         "PriceList" => "价目",
         "Site" => "数据中心",
         "StoragePool" => "存储资源池",

@@ -10,6 +10,9 @@ use crate::{
     store::{Caller, KubernetesError, Run},
 };
 
+/// The admission policy that says who may decide (`charts/jiyun/templates/admission-approvals.yaml`).
+const APPROVALS: &str = "'jiyun-approvals'";
+
 /// Creates `object`, whose department and name are `department` and `name`.
 pub(super) async fn create<K: Noun>(
     caller: &Caller,
@@ -24,6 +27,9 @@ pub(super) async fn create<K: Noun>(
         Err(error) => error,
     };
     Err(match error {
+        KubernetesError::Invalid(ref status) if status.message.contains(APPROVALS) => {
+            Problem::from_kubernetes(error, what).recoded(Code::MayNotApprove)
+        }
         KubernetesError::Forbidden(_) => forbidden::<K>(caller, department, name, error).await,
         KubernetesError::NotFound(_) => Problem::from_kubernetes(error, named(department)),
         // A call that was cut off may have arrived.

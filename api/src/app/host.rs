@@ -2,7 +2,10 @@
 
 mod create;
 mod decision;
+mod wish;
 
 use super::department::{is_missing, named};
 
+pub(super) use create::{Draft, drafted, there};
 pub use decision::Ordered;
+pub use wish::Wish;

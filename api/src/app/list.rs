@@ -115,6 +115,6 @@ async fn by_name<K: Noun>(
 }
 
 /// 422: there are more than can be put into an order or looked through.
-fn too_long() -> Problem {
+pub(super) fn too_long() -> Problem {
     Problem::new(Code::ListTooLong, [("limit", whole::MOST.to_string())])
 }

@@ -11,7 +11,14 @@ use crate::extract::DepartmentName;
 
 /// A kind whose objects live in a department's namespace.
 pub trait Noun:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Serialize + DeserializeOwned
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
 {
     /// The letter that begins a name made from an idempotency key.
     const LETTER: char;

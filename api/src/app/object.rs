@@ -1,6 +1,7 @@
 //! Looking at one object, changing it, ending it: the same for every kind that departments order, always in the caller's
 //! name.
 
+use kube::api::Preconditions;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -56,6 +57,7 @@ impl App {
     ) -> Result<(), Problem> {
         let ObjectPath { department, name } = path;
         let only = self.possible::<K>(caller, path, version).await?;
+        let only = only.map(|version| Preconditions { resource_version: Some(version.to_owned()), uid: None });
         match caller.delete::<K>(Some(&department.namespace()), name.as_str(), only, run).await {
             Ok(()) => Ok(()),
             Err(error) => Err(refused::<K>(caller, department, name.as_str(), error, version.is_some()).await),

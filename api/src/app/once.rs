@@ -46,7 +46,7 @@ pub async fn name_of<K: Noun>(
 ) -> Result<String, Problem> {
     match (given, key) {
         (Some(name), None) => Ok(name),
-        (None, Some(key)) => Ok(derived::<K>(department, key, &caller.user_name().await?)),
+        (None, Some(key)) => Ok(derived::<K>(department, key, &caller.user().await?.name)),
         (Some(_), Some(_)) => Err(Problem::field(
             "name",
             "name 本身就是幂等键，不能与 Idempotency-Key 同时使用，请去掉其中之一 \
@@ -60,17 +60,37 @@ pub async fn name_of<K: Noun>(
 
 /// Such as `h-` and 20 letters and digits. The user comes last: it alone may hold any character.
 fn derived<K: Noun>(department: &DepartmentName, key: &IdempotencyKey, user: &str) -> String {
-    let parts = [K::kind(&()).as_ref(), department.as_str(), key.as_str(), user].join("\0");
-    let letters = BASE32_NOPAD.encode(&Sha256::digest(parts)).to_ascii_lowercase();
+    name_from::<K>(&[K::kind(&()).as_ref(), department.as_str(), key.as_str(), user])
+}
+
+/// The name of the object that is item `index` of what the key stands for.
+pub(super) fn name_of_part<K: Noun>(
+    department: &DepartmentName,
+    key: &IdempotencyKey,
+    index: usize,
+    user: &str,
+) -> String {
+    let part = format!("{}[{index}]", K::kind(&()));
+    name_from::<K>(&[&part, department.as_str(), key.as_str(), user])
+}
+
+/// A name that the same parts always make, and no others: only the last one may hold any character.
+pub fn name_from<K: Noun>(parts: &[&str]) -> String {
+    let letters = BASE32_NOPAD.encode(&Sha256::digest(parts.join("\0"))).to_ascii_lowercase();
     format!("{}-{}", K::LETTER, letters.get(..NAME_LENGTH).unwrap_or(&letters))
 }
 
 /// Writes the digest onto an object that is to be known again.
 pub(super) fn mark<K: Resource>(object: &mut K, asked: &Asked) {
     if asked.key.is_some() {
-        let annotations = object.meta_mut().annotations.get_or_insert_default();
-        annotations.insert(ANNOTATION_REQUEST_DIGEST.to_owned(), asked.digest.as_str().to_owned());
+        mark_always(object, asked);
     }
+}
+
+/// Writes the digest onto an object that is to be known again even without a key, by its name.
+pub(super) fn mark_always<K: Resource>(object: &mut K, asked: &Asked) {
+    let annotations = object.meta_mut().annotations.get_or_insert_default();
+    annotations.insert(ANNOTATION_REQUEST_DIGEST.to_owned(), asked.digest.as_str().to_owned());
 }
 
 /// The object of an earlier request with the same key, where `problem` may come of its being there: the name is taken,

@@ -35,7 +35,10 @@ impl std::fmt::Display for DepartmentName {
     }
 }
 
-/// The name of a cloud host or an information system.
+/// The longest name of an order: it is made of that of a host and a digest.
+const MAX_ORDER_NAME: usize = 63;
+
+/// The name of a cloud host, an information system or an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectName(String);
 
@@ -43,6 +46,11 @@ impl ObjectName {
     /// The name, if it can be one.
     pub fn parse(text: &str) -> Option<Self> {
         (is_label(text) && text.len() <= MAX_NAME_LENGTH).then(|| Self(text.to_owned()))
+    }
+
+    /// The name of an order, if it can be one: longer, and with dots.
+    pub fn parse_order(text: &str) -> Option<Self> {
+        is_order_name(text).then(|| Self(text.to_owned()))
     }
 
     /// As text.
@@ -72,6 +80,11 @@ pub fn is_subdomain(text: &str) -> bool {
     text.len() <= MAX_SUBDOMAIN && text.split('.').all(is_label)
 }
 
+/// Whether `text` may name an order: as above, 63 bytes in all.
+pub fn is_order_name(text: &str) -> bool {
+    is_subdomain(text) && text.len() <= MAX_ORDER_NAME
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,6 +97,16 @@ mod tests {
         for bad in ["", "-a", "a-", "A", "a.b", "a/b", "..", "a%2fb", "a?x", "a#", "名称", "a\n", &"a".repeat(41)] {
             assert!(ObjectName::parse(bad).is_none(), "{bad}");
             assert!(DepartmentName::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn orders_have_longer_names() {
+        for good in ["rollout.2026", &"a".repeat(63)] {
+            assert!(ObjectName::parse_order(good).is_some(), "{good}");
+        }
+        for bad in ["", "a/b", "..", "a..b", ".a", "A", &"a".repeat(64)] {
+            assert!(ObjectName::parse_order(bad).is_none(), "{bad}");
         }
     }
 

@@ -24,7 +24,7 @@ impl<S: Send + Sync> FromRequestParts<S> for DepartmentPath {
 pub struct ObjectPath {
     /// The department.
     pub department: DepartmentName,
-    /// The host or the information system.
+    /// The host, the information system or the order.
     pub name: ObjectName,
 }
 
@@ -36,6 +36,22 @@ impl<S: Send + Sync> FromRequestParts<S> for ObjectPath {
             Path::<(String, String)>::from_request_parts(parts, state).await.map_err(|_| nowhere(parts))?;
         let (department, name) = (DepartmentName::parse(&department), ObjectName::parse(&name));
         department.zip(name).map(|(department, name)| Self { department, name }).ok_or_else(|| nowhere(parts))
+    }
+}
+
+/// `/v1/departments/{department}/orders/{name}/...`: orders have longer names.
+#[derive(Clone, Debug)]
+pub struct OrderPath(pub ObjectPath);
+
+impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path((department, name)) =
+            Path::<(String, String)>::from_request_parts(parts, state).await.map_err(|_| nowhere(parts))?;
+        let (department, name) = (DepartmentName::parse(&department), ObjectName::parse_order(&name));
+        let path = department.zip(name).map(|(department, name)| ObjectPath { department, name });
+        path.map(Self).ok_or_else(|| nowhere(parts))
     }
 }
 

@@ -63,6 +63,11 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 pub struct IfNoneMatch(Vec<String>);
 
 impl IfNoneMatch {
+    /// Whether the caller has nothing yet.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the caller has what carries `tag`. Weak tags do (RFC 9110, section 13.1.2).
     pub fn has(&self, tag: &HeaderValue) -> bool {
         let strong = |known: &str| known.strip_prefix("W/").unwrap_or(known).as_bytes() == tag.as_bytes();

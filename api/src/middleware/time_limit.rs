@@ -19,7 +19,9 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Ends a request that takes too long with 504.
 pub async fn layer(request: Request, next: Next) -> Response {
-    let wait = if request.method() == Method::POST { Wait::from_headers(request.headers()).0 } else { None };
+    // Orders are waited for by looking at them, too.
+    let waits = matches!(*request.method(), Method::POST | Method::GET);
+    let wait = if waits { Wait::from_headers(request.headers()).0 } else { None };
     match tokio::time::timeout(LIMIT + wait.unwrap_or_default(), next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::bare(Code::Timeout).into_response(),

@@ -187,7 +187,8 @@ impl Host {
 }
 
 impl RefusalView {
-    fn new(refusal: &HostRefusal, language: Language) -> Self {
+    /// The refusal, for a reader of `language`.
+    pub(super) fn new(refusal: &HostRefusal, language: Language) -> Self {
         let figures = figures(refusal);
         Self {
             code: refusal.code.clone(),

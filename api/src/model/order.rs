@@ -1,136 +1,244 @@
-//! The order of a cloud host: the body of `POST .../hosts`.
+//! An order (申请单) as people see it: what is asked for, how it stands, who has to agree and who did.
 
-use jiyun_crds::v1alpha1::{self as crds, CloudHost, CloudHostSpec, LocalRef, Quantity};
-use kube::core::ObjectMeta;
-use serde::Deserialize;
+use jiyun_crds::v1alpha1 as crds;
+use jiyun_messages::Language;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Architecture, DeletionProtection, Power};
-use crate::{
-    extract::{
-        DepartmentName, ObjectName,
-        name::{is_label, is_subdomain},
-    },
-    problem::{Code, Fault, Problem},
+use super::{
+    ApprovalDecision, ApprovalMode, OrderState,
+    host::{Condition, RefusalView},
+    order_item::OrderItem,
 };
 
-/// What a department asks for. Fields the API does not know are refused.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(example = json!({
-    "name": "web-1", "displayName": "门户网站一号机", "system": "portal", "class": "basic-4c8g",
-    "image": "openeuler-24.03-amd64", "zone": "extranet-public", "architecture": "amd64",
-    "systemDisk": {"tier": "standard", "size": "100Gi"}, "power": "Running",
-    "sshAuthorizedKeys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGFib3V0IHNvbWUga2V5IG9mIG5vYm9keSBhdCBh"],
-}))]
-pub struct HostOrder {
-    /// Name of the host: a DNS label of at most 40 characters, unique within the department. Left out where the header
-    /// `Idempotency-Key` is sent, and only there: the name is then made from it.
-    #[serde(default)]
-    #[schema(min_length = 1, max_length = 40, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", example = "web-1")]
-    pub name: Option<String>,
-    /// Name for people (云主机名称), one line of at most 63 characters.
-    #[serde(default)]
-    #[schema(max_length = 63, example = "门户网站一号机")]
-    pub display_name: Option<String>,
-    /// The information system (信息系统) of the department the host is for. Cannot be changed.
-    #[schema(max_length = 40, example = "portal")]
+/// A request for one or several resources of one information system, decided wholly or not at all.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// Its name.
+    #[schema(example = "web-1-3f2a9c01")]
+    pub name: String,
+    /// The department that asks.
+    #[schema(example = "finance")]
+    pub department: String,
+    /// Its UID at the API server.
+    pub uid: String,
+    /// The information system everything is for.
+    #[schema(example = "portal")]
     pub system: String,
-    /// The host class (规格): how many vCPUs and how much memory.
-    #[schema(max_length = 63, example = "basic-4c8g")]
-    pub class: String,
-    /// The host image (镜像) the system disk is filled from. Cannot be changed.
-    #[schema(max_length = 63, example = "openeuler-24.03-amd64")]
-    pub image: String,
-    /// The network zone (网络区域), that of the information system. Cannot be changed.
-    #[schema(max_length = 63, example = "extranet-public")]
-    pub zone: String,
-    /// The architecture of the machine it runs on. Cannot be changed.
-    pub architecture: Architecture,
-    /// The disk it starts from; left out: 100Gi of tier `standard`.
-    #[serde(default)]
-    pub system_disk: SystemDiskOrder,
-    /// Whether it runs once it exists; left out: `Running`.
-    #[serde(default)]
-    pub power: Power,
-    /// Whether it is kept from being deleted; left out: `Enabled`. Taking it off later is decided like an order.
-    #[serde(default)]
-    pub deletion_protection: DeletionProtection,
-    /// Public keys that may log in at first start, one line each as in `authorized_keys`. Cannot be changed.
-    #[serde(default)]
-    #[schema(max_items = 16)]
-    pub ssh_authorized_keys: Vec<String>,
+    /// What is asked for.
+    pub items: Vec<OrderItem>,
+    /// How far it has come.
+    pub state: OrderState,
+    /// Whoever asked does not any more. `state` says so once the platform has taken note, unless it was decided before.
+    pub withdrawn: bool,
+    /// Why it is asked for (事由).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub justification: Option<String>,
+    /// Number of its project (项目编号); absent: that of the system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_number: Option<String>,
+    /// Number of its filing with the authority (备案号).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filing_number: Option<String>,
+    /// Whom it is filed for, as declared; verified by nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applicant: Option<String>,
+    /// Who asks: none of them may decide.
+    pub applicants: Vec<String>,
+    /// The digest of what is asked for: send it along with a decision, so that it counts for this and nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The approval policies (审批策略) that applied; `default` is the platform's own.
+    pub policies: Vec<String>,
+    /// Who has to agree, in this order. Empty: nobody, or it is not known yet.
+    pub levels: Vec<Level>,
+    /// Whose turn it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
+    /// Decisions that count, oldest first.
+    pub decisions: Vec<Counted>,
+    /// Decisions that do not count.
+    pub ignored: Vec<Ignored>,
+    /// Why it was not granted, or cannot be decided as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<RefusalView>,
+    /// What the platform found out: `Accepted`, `Held`, `Approved`, `Fulfilled`.
+    pub conditions: Vec<Condition>,
+    /// Counts changes of what is asked for.
+    pub generation: i64,
+    /// When it was filed.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+    /// When the platform accepted it: from then on the first level had time.
+    #[schema(format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<String>,
 }
 
-/// The disk a host starts from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct SystemDiskOrder {
-    /// Storage tier (存储级别). Cannot be changed.
-    #[schema(max_length = 63, default = "standard", example = "standard")]
-    pub tier: String,
-    /// Size, 20Gi to 4Ti in whole Mi. It can grow, never shrink.
-    #[schema(max_length = 32, default = "100Gi", example = "100Gi")]
-    pub size: String,
+/// People who have to agree.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Level {
+    /// Its name (审批级次).
+    #[schema(example = "leader")]
+    pub name: String,
+    /// Groups whose members may decide.
+    pub groups: Vec<String>,
+    /// Whether one of them is enough.
+    pub mode: ApprovalMode,
+    /// Working days (工作日) it has.
+    #[schema(example = 5)]
+    pub working_days: u32,
+    /// Groups that may decide as well once the deadline has passed, for as many working days again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub escalate_to: Vec<String>,
+    /// Until when it has to decide; only of the level whose turn it is.
+    #[schema(format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
 }
 
-impl Default for SystemDiskOrder {
-    fn default() -> Self {
-        Self { tier: "standard".to_owned(), size: "100Gi".to_owned() }
-    }
+/// Whose turn it is, and until when.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Turn {
+    /// The level.
+    #[schema(example = "leader")]
+    pub level: String,
+    /// Groups whose members may decide now.
+    pub groups: Vec<String>,
+    /// Whether one of them is enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ApprovalMode>,
+    /// Until when.
+    #[schema(format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<String>,
 }
 
-impl HostOrder {
-    /// Checks what becomes part of an address at the API server, of a host called `name`. Everything else is checked
-    /// there, once.
-    pub fn validate(&self, name: &str) -> Result<(), Problem> {
-        let names = [
-            ("name", ObjectName::parse(name).is_some()),
-            ("system", is_label(&self.system)),
-            ("class", is_subdomain(&self.class)),
-            ("image", is_subdomain(&self.image)),
-            ("zone", is_subdomain(&self.zone)),
-        ];
-        let wrong = names.into_iter().filter(|(_, fits)| !fits);
-        let faults = wrong.map(|(field, _)| Fault::new(Code::InvalidField, field, [("problem", rule(field))]));
-        Problem::of_body(faults.collect()).map_or(Ok(()), Err)
-    }
+/// A decision that counts.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counted {
+    /// The approval (审批意见) it was made by.
+    pub approval: String,
+    /// The level it was made for.
+    #[schema(example = "leader")]
+    pub level: String,
+    /// Who decided.
+    pub user: String,
+    /// What.
+    pub decision: ApprovalDecision,
+    /// When.
+    #[schema(format = DateTime)]
+    pub at: String,
+}
 
-    /// The object called `name` this order is.
-    pub fn into_object(self, department: &DepartmentName, name: &str) -> CloudHost {
-        CloudHost {
-            metadata: ObjectMeta {
-                name: Some(name.to_owned()),
-                namespace: Some(department.namespace()),
-                ..ObjectMeta::default()
-            },
-            spec: CloudHostSpec {
-                display_name: self.display_name,
-                system_ref: LocalRef::new(self.system),
-                class_ref: LocalRef::new(self.class),
-                image_ref: LocalRef::new(self.image),
-                zone_ref: LocalRef::new(self.zone),
-                architecture: self.architecture.into(),
-                system_disk: crds::SystemDisk {
-                    tier: self.system_disk.tier,
-                    size: Quantity::from(self.system_disk.size.as_str()),
-                },
-                power: self.power.into(),
-                deletion_protection: self.deletion_protection.into(),
-                ssh_authorized_keys: self.ssh_authorized_keys,
-            },
-            status: None,
+/// A decision that does not count.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Ignored {
+    /// The approval it was made by.
+    pub approval: String,
+    /// Why not: `OtherOrder`, `OtherDigest`, `NoSuchLevel`, `OwnRequest`, `NotEntitled`, `DecidedBefore`,
+    /// `AlreadyDecided`, `TooLate`.
+    #[schema(example = "OwnRequest")]
+    pub code: String,
+}
+
+/// A page of orders.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderList {
+    /// The orders, in the order asked for.
+    pub items: Vec<Order>,
+    /// Where the next page starts: pass it as `continue`. Absent on the last page.
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How many are left after this page, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<i64>,
+}
+
+impl Order {
+    /// The order behind `object`, for a reader of `language`.
+    pub fn new(department: &str, object: crds::Order, state: OrderState, language: Language) -> Self {
+        let crds::Order { metadata, spec, status } = object;
+        let status = status.unwrap_or_default();
+        let turn = turn(&status);
+        let levels = status.levels.into_iter().map(|level| Level::new(level, turn.as_ref())).collect();
+        let accepted = status.items;
+        Self {
+            name: metadata.name.unwrap_or_default(),
+            department: department.to_owned(),
+            uid: metadata.uid.unwrap_or_default(),
+            system: spec.system_ref.name,
+            items: spec.items.into_iter().map(|item| OrderItem::new(item, &accepted)).collect(),
+            state,
+            withdrawn: spec.state == crds::OrderState::Withdrawn,
+            justification: spec.justification,
+            project_number: spec.project_number,
+            filing_number: spec.filing_number,
+            applicant: Some(spec.applicant).filter(|name| !name.is_empty()),
+            applicants: status.applicants,
+            digest: status.digest,
+            policies: status.policies,
+            levels,
+            turn,
+            decisions: status.decisions.into_iter().map(Counted::from).collect(),
+            ignored: status.ignored.into_iter().map(Ignored::from).collect(),
+            refusal: status.refusal.map(|refusal| RefusalView::new(&refusal, language)),
+            conditions: status.conditions.into_iter().map(Condition::from).collect(),
+            generation: metadata.generation.unwrap_or_default(),
+            created_at: metadata.creation_timestamp,
+            accepted_at: status.accepted_at.map(|at| at.to_string()),
         }
     }
 }
 
-/// The rule that the name in `field` breaks.
-pub(super) fn rule(field: &str) -> &'static str {
-    match field {
-        "name" | "system" => {
-            "须由小写字母、数字和连字符组成，以字母或数字开头和结尾，名称不超过 40 个字符 \
-             (lower-case letters, digits and hyphens, a letter or digit at both ends, at most 40 characters)"
+fn turn(status: &crds::OrderStatus) -> Option<Turn> {
+    let level = status.level.clone()?;
+    let required = status.levels.iter().find(|required| required.name == level);
+    Some(Turn {
+        groups: status.groups.clone(),
+        mode: required.map(|required| required.mode.into()),
+        deadline: status.deadline.as_ref().map(ToString::to_string),
+        level,
+    })
+}
+
+impl Level {
+    /// The level; `turn` is whose turn it is.
+    pub(super) fn new(level: crds::RequiredLevel, turn: Option<&Turn>) -> Self {
+        let turn = turn.filter(|turn| turn.level == level.name);
+        Self {
+            deadline: turn.and_then(|turn| turn.deadline.clone()),
+            name: level.name,
+            groups: level.groups,
+            mode: level.mode.into(),
+            working_days: level.working_days,
+            escalate_to: level.escalate_to,
         }
-        _ => "须由小写字母、数字、连字符和点组成 (lower-case letters, digits, hyphens and dots)",
+    }
+}
+
+impl From<crds::CountedDecision> for Counted {
+    fn from(decision: crds::CountedDecision) -> Self {
+        Self {
+            approval: decision.approval,
+            level: decision.level,
+            user: decision.user,
+            decision: decision.decision.into(),
+            at: decision.at.to_string(),
+        }
+    }
+}
+
+impl From<crds::IgnoredApproval> for Ignored {
+    fn from(ignored: crds::IgnoredApproval) -> Self {
+        Self { approval: ignored.approval, code: ignored.code }
     }
 }

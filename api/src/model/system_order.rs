@@ -5,7 +5,7 @@ use kube::core::ObjectMeta;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::order::rule;
+use super::host_order::rule;
 use crate::{
     extract::{DepartmentName, ObjectName, name::is_subdomain},
     problem::{Code, Fault, Problem},

@@ -42,6 +42,14 @@ pub enum Code {
     Conflict,
     /// It is no longer of the version the caller means.
     Stale,
+    /// An order that cannot be decided about or withdrawn any more, or not yet.
+    OrderNotOpen,
+    /// The order asks for something else than the caller has looked at.
+    OrderChanged,
+    /// The caller has decided otherwise.
+    AlreadyDecided,
+    /// The caller may not decide about the order.
+    MayNotApprove,
     /// Not a month, or one that lies ahead.
     InvalidMonth,
     /// A parameter of the address says what cannot be.
@@ -79,13 +87,19 @@ impl Code {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MissingToken | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::MayNotApprove => StatusCode::FORBIDDEN,
             Self::InvalidField
             | Self::UnknownReference
             | Self::RefusedByRule
             | Self::IdempotencyKeyReused
             | Self::ListTooLong => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::AlreadyExists | Self::Conflict | Self::BeingDeleted | Self::DeletionProtected => StatusCode::CONFLICT,
+            Self::AlreadyExists
+            | Self::Conflict
+            | Self::BeingDeleted
+            | Self::DeletionProtected
+            | Self::OrderNotOpen
+            | Self::OrderChanged
+            | Self::AlreadyDecided => StatusCode::CONFLICT,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::ContinueExpired => StatusCode::GONE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,

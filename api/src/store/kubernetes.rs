@@ -26,6 +26,7 @@ use crate::extract::Bearer;
 
 pub use access::Report;
 pub use error::{ConnectError, KubernetesError};
+pub use user::User;
 pub use watch::Change;
 
 /// The longest a single call may take. The API server answers such calls within milliseconds; its own limit is 60 s,
@@ -151,24 +152,31 @@ impl Caller {
         self.ask(verb.patch(name, &parameters, &Patch::Merge(patch))?).await
     }
 
-    /// Asks for the end of one object; it is gone once its finalizers are. With `version` only if it is still of that
-    /// resource version, else it is a conflict.
+    /// Asks for the end of one object; it is gone once its finalizers are. Only if `preconditions` hold, else it is a
+    /// conflict.
     pub async fn delete<K>(
         &self,
         namespace: Option<&str>,
         name: &str,
-        version: Option<&str>,
+        preconditions: Option<Preconditions>,
         run: Run,
     ) -> Result<(), KubernetesError>
     where
         K: Resource<DynamicType = ()>,
     {
         let verb = Verb::new(K::url_path(&(), namespace));
-        let preconditions =
-            version.map(|version| Preconditions { resource_version: Some(version.to_owned()), uid: None });
         let parameters = DeleteParams { preconditions, dry_run: run.is_dry(), ..DeleteParams::default() };
         // Answers with the object or with a Status; neither is needed.
         self.ask::<Value>(verb.delete(name, &parameters)?).await.map(drop)
+    }
+
+    /// Asks for the end of one object, of that very one and of no namesake.
+    pub async fn delete_this<K>(&self, namespace: Option<&str>, name: &str, uid: &str) -> Result<(), KubernetesError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let only = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        self.delete::<K>(namespace, name, Some(only), Run::Real).await
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, KubernetesError> {

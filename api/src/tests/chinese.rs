@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use http::{Method, Request};
-use jiyun_crds::v1alpha1::{HostRefusal, RefusalParameter};
+use jiyun_crds::v1alpha1::{Approval, HostRefusal, RefusalParameter};
 use jiyun_messages::Language;
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{Condition, Time},
@@ -15,15 +15,18 @@ use strum::IntoEnumIterator;
 
 use super::{
     Answer, Api, request,
-    stub::{ApiServer, WHO, city, cluster, finance, host, order, status, user},
+    stub::{ApiServer, WHO, awaiting, city, cluster, filed, finance, host, order, status, user},
 };
-use crate::problem::{Code, Problem};
+use crate::{
+    app::name_from,
+    problem::{Code, Problem},
+};
 
 const HOSTS: &str = "/v1/departments/finance/hosts";
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 /// Words of the notation: fields, parameters, headers and units a caller writes as they are.
-const FIXED: [&str; 24] = [
+const FIXED: [&str; 25] = [
     "Authorization",
     "Bearer",
     "Disabled",
@@ -44,6 +47,7 @@ const FIXED: [&str; 24] = [
     "name",
     "power",
     "query",
+    "reason",
     "sshAuthorizedKeys",
     "system",
     "vCPU",
@@ -98,6 +102,27 @@ async fn posted(server: ApiServer, body: &str) -> Answer {
 async fn keyed_order(name: Option<&str>, key: &str, server: ApiServer) -> Answer {
     let body = order_with("name", name.into());
     Api::over(server).send(request(Method::POST, HOSTS, &[("idempotency-key", key)], &body)).await
+}
+
+/// A decision about an order that stands so; the API server answers its creation with this code.
+async fn decided(how: &Value, code: Option<u16>, body: &Value) -> Answer {
+    let rollout = format!("GET {}", finance("orders/rollout"));
+    let server = ApiServer::default().on(&rollout, 200, filed("1", how)).on(WHO, 201, user("zhao"));
+    let mut refused = status(code.unwrap_or(404), "AlreadyExists", &json!({}));
+    if code == Some(422) {
+        refused["reason"] = "Invalid".into();
+        refused["message"] = "ValidatingAdmissionPolicy 'jiyun-approvals' with binding 'jiyun-approvals' denied \
+             request: 您没有 级次的审批权限 (you may not)"
+            .into();
+    }
+    let server = server.on(&format!("POST {}", finance("approvals")), code.unwrap_or(404), refused);
+    // Whatever name it has: the caller has refused before.
+    let other = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "Approval", "metadata": {"name": "a"}, "spec": {
+        "orderRef": {"name": "rollout"}, "orderUid": "o-1", "digest": "d", "level": "leader", "decision": "Refuse"}});
+    let name = name_from::<Approval>(&["o-1", "leader", "zhao"]);
+    let server = server.on(&format!("GET {}", finance(&format!("approvals/{name}"))), 200, other);
+    let path = "/v1/departments/finance/orders/rollout/approvals";
+    Api::over(server).send(request(Method::POST, path, &[], &body.to_string())).await
 }
 
 fn order_with(field: &str, value: Value) -> String {
@@ -196,6 +221,16 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     }
     let closed = ApiServer::default().refuse(&format!("GET {}", cluster("hostclasses")), 403, "Forbidden");
     answers.push(Api::over(closed).get("/v1/catalogue").await);
+
+    for (status, already, body) in [
+        (json!({}), None, json!({"decision": "Approve"})),
+        (awaiting(), None, json!({"decision": "Approve", "digest": "sha256:other"})),
+        (awaiting(), None, json!({"decision": "Refuse"})),
+        (awaiting(), Some(409), json!({"decision": "Approve"})),
+        (awaiting(), Some(422), json!({"decision": "Approve"})),
+    ] {
+        answers.push(decided(&status, already, &body).await);
+    }
 
     let mut told: BTreeSet<String> = answers.iter().flat_map(checked).collect();
     // What needs an outage of ours or a flood, and has no parameters.

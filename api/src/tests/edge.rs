@@ -14,8 +14,10 @@ const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 const SYSTEM: &str = "/v1/departments/finance/systems/web-1";
 
+const ORDER: &str = "/v1/departments/finance/orders/web-1";
+
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 14] = [
+const ROUTES: [(Method, &str); 21] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
@@ -26,6 +28,13 @@ const ROUTES: [(Method, &str); 14] = [
     (Method::GET, SYSTEM),
     (Method::PATCH, SYSTEM),
     (Method::DELETE, SYSTEM),
+    (Method::POST, "/v1/departments/finance/orders"),
+    (Method::GET, "/v1/departments/finance/orders"),
+    (Method::GET, ORDER),
+    (Method::PATCH, ORDER),
+    (Method::POST, "/v1/departments/finance/orders/web-1/approvals"),
+    (Method::GET, "/v1/departments/finance/orders/web-1/approvals"),
+    (Method::GET, "/v1/departments/finance/inbox"),
     (Method::GET, "/v1/departments/finance/quota"),
     (Method::GET, "/v1/departments/finance/usage"),
     (Method::GET, "/v1/pools/compute/x86/holders"),
@@ -74,6 +83,9 @@ async fn names_in_addresses_cannot_lead_elsewhere() {
         api.get(&format!("/v1/departments/{name}/quota")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/finance/hosts/{name}")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/finance/systems/{name}")).await.problem(404, "NotFound");
+        api.get(&format!("/v1/departments/finance/orders/{name}")).await.problem(404, "NotFound");
+        api.get(&format!("/v1/departments/finance/orders/{name}/approvals")).await.problem(404, "NotFound");
+        api.get(&format!("/v1/departments/{name}/inbox")).await.problem(404, "NotFound");
         api.get(&format!("/v1/pools/compute/{name}/holders")).await.problem(404, "NotFound");
         api.send(request(Method::DELETE, &format!("/v1/departments/finance/hosts/{name}"), &[], ""))
             .await
@@ -206,6 +218,9 @@ async fn every_parameter_and_every_body_of_the_document_has_an_example() {
                 let read = match name {
                     "HostOrder" => serde_json::from_str::<crate::model::HostOrder>(&example).map(drop),
                     "HostPatch" => serde_json::from_str::<crate::model::HostPatch>(&example).map(drop),
+                    "OrderFiling" => serde_json::from_str::<crate::model::OrderFiling>(&example).map(drop),
+                    "OrderPatch" => serde_json::from_str::<crate::model::OrderPatch>(&example).map(drop),
+                    "ApprovalDraft" => serde_json::from_str::<crate::model::ApprovalDraft>(&example).map(drop),
                     "SystemOrder" => serde_json::from_str::<crate::model::SystemOrder>(&example).map(drop),
                     "SystemPatch" => serde_json::from_str::<crate::model::SystemPatch>(&example).map(drop),
                     other => panic!("{other} is not known to this test"),

@@ -194,6 +194,29 @@ pub fn host(version: &str, status: &Value) -> Value {
         "status": status})
 }
 
+/// The order `rollout` for the host `web-1` as the API server has it, with `status`.
+pub fn filed(version: &str, status: &Value) -> Value {
+    json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "Order",
+        "metadata": {"name": "rollout", "namespace": "dept-finance", "uid": "o-1", "generation": 1,
+            "resourceVersion": version, "creationTimestamp": "2026-11-20T01:00:00Z"},
+        "spec": {"systemRef": {"name": "portal"}, "state": "Filed", "applicant": "",
+            "items": [{"kind": "CloudHost", "name": "web-1", "action": "Create"}]},
+        "status": status})
+}
+
+/// How an order stands that waits for a leader of the group `leaders`.
+pub fn awaiting() -> Value {
+    let mut status = condition("Approved", "Unknown", "AwaitingApproval", 1);
+    let more = json!({"digest": "sha256:d1", "level": "leader", "groups": ["leaders"],
+        "deadline": "2026-11-25T16:00:00Z", "applicants": ["zhou"],
+        "levels": [{"name": "leader", "groups": ["leaders"], "mode": "Any", "workingDays": 3, "escalateTo": ["city"]}],
+        "items": [{"name": "web-1", "uid": "u-1", "specDigest": "sha256:s1", "summary": [
+            {"name": "class", "value": "c4m8"}, {"name": "vcpu", "value": "4"},
+            {"name": "memory", "value": "8192 MiB"}, {"name": "blockStorage", "value": "102400 MiB"}]}]});
+    status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    status
+}
+
 /// A status with one condition about generation `generation`.
 pub fn condition(kind: &str, status: &str, reason: &str, generation: u64) -> Value {
     json!({"conditions": [{"type": kind, "status": status, "reason": reason, "message": "stub condition",

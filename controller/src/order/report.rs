@@ -1,5 +1,7 @@
 //! Status: what an order's conditions say, computed from what was decided; written only where it differs.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiyun_approvals::{Turn, Weighed};
 use jiyun_crds::v1alpha1::{
@@ -147,6 +149,7 @@ pub fn status(order: &Order, standing: &Standing<'_>, now: Timestamp) -> OrderSt
         Standing::Open { accepted, weighed, turn } => {
             put(&mut status, accepted, weighed);
             status.level = Some(turn.level.clone());
+            status.groups = groups(accepted, turn, now);
             status.deadline = Some(DateTime::from(deadline(turn, now)));
             vec![valid, held, awaiting(accepted, turn, now)]
         }
@@ -175,6 +178,7 @@ pub fn status(order: &Order, standing: &Standing<'_>, now: Timestamp) -> OrderSt
                 put(&mut status, accepted, weighed);
             }
             status.level = None;
+            status.groups = Vec::new();
             status.deadline = None;
             status.refusal = Some(conclusion.recorded());
             vec![
@@ -205,6 +209,7 @@ fn put(status: &mut OrderStatus, accepted: &Accepted, weighed: &Weighed) {
     status.levels.clone_from(&accepted.requirement.levels);
     status.policies = accepted.requirement.policies.iter().take(MAX_NAMED).cloned().collect();
     status.level = None;
+    status.groups = Vec::new();
     status.deadline = None;
     status.refusal = None;
     status.decisions = weighed.decisions.iter().take(MAX_NAMED).cloned().collect();
@@ -220,12 +225,17 @@ fn deadline(turn: &Turn, now: Timestamp) -> Timestamp {
     if now < turn.window.deadline { turn.window.deadline } else { turn.window.end }
 }
 
-fn awaiting(accepted: &Accepted, turn: &Turn, now: Timestamp) -> Finding {
+/// Who may decide now, each group once.
+fn groups(accepted: &Accepted, turn: &Turn, now: Timestamp) -> Vec<String> {
     let level = accepted.requirement.levels.iter().find(|level| level.name == turn.level);
-    let groups: Vec<String> = level.map(|level| turn.groups(level, now).cloned().collect()).unwrap_or_default();
+    let groups: BTreeSet<&String> = level.map(|level| turn.groups(level, now).collect()).unwrap_or_default();
+    groups.into_iter().cloned().collect()
+}
+
+fn awaiting(accepted: &Accepted, turn: &Turn, now: Timestamp) -> Finding {
     let about = parameters([
         ("level", turn.level.clone()),
-        ("groups", groups.join(", ")),
+        ("groups", groups(accepted, turn, now).join(", ")),
         ("deadline", deadline(turn, now).to_string()),
     ]);
     let (kind, unknown) = (ConditionType::Approved, ConditionStatus::Unknown);

@@ -24,6 +24,7 @@ use crate::schema::structural;
     category = "jiyun",
     derive = "PartialEq",
     selectable = ".spec.systemRef.name",
+    selectable = ".status.level",
     validation = rules::referable_name(),
     printcolumn(name = "System", type_ = "string", json_path = ".spec.systemRef.name"),
     printcolumn(name = "Held", type_ = "string", json_path = r#".status.conditions[?(@.type=="Held")].status"#),
@@ -210,6 +211,12 @@ pub struct OrderStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub level: Option<String>,
+    /// Groups whose members may decide now: those of the level, and those that may step in once its deadline has passed.
+    /// At most 48.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 48), inner(length(max = 253)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub groups: Vec<String>,
     /// Until when it has to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<DateTime>,

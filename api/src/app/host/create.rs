@@ -6,7 +6,7 @@ use jiyun_crds::v1alpha1::{
     misfit::{Misfit, misfits},
 };
 
-use super::{is_missing, named};
+use super::{Wish, is_missing, named};
 use crate::{
     app::{
         App,
@@ -21,7 +21,7 @@ use crate::{
 
 impl App {
     /// Creates the host called `name` that `order` asks for, or finds the one an earlier request with the same key has
-    /// created.
+    /// created. Gives what a new one asks of the ledger, too.
     pub async fn order_host(
         &self,
         caller: &Caller,
@@ -29,11 +29,10 @@ impl App {
         name: &str,
         order: HostOrder,
         asked: &Asked,
-    ) -> Result<Created<CloudHost>, Problem> {
-        order.validate(name)?;
+    ) -> Result<(Created<CloudHost>, Option<Wish>), Problem> {
         match place(caller, department, name, order, asked).await {
-            Ok(object) => Ok(Created { object, replayed: false }),
-            Err(problem) => once::again(caller, department, name, asked, problem).await,
+            Ok((object, wish)) => Ok((Created { object, replayed: false }, wish)),
+            Err(problem) => Ok((once::again(caller, department, name, asked, problem).await?, None)),
         }
     }
 }
@@ -44,15 +43,33 @@ async fn place(
     name: &str,
     order: HostOrder,
     asked: &Asked,
-) -> Result<CloudHost, Problem> {
+) -> Result<(CloudHost, Option<Wish>), Problem> {
+    let Draft { mut host, wish } = drafted(caller, department, name, order).await?;
+    once::mark(&mut host, asked);
+    Ok((create(caller, department, name, &host, asked.run).await?, wish))
+}
+
+/// A host that is to be created.
+pub(in crate::app) struct Draft {
+    /// As it is to be.
+    pub host: CloudHost,
+    /// What it asks of the ledger.
+    pub wish: Option<Wish>,
+}
+
+/// The host called `name` that `order` asks for, checked against all it names; nothing is written.
+pub(in crate::app) async fn drafted(
+    caller: &Caller,
+    department: &DepartmentName,
+    name: &str,
+    order: HostOrder,
+) -> Result<Draft, Problem> {
+    order.validate(name)?;
     let NamedByIt { system, class, image } = check_references(caller, department, &order).await?;
-    let mut object = order.into_object(department, name);
-    let faults = misfits(&object.spec, &system, &class, &image).map(contradiction).collect();
-    if let Some(problem) = Problem::of_body(faults) {
-        return Err(problem);
-    }
-    once::mark(&mut object, asked);
-    create(caller, department, name, &object, asked.run).await
+    let host = order.into_object(department, name);
+    let faults = misfits(&host.spec, &system, &class, &image).map(contradiction).collect();
+    let wish = Wish::new(&host, &system, &class);
+    Problem::of_body(faults).map_or(Ok(Draft { host, wish }), Err)
 }
 
 /// What an order names and has to fit.
@@ -102,7 +119,7 @@ async fn check_references(
 }
 
 /// What was found; a fault of `field` if there is nothing to be seen.
-fn there<K>(
+pub(in crate::app) fn there<K>(
     field: &str,
     kind: &str,
     name: &str,

@@ -2,35 +2,29 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiyun_crds::v1alpha1::CloudHost;
-use kube::ResourceExt;
-use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     app::{
         App,
-        noun::called,
         once::Created,
         verdict::{Verdict, verdict},
+        waiting::Waited,
     },
     extract::DepartmentName,
     problem::Problem,
-    store::{Caller, KubernetesError, kubernetes::Change},
+    store::Caller,
 };
 
-/// How long to pause before looking again after a watch has ended or was not allowed.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// What became of an order.
+/// What became of what somebody asked for.
 #[derive(Debug)]
-pub enum Ordered {
-    /// Granted: the host as it is.
-    Granted(Box<CloudHost>),
-    /// Not decided within the time asked for: the host as it was last seen.
+pub enum Ordered<K> {
+    /// Granted: the object as it is.
+    Granted(Box<K>),
+    /// Not decided within the time asked for: the object as it was last seen.
     Open {
-        /// The host.
-        host: Box<CloudHost>,
+        /// The object.
+        object: Box<K>,
         /// Whether it was waited for.
         waited: bool,
     },
@@ -47,38 +41,20 @@ impl App {
         department: &DepartmentName,
         created: Created<CloudHost>,
         wait: Option<Duration>,
-    ) -> Result<Ordered, Problem> {
+    ) -> Result<Ordered<CloudHost>, Problem> {
         let Created { object: host, replayed } = created;
         if replayed && let Some(ordered) = decided(&host) {
             return Ok(ordered);
         }
-        let Some(wait) = wait else { return Ok(Ordered::Open { host: Box::new(host), waited: false }) };
-        let Ok(_place) = self.waiting.try_acquire() else {
-            return Ok(Ordered::Open { host: Box::new(host), waited: false });
-        };
-        let deadline = Instant::now() + wait;
-        let mut last = host;
-        loop {
-            if let Some(ordered) = decided(&last) {
-                return Ok(ordered);
-            }
-            let next = async {
-                tokio::select! {
-                    next = next_version(caller, &last, deadline) => next,
-                    () = self.stopping.cancelled() => Next::Nothing,
-                }
-            };
-            match timeout_at(deadline, next).await.unwrap_or(Next::Nothing) {
-                Next::Host(host) => last = *host,
-                Next::Gone => return Err(Problem::not_found(called::<CloudHost>(department, &last.name_any()))),
-                Next::Nothing | Next::Hidden => return Ok(Ordered::Open { host: Box::new(last), waited: true }),
-            }
-        }
+        let Some(wait) = wait else { return Ok(Ordered::Open { object: Box::new(host), waited: false }) };
+        let is_decided = |host: &CloudHost| decided(host).is_some();
+        let Waited { object, waited } = self.wait_until(caller, department, host, wait, is_decided).await?;
+        Ok(decided(&object).unwrap_or_else(|| Ordered::Open { object: Box::new(object), waited }))
     }
 }
 
 /// What was decided on `host`; nothing if that is open.
-fn decided(host: &CloudHost) -> Option<Ordered> {
+fn decided(host: &CloudHost) -> Option<Ordered<CloudHost>> {
     match verdict(host) {
         Verdict::Granted => Some(Ordered::Granted(Box::new(host.clone()))),
         Verdict::Refused(condition) => {
@@ -86,45 +62,5 @@ fn decided(host: &CloudHost) -> Option<Ordered> {
             Some(Ordered::Refused(Box::new(Problem::refused(refusal, condition))))
         }
         Verdict::Open => None,
-    }
-}
-
-/// What came next.
-enum Next {
-    /// The host has changed, or was looked at again.
-    Host(Box<CloudHost>),
-    /// It is gone.
-    Gone,
-    /// The time is over.
-    Nothing,
-    /// The caller may order but not look.
-    Hidden,
-}
-
-/// The next version of `last`: by a watch, or by looking again where the watch ended.
-async fn next_version(caller: &Caller, last: &CloudHost, deadline: Instant) -> Next {
-    let (namespace, name) = (last.namespace(), last.name_any());
-    let left = deadline.saturating_duration_since(Instant::now());
-    let version = last.resource_version().unwrap_or_default();
-    match caller.watch::<CloudHost>(namespace.as_deref(), &name, &version, left).await {
-        Ok(changes) => {
-            futures::pin_mut!(changes);
-            match changes.next().await {
-                Some(Ok(Change::Now(host))) => return Next::Host(host),
-                Some(Ok(Change::Gone)) => return Next::Gone,
-                Some(Err(error)) => tracing::debug!(%error, "the watch on a host is interrupted"),
-                None => {}
-            }
-        }
-        Err(error) => tracing::debug!(%error, "a host cannot be watched"),
-    }
-    loop {
-        sleep(PAUSE).await;
-        match caller.get::<CloudHost>(namespace.as_deref(), &name).await {
-            Ok(host) if host.uid() == last.uid() => return Next::Host(Box::new(host)),
-            Ok(_) | Err(KubernetesError::NotFound(_)) => return Next::Gone,
-            Err(KubernetesError::Forbidden(_) | KubernetesError::Unauthenticated) => return Next::Hidden,
-            Err(error) => tracing::debug!(%error, "a host cannot be looked at"),
-        }
     }
 }

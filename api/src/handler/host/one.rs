@@ -90,7 +90,7 @@ pub async fn change(
     let host = shown(&path.department, changed, language);
     Ok(match how.run() {
         Run::Real => tagged(tag, None, ChangedHost::Changed(Box::new(host))),
-        Run::Dry => tagged(None, None, ChangedHost::Preview(Box::new(HostPreview { host }))),
+        Run::Dry => tagged(None, None, ChangedHost::Preview(Box::new(HostPreview { host, estimate: None }))),
     })
 }
 
@@ -126,7 +126,7 @@ pub async fn delete(
     app.end::<CloudHost>(&caller, &path, version.as_ref(), how.run()).await?;
     if how.run().is_dry() {
         let host = shown(&path.department, app.look::<CloudHost>(&caller, &path).await?, language);
-        return Ok(Json(HostPreview { host }).into_response());
+        return Ok(Json(HostPreview { host, estimate: None }).into_response());
     }
     let place = location(&path.department, path.name.as_str()).map(|place| (header::LOCATION, place));
     Ok((StatusCode::ACCEPTED, AppendHeaders(place.into_iter().collect::<Vec<_>>())).into_response())

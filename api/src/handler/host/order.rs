@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     response::{AppendHeaders, IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use jiyun_crds::v1alpha1::CloudHost;
 
 use super::{location, shown};
@@ -16,13 +16,11 @@ use crate::{
     extract::{Bearer, DepartmentPath, Wait},
     handler::{
         Spoken,
-        write::{Asking, REPLAYED, WriteQuery},
+        write::{Asking, PREFERENCE_APPLIED, REPLAYED, WriteQuery},
     },
-    model::{Host, HostOrder, HostPreview},
+    model::{EstimateView, Host, HostOrder, HostPreview},
     problem::{Problem, ProblemDocument},
 };
-
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Orders a host. The object is the request; the platform decides on it at once or when it can.
 ///
@@ -67,19 +65,21 @@ pub async fn create(
     let caller = app.caller(&bearer);
     let name = name_of::<CloudHost>(&caller, &department, order.name.take(), asked.key.as_ref()).await?;
     let location = location(&department, &name);
-    let created = app.order_host(&caller, &department, &name, order, &asked).await.map_err(|problem| {
+    let (created, wish) = app.order_host(&caller, &department, &name, order, &asked).await.map_err(|problem| {
         if problem.status == StatusCode::GATEWAY_TIMEOUT { problem.located(location.clone()) } else { problem }
     })?;
     let replayed = created.replayed.then_some(HeaderValue::from_static("true"));
     if asked.run.is_dry() {
-        let body = Json(HostPreview { host: shown(&department, created.object, language) });
+        let estimate = app.estimate(&caller, &department, wish.into_iter().collect(), false).await?;
+        let estimate = estimate.map(|estimate| EstimateView::new(estimate, language));
+        let body = Json(HostPreview { host: shown(&department, created.object, language), estimate });
         let headers = AppendHeaders(replayed.map(|replayed| (REPLAYED, replayed)).into_iter().collect::<Vec<_>>());
         return Ok((headers, body).into_response());
     }
     let ordered = app.await_decision(&caller, &department, created, wait.0).await?;
     let (status, host, applied) = match ordered {
         Ordered::Granted(host) => (StatusCode::CREATED, host, wait.applied()),
-        Ordered::Open { host, waited } => (StatusCode::ACCEPTED, host, wait.applied().filter(|_| waited)),
+        Ordered::Open { object, waited } => (StatusCode::ACCEPTED, object, wait.applied().filter(|_| waited)),
         Ordered::Refused(problem) => {
             let applied = wait.applied();
             return Err(problem.located(location).with(PREFERENCE_APPLIED, applied).with(REPLAYED, replayed));

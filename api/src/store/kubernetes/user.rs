@@ -8,16 +8,25 @@ use crate::{
     store::Run,
 };
 
+/// A caller as the API server knows them.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// User name; never empty.
+    pub name: String,
+    /// The groups they are in.
+    pub groups: Vec<String>,
+}
+
 impl Caller {
-    /// The user name that the API server knows the caller by (`SelfSubjectReview`, which everybody may ask for); never
-    /// empty.
-    pub async fn user_name(&self) -> Result<String, Problem> {
+    /// Who the API server says the caller is (`SelfSubjectReview`, which everybody may ask for).
+    pub async fn user(&self) -> Result<User, Problem> {
         let review = self.create(None, &SelfSubjectReview::default(), Run::Real).await;
         let review = review.map_err(|error| match error {
             error if error.is_invisible() => Problem::bare(Code::Internal).because(error),
             error => Problem::from_kubernetes(error, "SelfSubjectReview"),
         })?;
-        let name = review.status.and_then(|status| status.user_info?.username);
-        name.filter(|name| !name.is_empty()).ok_or_else(|| Problem::bare(Code::Internal))
+        let user = review.status.and_then(|status| status.user_info).ok_or_else(|| Problem::bare(Code::Internal))?;
+        let name = user.username.filter(|name| !name.is_empty()).ok_or_else(|| Problem::bare(Code::Internal))?;
+        Ok(User { name, groups: user.groups.unwrap_or_default() })
     }
 }

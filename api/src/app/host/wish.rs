@@ -1,0 +1,92 @@
+//! What a host asks of the ledger, as the controller will ask for it (`controller/src/host/request.rs`): for previews.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiyun_crds::v1alpha1::{CloudHost, HostClass, InformationSystem};
+use jiyun_ledger::{AccountId, ClaimRequest, Meter, Placement, PoolKind, Subject};
+use kube::ResourceExt;
+
+/// A host in the ledger's terms.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Its name.
+    pub name: String,
+    subject: Subject,
+    system: String,
+    class: String,
+    zone: String,
+    protection_level: u8,
+    placements: [Placement; 2],
+}
+
+impl Wish {
+    /// What `host` asks for; none if an amount cannot be read, which the API server's rules exclude.
+    pub fn new(host: &CloudHost, system: &InformationSystem, class: &HostClass) -> Option<Self> {
+        let spec = &host.spec;
+        let compute = Placement {
+            pool_kind: PoolKind::Compute,
+            architecture: Some(spec.architecture.as_str().to_owned()),
+            tier: None,
+            quantities: BTreeMap::from([
+                (Meter::Hosts, 1),
+                (Meter::Vcpu, u64::from(class.spec.vcpu)),
+                (Meter::Memory, class.spec.memory.mebibytes().ok()?),
+            ]),
+        };
+        let storage = Placement {
+            pool_kind: PoolKind::Storage,
+            architecture: None,
+            tier: Some(spec.system_disk.tier.clone()),
+            quantities: BTreeMap::from([(Meter::BlockStorage, spec.system_disk.size.mebibytes().ok()?)]),
+        };
+        let name = host.name_any();
+        Some(Self {
+            subject: Subject {
+                kind: "CloudHost".to_owned(),
+                namespace: host.namespace().unwrap_or_default(),
+                // One that is yet to be created has no UID, and must not be taken for another one.
+                uid: host.uid().unwrap_or_else(|| format!("preview of {name}")),
+                name: name.clone(),
+            },
+            name,
+            system: spec.system_ref.name.clone(),
+            class: spec.class_ref.name.clone(),
+            zone: spec.zone_ref.name.clone(),
+            protection_level: system.spec.protection_level,
+            placements: [compute, storage],
+        })
+    }
+
+    /// The claim it asks for; with `hold_until` only to be set aside until then, and without a place in line.
+    pub fn request(&self, account: &AccountId, hold_until: Option<Timestamp>) -> ClaimRequest {
+        ClaimRequest {
+            account: account.clone(),
+            system: self.system.clone(),
+            subject: self.subject.clone(),
+            item: self.class.clone(),
+            zone: self.zone.clone(),
+            protection_level: self.protection_level,
+            placements: self.placements.to_vec(),
+            spec_digest: "preview".to_owned(),
+            approved_spec: serde_json::Value::Null.into(),
+            wait: hold_until.is_none(),
+            hold_until,
+        }
+    }
+
+    /// The zone it lies in.
+    pub fn zone(&self) -> &str {
+        &self.zone
+    }
+
+    /// The protection level (等保级别) of its system, 1..=4.
+    pub fn protection_level(&self) -> u8 {
+        self.protection_level
+    }
+
+    /// Where its quantities come from.
+    pub fn placements(&self) -> &[Placement] {
+        &self.placements
+    }
+}

@@ -1,0 +1,146 @@
+//! Filing an order: for objects that are there, or with hosts that are created for it. The order comes last, since it is
+//! what the platform acts upon: hosts that name it do nothing until it is there.
+
+use jiyun_crds::v1alpha1::{CloudHost, HostClass, InformationSystem, Order};
+
+use super::hosts;
+use crate::{
+    app::{
+        App,
+        create::create,
+        department::{is_missing, named},
+        host::{Wish, there},
+        once::{self, Asked, Created},
+    },
+    extract::DepartmentName,
+    model::{OrderAction, OrderFiling, order_filing::place},
+    problem::{Code, Fault, Problem},
+    store::{Caller, KubernetesError, Run},
+};
+
+impl App {
+    /// Files the order called `name`, or finds the one an earlier request with the same key has filed. It goes on to its end
+    /// whether or not the caller waits for it, so that no half of it stays behind. Gives what a new one asks of the ledger, too.
+    pub async fn file_order(
+        &self,
+        caller: &Caller,
+        department: &DepartmentName,
+        name: &str,
+        filing: OrderFiling,
+        asked: &Asked,
+    ) -> Result<(Created<Order>, Vec<Wish>), Problem> {
+        let names = item_names(caller, department, &filing, asked).await?;
+        filing.validate(name, &names)?;
+        let (by, at, order, wish) = (caller.clone(), department.clone(), name.to_owned(), asked.clone());
+        let filed = tokio::spawn(async move {
+            match file(&by, &at, &order, &filing, &names, &wish).await {
+                Ok((object, wishes)) => Ok((Created { object, replayed: false }, wishes)),
+                Err(problem) if is_about_an_item(&problem) => Err(problem),
+                Err(problem) => Ok((once::again(&by, &at, &order, &wish, problem).await?, Vec::new())),
+            }
+        });
+        filed.await.map_err(|error| Problem::bare(Code::Internal).because(error))?
+    }
+}
+
+/// Whether the name of an item is taken, which says nothing about the order.
+fn is_about_an_item(problem: &Problem) -> bool {
+    problem.status == http::StatusCode::CONFLICT
+        && problem.fault.field.as_ref().is_some_and(|field| field.starts_with("items["))
+}
+
+/// What each item is called. A host without a name takes it from the key.
+async fn item_names(
+    caller: &Caller,
+    department: &DepartmentName,
+    filing: &OrderFiling,
+    asked: &Asked,
+) -> Result<Vec<String>, Problem> {
+    let mut names = Vec::with_capacity(filing.items.len());
+    let mut user = None;
+    for (index, item) in filing.items.iter().enumerate() {
+        let name = match (item.given_name(), &asked.key) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(key)) if item.host.is_some() => {
+                let user = match &user {
+                    Some(user) => user,
+                    None => user.insert(caller.user().await?.name),
+                };
+                once::name_of_part::<CloudHost>(department, key, index, user)
+            }
+            (None, _) => {
+                return Err(Problem::field(
+                    &item.name_field(index),
+                    "请填写名称；云主机的名称也可由 Idempotency-Key 生成 (give a name; that of a host may also be made from Idempotency-Key)",
+                ));
+            }
+        };
+        names.push(name);
+    }
+    Ok(names)
+}
+
+async fn file(
+    caller: &Caller,
+    department: &DepartmentName,
+    name: &str,
+    filing: &OrderFiling,
+    names: &[String],
+    asked: &Asked,
+) -> Result<(Order, Vec<Wish>), Problem> {
+    let mut wishes = check_references(caller, department, filing, names).await?;
+    let mut order = filing.object(department, name, names);
+    once::mark(&mut order, asked);
+    if filing.items.iter().all(|item| item.host.is_none()) {
+        return Ok((create(caller, department, name, &order, asked.run).await?, wishes));
+    }
+    let drafts = hosts::drafted(caller, department, name, filing, names, asked).await?;
+    wishes.extend(drafts.iter().filter_map(|draft| draft.wish.clone()));
+    // Whatever is wrong with the order itself is found before anything is written.
+    let preview = create(caller, department, name, &order, Run::Dry).await?;
+    let made = hosts::create_all(caller, department, drafts, asked).await?;
+    if asked.run.is_dry() {
+        return Ok((preview, wishes));
+    }
+    match create(caller, department, name, &order, Run::Real).await {
+        Err(problem) if !problem.is(Code::OutcomeUnknown) => Err(hosts::take_back(caller, made, problem).await),
+        outcome => outcome.map(|order| (order, wishes)),
+    }
+}
+
+/// Looks up the objects that are to be there, in the order of the body and with the caller's own rights. Gives what those
+/// of them that are to be granted ask of the ledger.
+async fn check_references(
+    caller: &Caller,
+    department: &DepartmentName,
+    filing: &OrderFiling,
+    names: &[String],
+) -> Result<Vec<Wish>, Problem> {
+    let namespace = department.namespace();
+    let system = caller.find::<InformationSystem>(Some(&namespace), &filing.system).await;
+    if let Err(error @ KubernetesError::Forbidden(_)) = system {
+        return Err(Problem::from_kubernetes(error, named(department)));
+    }
+    let (mut faults, mut wishes) = (Vec::new(), Vec::new());
+    let system = there("system", "InformationSystem", &filing.system, system, &mut faults)?;
+    if system.is_none() && is_missing(caller, department).await {
+        return Err(Problem::not_found(named(department)));
+    }
+    for (index, (item, name)) in filing.items.iter().zip(names).enumerate().filter(|(_, (item, _))| item.host.is_none())
+    {
+        let field = item.name_field(index);
+        let host = caller.find::<CloudHost>(Some(&namespace), name).await;
+        let host = there(&field, "CloudHost", name, host, &mut faults)?;
+        if let Some((host, system)) = host.as_ref().zip(system.as_ref()).filter(|_| item.action == OrderAction::Create)
+        {
+            let class = caller.find::<HostClass>(None, &host.spec.class_ref.name).await.ok();
+            wishes.extend(class.and_then(|class| Wish::new(host, system, &class)));
+        }
+        if host.is_some_and(|host| host.spec.system_ref.name != filing.system) {
+            let about = [("name", name), ("system", &filing.system), ("field", &field)];
+            let parameters = jiyun_messages::parameters(about.map(|(key, value)| (key, value.as_str())));
+            faults.push(Fault { field: Some(place(index)), code: "ItemOfOtherSystem".into(), parameters });
+        }
+    }
+    Problem::of_body(faults).map_or(Ok(wishes), Err)
+}

@@ -1,0 +1,92 @@
+//! What an order asks for, item by item: names, and amounts as numbers with their units.
+
+use jiyun_crds::v1alpha1::{self as crds, AcceptedItem, RefusalParameter};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Meter, OrderAction, OrderedKind};
+
+/// One resource of an order.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderItem {
+    /// Its kind.
+    pub kind: OrderedKind,
+    /// Its name.
+    #[schema(example = "web-1")]
+    pub name: String,
+    /// What is to happen to it.
+    pub action: OrderAction,
+    /// What was asked for when the order was accepted: what is decided about. Absent until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<ItemSummary>,
+}
+
+/// What a host asked for.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ItemSummary {
+    /// The host class (规格).
+    #[schema(example = "basic-4c8g")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// The image.
+    #[schema(example = "openeuler-24.03-amd64")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Storage tier of its system disk.
+    #[schema(example = "standard")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// How much, meter by meter.
+    pub amounts: Vec<Amount>,
+}
+
+/// How much of a meter.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Amount {
+    /// What is counted.
+    pub meter: Meter,
+    /// How much of it.
+    #[schema(example = 4)]
+    pub quantity: u64,
+    /// In which unit: `vCPU`, `MiB`.
+    #[schema(example = "vCPU")]
+    pub unit: &'static str,
+}
+
+impl OrderItem {
+    /// The item, with what `accepted` says of it.
+    pub fn new(item: crds::OrderItem, accepted: &[AcceptedItem]) -> Self {
+        let accepted = accepted.iter().find(|accepted| accepted.name == item.name);
+        Self {
+            kind: item.kind.into(),
+            name: item.name,
+            action: item.action.into(),
+            summary: accepted.filter(|item| !item.summary.is_empty()).map(|item| ItemSummary::new(&item.summary)),
+        }
+    }
+}
+
+impl ItemSummary {
+    fn new(rows: &[RefusalParameter]) -> Self {
+        let find = |name: &str| rows.iter().find(|row| row.name == name).map(|row| row.value.clone());
+        let meters = [
+            ("vcpu", jiyun_ledger::Meter::Vcpu),
+            ("memory", jiyun_ledger::Meter::Memory),
+            ("blockStorage", jiyun_ledger::Meter::BlockStorage),
+        ];
+        // Such as `8192 MiB`: the number in the unit of its meter.
+        let amount = |(name, meter): (&str, jiyun_ledger::Meter)| {
+            let quantity = find(name)?.split(' ').next()?.parse().ok()?;
+            Some(Amount { meter: meter.into(), quantity, unit: meter.unit() })
+        };
+        Self {
+            class: find("class"),
+            image: find("image"),
+            tier: find("tier"),
+            amounts: meters.into_iter().filter_map(amount).collect(),
+        }
+    }
+}
