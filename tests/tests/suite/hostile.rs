@@ -1,0 +1,191 @@
+//! Attacks: every route and kind as somebody of another department, and tricks written by hand. None may succeed, and a
+//! department that is there must look like one that is not.
+
+mod kinds;
+
+use http::Method;
+use jiyun_tests::{
+    Caller, Order, World, WorldError,
+    person::Answer,
+    world::{Bureau, Quota},
+};
+use serde_json::{Value, json};
+
+/// Names for what the routes ask for, in the department under attack.
+const HOST: &str = "web-1";
+const SYSTEM: &str = "portal";
+
+/// One request of the description.
+#[derive(Clone, Debug)]
+struct Route {
+    method: Method,
+    path: String,
+    body: Option<(String, Value)>,
+}
+
+/// Every route below a department, with the example of its body.
+fn routes() -> Vec<Route> {
+    let text = std::fs::read_to_string(jiyun_lab::source_root().join("docs/openapi.json")).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let mut routes = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap().iter().filter(|_| path.contains("{department}")) {
+            let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
+            let content = operation["requestBody"]["content"].as_object().and_then(|content| content.iter().next());
+            let body = content.map(|(kind, content)| (kind.clone(), example(&document, content)));
+            routes.push(Route { method, path: path.clone(), body });
+        }
+    }
+    assert!(routes.len() >= 20, "{routes:?}");
+    routes
+}
+
+/// The example of a body: its own, or that of the schema it refers to.
+fn example(document: &Value, content: &Value) -> Value {
+    if let Some(example) = content.get("example") {
+        return example.clone();
+    }
+    let reference = content["schema"]["$ref"].as_str().unwrap_or_default();
+    let schema = document.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null);
+    let several = schema["examples"].as_array().and_then(|all| all.first());
+    schema.get("example").or(several).cloned().unwrap_or_else(|| json!({}))
+}
+
+impl Route {
+    fn path(&self, department: &str) -> String {
+        let name = if self.path.contains("/systems/") { SYSTEM } else { HOST };
+        self.path.replace("{department}", department).replace("{name}", name)
+    }
+
+    async fn send(&self, caller: &Caller, department: &str, headers: &[(&str, &str)]) -> Result<Answer, WorldError> {
+        let mut request = caller.request(self.method.clone(), &self.path(department)).header("accept-language", "en");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some((kind, body)) = &self.body {
+            request = request.header("content-type", kind).body(body.to_string());
+        }
+        Ok(caller.send(request).await?)
+    }
+}
+
+/// What an answer tells, without the name that was asked for and what is its own.
+fn told(answer: &Answer, department: &str) -> String {
+    let mut document = answer.json();
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("requestId");
+    }
+    format!("{} {}", answer.status, document).replace(department, "it")
+}
+
+/// Headers by which people tried to be somebody else, or to be let through.
+fn disguises(victim: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("impersonate-user", format!("{victim}-operator")),
+        ("x-remote-user", format!("{victim}-operator")),
+        ("x-forwarded-user", "operator".to_owned()),
+        ("x-http-method-override", "GET".to_owned()),
+        ("x-original-url", format!("/v1/departments/{victim}/hosts")),
+    ]
+}
+
+async fn victim(world: &World) -> Result<Bureau<'_>, WorldError> {
+    let bureau = world.department(Quota::cores(8)).await?;
+    bureau.caller.post(&bureau.hosts_path(), &Order::new(HOST, SYSTEM).body(), 30).await?;
+    bureau.wait_ready(HOST).await?;
+    Ok(bureau)
+}
+
+#[tokio::test]
+async fn no_route_lets_anybody_into_another_department_or_tells_that_it_is_there() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let (victim, attacker) = (victim(world).await?, world.department(Quota::AMPLE).await?);
+    let mut callers = vec![
+        ("nobody".to_owned(), world.stranger()?),
+        ("a made-up token".to_owned(), world.stranger()?.with_token(Some("a".repeat(64)))),
+    ];
+    for person in ["operator", "reader", "approver"].map(|role| format!("{}-{role}", attacker.name)) {
+        let caller = world.caller(&person)?;
+        callers.push((person, caller));
+    }
+    let disguises = disguises(&victim.name);
+    let mut tried = 0;
+    for route in routes() {
+        for (who, caller) in &callers {
+            let plain = route.send(caller, &victim.name, &[]).await?;
+            let absent = route.send(caller, "no-such-unit", &[]).await?;
+            let at = format!("{} {} as {who}", route.method, route.path);
+            assert!(matches!(plain.status.as_u16(), 401 | 404), "{at}: {plain:?}");
+            assert_eq!(told(&plain, &victim.name), told(&absent, "no-such-unit"), "{at}");
+            let headers: Vec<_> = disguises.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let disguised = route.send(caller, &victim.name, &headers).await?;
+            assert_eq!(told(&disguised, &victim.name), told(&plain, &victim.name), "{at}, disguised");
+            tried += 3;
+        }
+    }
+    println!("{tried} requests, none of which succeeded");
+    // Nothing happened to what was attacked.
+    let host = victim.wait_ready(HOST).await?;
+    assert_eq!(host.metadata.generation, Some(1));
+    assert_eq!(victim.used("Vcpu").await?, (2, 0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn huge_nested_and_foreign_bodies_are_refused_and_leave_nothing() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::cores(8)).await?;
+    let post = async |body: String| {
+        let request = bureau.caller.request(Method::POST, &bureau.hosts_path());
+        bureau.caller.send(request.header("content-type", "application/json").body(body)).await
+    };
+    let order = Order::new("deep", SYSTEM).body();
+    let with = |field: &str, value: Value| {
+        let mut order = order.clone();
+        order[field] = value;
+        order.to_string()
+    };
+    for (body, status) in [
+        ("[".repeat(100_000), 413),
+        ("[".repeat(10_000), 400),
+        (format!("{{\"name\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000)), 400),
+        (with("displayName", "x".repeat(1_000_000).into()), 413),
+        (with("system", "../../dept-other/portal".into()), 422),
+        (with("name", "web%2f..%2fx".into()), 422),
+        (with("class", "basic-2c4g\u{0}".into()), 422),
+        (with("namespace", "dept-other".into()), 422),
+        (with("metadata", json!({"namespace": "dept-other", "finalizers": []})), 422),
+        (with("status", json!({"claimId": "claim-1"})), 422),
+    ] {
+        let answer = post(body.clone()).await?;
+        let begins: String = body.chars().take(60).collect();
+        assert_eq!(answer.status.as_u16(), status, "{begins}: {}", answer.text);
+    }
+    let left = bureau.caller.get(&bureau.hosts_path()).await?;
+    assert_eq!(left.json()["items"], json!([]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_and_places_in_lists_of_others_open_nothing() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let (victim, attacker) = (world.department(Quota::cores(8)).await?, world.department(Quota::cores(8)).await?);
+    let mut body = Order::new("x", SYSTEM).body();
+    body.as_object_mut().unwrap().remove("name");
+    let keyed = async |bureau: &Bureau<'_>, at: &str| {
+        let request = bureau.caller.request(Method::POST, at).header("idempotency-key", "the-same-key").json(&body);
+        bureau.caller.send(request).await
+    };
+    let first = keyed(&victim, &victim.hosts_path()).await?;
+    let other = keyed(&attacker, &attacker.hosts_path()).await?;
+    assert!(first.status.is_success() && other.status.is_success(), "{first:?} {other:?}");
+    assert_ne!(first.json()["name"], other.json()["name"], "a key is its caller's own");
+    assert_eq!(other.header("idempotency-replayed"), "");
+
+    victim.caller.post(&victim.hosts_path(), &Order::new("second", SYSTEM).body(), 0).await?;
+    let page = victim.caller.get(&format!("{}?limit=1", victim.hosts_path())).await?.json();
+    let place = page["continue"].as_str().unwrap().to_owned();
+    let stolen = attacker.caller.get(&format!("{}?continue={place}", attacker.hosts_path())).await?;
+    assert_eq!(stolen.status.as_u16(), 400, "{stolen:?}");
+    Ok(())
+}
