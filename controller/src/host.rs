@@ -223,7 +223,12 @@ async fn ask(
         return Ok(refusal);
     }
     let mut valid = valid;
-    match route::of(host, &valid, OrderAction::Create, system, context) {
+    let route = route::of(host, &valid, OrderAction::Create, system, context);
+    if !matches!(route, Route::Automatic(_)) {
+        // Whoever waits for people does not stand in line: those behind would wait for them too.
+        leave_line(host, context).await?;
+    }
+    match route {
         Route::Automatic(_) if is_held => return Ok(Standing::Undecided(Reason::Undecided)),
         Route::Automatic(policies) => valid.approved.policies = policies,
         Route::Order(order, phase) => {

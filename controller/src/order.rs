@@ -44,6 +44,9 @@ const SOON: Duration = Duration::from_secs(5);
 /// How long a hold outlives the time to decide, in seconds: an approval given in the last moment is booked after it.
 const MARGIN_SECONDS: i64 = 3600;
 
+/// How long after the end an order is looked at for what was said before it, in seconds.
+const LATE_SECONDS: i64 = 60;
+
 /// Brings one order a step on.
 ///
 /// # Errors
@@ -90,6 +93,10 @@ async fn decide(order: &Order, context: &Context) -> Result<Action, ReconcileErr
             let about = parameters([("user", user.as_str()), ("level", level), ("reason", reason)]);
             return conclude(order, Some((&accepted, &weighed)), &Conclusion::Refused(about), context).await;
         }
+        // What was said in the last second may still be on its way to us.
+        Outcome::Expired { at, .. } if now.duration_since(*at).as_secs() < LATE_SECONDS => {
+            return Ok(Action::requeue(Duration::from_secs(LATE_SECONDS.unsigned_abs())));
+        }
         Outcome::Expired { level, at } => {
             let about = parameters([("level", level.clone()), ("at", at.to_string())]);
             return conclude(order, Some((&accepted, &weighed)), &Conclusion::Expired(about), context).await;
@@ -98,6 +105,7 @@ async fn decide(order: &Order, context: &Context) -> Result<Action, ReconcileErr
     let until = ends.checked_add(MARGIN_SECONDS.seconds()).unwrap_or(ends);
     match book::hold(&accepted, &found, order, until, context).await? {
         Held::All => {}
+        Held::Void => return conclude(order, None, &Conclusion::Superseded, context).await,
         Held::Later(reason) => {
             let standing = Standing::Undecided { accepted: &accepted, weighed: &weighed, reason };
             report(order, &standing, now, context).await?;
@@ -112,7 +120,6 @@ async fn decide(order: &Order, context: &Context) -> Result<Action, ReconcileErr
     if let Outcome::Open(turn) = &weighed.outcome {
         let standing = Standing::Open { accepted: &accepted, weighed: &weighed, turn };
         report(order, &standing, now, context).await?;
-        wake_hosts(order, context);
         return Ok(Action::requeue(next_look(turn, now)));
     }
     // The word first: whoever comes after us knows that all of it is to be granted.
@@ -154,6 +161,7 @@ async fn fulfil(order: &Order, context: &Context) -> Result<Action, ReconcileErr
     match book::confirm(order, &found, now, context).await? {
         Held::All => {}
         Held::Later(_) => return Ok(Action::requeue(UNSETTLED)),
+        Held::Void => return conclude(order, None, &Conclusion::Superseded, context).await,
         // What was held is gone, and somebody else has the room: nothing of it was granted.
         Held::Refused(refusal) => {
             book::give_up(order, context).await?;
@@ -165,7 +173,6 @@ async fn fulfil(order: &Order, context: &Context) -> Result<Action, ReconcileErr
     let found = found::dereference(order, context);
     let progress = found::progress(order, &found, context);
     report(order, &Standing::Fulfilling(&progress), now, context).await?;
-    wake_hosts(order, context);
     Ok(if progress.is_over() { Action::await_change() } else { Action::requeue(SOON) })
 }
 
@@ -192,7 +199,6 @@ async fn conclude(
         reason = conclusion.reason().as_str(),
         "not granted"
     );
-    wake_hosts(order, context);
     Ok(Action::await_change())
 }
 
@@ -208,9 +214,12 @@ async fn report(
         return Ok(order.clone());
     }
     let api = Api::<Order>::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
-    let written = context.writer.apply_status(&api, &order.name_any(), &serde_json::to_value(&status)?).await?;
+    // Of this very version: what another leader has written meanwhile is not written over.
+    let written = context.writer.apply_status_at(&api, order, &serde_json::to_value(&status)?).await?;
     context.orders.unseen.wrote(Order::clone(&written));
     context.writer.trail().decided(order, &written);
+    // Only then: hosts and orders that called each other without a word would never stop.
+    wake_hosts(&written, context);
     Ok(written)
 }
 

@@ -126,6 +126,26 @@ impl Writer {
         self.apply_status_as(FIELD_MANAGER, api, name, status).await
     }
 
+    /// [`Writer::apply_status`], if the object still is the one that was read (`resourceVersion`).
+    ///
+    /// # Errors
+    /// See [`WriteError`]; status 409 if it is not.
+    pub async fn apply_status_at<K>(&self, api: &Api<K>, object: &K, status: &Value) -> Result<K, WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let meta = object.meta();
+        let name = meta.name.clone().unwrap_or_default();
+        let metadata = json!({"name": name, "uid": meta.uid, "resourceVersion": meta.resource_version});
+        let object = json!({
+            "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": metadata, "status": status,
+        });
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        let patch = Patch::Apply(&object);
+        let sending = api.patch_status(&name, &parameters, &patch);
+        self.sent("status", K::kind(&()).into_owned(), &name, sending).await
+    }
+
     /// [`Writer::apply_status`] under another field manager: for a part of a status that is not written with the rest.
     ///
     /// # Errors

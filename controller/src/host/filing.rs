@@ -39,7 +39,12 @@ fn build(host: &CloudHost, name: &str, action: OrderAction) -> Order {
         system_ref: LocalRef::new(&host.spec.system_ref.name),
         items: vec![item],
         justification: None,
-        applicant: host.annotations().get(ANNOTATION_APPLICANT).cloned().unwrap_or_default(),
+        // As long as the field takes it.
+        applicant: host
+            .annotations()
+            .get(ANNOTATION_APPLICANT)
+            .map(|name| name.chars().take(253).collect())
+            .unwrap_or_default(),
         project_number: None,
         filing_number: None,
         state: OrderState::Filed,

@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// What ends within so many seconds is held anew before it is granted.
+const SOON_SECONDS: i64 = 60;
+
 /// What came of holding everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
@@ -34,6 +37,8 @@ pub enum Held {
     Later(Reason),
     /// Some of it may not be had.
     Refused(Box<Refusal>),
+    /// Some of it is not asked for any more, and nothing was granted.
+    Void,
 }
 
 /// Holds until `until` what the order asks for. What is refused leaves what was held before it: the caller gives it up.
@@ -104,18 +109,21 @@ async fn hold_one(
 pub async fn confirm(order: &Order, found: &Found, now: Timestamp, context: &Context) -> Result<Held, ReconcileError> {
     let until = now.checked_add(MARGIN_SECONDS.seconds()).unwrap_or(now);
     let wanted = || accepted(order, found).filter(|(item, _)| item.item.action == OrderAction::Create);
-    let mut some_granted = false;
+    let some_granted = wanted().any(|(item, accepted)| is_granted(item, accepted));
+    let soon = now.checked_add(SOON_SECONDS.seconds()).unwrap_or(now);
     for (item, accepted) in wanted() {
-        if is_granted(item, accepted) {
-            some_granted = true;
+        if is_granted(item, accepted) || is_held(item, accepted, soon) {
             continue;
         }
-        let still = item.host.as_ref().is_some_and(|host| host.metadata.deletion_timestamp.is_none());
-        if is_held(item, accepted, now) || !still {
-            continue;
-        }
-        let Some((host, valid)) = wish(item).filter(|(_, valid)| valid.digest == accepted.spec_digest) else {
-            continue;
+        let is_there = |host: &CloudHost| {
+            host.metadata.deletion_timestamp.is_none() && host.metadata.uid.as_deref() == Some(&accepted.uid)
+        };
+        let wish = wish(item).filter(|(host, valid)| is_there(host) && valid.digest == accepted.spec_digest);
+        let Some((host, valid)) = wish else {
+            if some_granted {
+                continue;
+            }
+            return Ok(Held::Void);
         };
         match hold_one(host, valid, order, until, context).await? {
             Held::All => {}

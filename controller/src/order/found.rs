@@ -13,7 +13,7 @@ use kube::ResourceExt;
 
 use super::route;
 use crate::{
-    catalogue::{lookup, readable},
+    catalogue::lookup,
     context::Context,
     host::{self, rejection::Rejection, valid::Valid},
 };
@@ -79,7 +79,7 @@ fn requirement(
     let asked = route::Asked { department, system, actions, size };
     let people = route::People::of(department, context);
     let path: Vec<&str> = people.path.iter().map(String::as_str).collect();
-    required(&readable(&context.orders.policies), &asked.facts(path, context), people.approvers())
+    required(&route::policies(context), &asked.facts(path, context), people.approvers())
 }
 
 /// Every approval that names an order of this name: which of them count is judged elsewhere.
@@ -143,9 +143,18 @@ pub fn progress(order: &Order, found: &Found, context: &Context) -> Progress {
             .zip(accepted)
             .is_some_and(|(claim, accepted)| super::book::is_claimed(claim, accepted));
         let handed_over = granted.is_some_and(|claim| claim.stage() == ClaimStage::Billable);
+        let changed_since = host.zip(accepted).is_some_and(|(host, accepted)| {
+            crate::host::digest::of(&host.spec) != accepted.spec_digest && !is_changed && found.claim.is_none()
+        });
+        let undone = host
+            .zip(accepted)
+            .is_some_and(|(host, accepted)| crate::host::digest::of(&host.spec) != accepted.spec_digest && !is_changed);
         let list = match found.item.action {
             OrderAction::End if host.is_none() => &mut progress.done,
             OrderAction::Create | OrderAction::Change if leaves => &mut progress.failed,
+            // It is not asked for any more.
+            OrderAction::Create if changed_since => &mut progress.failed,
+            OrderAction::Change if undone => &mut progress.failed,
             // Its machine need not do anything for it.
             OrderAction::Change if is_changed => &mut progress.done,
             OrderAction::Create if handed_over || host.is_some_and(is_ready) => &mut progress.done,

@@ -11,7 +11,10 @@ use jiyun_crds::v1alpha1::{
 use jiyun_ledger::Refusal;
 use jiyun_messages::{Parameters, parameters};
 
-use super::{found::Progress, valid::Accepted};
+use super::{
+    found::Progress,
+    valid::{Accepted, MAX_APPLICANTS},
+};
 use crate::{
     conditions::{finding, merged, plain},
     host::{
@@ -204,7 +207,7 @@ fn whole(now: Timestamp) -> Timestamp {
 fn put(status: &mut OrderStatus, accepted: &Accepted, weighed: &Weighed) {
     status.digest = Some(accepted.digest.clone());
     status.accepted_at = Some(DateTime::from(accepted.at));
-    status.applicants.clone_from(&accepted.applicants);
+    status.applicants = accepted.applicants.iter().take(MAX_APPLICANTS).cloned().collect();
     status.items.clone_from(&accepted.items);
     status.levels.clone_from(&accepted.requirement.levels);
     status.policies = accepted.requirement.policies.iter().take(MAX_NAMED).cloned().collect();

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use jiyun_approvals::{Approvers, Facts, Requirement, Size, digest::order_name, required};
 use jiyun_crds::{
     names::ANNOTATION_ORDER,
-    v1alpha1::{CloudHost, Department, InformationSystem, Order, OrderAction},
+    v1alpha1::{
+        ApprovalPolicy, ApprovalPolicySpec, CloudHost, Department, InformationSystem, Order, OrderAction, PolicyScope,
+        Reason,
+    },
 };
 use jiyun_ledger::{AccountId, Claim, Meter, balance};
 use kube::ResourceExt;
@@ -30,6 +33,9 @@ pub enum Route {
     File(String),
 }
 
+/// How often the same wish can be asked for with others in between.
+const MAX_ASKED: u32 = 1000;
+
 /// How the wish `valid` of `host` is decided.
 pub fn of(
     host: &CloudHost,
@@ -48,17 +54,22 @@ pub fn of(
             Err(Missing::Past) => {}
         }
     }
-    let own = order_name(&host.name_any(), uid, &valid.digest);
-    if let Ok((order, phase)) = find(host, &own, action, &valid.digest, context) {
-        return Route::Order(Box::new(order), phase);
+    let base = order_name(&host.name_any(), uid, &valid.digest);
+    let mut own = base.clone();
+    for number in 2..=MAX_ASKED {
+        match find(host, &own, action, &valid.digest, context) {
+            Ok((order, phase)) => return Route::Order(Box::new(order), phase),
+            Err(Missing::Elsewhere) => break,
+            // The same was asked before, and then something else.
+            Err(Missing::Past) => own = format!("{base}-{number}"),
+        }
     }
     let size = size_of(&valid.approved);
     let asked = Asked { department: &valid.department, system, actions: BTreeSet::from([action]), size };
     let people = People::of(&valid.department, context);
     let path: Vec<&str> = people.path.iter().map(String::as_str).collect();
     let facts = asked.facts(path, context);
-    let Requirement { policies, levels, evidence } =
-        required(&readable(&context.orders.policies), &facts, people.approvers());
+    let Requirement { policies, levels, evidence } = required(&policies(context), &facts, people.approvers());
     // A number that has to be there is looked at on an order, where it can be added.
     if levels.is_empty() && evidence.is_empty() { Route::Automatic(policies) } else { Route::File(own) }
 }
@@ -90,6 +101,10 @@ fn find(
         return Err(Missing::Past);
     }
     let phase = phase::of(&order);
+    if phase == Phase::Over(Reason::OrderSuperseded) || (action == OrderAction::Change && phase == Phase::Fulfilled) {
+        // Nobody decided against this wish; or it was done, and undone since.
+        return Err(Missing::Past);
+    }
     let accepted = order.status.iter().flat_map(|status| &status.items).find(|item| item.name == host_name);
     match accepted {
         Some(accepted) if Some(accepted.uid.as_str()) != host.metadata.uid.as_deref() => Err(Missing::Past),
@@ -166,8 +181,10 @@ impl People {
         }
         let approvers = |unit: Option<&Department>| unit.map(|unit| unit.spec.access.approvers.clone());
         let department = approvers(own.as_ref()).unwrap_or_default();
-        // Above the root there is nobody: its own approvers decide.
-        let parent = approvers(parent.as_ref()).unwrap_or_else(|| department.clone());
+        // Above the root there is nobody: its own approvers decide. A parent that is not there is no root.
+        let is_root = own.as_ref().is_some_and(|own| own.spec.parent_ref.is_none());
+        let parent =
+            approvers(parent.as_ref()).unwrap_or_else(|| if is_root { department.clone() } else { Vec::new() });
         Self { path, department, parent }
     }
 
@@ -190,8 +207,28 @@ pub fn size_of(approved: &Approved) -> Size {
     }
 }
 
-/// How large a claim is.
+/// How large a claim is: as it was approved, whatever a stopped host has given back.
 pub fn size_of_claim(claim: &Claim) -> Size {
+    if let Ok(approved) = serde_json::from_value::<Approved>(serde_json::Value::clone(&claim.approved_spec)) {
+        return size_of(&approved);
+    }
     let sum = |meter: Meter| claim.taken().filter(|line| line.meter == meter).map(|line| line.quantity).sum();
     Size { vcpu: sum(Meter::Vcpu), memory_mebibytes: sum(Meter::Memory), storage_mebibytes: sum(Meter::BlockStorage) }
+}
+
+/// All policies. One that cannot be read asks for the department's approvers: what it lets through is not known.
+pub fn policies(context: &Context) -> Vec<ApprovalPolicy> {
+    let all = context.orders.policies.state();
+    let mut policies = readable(&context.orders.policies);
+    for unreadable in all.iter().filter(|policy| policy.0.is_err()) {
+        let spec = ApprovalPolicySpec {
+            display_name: String::new(),
+            applies_to: PolicyScope::default(),
+            automatic: None,
+            levels: Vec::new(),
+            evidence: Vec::new(),
+        };
+        policies.push(ApprovalPolicy::new(&unreadable.name_any(), spec));
+    }
+    policies
 }

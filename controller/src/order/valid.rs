@@ -18,8 +18,12 @@ use kube::ResourceExt;
 use super::found::{Found, FoundItem};
 use crate::host::{approved::Approved, digest::of_wish, rejection::Rejection, valid::Valid};
 
-/// The most applicants an order is kept with.
-const MAX_APPLICANTS: usize = 32;
+/// The most applicants an order is accepted with: what its status takes.
+pub const MAX_APPLICANTS: usize = 32;
+/// The most levels, groups of a level, and groups that may step in, for the same reason.
+const MAX_LEVELS: usize = 16;
+const MAX_GROUPS: usize = 32;
+const MAX_ESCALATED: usize = 16;
 
 /// An order that people can decide about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,21 +82,28 @@ pub fn validate(order: &Order, found: &Found, now: Timestamp) -> Result<Accepted
             return Err(rejected(Reason::EvidenceMissing, "EvidenceMissing", &[("field", field)]).into());
         }
     }
-    let mut applicants = applicants(order, found);
     let Some(status) = before else {
         let requirement = found.requirement.clone();
         if let Some(level) = requirement.without_people() {
             return Err(rejected(Reason::NobodyToApprove, "NobodyToApprove", &[("level", &level.name)]).into());
         }
+        if let Some(what) = beyond_bounds(&requirement) {
+            return Err(rejected(Reason::Misconfigured, "TooManyApprovers", &[("what", what)]).into());
+        }
+        let applicants: Vec<String> = stamped(order, found).chain(declared(order, found)).collect();
+        let applicants = distinct(applicants);
+        if applicants.len() > MAX_APPLICANTS {
+            return Err(rejected(Reason::Misconfigured, "TooManyApplicants", &[]).into());
+        }
         let digest = digest::of(&order.spec.items, &items);
-        let applicants = applicants.into_iter().take(MAX_APPLICANTS).collect();
         return Ok(Accepted { digest, applicants, items, requirement, at: whole_seconds(now) });
     };
-    // Whoever changes a free field meanwhile is stamped on it, and those who asked before still did.
-    applicants.extend(status.applicants.iter().cloned());
+    // Whoever changes a free field meanwhile is stamped on it, and those who asked before still did: none is ever
+    // dropped from what is compared. Whom a tool declares was written down when the order was accepted.
+    let applicants = distinct(status.applicants.iter().cloned().chain(stamped(order, found)).collect());
     Ok(Accepted {
         digest: status.digest.clone().unwrap_or_default(),
-        applicants: applicants.into_iter().take(MAX_APPLICANTS).collect(),
+        applicants,
         items: status.items.clone(),
         requirement: Requirement {
             policies: status.policies.clone(),
@@ -101,6 +112,23 @@ pub fn validate(order: &Order, found: &Found, now: Timestamp) -> Result<Accepted
         },
         at: status.accepted_at.as_ref().and_then(|at| at.timestamp().ok()).unwrap_or(now),
     })
+}
+
+/// What of a requirement does not fit into a status, where approvers could not be shown all of it.
+fn beyond_bounds(requirement: &Requirement) -> Option<&'static str> {
+    let levels = &requirement.levels;
+    if levels.len() > MAX_LEVELS {
+        Some("levels")
+    } else if levels.iter().any(|level| level.groups.len() > MAX_GROUPS || level.escalate_to.len() > MAX_ESCALATED) {
+        Some("groups")
+    } else {
+        None
+    }
+}
+
+fn distinct(names: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
 /// Times in a status are whole seconds; a finer one would differ from what is read back.
@@ -138,7 +166,17 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
     let uid = host.metadata.uid.clone().unwrap_or_default();
     let granted = found.claim.as_ref().filter(|claim| claim.stage() != ClaimStage::Held);
     match (found.item.action, granted) {
-        (OrderAction::Create, None) | (OrderAction::Change, Some(_)) => {}
+        (OrderAction::Create, None) => {}
+        (OrderAction::Change, Some(claim)) => {
+            let approved = serde_json::from_value::<Approved>(serde_json::Value::clone(&claim.approved_spec));
+            let wish = found.wish.as_ref().and_then(|wish| wish.as_ref().ok());
+            // People would agree to something that is not done.
+            if let (Ok(approved), Some(wish)) = (approved, wish)
+                && let Some(rejection) = approved.change_to(&wish.approved)
+            {
+                return Err(rejection);
+            }
+        }
         (OrderAction::Create, Some(_)) => {
             return Err(Rejection::misconfigured("ItemGranted", parameters([("field", "spec.items"), ("name", name)])));
         }
@@ -193,15 +231,23 @@ fn summary(approved: &Approved) -> Vec<RefusalParameter> {
     .into()
 }
 
-/// Whoever sent the order or an item, and whom they say they ask for.
-fn applicants(order: &Order, found: &Found) -> BTreeSet<String> {
-    let stamp = |annotations: &std::collections::BTreeMap<String, String>, name: &str| annotations.get(name).cloned();
-    let of_host = |host: &CloudHost| {
-        [stamp(host.annotations(), ANNOTATION_REQUESTED_BY), stamp(host.annotations(), ANNOTATION_APPLICANT)]
-    };
-    let hosts = found.items.iter().filter_map(|item| item.host.as_ref()).flat_map(of_host);
-    let own = [stamp(order.annotations(), ANNOTATION_REQUESTED_BY), Some(order.spec.applicant.clone())];
-    hosts.chain(own).flatten().filter(|name| !name.is_empty()).map(|name| name.chars().take(253).collect()).collect()
+/// Whoever sent the order or an item, as the API server knows them.
+fn stamped<'a>(order: &'a Order, found: &'a Found) -> impl Iterator<Item = String> {
+    let hosts = found.items.iter().filter_map(|item| item.host.as_ref()).map(ResourceExt::annotations);
+    let stamps = std::iter::once(order.annotations()).chain(hosts);
+    stamps.filter_map(|annotations| annotations.get(ANNOTATION_REQUESTED_BY)).map(|name| bounded(name))
+}
+
+/// Whom they say they ask for.
+fn declared<'a>(order: &'a Order, found: &'a Found) -> impl Iterator<Item = String> {
+    let hosts = found.items.iter().filter_map(|item| item.host.as_ref());
+    let of_hosts = hosts.filter_map(|host| host.annotations().get(ANNOTATION_APPLICANT));
+    of_hosts.chain(std::iter::once(&order.spec.applicant)).filter(|name| !name.is_empty()).map(|name| bounded(name))
+}
+
+/// As long as a status takes it. No user of an API server is called by a longer name.
+fn bounded(name: &str) -> String {
+    name.chars().take(253).collect()
 }
 
 fn rejected(reason: Reason, code: &'static str, about: &[(&str, &str)]) -> Rejection {

@@ -36,7 +36,7 @@ fn routes() -> Vec<Route> {
             routes.push(Route { method, path: path.clone(), body });
         }
     }
-    assert!(routes.len() >= 20, "{routes:?}");
+    assert!(routes.len() >= 15, "{} routes", routes.len());
     routes
 }
 
@@ -108,7 +108,7 @@ async fn no_route_lets_anybody_into_another_department_or_tells_that_it_is_there
         let caller = world.caller(&person)?;
         callers.push((person, caller));
     }
-    let disguises = disguises(&victim.name);
+    let tricks = disguises(&victim.name);
     let mut tried = 0;
     for route in routes() {
         for (who, caller) in &callers {
@@ -117,7 +117,7 @@ async fn no_route_lets_anybody_into_another_department_or_tells_that_it_is_there
             let at = format!("{} {} as {who}", route.method, route.path);
             assert!(matches!(plain.status.as_u16(), 401 | 404), "{at}: {plain:?}");
             assert_eq!(told(&plain, &victim.name), told(&absent, "no-such-unit"), "{at}");
-            let headers: Vec<_> = disguises.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let headers: Vec<_> = tricks.iter().map(|(name, value)| (*name, value.as_str())).collect();
             let disguised = route.send(caller, &victim.name, &headers).await?;
             assert_eq!(told(&disguised, &victim.name), told(&plain, &victim.name), "{at}, disguised");
             tried += 3;
@@ -147,7 +147,7 @@ async fn huge_nested_and_foreign_bodies_are_refused_and_leave_nothing() -> Resul
     };
     for (body, status) in [
         ("[".repeat(100_000), 413),
-        ("[".repeat(10_000), 400),
+        ("[".repeat(10_000), 422),
         (format!("{{\"name\":{}1{}}}", "[".repeat(5_000), "]".repeat(5_000)), 400),
         (with("displayName", "x".repeat(1_000_000).into()), 413),
         (with("system", "../../dept-other/portal".into()), 422),
