@@ -1,5 +1,6 @@
 //! Filing orders: for what is there, and together with the hosts they are for.
 
+use futures::FutureExt;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -213,6 +214,20 @@ async fn the_same_request_completes_what_was_left_half_done() {
     let api = Api::over(half().on(&there, 200, first));
     let problem = file(&api, &rollout(), &[]).await.problem(409, "AlreadyExists");
     assert_eq!(problem["field"], "items[0].host");
+}
+
+#[tokio::test]
+async fn what_was_begun_is_finished_though_its_caller_has_gone() {
+    let api = Api::over(ready().on(&post("cloudhosts"), 201, made("web-1", "u-1")));
+    // Looked at once, then given up: the connection was closed.
+    assert!(file(&api, &rollout(), &[]).now_or_never().is_none(), "it is not answered at once");
+    for _ in 0..1000 {
+        if brief(&api).len() == 4 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(brief(&api).last().map(String::as_str), Some("POST orders"), "{:?}", brief(&api));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! what the platform acts upon: hosts that name it do nothing until it is there.
 
 use jiyun_crds::v1alpha1::{CloudHost, HostClass, InformationSystem, Order};
+use tracing::Instrument;
 
 use super::hosts;
 use crate::{
@@ -32,13 +33,15 @@ impl App {
         let names = item_names(caller, department, &filing, asked).await?;
         filing.validate(name, &names)?;
         let (by, at, order, wish) = (caller.clone(), department.clone(), name.to_owned(), asked.clone());
-        let filed = tokio::spawn(async move {
+        let work = async move {
             match file(&by, &at, &order, &filing, &names, &wish).await {
                 Ok((object, wishes)) => Ok((Created { object, replayed: false }, wishes)),
                 Err(problem) if is_about_an_item(&problem) => Err(problem),
                 Err(problem) => Ok((once::again(&by, &at, &order, &wish, problem).await?, Vec::new())),
             }
-        });
+        };
+        // Its lines in the log keep the number of the request.
+        let filed = tokio::spawn(work.in_current_span());
         filed.await.map_err(|error| Problem::bare(Code::Internal).because(error))?
     }
 }

@@ -202,3 +202,45 @@ async fn who_may_look_is_told_what_they_may_not_do_and_others_see_nothing() -> R
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn what_a_preview_foretells_is_what_comes_of_it() -> Result<(), WorldError> {
+    let desk = Desk::open(World::shared().await?, Quota::cores(5)).await?;
+    let operator = &desk.bureau.caller;
+    let (path, dry) = (orders_path(&desk), format!("{}?dryRun=true", orders_path(&desk)));
+    let foretold = |answer: &Answer| answer.json()["estimate"].clone();
+    let three = foretold(&operator.post(&dry, &rollout(&["a", "b", "c"]), 0).await?);
+    assert_eq!((&three["fits"], &three["refusal"]["code"]), (&json!(false), &json!("ExceedsLimit")), "{three}");
+    let two = foretold(&operator.post(&dry, &rollout(&["d", "e"]), 0).await?);
+    assert_eq!((&two["fits"], &two["approvalsUnknown"]), (&json!(true), &json!("PoliciesNotReadable")), "{two}");
+    assert_eq!(operator.get(&desk.bureau.hosts_path()).await?.json()["items"], json!([]), "nothing was written");
+    assert_eq!(desk.bureau.used("Vcpu").await?, (0, 0));
+
+    let refused = operator.post(&path, &rollout(&["a", "b", "c"]), 30).await?.json();
+    for fact in ["meter", "limit", "requested", "missing"] {
+        assert_eq!(refused["parameters"][fact], three["refusal"]["parameters"][fact], "{fact}: {refused}");
+    }
+    let mut body = rollout(&["d", "e"]);
+    body["name"] = json!("smaller");
+    assert_eq!(operator.post(&path, &body, 30).await?.json()["state"], "AwaitingApproval");
+    let quota = operator.get(&format!("/v1/departments/{}/quota", desk.bureau.name)).await?.json();
+    for row in two["quota"].as_array().unwrap() {
+        let booked = quota["rows"].as_array().unwrap().iter().find(|booked| booked["meter"] == row["meter"]).unwrap();
+        assert_eq!(booked["available"], row["after"], "{row}");
+    }
+    let open = desk.wait_for_order("smaller", |order| approved(order) == Some(Reason::AwaitingApproval)).await?;
+    desk.approve(&open).await?;
+    for host in ["d", "e"] {
+        desk.bureau.wait_ready(host).await?;
+    }
+    // What is billed has the prices foretold.
+    let usage = operator.get(&format!("/v1/departments/{}/usage", desk.bureau.name)).await?.json();
+    for line in usage["lines"].as_array().unwrap() {
+        let lines = two["price"]["lines"].as_array().unwrap();
+        let same = |foretold: &&Value| {
+            ["resource", "meter", "quantity", "price"].iter().all(|fact| foretold[fact] == line[fact])
+        };
+        assert!(lines.iter().any(|foretold| same(&foretold)), "{line} is not among {lines:?}");
+    }
+    Ok(())
+}
