@@ -15,6 +15,7 @@ mod suite {
     mod faults;
     mod given_cluster;
     mod handover;
+    mod identity;
     mod interrupted;
     mod manners;
     mod orders;

@@ -95,7 +95,8 @@ fn vote(approval: &Approval) -> Vote {
     let stamp = |name: &str| approval.annotations().get(name).cloned().unwrap_or_default();
     let spec = &approval.spec;
     let at = approval.metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |created| created.0);
-    let groups: BTreeSet<String> = stamp(ANNOTATION_REQUESTED_BY_GROUPS).split(',').map(str::to_owned).collect();
+    // One a line, and only so: a group called `x,leaders` is no member of `leaders`.
+    let groups: BTreeSet<String> = stamp(ANNOTATION_REQUESTED_BY_GROUPS).split('\n').map(str::to_owned).collect();
     Vote {
         approval: approval.name_any(),
         user: stamp(ANNOTATION_REQUESTED_BY),
@@ -158,4 +159,24 @@ pub fn progress(order: &Order, found: &Found, context: &Context) -> Progress {
 
 fn is_ready(host: &CloudHost) -> bool {
     host.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, ConditionType::Ready))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_group_with_a_comma_in_its_name_stands_for_none_but_itself() {
+        let approval: Approval = serde_json::from_value(json!({
+            "apiVersion": "jiyun.io/v1alpha1", "kind": "Approval",
+            "metadata": {"name": "a", "annotations": {
+                (ANNOTATION_REQUESTED_BY): "mallory", (ANNOTATION_REQUESTED_BY_GROUPS): "x,leaders\nclerks",
+            }},
+            "spec": {"orderRef": {"name": "o"}, "orderUid": "u", "digest": "d", "level": "l", "decision": "Approve"},
+        }))
+        .unwrap();
+        assert_eq!(vote(&approval).groups, BTreeSet::from(["x,leaders".to_owned(), "clerks".to_owned()]));
+    }
 }
