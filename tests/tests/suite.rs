@@ -23,6 +23,7 @@ mod suite {
     mod pools;
     mod restored;
     mod rights;
+    mod roles;
     mod story;
     mod tree;
 }
