@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod suite {
+    mod access;
     mod account_book;
     mod bad_input;
     mod book;

@@ -121,10 +121,23 @@ async fn the_commands_of_the_operations_guide_do_what_it_says() -> Result<(), Wo
     run_all("docs/operations.md").await
 }
 
+#[tokio::test]
+async fn the_commands_of_the_guide_to_roles_do_what_it_says() -> Result<(), WorldError> {
+    run_all("docs/roles.md").await
+}
+
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 7] =
-        ["api.md", "architecture.md", "departments.md", "finance.md", "lab.md", "ledger.md", "operations.md"];
+    const RUN: [&str; 8] = [
+        "api.md",
+        "architecture.md",
+        "departments.md",
+        "finance.md",
+        "lab.md",
+        "ledger.md",
+        "operations.md",
+        "roles.md",
+    ];
     let targets = targets();
     let mut used = Vec::new();
     for document in documents() {
