@@ -18,6 +18,7 @@ mod suite {
     mod handover;
     mod identity;
     mod interrupted;
+    mod isolation;
     mod manners;
     mod orders;
     mod outages;
