@@ -160,7 +160,11 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     // Zones and sites are named by others: when one changes, those are looked at again.
     let zones = telling(zones, changes.clone());
     let sites = telling(sites, changes.clone());
+    // Whom a department lets in follows from the units above it, where it is open to them.
+    let (access_changes, _) = watch::channel(());
+    let departments = settled::following_access(departments, access_changes.clone());
     let again = || WatchStream::from_changes(changes.subscribe());
+    let relations = stream::select(again(), WatchStream::from_changes(access_changes.subscribe()));
     let hardware = stream::select(again(), WatchStream::from_changes(node_changes.subscribe()));
     tasks.spawn(follow_nodes(nodes.stream, context.sites.clone(), node_changes, stop.clone()));
     macro_rules! settle {
@@ -170,7 +174,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     }
     settle!(
         zones: stream::pending(), sites: stream::pending(), classes: stream::pending(), images: stream::pending(),
-        prices: stream::pending(), departments: again(), systems: again(), compute_pools: hardware,
+        prices: stream::pending(), departments: relations, systems: again(), compute_pools: hardware,
         storage_pools: again(), handovers: stream::pending(), policies: stream::pending(),
     );
 

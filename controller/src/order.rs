@@ -5,6 +5,7 @@
 //! is there.
 
 mod book;
+mod delegation;
 pub mod found;
 pub mod phase;
 mod report;

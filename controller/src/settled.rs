@@ -40,7 +40,7 @@ use crate::{
     watch::{Guarded, Kind, Watched},
 };
 
-pub use department::book_accounts;
+pub use department::{book_accounts, following_access};
 
 /// Objects of one kind settled at the same time; they are few, and each costs a request or two.
 const CONCURRENCY: u16 = 8;

@@ -19,7 +19,7 @@ pub const MANAGED_BY: &str = "jiyun";
 
 /// Annotation: user who created the object or last changed its spec; written by an admission policy only.
 pub const ANNOTATION_REQUESTED_BY: &str = "jiyun.io/requested-by";
-/// Annotation: groups of that user at that moment, comma-separated; written by an admission policy only.
+/// Annotation: groups of that user at that moment, one a line; written by an admission policy only.
 pub const ANNOTATION_REQUESTED_BY_GROUPS: &str = "jiyun.io/requested-by-groups";
 
 /// Annotation: digest of the request that created the object with an `Idempotency-Key`, by which the API knows that

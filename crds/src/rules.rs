@@ -186,13 +186,13 @@ pub fn dimensions_fit_meter() -> Rule {
     )
 }
 
+/// A moment in RFC 3339 with an offset and whole seconds, as a regular expression.
+const MOMENT: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\
+                      (Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$";
+
 /// A moment in RFC 3339 with an offset and whole seconds.
 pub fn moment(what_zh: &str, what_en: &str) -> Rule {
-    Rule::new(
-        "self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\
-         (Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$')",
-    )
-    .message(&*format!(
+    Rule::new(format!("self.matches('{MOMENT}')")).message(&*format!(
         "{what_zh}须写成 2026-01-01T00:00:00+08:00 的形式 ({what_en} must be like 2026-01-01T00:00:00+08:00)"
     ))
 }
@@ -250,4 +250,30 @@ pub fn decides_somehow() -> Rule {
 pub fn reminded_in_time() -> Rule {
     Rule::new("!has(self.remindAfter) || self.remindAfter < self.workingDays")
         .message("催办须早于审批时限 (remindAfter must be less than workingDays)")
+}
+
+/// A user who is a person: not one that Kubernetes makes up.
+pub fn person(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new(r"self.matches('^[^\\s]+$') && !self.startsWith('system:')").message(&*format!(
+        "{what_zh}须为人员的用户名，不能为空或含空格，且不能以 system: 开头 \
+         ({what_en} must be the name of a person: not empty, without blanks, not starting with system:)"
+    ))
+}
+
+/// A delegation begins before it ends, and ends.
+pub fn delegation_ends() -> Rule {
+    Rule::new(format!(
+        "!self.from.matches('{MOMENT}') || !self.until.matches('{MOMENT}') \
+         || (timestamp(self.from) < timestamp(self.until) \
+             && timestamp(self.until) - timestamp(self.from) <= duration('2208h'))"
+    ))
+    .message("代理须有期限：结束时间晚于开始时间，且不超过 92 天 (until must be later than from, by at most 92 days)")
+}
+
+/// Only what a unit's own approvers may do is delegated.
+pub fn delegated_by_approvers() -> Rule {
+    Rule::new(
+        "!has(self.delegations) || self.delegations.all(d, has(self.approvers) && self.approvers.exists(g, g == d.group))",
+    )
+    .message("代理的用户组须为本单位的审批人员 (the group of a delegation must be one of access.approvers)")
 }

@@ -6,6 +6,7 @@ mod architecture;
 mod cloud_host;
 mod compute_pool;
 pub mod condition;
+mod delegation;
 mod department;
 pub mod fields;
 mod handover;
@@ -40,9 +41,10 @@ pub use compute_pool::{
     ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve, HardwareOrigin, ProcessorOrigin, StopRelease,
 };
 pub use condition::{ConditionStatus, ConditionType, Reason};
+pub use delegation::Delegation;
 pub use department::{
-    Department, DepartmentAccess, DepartmentSpec, DepartmentState, DepartmentStatus, OverLimit, PlacementPreference,
-    PlacementStrategy, ProcessorPreference, QuotaLimit,
+    Department, DepartmentAccess, DepartmentSpec, DepartmentState, DepartmentStatus, OverLimit, ParentAccess,
+    PlacementPreference, PlacementStrategy, ProcessorPreference, QuotaLimit,
 };
 pub use handover::{Handover, HandoverFailure, HandoverParty, HandoverSpec, HandoverStatus};
 pub use host_class::{HostClass, HostClassSpec, HostSeries};

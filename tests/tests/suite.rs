@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod suite {
+    mod access;
     mod account_book;
     mod bad_input;
     mod book;
@@ -16,13 +17,16 @@ mod suite {
     mod given_cluster;
     mod handover;
     mod hostile;
+    mod identity;
     mod interrupted;
+    mod isolation;
     mod manners;
     mod orders;
     mod outages;
     mod pools;
     mod restored;
     mod rights;
+    mod roles;
     mod schema;
     mod story;
     mod trail;

@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use jiyun_approvals::{Requirement, Vote, required};
 use jiyun_crds::{
     names::{ANNOTATION_REQUESTED_BY, ANNOTATION_REQUESTED_BY_GROUPS},
-    v1alpha1::{Approval, CloudHost, ConditionType, InformationSystem, Order, OrderAction, OrderItem, condition},
+    v1alpha1::{
+        Approval, CloudHost, ConditionType, Department, InformationSystem, Order, OrderAction, OrderItem, condition,
+    },
 };
 use jiyun_ledger::{Claim, ClaimStage};
 use kube::ResourceExt;
 
-use super::route;
+use super::{delegation, route};
 use crate::{
     catalogue::lookup,
     context::Context,
@@ -67,8 +69,7 @@ fn requirement(
     system: Option<&InformationSystem>,
     context: &Context,
 ) -> Requirement {
-    let department =
-        order.metadata.namespace.as_deref().and_then(jiyun_crds::names::department_of_namespace).unwrap_or_default();
+    let department = department_of(order);
     let sizes = items.iter().map(|found| match (&found.claim, &found.wish, found.item.action) {
         (Some(claim), _, OrderAction::End | OrderAction::Change) => route::size_of_claim(claim),
         (_, Some(Ok(valid)), _) => route::size_of(&valid.approved),
@@ -82,23 +83,35 @@ fn requirement(
     required(&route::policies(context), &asked.facts(path, context), people.approvers())
 }
 
+fn department_of(order: &Order) -> &str {
+    order.metadata.namespace.as_deref().and_then(jiyun_crds::names::department_of_namespace).unwrap_or_default()
+}
+
 /// Every approval that names an order of this name: which of them count is judged elsewhere.
 fn votes(order: &Order, context: &Context) -> Vec<Vote> {
+    let path = route::People::of(department_of(order), context).path;
+    let units: Vec<Department> =
+        path.iter().filter_map(|unit| lookup(&context.catalogue.departments, None, unit)).collect();
     let name = order.metadata.name.as_deref().unwrap_or_default();
     let about = |approval: &Approval| approval.spec.order_ref.name == name && approval.namespace() == order.namespace();
     let approvals = context.orders.approvals.state();
     let readable = approvals.iter().filter_map(|approval| approval.0.as_ref().ok());
-    readable.filter(|approval| about(approval)).map(vote).collect()
+    readable.filter(|approval| about(approval)).map(|approval| vote(approval, &units)).collect()
 }
 
-fn vote(approval: &Approval) -> Vote {
+/// `units` are the order's department and those above it, which may have said that somebody acts for others.
+fn vote(approval: &Approval, units: &[Department]) -> Vote {
     let stamp = |name: &str| approval.annotations().get(name).cloned().unwrap_or_default();
     let spec = &approval.spec;
     let at = approval.metadata.creation_timestamp.as_ref().map_or(Timestamp::MAX, |created| created.0);
-    let groups: BTreeSet<String> = stamp(ANNOTATION_REQUESTED_BY_GROUPS).split(',').map(str::to_owned).collect();
+    // One a line, and only so: a group called `x,leaders` is no member of `leaders`.
+    let groups = stamp(ANNOTATION_REQUESTED_BY_GROUPS);
+    let user = stamp(ANNOTATION_REQUESTED_BY);
+    let acted_for = delegation::groups_of(&user, at, units);
+    let groups: BTreeSet<String> = groups.split('\n').chain(acted_for).map(str::to_owned).collect();
     Vote {
         approval: approval.name_any(),
-        user: stamp(ANNOTATION_REQUESTED_BY),
+        user,
         groups,
         order_uid: spec.order_uid.clone(),
         digest: spec.digest.clone(),
@@ -167,4 +180,24 @@ pub fn progress(order: &Order, found: &Found, context: &Context) -> Progress {
 
 fn is_ready(host: &CloudHost) -> bool {
     host.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, ConditionType::Ready))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_group_with_a_comma_in_its_name_stands_for_none_but_itself() {
+        let approval: Approval = serde_json::from_value(json!({
+            "apiVersion": "jiyun.io/v1alpha1", "kind": "Approval",
+            "metadata": {"name": "a", "annotations": {
+                (ANNOTATION_REQUESTED_BY): "mallory", (ANNOTATION_REQUESTED_BY_GROUPS): "x,leaders\nclerks",
+            }},
+            "spec": {"orderRef": {"name": "o"}, "orderUid": "u", "digest": "d", "level": "l", "decision": "Approve"},
+        }))
+        .unwrap();
+        assert_eq!(vote(&approval, &[]).groups, BTreeSet::from(["x,leaders".to_owned(), "clerks".to_owned()]));
+    }
 }

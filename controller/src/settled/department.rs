@@ -1,11 +1,13 @@
 //! Departments (单位): an account in the ledger, a namespace for their people, one for their machines, walls around both.
 
+mod access;
 mod account;
 mod children;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use jiyun_crds::{
     names::{FINALIZER_ACCOUNT, department_namespace, engine_namespace},
     v1alpha1::{ConditionStatus, ConditionType, Department, DepartmentState, Reason},
@@ -18,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tracing::error;
 
-use self::{account::Unusable, children::Children};
+use self::{access::Access, account::Unusable, children::Children};
 use super::{AGAIN, Outcome, Settled};
 use crate::{
     catalogue::readable,
@@ -27,6 +29,11 @@ use crate::{
     engines::{cdi::DiskView, kubevirt::MachineView},
     error::ReconcileError,
 };
+
+pub use access::following_access;
+
+/// Each look reads all children; walls are looked after, not watched.
+const LOOK: Duration = Duration::from_mins(5);
 
 impl Settled for Department {
     super::reported!(cluster);
@@ -58,7 +65,9 @@ async fn open(department: &Department, context: &Context) -> Result<Outcome, Rec
         };
     }
     let namespace = department_namespace(&name);
-    let children = Children::of(department);
+    let now = Timestamp::now();
+    let access = Access::of(department, &others, now);
+    let children = Children::of(department, &access);
     if !children.belong_to(&name, context).await? {
         let about = parameters([("namespace", namespace.as_str()), ("department", &name)]);
         return Ok(not_ready(Unusable::new(Reason::Misconfigured, "NamespaceTaken", about)));
@@ -70,9 +79,14 @@ async fn open(department: &Department, context: &Context) -> Result<Outcome, Rec
     };
     let mut outcome = Outcome::found(vec![plain(ConditionType::Ready, ConditionStatus::True, reason)]);
     outcome.status = json!({"namespace": namespace});
-    // Each look reads all children; walls are looked after, not watched.
-    outcome.again = Duration::from_mins(5);
+    outcome.again = next_look(&access, now);
     Ok(outcome)
+}
+
+/// At the latest when somebody begins or ends acting for others; a little after the moment, so that it has come.
+fn next_look(access: &Access, now: Timestamp) -> Duration {
+    let until = access.changes_at.map(|moment| moment.duration_since(now).unsigned_abs());
+    until.map_or(LOOK, |until| (until + Duration::from_millis(100)).min(LOOK))
 }
 
 /// Ends a department: refused while it holds anything; then its namespaces go, and the account stays, closed, for the
@@ -134,7 +148,7 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     }
     if left_behind > 0 {
         // Somebody has to look after the walls around them.
-        Children::of(department).apply_to_engines(context).await?;
+        Children::of(department, &Access::default()).apply_to_engines(context).await?;
         let about = parameters([("count", left_behind.to_string())]);
         return Ok(Outcome { again: AGAIN, ..Outcome::waiting(Reason::Deleting, "DepartmentHasMachines", &about) });
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition::conditions_schema;
-use super::{Architecture, LocalRef, Meter, UsageSummary};
+use super::{Architecture, Delegation, LocalRef, Meter, UsageSummary};
 use crate::date_time::DateTime;
 use crate::quantity::Quantity;
 use crate::rules;
@@ -192,6 +192,7 @@ pub enum PlacementStrategy {
 /// Who may do what in the unit's namespace.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::delegated_by_approvers())]
 pub struct DepartmentAccess {
     /// [free] Groups that may look (查看人员), at most 16.
     #[serde(default)]
@@ -208,6 +209,44 @@ pub struct DepartmentAccess {
     #[schemars(length(max = 16), inner(length(max = 253)))]
     #[x_kube(validation = rules::people_groups(), merge_strategy = ListMerge::Set)]
     pub approvers: Vec<String>,
+    /// [free] What people of the unit above may do here (上级查看): its groups and, where that unit says so too, those of
+    /// the units above it.
+    #[serde(default)]
+    pub parent_access: ParentAccess,
+    /// [free] Who acts for approvers, and when (授权代理), at most 16.
+    #[serde(default)]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub delegations: Vec<Delegation>,
+}
+
+/// What people of the unit above may do in this one.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum ParentAccess {
+    /// nothing (不开放).
+    #[default]
+    None,
+    /// its readers look (上级可查看).
+    Readers,
+    /// its readers look, and its approvers see and decide where a policy names them (上级可查看和审批).
+    ReadersAndApprovers,
 }
 
 /// One limit: how much of a meter may be held, wherever the given dimensions match.

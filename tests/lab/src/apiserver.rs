@@ -29,6 +29,16 @@ rules:
 - level: Request
 ";
 
+/// By what the API server knows people.
+#[derive(Debug)]
+pub struct SignIn {
+    /// The content of its token file.
+    pub tokens: String,
+    /// An `AuthenticationConfiguration` with an issuer of tokens, where there is one. It stands beside the token file; it
+    /// takes the place of the flags `--oidc-*` only.
+    pub jwt: Option<String>,
+}
+
 /// The API server: its port and its files.
 #[derive(Debug)]
 pub struct ApiServer {
@@ -42,16 +52,17 @@ pub struct ApiServer {
     /// The key that signs ServiceAccount tokens; the controller manager needs it too.
     pub token_private: PathBuf,
     tokens: PathBuf,
+    jwt: Option<PathBuf>,
     audit: Option<(PathBuf, PathBuf)>,
 }
 
 impl ApiServer {
-    /// Issues its certificates and writes its files. `tokens` is the content of the token file.
+    /// Issues its certificates and writes its files.
     pub fn prepare(
         folder: &Folder,
         authority: &Authority,
         port: Port,
-        tokens: &str,
+        sign_in: &SignIn,
         audit: Option<&Path>,
     ) -> Result<Self, PrepareError> {
         let [address, host] = LOOPBACK;
@@ -65,7 +76,8 @@ impl ApiServer {
             authority: authority.certificate().to_owned(),
             token_public,
             token_private,
-            tokens: folder.write_etc("tokens.csv", tokens)?,
+            tokens: folder.write_etc("tokens.csv", &sign_in.tokens)?,
+            jwt: sign_in.jwt.as_ref().map(|jwt| folder.write_etc("authentication.json", jwt)).transpose()?,
             audit: audit.map(|log| (policy, log.to_owned())),
         })
     }
@@ -104,6 +116,9 @@ impl ApiServer {
             "--max-requests-inflight=4000".into(),
             "--max-mutating-requests-inflight=2000".into(),
         ];
+        if let Some(jwt) = &self.jwt {
+            arguments.push(format!("--authentication-config={}", path(jwt)));
+        }
         if let Some((policy, log)) = &self.audit {
             arguments.push(format!("--audit-policy-file={}", path(policy)));
             arguments.push(format!("--audit-log-path={}", path(log)));

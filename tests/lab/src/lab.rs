@@ -20,6 +20,7 @@ use crate::etcd::{self, Etcd, EtcdError, LedgerUser, TlsFiles};
 use crate::folder::{Folder, FolderError};
 use crate::install::{self, InstallError, Installer};
 use crate::kubeconfig::{self, ClientError};
+use crate::oidc::{Issuer, OidcError};
 use crate::options::LabOptions;
 use crate::people::Person;
 use crate::pki::{Authority, PkiError};
@@ -50,6 +51,12 @@ pub enum LabError {
     /// The API server could not be prepared.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// The identity provider failed.
+    #[error(transparent)]
+    Oidc(#[from] OidcError),
+    /// There is no identity provider.
+    #[error("this lab has no identity provider: ask for one with LabOptions::oidc before it starts")]
+    NoIssuer,
     /// No port is free.
     #[error(transparent)]
     Port(#[from] NoFreePort),
@@ -151,6 +158,8 @@ pub(crate) struct Site {
     pub(crate) ledger_users: [(LedgerUser, TlsFiles); 3],
     /// Of a given cluster they are known when it has issued their tokens.
     pub(crate) people: OnceLock<Arc<[Person]>>,
+    /// Where the options ask for it.
+    pub(crate) issuer: Option<Issuer>,
     pub(crate) supervisor: Supervisor,
     pub(crate) faults: Arc<Faults>,
     threads: Threads,
@@ -335,7 +344,8 @@ impl Lab {
 
     /// The ports of its own components.
     pub fn ports(&self) -> Vec<u16> {
-        self.site.ledger.ports().into_iter().chain(self.site.cluster.ports()).collect()
+        let issuer = self.site.issuer.as_ref().map(Issuer::port);
+        self.site.ledger.ports().into_iter().chain(self.site.cluster.ports()).chain(issuer).collect()
     }
 
     /// All processes that run now.

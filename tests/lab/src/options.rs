@@ -6,6 +6,15 @@ use crate::cluster::Choice;
 use crate::profile::Profile;
 use crate::simulate::Pace;
 
+/// By what the API server knows people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeopleCome {
+    /// By the tokens of a file.
+    WithTokens,
+    /// By those, and by what an identity provider of the lab's says.
+    WithTokensAndFromIssuer,
+}
+
 /// Options of a lab. The default is what tests want: profile `scale`, instant simulators, a folder under `target/lab`
 /// which is removed with the lab, a Kubernetes of its own unless `JIYUN_LAB_CLUSTER` names another.
 #[derive(Debug, Clone)]
@@ -18,6 +27,7 @@ pub struct LabOptions {
     pub(crate) departments: Vec<String>,
     pub(crate) people: Vec<(String, Vec<String>)>,
     pub(crate) audit: Option<PathBuf>,
+    pub(crate) people_come: PeopleCome,
     pub(crate) engines: bool,
     pub(crate) charts: bool,
     pub(crate) keep: bool,
@@ -34,6 +44,7 @@ impl Default for LabOptions {
             departments: Vec::new(),
             people: Vec::new(),
             audit: None,
+            people_come: PeopleCome::WithTokens,
             engines: true,
             charts: true,
             keep: false,
@@ -114,6 +125,14 @@ impl LabOptions {
     #[must_use]
     pub fn audit(mut self, path: impl Into<PathBuf>) -> Self {
         self.audit = Some(path.into());
+        self
+    }
+
+    /// An identity provider beside the token file, [`crate::Lab::issuer`]: the API server takes its tokens as
+    /// `examples/identity/authentication.yaml` says. A given cluster has its own: the start is refused.
+    #[must_use]
+    pub fn oidc(mut self) -> Self {
+        self.people_come = PeopleCome::WithTokensAndFromIssuer;
         self
     }
 

@@ -13,7 +13,7 @@ fn helm(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn rendered(settings: &[&str]) -> Vec<Value> {
+pub(super) fn rendered(settings: &[&str]) -> Vec<Value> {
     let mut arguments = vec!["template", "jiyun", "charts/jiyun", "--namespace", "jiyun-system"];
     arguments.extend(settings);
     let text = helm(&arguments);

@@ -127,9 +127,14 @@ async fn the_commands_of_the_guide_to_orders_do_what_it_says() -> Result<(), Wor
     run_all("docs/orders.md").await
 }
 
+#[tokio::test]
+async fn the_commands_of_the_guide_to_roles_do_what_it_says() -> Result<(), WorldError> {
+    run_all("docs/roles.md").await
+}
+
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 8] = [
+    const RUN: [&str; 9] = [
         "api.md",
         "architecture.md",
         "departments.md",
@@ -138,6 +143,7 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
         "ledger.md",
         "operations.md",
         "orders.md",
+        "roles.md",
     ];
     let targets = targets();
     let mut used = Vec::new();

@@ -62,8 +62,11 @@ async fn story(world: &World) -> Result<(), WorldError> {
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{refused:?}");
     let usage = world.caller("finance")?.get(&format!("/v1/departments/{DEPARTMENT}/usage")).await?;
     assert_eq!(usage.status, StatusCode::OK, "{usage:?}");
-    let usage = world.caller("auditor")?.get(&format!("/v1/departments/{DEPARTMENT}/usage")).await?;
-    assert!(usage.status.is_client_error(), "{usage:?}");
+    let auditor = world.caller("auditor")?;
+    let usage = auditor.get(&format!("/v1/departments/{DEPARTMENT}/usage")).await?;
+    assert_eq!(usage.status, StatusCode::OK, "{usage:?}");
+    let refused = auditor.post(&bureau.hosts_path(), &Order::new("web-2", "portal").body(), 0).await?;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{refused:?}");
 
     let answer = bureau.caller.delete(&bureau.host_path("web-1")).await?;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");

@@ -170,3 +170,26 @@ async fn decisions_are_made_once_and_stay_with_their_order() -> Result<(), World
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_group_whose_name_looks_like_two_does_not_stand_for_either() -> Result<(), WorldError> {
+    let leaders = json!([{"name": "leader", "rank": 10, "groups": ["leaders"], "workingDays": 3}]);
+    let desk = Desk::with(World::shared().await?, Quota::cores(8), json!({"levels": leaders})).await?;
+    desk.bureau.caller.post(&desk.bureau.hosts_path(), &Order::new("web", "portal").body(), 0).await?;
+    let order = desk.awaited_order("web").await?;
+    let door = format!("{}-approvers", desk.bureau.name);
+    let decide = async |user: &str, group: &str| {
+        let client = desk.client_as(user, &[&door, group, "system:authenticated"]).await?;
+        desk.decide_through(client, user, &order, ApprovalDecision::Approve, "").await
+    };
+    let name = order.metadata.name.clone().unwrap();
+    let mallorys = decide("mallory", "x,leaders").await?.metadata.name.unwrap();
+    let ignores = |order: &jiyun_crds::v1alpha1::Order| {
+        order.status.iter().flat_map(|status| &status.ignored).any(|ignored| format!("{ignored:?}").contains(&mallorys))
+    };
+    let seen = desk.wait_for_order(&name, ignores).await?;
+    assert_eq!(approved(&seen), Some(Reason::AwaitingApproval), "{:?}", seen.status);
+    decide("leader", "leaders").await?;
+    desk.bureau.wait_ready("web").await?;
+    Ok(())
+}

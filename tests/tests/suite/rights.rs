@@ -172,3 +172,24 @@ async fn an_object_cannot_be_used_to_fill_the_platforms_memory() -> Result<(), W
     assert!(format!("{error:?}").contains("16384"), "{error:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn an_auditor_sees_the_evidence_of_every_department_and_changes_nothing() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    bureau.caller.post(&bureau.hosts_path(), &Order::new("web", "portal").body(), 30).await?;
+    bureau.wait_ready("web").await?;
+    let auditor = world.caller("auditor")?;
+    for what in ["hosts", "systems", "quota", "usage"] {
+        let answer = auditor.get(&format!("/v1/departments/{}/{what}", bureau.name)).await?;
+        assert_eq!(answer.status, StatusCode::OK, "{what}: {answer:?}");
+    }
+    let ordered = auditor.post(&bureau.hosts_path(), &Order::new("web-2", "portal").body(), 0).await?;
+    assert_eq!(ordered.status, StatusCode::FORBIDDEN, "{ordered:?}");
+    assert_eq!(auditor.delete(&bureau.host_path("web")).await?.status, StatusCode::FORBIDDEN);
+    let (who, group) = ("--as=auditor", "--as-group=jiyun:auditors");
+    for kind in ["orders", "approvals", "departments", "handovers", "approvalpolicies"] {
+        world.lab.kubectl(&["get", &format!("{kind}.jiyun.io"), "--all-namespaces", who, group]).await?;
+    }
+    Ok(())
+}

@@ -11,6 +11,7 @@ use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use super::access::{Access, Subject};
 use crate::{context::Context, error::ReconcileError};
 
 /// All children of one department, ready for server-side apply.
@@ -22,16 +23,15 @@ pub struct Children {
 }
 
 impl Children {
-    /// The children of `department`: a function of its spec.
-    pub fn of(department: &Department) -> Self {
+    /// The children of `department`, where these have access: a function of both.
+    pub fn of(department: &Department, access: &Access) -> Self {
         let name = department.name_any();
         let (home, engines) = (department_namespace(&name), engine_namespace(&name));
-        let access = &department.spec.access;
         let roles = [("reader", &access.readers), ("operator", &access.operators), ("approver", &access.approvers)];
         Self {
             // The engines' first: as soon as people can order, there is a place for what they order.
             namespaces: vec![namespace(&engines, &name, "privileged"), namespace(&home, &name, "restricted")],
-            role_bindings: roles.map(|(role, groups)| role_binding(&home, &name, role, groups)).into(),
+            role_bindings: roles.map(|(role, subjects)| role_binding(&home, &name, role, subjects)).into(),
             walls: vec![wall(&home, &name), wall(&engines, &name), import_gate(&engines, &name)],
         }
     }
@@ -157,12 +157,16 @@ fn namespace(name: &str, department: &str, level: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 }
 
-/// A binding without groups stays, empty: removing a role's last group must take the right away.
-fn role_binding(namespace: &str, department: &str, role: &str, groups: &[String]) -> Value {
-    let subjects: Vec<_> = groups
-        .iter()
-        .map(|group| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group}))
-        .collect();
+/// A binding without subjects stays, empty: removing a role's last group must take the right away.
+fn role_binding(namespace: &str, department: &str, role: &str, subjects: &[Subject]) -> Value {
+    let bound = |subject: &Subject| {
+        let (kind, name) = match subject {
+            Subject::Group(name) => ("Group", name),
+            Subject::User(name) => ("User", name),
+        };
+        json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name})
+    };
+    let subjects: Vec<_> = subjects.iter().map(bound).collect();
     let name = format!("jiyun-department-{role}");
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -208,18 +212,19 @@ fn labels(department: &str) -> Value {
 mod tests {
     use super::*;
 
-    fn department(operators: &[&str]) -> Department {
-        serde_json::from_value(json!({
+    fn children(operators: &[&str]) -> Children {
+        let department: Department = serde_json::from_value(json!({
             "apiVersion": "jiyun.io/v1alpha1", "kind": "Department", "metadata": {"name": "finance"},
             "spec": {"displayName": "财政局", "code": "105", "billingAccount": "105", "zones": ["extranet"],
                      "access": {"operators": operators}},
         }))
-        .unwrap()
+        .unwrap();
+        Children::of(&department, &Access::of(&department, &[], jiff::Timestamp::UNIX_EPOCH))
     }
 
     #[test]
     fn people_get_rights_in_their_own_namespace_and_none_where_machines_live() {
-        let children = Children::of(&department(&["finance-operators"]));
+        let children = children(&["finance-operators"]);
         assert!(children.role_bindings.iter().all(|binding| binding["metadata"]["namespace"] == "dept-finance"));
         let operator = &children.role_bindings[1];
         assert_eq!(operator["roleRef"]["name"], "jiyun-department-operator");
@@ -228,7 +233,7 @@ mod tests {
 
     #[test]
     fn both_namespaces_are_walled_in() {
-        let children = Children::of(&department(&[]));
+        let children = children(&[]);
         let walled: Vec<_> = children.walls.iter().map(|wall| wall["metadata"]["namespace"].clone()).collect();
         assert_eq!(walled, ["dept-finance", "engine-finance", "engine-finance"]);
         assert!(children.walls[..2].iter().all(|wall| wall["spec"]["policyTypes"] == json!(["Ingress", "Egress"])));
@@ -247,7 +252,7 @@ mod tests {
 
     #[test]
     fn importers_get_out_and_nothing_else_does() {
-        let children = Children::of(&department(&[]));
+        let children = children(&[]);
         let gate = &children.walls[2];
         assert_eq!(gate["metadata"]["namespace"], "engine-finance");
         assert_eq!(gate["spec"]["podSelector"]["matchLabels"], json!({"cdi.kubevirt.io": "importer"}));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::Client;
 
-use crate::apiserver::ApiServer;
+use crate::apiserver::{ApiServer, SignIn};
 use crate::controller_manager;
 use crate::etcd::Etcd;
 use crate::folder::Folder;
@@ -33,15 +33,15 @@ pub(crate) struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Reserves ports, issues certificates and writes files. `tokens` is the content of the API server's token file.
+    /// Reserves ports, issues certificates and writes files. `sign_in` says whom the API server knows.
     pub(crate) fn prepare(
         programs: ControlPlanePrograms,
         folder: &Folder,
         authority: &Authority,
-        tokens: &str,
+        sign_in: &SignIn,
         audit: Option<&Path>,
     ) -> Result<Self, LabError> {
-        let apiserver = ApiServer::prepare(folder, authority, Port::reserve()?, tokens, audit)?;
+        let apiserver = ApiServer::prepare(folder, authority, Port::reserve()?, sign_in, audit)?;
         let (url, ca) = (apiserver.port.https(), authority.certificate());
         let admin = authority.client("admin", "lab-admin", Some("system:masters"))?;
         let admin_kubeconfig = kubeconfig::render(&url, ca, "lab-admin", Credentials::Certificate(&admin));

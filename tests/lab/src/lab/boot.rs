@@ -9,6 +9,7 @@ use kube::Client;
 use tokio::task::JoinHandle;
 
 use super::{Lab, LabError, Site, Threads};
+use crate::apiserver::SignIn;
 use crate::cluster::given::{Access, Given, Intent, Survey, survey};
 use crate::cluster::own::ControlPlane;
 use crate::cluster::{Cluster, Engines};
@@ -16,7 +17,8 @@ use crate::etcd::{self, Etcd, LedgerUser, TlsFiles};
 use crate::folder::Folder;
 use crate::install::{Installer, Manifests, Supplies};
 use crate::kubeconfig;
-use crate::options::LabOptions;
+use crate::oidc::{self, Issuer, OidcError};
+use crate::options::{LabOptions, PeopleCome};
 use crate::people::{self, Person};
 use crate::pki::Authority;
 use crate::ports::Port;
@@ -84,7 +86,12 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
     progress(&format!("the existing cluster of {}", kubeconfig.display()));
     let access = Access::read(&kubeconfig, context.as_deref())?;
     let client = kubeconfig::client(&access.kubeconfig).await?;
-    let intent = Intent { engines: options.engines.then_some(profile), charts, audit: options.audit.is_some() };
+    let intent = Intent {
+        engines: options.engines.then_some(profile),
+        charts,
+        audit: options.audit.is_some(),
+        issuer: wants_issuer(options),
+    };
     let Survey { engines, foreign } = survey(&client, &access.url, intent).await?;
     progress("programs");
     let (programs, supplies) = blocking(move || supplies(profile, engines, charts)).await?;
@@ -192,14 +199,17 @@ fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError
     let folder = Folder::create(&options.parent, &options.name)?;
     let authority = Authority::create(&folder.path().join("pki"))?;
     let people = OnceLock::new();
+    let issuer = wants_issuer(&options).then(|| Issuer::prepare(&authority)).transpose()?;
     let cluster = match ground {
         Ground::Own(programs) => {
             let known: Arc<[Person]> = people::people(&options.departments, &options.people)
                 .map_err(|source| LabError::System { action: "read random numbers", source })?
                 .into();
             let tokens = people::token_file(people.get_or_init(|| known));
+            let sign_in =
+                SignIn { tokens, jwt: issuer.as_ref().map(|issuer| told_of(issuer, &authority)).transpose()? };
             let audit = options.audit.as_ref().map(|log| folder.path().join(log));
-            Cluster::Own(Box::new(ControlPlane::prepare(programs, &folder, &authority, &tokens, audit.as_deref())?))
+            Cluster::Own(Box::new(ControlPlane::prepare(programs, &folder, &authority, &sign_in, audit.as_deref())?))
         }
         Ground::Given(access, _) => Cluster::Given(Box::new(Given::prepare(access, &folder)?)),
     };
@@ -226,11 +236,32 @@ fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError
         engines,
         ledger_users,
         people,
+        issuer,
         started,
     })
 }
 
+fn wants_issuer(options: &LabOptions) -> bool {
+    options.people_come == PeopleCome::WithTokensAndFromIssuer
+}
+
+/// The configuration by which the API server knows the issuer.
+fn told_of(issuer: &Issuer, authority: &Authority) -> Result<String, OidcError> {
+    let path = authority.certificate();
+    let pem = std::fs::read_to_string(path).map_err(|source| OidcError::Authority { path: path.to_owned(), source })?;
+    oidc::configuration(issuer.url(), &pem)
+}
+
 fn start_servers(site: &Site, progress: Report<'_>) -> Result<(), LabError> {
+    if let Some(issuer) = &site.issuer {
+        // Before the API server, which asks at once and then again only after ten seconds.
+        let serving = issuer.serve()?;
+        site.threads.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the lab's identity provider has ended");
+            }
+        });
+    }
     match &site.cluster {
         Cluster::Own(own) => {
             progress("etcd and API server");

@@ -10,6 +10,7 @@ use kube::api::PostParams;
 use super::{Lab, LabError};
 use crate::cluster::Cluster;
 use crate::kubeconfig::{self, Credentials};
+use crate::oidc::Issuer;
 use crate::people::Person;
 
 /// Lifetime of a ServiceAccount's token: longer than any lab's run.
@@ -26,6 +27,11 @@ impl Lab {
     pub fn person(&self, name: &str) -> Result<&Person, LabError> {
         let found = self.people().iter().find(|person| person.name == name);
         found.ok_or_else(|| LabError::NoSuchPerson(name.to_owned()))
+    }
+
+    /// The identity provider, where the lab was asked for one.
+    pub fn issuer(&self) -> Result<&Issuer, LabError> {
+        self.site.issuer.as_ref().ok_or(LabError::NoIssuer)
     }
 
     /// A fresh bearer token of a ServiceAccount (`TokenRequest`, valid for a day).

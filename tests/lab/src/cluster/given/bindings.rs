@@ -26,9 +26,10 @@ const HOME: &str = "dept-";
 /// The label of every binding made here.
 const LABEL: &str = "lab.jiyun.io/people";
 /// Which groups the installation binds to which roles (as `install/people.yaml`): (group, role, binding).
-const PLATFORM: [(&str, &str, &str); 2] = [
+const PLATFORM: [(&str, &str, &str); 3] = [
     ("jiyun:operators", "jiyun-platform-operator", "jiyun-lab-people-operators"),
     ("jiyun:finance", "jiyun-finance", "jiyun-lab-people-finance"),
+    ("jiyun:auditors", "jiyun-auditor", "jiyun-lab-people-auditors"),
 ];
 /// Which groups of a department are bound to which roles: (ending of the group, role, binding).
 const DEPARTMENT: [(&str, &str, &str); 3] = [
@@ -170,8 +171,9 @@ mod tests {
     fn groups_decide_who_is_bound_to_what_and_where() {
         let people = people();
         let platform = platform(&people);
-        assert_eq!((platform.len(), names(&platform[0])), (1, vec!["operator"]));
+        assert_eq!((platform.len(), names(&platform[0])), (2, vec!["operator"]));
         assert_eq!(platform[0]["roleRef"]["name"], "jiyun-platform-operator");
+        assert_eq!((&platform[1]["roleRef"]["name"], names(&platform[1])), (&json!("jiyun-auditor"), vec!["auditor"]));
 
         let culture = department(&people, "culture");
         assert_eq!((culture.len(), names(&culture[0])), (1, vec!["culture-operator", "mayor"]));

@@ -165,6 +165,9 @@ pub enum ClusterError {
     /// The lab has no say over the cluster's audit log.
     #[error("the audit log of an existing cluster is not the lab's to set: leave the audit log out")]
     NoAudit,
+    /// The lab has no say over whom the cluster knows.
+    #[error("whom an existing cluster knows is not the lab's to set: leave the identity provider out")]
+    NoIssuer,
     /// No mark could be made.
     #[error("cannot read random numbers")]
     Random(#[source] std::io::Error),

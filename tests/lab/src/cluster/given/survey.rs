@@ -39,6 +39,8 @@ pub(crate) struct Intent {
     pub(crate) charts: bool,
     /// Whether an audit log is wanted.
     pub(crate) audit: bool,
+    /// Whether an identity provider of the lab's is wanted.
+    pub(crate) issuer: bool,
 }
 
 /// What was found.
@@ -54,6 +56,9 @@ pub(crate) struct Survey {
 pub(crate) async fn survey(client: &Client, url: &str, intent: Intent) -> Result<Survey, ClusterError> {
     if intent.audit {
         return Err(ClusterError::NoAudit);
+    }
+    if intent.issuer {
+        return Err(ClusterError::NoIssuer);
     }
     let version = reach(client, url).await?;
     if !is_new_enough(&version) {
