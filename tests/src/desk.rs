@@ -106,6 +106,20 @@ impl<'a> Desk<'a> {
         self.wait_for_order(&name, |order| approved(order) == Some(Reason::AwaitingApproval)).await
     }
 
+    /// The order that waits for people to agree to `host`, and is none of `others`.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn awaited_order_but(&self, host: &str, others: &[&Order]) -> Result<Order, WorldError> {
+        let names: Vec<String> = others.iter().map(|order| order.name_any()).collect();
+        let waits = |found: &jiyun_crds::v1alpha1::CloudHost| {
+            named_order(found, Reason::AwaitingApproval).is_some_and(|name| !names.contains(&name))
+        };
+        let found = self.bureau.wait_for_host(host, "to wait for people again", waits).await?;
+        let name = named_order(&found, Reason::AwaitingApproval).unwrap_or_default();
+        self.wait_for_order(&name, |order| approved(order) == Some(Reason::AwaitingApproval)).await
+    }
+
     /// A client of a person of the lab.
     ///
     /// # Errors

@@ -210,3 +210,45 @@ fn a_level_that_stands_for_nobody_is_told_instead_of_waited_for() {
     found.requirement.levels = vec![level(&[])];
     assert_eq!(code(&order, &found), "NobodyToApprove");
 }
+
+#[test]
+fn nobody_drops_out_of_the_applicants_however_many_names_are_declared_afterwards() {
+    let order = accepted(&host("40Gi"));
+    let mut flooded = host("40Gi");
+    let names: Vec<String> = (0..MAX_APPLICANTS).map(|number| format!("!{number:02}")).collect();
+    flooded.metadata.annotations = Some(
+        [("jiyun.io/requested-by".to_owned(), "maker".to_owned()), ("jiyun.io/applicant".to_owned(), names.join(" "))]
+            .into(),
+    );
+    let again = validate(&order, &found(&order, Some(flooded)), now()).unwrap();
+    assert_eq!(again.applicants, order.status.as_ref().unwrap().applicants);
+    // Somebody who changed it since counts beside all of them, written down or not.
+    let mut full = order.clone();
+    full.status.as_mut().unwrap().applicants = names;
+    let with_maker = validate(&full, &found(&full, Some(host("40Gi"))), now()).unwrap();
+    assert!(with_maker.applicants.contains(&"maker".to_owned()) && with_maker.applicants.len() > MAX_APPLICANTS);
+}
+
+#[test]
+fn more_than_an_order_can_show_is_told_instead_of_held_for_ever() {
+    let order = create();
+    let mut crowded = found(&order, Some(host("40Gi")));
+    crowded.requirement.levels = vec![level(&["g"; 1]); MAX_LEVELS + 1];
+    assert_eq!(code(&order, &crowded), "TooManyApprovers");
+    let groups: Vec<String> = (0..=MAX_GROUPS).map(|number| format!("g{number}")).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    crowded.requirement.levels = vec![level(&groups)];
+    assert_eq!(code(&order, &crowded), "TooManyApprovers");
+}
+
+#[test]
+fn a_change_that_cannot_be_done_is_not_put_to_people() {
+    let order = order(&json!([{"kind": "CloudHost", "name": "web", "action": "Change"}]));
+    let mut found = found(&order, Some(host("40Gi")));
+    found.items[0].claim = Some(Arc::new(claim(None, "d")));
+    validate(&order, &found, now()).unwrap();
+    if let Some(Ok(wish)) = &mut found.items[0].wish {
+        wish.approved.class = "larger".into();
+    }
+    assert_eq!(code(&order, &found), "ResizeNotSupported");
+}

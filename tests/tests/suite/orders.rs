@@ -21,7 +21,7 @@ async fn what_people_have_to_agree_to_is_held_and_goes_on_once_they_have() -> Re
     let order = desk.awaited_order("web").await?;
     assert_eq!(reason_of(&order, ConditionType::Held), Some(Reason::Held));
     let status = order.status.clone().unwrap();
-    assert_eq!(status.applicants, [format!("{}-operator", desk.bureau.name), controller(&status.applicants)]);
+    assert_eq!(status.applicants, [controller(&status.applicants), format!("{}-operator", desk.bureau.name)]);
     assert_eq!(status.level.as_deref(), Some("leader"));
     assert!(status.deadline.is_some() && status.items[0].summary.iter().any(|row| row.name == "vcpu"));
     assert_eq!(desk.bureau.used("Vcpu").await?, (0, 2), "held, not used");

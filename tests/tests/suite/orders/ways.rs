@@ -141,3 +141,57 @@ async fn a_protected_host_is_not_deleted_until_people_agreed_to_take_the_protect
     assert_eq!(desk.names().await?.len(), 1);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_wish_that_comes_back_is_asked_again() -> Result<(), WorldError> {
+    let desk = Desk::open(World::shared().await?, Quota::cores(8)).await?;
+    let lab = &desk.bureau.world.lab;
+    let object = |size: &str| {
+        let mut object = Order::new("web", "portal").object(&desk.bureau.name);
+        object["spec"]["classRef"]["name"] = json!(size);
+        object.to_string()
+    };
+    lab.apply_text(&object("basic-2c4g")).await?;
+    let first = desk.awaited_order("web").await?;
+    lab.apply_text(&object("basic-4c8g")).await?;
+    let second = desk.awaited_order_but("web", &[&first]).await?;
+    lab.apply_text(&object("basic-2c4g")).await?;
+    let third = desk.awaited_order_but("web", &[&first, &second]).await?;
+    desk.approve(&third).await?;
+    let host = desk.bureau.wait_ready("web").await?;
+    assert_eq!(host.spec.class_ref.name, "basic-2c4g");
+    Ok(())
+}
+
+#[tokio::test]
+async fn protection_is_taken_off_by_another_order_each_time() -> Result<(), WorldError> {
+    let desk = Desk::open(World::shared().await?, Quota::cores(8)).await?;
+    desk.bureau.caller.post(&desk.bureau.hosts_path(), &Order::new("web", "portal").body(), 0).await?;
+    let order = desk.awaited_order("web").await?;
+    desk.approve(&order).await?;
+    desk.bureau.wait_ready("web").await?;
+    let protect = async |protection: &str| {
+        let patch = json!({"deletionProtection": protection});
+        desk.bureau.caller.patch(&desk.bureau.host_path("web"), &patch, "").await
+    };
+    let is_free = |host: &jiyun_crds::v1alpha1::CloudHost| {
+        host.status.as_ref().is_some_and(|status| status.deletion_protection.is_some())
+    };
+    // It was created without: the order of its creation is not the one that takes it off.
+    for round in 1..=2 {
+        protect("Enabled").await?;
+        desk.bureau.wait_for_host("web", "protected", |host| !is_free(host)).await?;
+        protect("Disabled").await?;
+        let known = desk.names().await?;
+        let open = jiyun_lab::wait_for("an order for the change", jiyun_tests::world::PATIENCE, || async {
+            let orders = desk.orders().await.map_err(|error| error.to_string())?;
+            let list = orders.list(&kube::api::ListParams::default()).await.map_err(|error| error.to_string())?;
+            let waits = |order: &&jiyun_crds::v1alpha1::Order| approved(order) == Some(Reason::AwaitingApproval);
+            list.items.iter().find(waits).cloned().ok_or_else(|| format!("{known:?}"))
+        });
+        desk.approve(&open.await?).await?;
+        desk.bureau.wait_for_host("web", "free to be deleted", is_free).await?;
+        assert_eq!(desk.names().await?.len(), 1 + round);
+    }
+    Ok(())
+}
