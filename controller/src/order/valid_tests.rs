@@ -128,7 +128,7 @@ fn code(order: &Order, found: &Found) -> &'static str {
 fn what_is_accepted_says_what_is_decided_about_and_who_asks() {
     let (order, host) = (create(), host("40Gi"));
     let accepted = validate(&order, &found(&order, Some(host.clone())), now()).unwrap();
-    assert_eq!(accepted.applicants, ["declared", "maker", "sender"]);
+    assert_eq!(accepted.applicants, ["sender", "maker", "declared"]);
     assert_eq!(accepted.digest, digest::of(&order.spec.items, &accepted.items));
     assert_eq!(accepted.items[0].spec_digest, crate::host::digest::of(&host.spec));
     assert_eq!(accepted.at, "2026-11-26T02:00:00Z".parse().unwrap(), "in whole seconds, as it is written");
@@ -143,7 +143,7 @@ fn an_accepted_order_keeps_its_levels_and_its_applicants_whatever_policies_and_p
     found.requirement.levels.clear();
     let again = validate(&order, &found, "2026-11-28T00:00:00Z".parse().unwrap()).unwrap();
     assert_eq!(again.requirement.levels, [level(&["g"])]);
-    assert_eq!(again.applicants, ["declared", "maker", "painter", "sender"]);
+    assert_eq!(again.applicants, ["sender", "maker", "declared", "painter"]);
     assert_eq!(again.at, "2026-11-26T02:00:00Z".parse().unwrap());
 }
 
