@@ -30,9 +30,12 @@ async fn every_answer_is_one_that_the_description_promises() -> Result<(), World
     let world = World::shared().await?;
     let bureau = world.department(Quota::cores(64)).await?;
     let folder = tempfile::tempdir()?;
-    // Names that are there: otherwise everything is answered 404 at the door.
-    let configuration =
-        format!("[parameters]\n\"path.department\" = \"{}\"\n\n[generation]\nallow-x00 = true\n", bureau.name);
+    // Names that are there: otherwise everything is answered 404 at the door. Waits that are short: a minute of waiting is
+    // no finding.
+    let configuration = format!(
+        "[parameters]\n\"path.department\" = \"{}\"\n\"header.Prefer\" = \"wait=1\"\n\n[generation]\nallow-x00 = true\n",
+        bureau.name
+    );
     std::fs::write(folder.path().join("schemathesis.toml"), configuration)?;
     let token = &world.lab.person(&format!("{}-operator", bureau.name))?.token;
     let base = world.api.url().ok_or(WorldError::NoAddress)?;
@@ -46,7 +49,7 @@ async fn every_answer_is_one_that_the_description_promises() -> Result<(), World
         .args(["--header", &format!("Authorization: Bearer {token}")])
         .args(["--seed", SEED, "--max-examples", EXAMPLES, "--phases", "examples,coverage,fuzzing", "--workers", "1"])
         // Whoever is answered before all was sent may find the connection closed; asking again is the client's business.
-        .args(["--request-retries", "3"])
+        .args(["--request-retries", "3", "--request-timeout", "70"])
         .args(["--checks", CHECKS, "--no-shrink", "--continue-on-failure", "--warnings", "off"])
         .current_dir(folder.path())
         .env("NO_PROXY", "127.0.0.1,localhost")
