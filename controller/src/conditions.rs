@@ -32,7 +32,7 @@ pub fn merged(before: &[Condition], findings: Vec<Finding>, generation: Option<i
 }
 
 /// Kubernetes keeps times of conditions in whole seconds; a finer one would differ from what is read back, for ever.
-fn whole_seconds(time: Timestamp) -> Timestamp {
+pub fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 

@@ -130,8 +130,8 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
 
 /// The order a claim was granted for.
 fn ordered_by(claim: &Claim) -> Option<String> {
-    let approved = serde_json::from_value::<Approved>(serde_json::Value::clone(&claim.approved_spec)).ok()?;
-    Some(approved.order?.name)
+    // Of every host at every look: the rest of what was approved is not wanted.
+    Some(claim.approved_spec.pointer("/order/name")?.as_str()?.to_owned())
 }
 
 /// Has the orders looked at that wait for this host: the one that decides it, the one it was about before, and the one
@@ -322,7 +322,7 @@ async fn serve(
     objection: Option<Rejection>,
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
-    let approved: Approved = serde_json::from_value(serde_json::Value::clone(&claim.approved_spec))?;
+    let approved = Approved::of(&claim)?;
     let (claim, kept_off) = parking::resume(host, claim, &approved, context).await?;
     let power = match host.spec.power {
         // A machine that runs is never switched off for what the book says: a restored one may know less than is true.

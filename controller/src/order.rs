@@ -104,7 +104,7 @@ async fn decide(order: &Order, context: &Context) -> Result<Action, ReconcileErr
         }
     };
     let until = ends.checked_add(MARGIN_SECONDS.seconds()).unwrap_or(ends);
-    match book::hold(&accepted, &found, order, until, context).await? {
+    match book::hold(&accepted, &found.items, order, until, context).await? {
         Held::All => {}
         Held::Void => return conclude(order, None, &Conclusion::Superseded, context).await,
         Held::Later(reason) => {
@@ -158,8 +158,8 @@ fn weighed(
 /// Grants everything, has it made, and says so once it is.
 async fn fulfil(order: &Order, context: &Context) -> Result<Action, ReconcileError> {
     let now = Timestamp::now();
-    let found = found::dereference(order, context);
-    match book::confirm(order, &found, now, context).await? {
+    let items = found::items(order, context);
+    match book::confirm(order, &items, now, context).await? {
         Held::All => {}
         Held::Later(_) => return Ok(Action::requeue(UNSETTLED)),
         Held::Void => return conclude(order, None, &Conclusion::Superseded, context).await,
@@ -169,10 +169,9 @@ async fn fulfil(order: &Order, context: &Context) -> Result<Action, ReconcileErr
             return conclude(order, None, &Conclusion::NotHeld(refusal), context).await;
         }
     }
-    book::change(order, &found, context).await?;
-    book::end(order, &found, context).await?;
-    let found = found::dereference(order, context);
-    let progress = found::progress(order, &found, context);
+    book::change(order, &items, context).await?;
+    book::end(order, &items, context).await?;
+    let progress = found::progress(order, &found::items(order, context));
     report(order, &Standing::Fulfilling(&progress), now, context).await?;
     Ok(if progress.is_over() { Action::await_change() } else { Action::requeue(SOON) })
 }

@@ -19,7 +19,7 @@ mod writer;
 
 pub use crate::archive::{ArchiveError, Chain, Imported, Receipt, export, import, note_exported, verify};
 pub use crate::core::account::{Account, AccountId, AccountState, Limit, MAX_DEPTH, Preference, Spread};
-pub use crate::core::balance::{Balance, BalanceRow, balance};
+pub use crate::core::balance::{Balance, BalanceRow, balance, beyond_guaranteed};
 pub use crate::core::claim::{Claim, ClaimId, ClaimStage, Hold, Holder, Line, LineVersion, Subject};
 pub use crate::core::command::{Command, CommandError, Transfer};
 pub use crate::core::decide::{Decision, Plan, decide};

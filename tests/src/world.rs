@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiyun_crds::{
-    names::department_namespace,
+    names::{FINALIZER_ACCOUNT, department_namespace},
     v1alpha1::{CloudHost, ConditionType, Department, condition},
 };
 use jiyun_lab::{ApiOptions, ControllerOptions, Guest, Lab, LabError, LabOptions, NotInTime, wait_for};
@@ -217,6 +217,7 @@ impl World {
                 ],
             },
         });
+        self.kept_on_creation(&department).await?;
         self.take(&format!("department {name}"), &department.to_string()).await?;
         self.department_ready(name).await?;
         let system = json!({
@@ -231,6 +232,22 @@ impl World {
         self.orders_taken(name).await?;
         let caller = self.caller(&format!("{name}-operator"))?;
         Ok(Bureau { world: self, name: name.to_owned(), caller })
+    }
+
+    /// Waits until a department would get its finalizer: one made before the policies are in force is taken without, and is
+    /// gone as soon as it is deleted.
+    async fn kept_on_creation(&self, department: &serde_json::Value) -> Result<(), WorldError> {
+        let mut probe: Department = serde_json::from_value(department.clone()).map_err(std::io::Error::other)?;
+        probe.metadata.name = Some("probe".to_owned());
+        let api = Api::<Department>::all(self.lab.client().await?);
+        let dry = PostParams { dry_run: true, ..PostParams::default() };
+        wait_for("finalizers to be set", POLICIES, || async {
+            let made = api.create(&dry, &probe).await.map_err(|error| error.to_string())?;
+            let kept = made.metadata.finalizers.is_some_and(|all| all.iter().any(|name| name == FINALIZER_ACCOUNT));
+            if kept { Ok(()) } else { Err("no finalizer yet".to_owned()) }
+        })
+        .await?;
+        Ok(())
     }
 
     /// Waits until an order is stamped before it is asked for its stamp: the API server may read one policy later than the

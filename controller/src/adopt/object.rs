@@ -14,7 +14,7 @@ pub fn named(claim: &Claim) -> String {
 /// The object a claim was approved for; none if that cannot be read. Its name for people and its power are not in the
 /// book: it comes back running.
 pub fn manifest(claim: &Claim) -> Option<Value> {
-    let approved: Approved = serde_json::from_value(Value::clone(&claim.approved_spec)).ok()?;
+    let approved = Approved::of(claim).ok()?;
     let zone = claim.lines.iter().find_map(|line| line.dimensions.zone.clone())?;
     Some(json!({
         "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudHost",
@@ -27,6 +27,7 @@ pub fn manifest(claim: &Claim) -> Option<Value> {
                 "tier": approved.disk_tier, "size": Quantity::from_mebibytes(approved.disk_mebibytes).as_str(),
             },
             "sshAuthorizedKeys": approved.ssh_authorized_keys,
+            "deletionProtection": if approved.deletable { "Disabled" } else { "Enabled" },
         },
     }))
 }

@@ -2,6 +2,7 @@
 //!
 //! Later edits of a class or an image do not reach machines that exist: they are built from this.
 
+use jiyun_ledger::{Claim, Hold};
 use jiyun_messages::parameters;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,22 @@ pub struct OrderMark {
 }
 
 impl Approved {
+    /// What a claim was granted for.
+    ///
+    /// # Errors
+    /// When the book's text is none of ours.
+    pub fn of(claim: &Claim) -> Result<Self, serde_json::Error> {
+        Self::deserialize(&*claim.approved_spec)
+    }
+
+    /// What a hold was placed for.
+    ///
+    /// # Errors
+    /// When the book's text is none of ours.
+    pub fn of_hold(hold: &Hold) -> Result<Self, serde_json::Error> {
+        Self::deserialize(&*hold.approved_spec)
+    }
+
     /// Says which metered field of a granted host was asked to change, if any: not possible yet.
     pub fn change_to(&self, asked: &Self) -> Option<Rejection> {
         let gib = |mebibytes: u64| format!("{} GiB", mebibytes / 1024);

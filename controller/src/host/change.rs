@@ -40,7 +40,7 @@ pub async fn settle(
     if digest::of_wish(&claim.spec_digest) == valid.digest || context.quarantined() {
         return Ok((claim, None));
     }
-    let approved: Approved = serde_json::from_value(serde_json::Value::clone(&claim.approved_spec))?;
+    let approved = Approved::of(&claim)?;
     if let Some(rejection) = approved.change_to(&valid.approved) {
         return Ok((claim, Some(rejection)));
     }

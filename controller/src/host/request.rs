@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiyun_crds::{names, v1alpha1::CloudHost};
-use jiyun_ledger::{AccountId, Claim, ClaimRequest, Meter, Placement, PoolKind, Subject};
+use jiyun_ledger::{AccountId, Claim, ClaimRequest, Meter, Placement, Subject};
 
 use super::{approved::Approved, digest, valid::Valid};
 use crate::engines::order::{MachineOrder, Power};
@@ -70,23 +70,9 @@ pub fn changed(
 
 /// One host, its cores and memory out of one compute pool; its disk out of one storage pool.
 pub fn placements(approved: &Approved) -> [Placement; 2] {
-    let compute = Placement {
-        pool_kind: PoolKind::Compute,
-        architecture: Some(approved.architecture.clone()),
-        tier: None,
-        quantities: BTreeMap::from([
-            (Meter::Hosts, 1),
-            (Meter::Vcpu, approved.vcpu),
-            (Meter::Memory, approved.memory_mebibytes),
-        ]),
-    };
-    let storage = Placement {
-        pool_kind: PoolKind::Storage,
-        architecture: None,
-        tier: Some(approved.disk_tier.clone()),
-        quantities: BTreeMap::from([(Meter::BlockStorage, approved.disk_mebibytes)]),
-    };
-    [compute, storage]
+    let Approved { vcpu, memory_mebibytes, disk_mebibytes, .. } = *approved;
+    let (architecture, tier) = (approved.architecture.clone(), approved.disk_tier.clone());
+    Placement::host(architecture, vcpu, memory_mebibytes, tier, disk_mebibytes)
 }
 
 /// How the ledger names `host`.

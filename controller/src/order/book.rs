@@ -8,11 +8,7 @@ use jiyun_ledger::{Claim, ClaimStage, Command, Decision, Refusal, RefusalCode};
 use kube::{Api, ResourceExt};
 use tracing::info;
 
-use super::{
-    MARGIN_SECONDS,
-    found::{Found, FoundItem},
-    valid::Accepted,
-};
+use super::{MARGIN_SECONDS, found::FoundItem, valid::Accepted};
 use crate::{
     context::Context,
     error::ReconcileError,
@@ -47,12 +43,12 @@ pub enum Held {
 /// When the ledger cannot be asked.
 pub async fn hold(
     accepted: &Accepted,
-    found: &Found,
+    items: &[FoundItem],
     order: &Order,
     until: Timestamp,
     context: &Context,
 ) -> Result<Held, ReconcileError> {
-    for (item, wanted) in found.items.iter().zip(&accepted.items) {
+    for (item, wanted) in items.iter().zip(&accepted.items) {
         if item.item.action != OrderAction::Create || is_held(item, wanted, until) {
             continue;
         }
@@ -106,9 +102,14 @@ async fn hold_one(
 ///
 /// # Errors
 /// When the ledger cannot be asked.
-pub async fn confirm(order: &Order, found: &Found, now: Timestamp, context: &Context) -> Result<Held, ReconcileError> {
+pub async fn confirm(
+    order: &Order,
+    items: &[FoundItem],
+    now: Timestamp,
+    context: &Context,
+) -> Result<Held, ReconcileError> {
     let until = now.checked_add(MARGIN_SECONDS.seconds()).unwrap_or(now);
-    let wanted = || accepted(order, found).filter(|(item, _)| item.item.action == OrderAction::Create);
+    let wanted = || accepted(order, items).filter(|(item, _)| item.item.action == OrderAction::Create);
     let some_granted = wanted().any(|(item, accepted)| is_granted(item, accepted));
     let soon = now.checked_add(SOON_SECONDS.seconds()).unwrap_or(now);
     for (item, accepted) in wanted() {
@@ -145,11 +146,11 @@ pub async fn confirm(order: &Order, found: &Found, now: Timestamp, context: &Con
 ///
 /// # Errors
 /// When the ledger cannot be asked.
-pub async fn change(order: &Order, found: &Found, context: &Context) -> Result<(), ReconcileError> {
-    for (item, accepted) in accepted(order, found).filter(|(item, _)| item.item.action == OrderAction::Change) {
+pub async fn change(order: &Order, items: &[FoundItem], context: &Context) -> Result<(), ReconcileError> {
+    for (item, accepted) in accepted(order, items).filter(|(item, _)| item.item.action == OrderAction::Change) {
         let Some((_, valid)) = wish(item).filter(|(_, valid)| valid.digest == accepted.spec_digest) else { continue };
         let Some(claim) = item.claim.as_ref().filter(|claim| !is_claimed(claim, accepted)) else { continue };
-        let approved: Approved = serde_json::from_value(serde_json::Value::clone(&claim.approved_spec))?;
+        let approved = Approved::of(claim)?;
         let approved = Approved { order: Some(mark(order)), deletable: valid.approved.deletable, ..approved };
         change::apply(claim, &Valid { approved, ..valid.clone() }, context).await?;
         info!(order.namespace = order.namespace(), order.name = order.name_any(), claim = %claim.id, "changed");
@@ -161,8 +162,8 @@ pub async fn change(order: &Order, found: &Found, context: &Context) -> Result<(
 ///
 /// # Errors
 /// When Kubernetes does not take it.
-pub async fn end(order: &Order, found: &Found, context: &Context) -> Result<(), ReconcileError> {
-    for (item, accepted) in accepted(order, found).filter(|(item, _)| item.item.action == OrderAction::End) {
+pub async fn end(order: &Order, items: &[FoundItem], context: &Context) -> Result<(), ReconcileError> {
+    for (item, accepted) in accepted(order, items).filter(|(item, _)| item.item.action == OrderAction::End) {
         let host = item.host.as_ref().filter(|host| host.metadata.uid.as_deref() == Some(&accepted.uid));
         if let Some(host) = host.filter(|host| host.metadata.deletion_timestamp.is_none()) {
             let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
@@ -188,8 +189,8 @@ pub async fn give_up(order: &Order, context: &Context) -> Result<(), ReconcileEr
     Ok(())
 }
 
-fn accepted<'a>(order: &'a Order, found: &'a Found) -> impl Iterator<Item = (&'a FoundItem, &'a AcceptedItem)> {
-    found.items.iter().zip(order.status.iter().flat_map(|status| &status.items))
+fn accepted<'a>(order: &'a Order, items: &'a [FoundItem]) -> impl Iterator<Item = (&'a FoundItem, &'a AcceptedItem)> {
+    items.iter().zip(order.status.iter().flat_map(|status| &status.items))
 }
 
 fn wish(item: &FoundItem) -> Option<(&CloudHost, &Valid)> {
@@ -222,9 +223,6 @@ fn holds(claim: &Claim, digest: &str) -> bool {
 
 /// Whether a hold was placed by this very order.
 fn is_held_by(claim: &Claim, order: &Order) -> bool {
-    let mark = |hold: &jiyun_ledger::Hold| {
-        serde_json::from_value::<Approved>(serde_json::Value::clone(&hold.approved_spec)).ok()?.order
-    };
-    let by = claim.hold.as_ref().and_then(mark);
+    let by = claim.hold.as_ref().and_then(|hold| Approved::of_hold(hold).ok()?.order);
     by.is_some_and(|mark| Some(mark.uid.as_str()) == order.metadata.uid.as_deref())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use jiyun_approvals::{Requirement, Vote, required};
+use jiyun_approvals::{Requirement, Vote};
 use jiyun_crds::{
     names::{ANNOTATION_REQUESTED_BY, ANNOTATION_REQUESTED_BY_GROUPS},
     v1alpha1::{
@@ -47,11 +47,17 @@ pub struct Found {
 /// Looks up what `order` names.
 pub fn dereference(order: &Order, context: &Context) -> Found {
     let namespace = order.metadata.namespace.as_deref();
-    let items: Vec<FoundItem> = order.spec.items.iter().map(|item| found_item(item, namespace, context)).collect();
+    let items = items(order, context);
     let system = lookup(&context.catalogue.systems, namespace, &order.spec.system_ref.name)
         .filter(|system| system.metadata.deletion_timestamp.is_none());
     let requirement = requirement(order, &items, system.as_ref(), context);
     Found { items, system, requirement, votes: votes(order, context) }
+}
+
+/// Looks up its items alone: once it is approved, nobody else is asked.
+pub fn items(order: &Order, context: &Context) -> Vec<FoundItem> {
+    let namespace = order.metadata.namespace.as_deref();
+    order.spec.items.iter().map(|item| found_item(item, namespace, context)).collect()
 }
 
 fn found_item(item: &OrderItem, namespace: Option<&str>, context: &Context) -> FoundItem {
@@ -77,10 +83,7 @@ fn requirement(
     });
     let size = sizes.fold(jiyun_approvals::Size::default(), std::ops::Add::add);
     let actions = items.iter().map(|found| found.item.action).collect();
-    let asked = route::Asked { department, system, actions, size };
-    let people = route::People::of(department, context);
-    let path: Vec<&str> = people.path.iter().map(String::as_str).collect();
-    required(&route::policies(context), &asked.facts(path, context), people.approvers())
+    route::Asked { department, system, actions, size }.required(context)
 }
 
 fn department_of(order: &Order) -> &str {
@@ -141,35 +144,28 @@ impl Progress {
 }
 
 /// How far `order` has come: an item is done when its host is ready, or gone where it was to end.
-pub fn progress(order: &Order, found: &Found, context: &Context) -> Progress {
+pub fn progress(order: &Order, items: &[FoundItem]) -> Progress {
     let accepted = order.status.as_ref().map(|status| status.items.as_slice()).unwrap_or_default();
     let mut progress = Progress::default();
-    for found in &found.items {
+    for found in items {
         let accepted = accepted.iter().find(|item| item.name == found.item.name);
         let uid = accepted.map(|item| item.uid.as_str());
         let host = found.host.as_ref().filter(|host| host.metadata.uid.as_deref() == uid);
         let leaves = host.is_none_or(|host| host.metadata.deletion_timestamp.is_some());
-        let granted = uid.and_then(|uid| context.ledger.read(|state| state.claim_of_subject(uid).cloned()));
-        let is_changed = found
-            .claim
-            .as_ref()
+        let claim = found.claim.as_ref().filter(|_| host.is_some());
+        let is_claimed = claim.zip(accepted).is_some_and(|(claim, accepted)| super::book::is_claimed(claim, accepted));
+        let handed_over = claim.is_some_and(|claim| claim.stage() == ClaimStage::Billable);
+        // It asks for something else since.
+        let is_past = host
             .zip(accepted)
-            .is_some_and(|(claim, accepted)| super::book::is_claimed(claim, accepted));
-        let handed_over = granted.is_some_and(|claim| claim.stage() == ClaimStage::Billable);
-        let changed_since = host.zip(accepted).is_some_and(|(host, accepted)| {
-            crate::host::digest::of(&host.spec) != accepted.spec_digest && !is_changed && found.claim.is_none()
-        });
-        let undone = host
-            .zip(accepted)
-            .is_some_and(|(host, accepted)| crate::host::digest::of(&host.spec) != accepted.spec_digest && !is_changed);
+            .is_some_and(|(host, accepted)| !is_claimed && host::digest::of(&host.spec) != accepted.spec_digest);
         let list = match found.item.action {
             OrderAction::End if host.is_none() => &mut progress.done,
             OrderAction::Create | OrderAction::Change if leaves => &mut progress.failed,
-            // It is not asked for any more.
-            OrderAction::Create if changed_since => &mut progress.failed,
-            OrderAction::Change if undone => &mut progress.failed,
+            OrderAction::Create if is_past && claim.is_none() => &mut progress.failed,
+            OrderAction::Change if is_past => &mut progress.failed,
             // Its machine need not do anything for it.
-            OrderAction::Change if is_changed => &mut progress.done,
+            OrderAction::Change if is_claimed => &mut progress.done,
             OrderAction::Create if handed_over || host.is_some_and(is_ready) => &mut progress.done,
             OrderAction::End | OrderAction::Create | OrderAction::Change => &mut progress.under_way,
         };

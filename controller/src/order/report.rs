@@ -129,10 +129,10 @@ pub fn status(order: &Order, standing: &Standing<'_>, now: Timestamp) -> OrderSt
             let Rejection { reason, code, parameters } = rejection;
             let told = finding(ConditionType::Accepted, ConditionStatus::False, *reason, code, parameters);
             status.refusal = Some(in_parts((*code).to_owned(), parameters));
-            let mut conditions = conditions.to_vec();
-            conditions.retain(|condition| condition.type_ != ConditionType::Accepted.as_str());
-            conditions.insert(0, told.into_condition(&before_of(order), order.metadata.generation, whole(now)));
-            status.conditions = conditions;
+            // The rest stands as it was found out before.
+            let others = conditions.iter().filter(|condition| condition.type_ != ConditionType::Accepted.as_str());
+            status.conditions = merged(conditions, vec![told], order.metadata.generation, now);
+            status.conditions.extend(others.cloned());
             return status;
         }
         Standing::Undecided { accepted, weighed, reason } => {
@@ -194,14 +194,6 @@ pub fn status(order: &Order, standing: &Standing<'_>, now: Timestamp) -> OrderSt
     };
     status.conditions = merged(conditions, findings, order.metadata.generation, now);
     status
-}
-
-fn before_of(order: &Order) -> Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
-    order.status.as_ref().map(|status| status.conditions.clone()).unwrap_or_default()
-}
-
-fn whole(now: Timestamp) -> Timestamp {
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 fn put(status: &mut OrderStatus, accepted: &Accepted, weighed: &Weighed) {

@@ -10,7 +10,7 @@ use jiyun_crds::{
         Reason,
     },
 };
-use jiyun_ledger::{AccountId, Claim, Meter, balance};
+use jiyun_ledger::{AccountId, Claim, Meter, beyond_guaranteed};
 use kube::ResourceExt;
 
 use super::phase::{self, Phase};
@@ -66,10 +66,7 @@ pub fn of(
     }
     let size = size_of(&valid.approved);
     let asked = Asked { department: &valid.department, system, actions: BTreeSet::from([action]), size };
-    let people = People::of(&valid.department, context);
-    let path: Vec<&str> = people.path.iter().map(String::as_str).collect();
-    let facts = asked.facts(path, context);
-    let Requirement { policies, levels, evidence } = required(&policies(context), &facts, people.approvers());
+    let Requirement { policies, levels, evidence } = asked.required(context);
     // A number that has to be there is looked at on an order, where it can be added.
     if levels.is_empty() && evidence.is_empty() { Route::Automatic(policies) } else { Route::File(own) }
 }
@@ -130,32 +127,31 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// What the policies ask of it.
+    pub fn required(self, context: &Context) -> Requirement {
+        let people = People::of(self.department, context);
+        let path = people.path.iter().map(String::as_str).collect();
+        required(&policies(context), &self.facts(path, context), people.approvers())
+    }
+
     /// What policies look at; `path` is the department and the units above it.
-    pub fn facts(self, path: Vec<&'a str>, context: &Context) -> Facts<'a> {
+    fn facts(self, path: Vec<&'a str>, context: &Context) -> Facts<'a> {
         let Self { department, system, actions, size } = self;
+        let meters = [
+            (Meter::Vcpu, size.vcpu),
+            (Meter::Memory, size.memory_mebibytes),
+            (Meter::BlockStorage, size.storage_mebibytes),
+        ];
+        let account = AccountId::new(department);
         Facts {
             path,
             actions,
             zone: system.map(|system| system.spec.zone_ref.name.as_str()).unwrap_or_default(),
             protection_level: system.map_or(4, |system| system.spec.protection_level),
             size,
-            beyond_guaranteed: goes_beyond(department, size, context),
+            beyond_guaranteed: context.ledger.read(|state| beyond_guaranteed(state, &account, meters)),
         }
     }
-}
-
-/// Whether the department would use more of a meter than it is guaranteed wherever it is.
-fn goes_beyond(department: &str, size: Size, context: &Context) -> bool {
-    let rows = context.ledger.read(|state| balance(state, &AccountId::new(department))).map(|balance| balance.rows);
-    let rows = rows.unwrap_or_default();
-    let beyond = |meter: Meter, asked: u64| {
-        let row = rows.iter().find(|row| row.meter == meter && row.dimensions.specificity() == 0);
-        let (floor, taken) = row.map_or((0, 0), |row| (row.guaranteed, row.used.saturating_add(row.held)));
-        asked > 0 && taken.saturating_add(asked) > floor
-    };
-    beyond(Meter::Vcpu, size.vcpu)
-        || beyond(Meter::Memory, size.memory_mebibytes)
-        || beyond(Meter::BlockStorage, size.storage_mebibytes)
 }
 
 /// Whom roles of policies stand for in one department.
@@ -189,7 +185,7 @@ impl People {
     }
 
     /// The same for the policies.
-    pub fn approvers(&self) -> Approvers<'_> {
+    fn approvers(&self) -> Approvers<'_> {
         Approvers { department: &self.department, parent: &self.parent }
     }
 }
@@ -209,7 +205,7 @@ pub fn size_of(approved: &Approved) -> Size {
 
 /// How large a claim is: as it was approved, whatever a stopped host has given back.
 pub fn size_of_claim(claim: &Claim) -> Size {
-    if let Ok(approved) = serde_json::from_value::<Approved>(serde_json::Value::clone(&claim.approved_spec)) {
+    if let Ok(approved) = Approved::of(claim) {
         return size_of(&approved);
     }
     let sum = |meter: Meter| claim.taken().filter(|line| line.meter == meter).map(|line| line.quantity).sum();
@@ -217,7 +213,7 @@ pub fn size_of_claim(claim: &Claim) -> Size {
 }
 
 /// All policies. One that cannot be read asks for the department's approvers: what it lets through is not known.
-pub fn policies(context: &Context) -> Vec<ApprovalPolicy> {
+fn policies(context: &Context) -> Vec<ApprovalPolicy> {
     let all = context.orders.policies.state();
     let mut policies = readable(&context.orders.policies);
     for unreadable in all.iter().filter(|policy| policy.0.is_err()) {

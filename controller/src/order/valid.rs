@@ -16,6 +16,7 @@ use jiyun_messages::parameters;
 use kube::ResourceExt;
 
 use super::found::{Found, FoundItem};
+use crate::conditions::whole_seconds;
 use crate::host::{approved::Approved, digest::of_wish, rejection::Rejection, valid::Valid};
 
 /// The most applicants an order is accepted with: what its status takes.
@@ -131,11 +132,6 @@ fn distinct(names: Vec<String>) -> Vec<String> {
     names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
-/// Times in a status are whole seconds; a finer one would differ from what is read back.
-fn whole_seconds(now: Timestamp) -> Timestamp {
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
-}
-
 /// Whether an item is what was accepted.
 fn still(found: &FoundItem, accepted: &AcceptedItem) -> Result<(), Unfit> {
     let host = found.host.as_ref().filter(|host| host.metadata.deletion_timestamp.is_none()).ok_or(Unfit::Gone)?;
@@ -168,7 +164,7 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
     match (found.item.action, granted) {
         (OrderAction::Create, None) => {}
         (OrderAction::Change, Some(claim)) => {
-            let approved = serde_json::from_value::<Approved>(serde_json::Value::clone(&claim.approved_spec));
+            let approved = Approved::of(claim);
             let wish = found.wish.as_ref().and_then(|wish| wish.as_ref().ok());
             // People would agree to something that is not done.
             if let (Ok(approved), Some(wish)) = (approved, wish)
@@ -181,7 +177,7 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
             return Err(Rejection::misconfigured("ItemGranted", parameters([("field", "spec.items"), ("name", name)])));
         }
         (OrderAction::End, Some(claim)) => {
-            let approved = serde_json::from_value::<Approved>(serde_json::Value::clone(&claim.approved_spec));
+            let approved = Approved::of(claim);
             let summary = approved.map(|approved| summary(&approved)).unwrap_or_default();
             return Ok(AcceptedItem {
                 name: name.clone(),
@@ -211,7 +207,7 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
 /// Another order that has set aside what this item asks for.
 fn held_by_another(order: &Order, found: &FoundItem) -> Option<String> {
     let hold = found.claim.as_ref()?.hold.as_ref()?;
-    let approved: Approved = serde_json::from_value(serde_json::Value::clone(&hold.approved_spec)).ok()?;
+    let approved = Approved::of_hold(hold).ok()?;
     let mark = approved.order?;
     let same_wish = found.host.as_ref().is_some_and(|host| asks_for(host, &hold.spec_digest));
     (same_wish && Some(mark.uid.as_str()) != order.metadata.uid.as_deref()).then_some(mark.name)

@@ -21,7 +21,7 @@ use super::{
     words::{quantity, whole},
 };
 use crate::{
-    conditions::{finding, merged, plain},
+    conditions::{finding, merged, plain, whole_seconds},
     context::Context,
     error::ReconcileError,
 };
@@ -98,7 +98,7 @@ fn over_limit(department: &Department, rows: &[BalanceRow], now: Timestamp) -> (
     } else {
         let reason = if now < until { Reason::AboveLimit } else { Reason::GraceEnded };
         let about = parameters([("meters", above.join(", ")), ("until", whole_seconds(until).to_string())]);
-        let limit = OverLimit { since: written(since), grace_until: written(until) };
+        let limit = OverLimit { since: DateTime::from(since), grace_until: DateTime::from(until) };
         (finding(kind, ConditionStatus::True, reason, reason.as_str(), &about), Some(limit))
     };
     let said = merged(conditions, vec![found], department.metadata.generation, now).pop();
@@ -106,14 +106,6 @@ fn over_limit(department: &Department, rows: &[BalanceRow], now: Timestamp) -> (
         said.unwrap_or_else(|| plain(kind, ConditionStatus::Unknown, Reason::Undecided).into_condition(&[], None, now)),
         limit,
     )
-}
-
-fn whole_seconds(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second()).unwrap_or(at)
-}
-
-fn written(at: Timestamp) -> DateTime {
-    DateTime::from(whole_seconds(at).to_string().as_str())
 }
 
 async fn report(
@@ -131,7 +123,7 @@ async fn report(
         conditions: vec![Condition { observed_generation: Some(1), ..over }],
         observed_generation: Some(1),
         revision: Some(state.seq()),
-        as_of: Some(written(state.at())),
+        as_of: Some(DateTime::from(state.at())),
         vcpu: whole(rows, Meter::Vcpu),
         memory: whole(rows, Meter::Memory),
         block_storage: whole(rows, Meter::BlockStorage),

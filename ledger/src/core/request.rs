@@ -31,6 +31,18 @@ pub struct Placement {
     pub quantities: BTreeMap<Meter, u64>,
 }
 
+impl Placement {
+    /// What one host takes: itself, its cores and its memory (MiB) out of one compute pool of an architecture, its disk
+    /// (MiB) out of one storage pool of a tier.
+    pub fn host(architecture: String, vcpu: u64, memory: u64, tier: String, disk: u64) -> [Self; 2] {
+        let quantities = BTreeMap::from([(Meter::Hosts, 1), (Meter::Vcpu, vcpu), (Meter::Memory, memory)]);
+        let compute = Self { pool_kind: PoolKind::Compute, architecture: Some(architecture), tier: None, quantities };
+        let quantities = BTreeMap::from([(Meter::BlockStorage, disk)]);
+        let storage = Self { pool_kind: PoolKind::Storage, architecture: None, tier: Some(tier), quantities };
+        [compute, storage]
+    }
+}
+
 /// A wish for a claim, or for a change of the open claim of the same subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

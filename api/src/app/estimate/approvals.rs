@@ -3,7 +3,7 @@
 
 use jiyun_approvals::{Approvers, Facts, Requirement, Size, required};
 use jiyun_crds::v1alpha1::{ApprovalPolicy, Department, OrderAction};
-use jiyun_ledger::{AccountId, Meter, State, balance};
+use jiyun_ledger::{AccountId, Meter, State, beyond_guaranteed};
 use kube::api::ListParams;
 
 use crate::{
@@ -37,7 +37,15 @@ pub(super) async fn needed(
         zone: first.map(Wish::zone).unwrap_or_default(),
         protection_level: first.map_or(4, Wish::protection_level),
         size,
-        beyond_guaranteed: goes_beyond(state, &account, size),
+        beyond_guaranteed: beyond_guaranteed(
+            state,
+            &account,
+            [
+                (Meter::Vcpu, size.vcpu),
+                (Meter::Memory, size.memory_mebibytes),
+                (Meter::BlockStorage, size.storage_mebibytes),
+            ],
+        ),
     };
     let own = own.spec.access.approvers;
     // Above the root there is nobody: its own approvers decide.
@@ -62,20 +70,4 @@ fn size_of(wishes: &[Wish]) -> Size {
             .fold(0_u64, |sum, next| sum.saturating_add(*next))
     };
     Size { vcpu: sum(Meter::Vcpu), memory_mebibytes: sum(Meter::Memory), storage_mebibytes: sum(Meter::BlockStorage) }
-}
-
-/// Whether the department would use more of a meter than it is guaranteed, wherever it is.
-fn goes_beyond(state: &State, account: &AccountId, size: Size) -> bool {
-    let rows = balance(state, account).map(|balance| balance.rows).unwrap_or_default();
-    let beyond = |(meter, asked): (Meter, u64)| {
-        let row = rows.iter().find(|row| row.meter == meter && row.dimensions.specificity() == 0);
-        let (floor, taken) = row.map_or((0, 0), |row| (row.guaranteed, row.used.saturating_add(row.held)));
-        asked > 0 && taken.saturating_add(asked) > floor
-    };
-    let asked = [
-        (Meter::Vcpu, size.vcpu),
-        (Meter::Memory, size.memory_mebibytes),
-        (Meter::BlockStorage, size.storage_mebibytes),
-    ];
-    asked.into_iter().any(beyond)
 }

@@ -1,10 +1,8 @@
 //! What a host asks of the ledger, as the controller will ask for it (`controller/src/host/request.rs`): for previews.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{CloudHost, HostClass, InformationSystem};
-use jiyun_ledger::{AccountId, ClaimRequest, Meter, Placement, PoolKind, Subject};
+use jiyun_ledger::{AccountId, ClaimRequest, Placement, Subject};
 use kube::ResourceExt;
 
 /// A host in the ledger's terms.
@@ -24,22 +22,13 @@ impl Wish {
     /// What `host` asks for; none if an amount cannot be read, which the API server's rules exclude.
     pub fn new(host: &CloudHost, system: &InformationSystem, class: &HostClass) -> Option<Self> {
         let spec = &host.spec;
-        let compute = Placement {
-            pool_kind: PoolKind::Compute,
-            architecture: Some(spec.architecture.as_str().to_owned()),
-            tier: None,
-            quantities: BTreeMap::from([
-                (Meter::Hosts, 1),
-                (Meter::Vcpu, u64::from(class.spec.vcpu)),
-                (Meter::Memory, class.spec.memory.mebibytes().ok()?),
-            ]),
-        };
-        let storage = Placement {
-            pool_kind: PoolKind::Storage,
-            architecture: None,
-            tier: Some(spec.system_disk.tier.clone()),
-            quantities: BTreeMap::from([(Meter::BlockStorage, spec.system_disk.size.mebibytes().ok()?)]),
-        };
+        let placements = Placement::host(
+            spec.architecture.as_str().to_owned(),
+            u64::from(class.spec.vcpu),
+            class.spec.memory.mebibytes().ok()?,
+            spec.system_disk.tier.clone(),
+            spec.system_disk.size.mebibytes().ok()?,
+        );
         let name = host.name_any();
         Some(Self {
             subject: Subject {
@@ -54,7 +43,7 @@ impl Wish {
             class: spec.class_ref.name.clone(),
             zone: spec.zone_ref.name.clone(),
             protection_level: system.spec.protection_level,
-            placements: [compute, storage],
+            placements,
         })
     }
 

@@ -72,7 +72,7 @@ impl Progress {
     /// It makes sense, and nothing has gone yet.
     pub fn begun(since: Timestamp, moved: u64, remaining: usize) -> Outcome {
         let total = moved.saturating_add(remaining as u64);
-        let begun = Self { total, moved, started_at: Some(written(since)), ..Self::default() };
+        let begun = Self { total, moved, started_at: Some(DateTime::from(since)), ..Self::default() };
         begun.under_way(super::AT_ONCE_AGAIN)
     }
 
@@ -84,14 +84,14 @@ impl Progress {
             moved,
             failed: round.failures.len() as u64,
             failures: round.failures.iter().take(TOLD).map(|Failure(failure)| failure.clone()).collect(),
-            started_at: Some(written(since)),
+            started_at: Some(DateTime::from(since)),
             completed_at: None,
         }
     }
 
     /// Everything had gone at this moment.
     pub fn ended(self, now: Timestamp) -> Self {
-        Self { completed_at: Some(written(now)), ..self }
+        Self { completed_at: Some(DateTime::from(now)), ..self }
     }
 
     /// Since when hosts go over; none if it has not begun.
@@ -163,12 +163,6 @@ impl Progress {
         let said = |kind| finding(kind, ConditionStatus::False, *reason, code, parameters);
         self.told(said(ConditionType::Ready), said(ConditionType::Completed), SOON)
     }
-}
-
-/// In whole seconds, as the ledger's times are.
-fn written(at: Timestamp) -> DateTime {
-    let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
-    DateTime::from(at.to_string().as_str())
 }
 
 #[cfg(test)]
