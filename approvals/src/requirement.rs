@@ -77,6 +77,9 @@ pub struct Requirement {
     pub levels: Vec<RequiredLevel>,
     /// What it has to carry.
     pub evidence: BTreeSet<Evidence>,
+    /// Whether more would be asked if it went beyond what is guaranteed to the department: then it may be granted or held
+    /// only if it does not, on the very state of the book that this is decided on.
+    pub only_within_guaranteed: bool,
 }
 
 impl Requirement {
@@ -94,6 +97,16 @@ impl Requirement {
 
 /// What the policies ask of an order. A policy whose limits cannot be read lets nothing through.
 pub fn required(policies: &[ApprovalPolicy], facts: &Facts<'_>, approvers: Approvers<'_>) -> Requirement {
+    let asked = asked_of(policies, facts, approvers);
+    if facts.beyond_guaranteed {
+        return asked;
+    }
+    let beyond = asked_of(policies, &Facts { beyond_guaranteed: true, ..facts.clone() }, approvers);
+    let only_within_guaranteed = (&beyond.levels, &beyond.evidence) != (&asked.levels, &asked.evidence);
+    Requirement { only_within_guaranteed, ..asked }
+}
+
+fn asked_of(policies: &[ApprovalPolicy], facts: &Facts<'_>, approvers: Approvers<'_>) -> Requirement {
     let mut applying: Vec<&ApprovalPolicy> =
         policies.iter().filter(|policy| applies(&policy.spec.applies_to, facts)).collect();
     applying.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
@@ -117,7 +130,7 @@ pub fn required(policies: &[ApprovalPolicy], facts: &Facts<'_>, approvers: Appro
         names.push(DEFAULT_POLICY.to_owned());
         asked.push((DEFAULT_RANK, default_level(approvers), DEFAULT_POLICY.to_owned()));
     }
-    Requirement { policies: names, levels: combined(asked), evidence }
+    Requirement { policies: names, levels: combined(asked), evidence, only_within_guaranteed: false }
 }
 
 fn applies(scope: &PolicyScope, facts: &Facts<'_>) -> bool {

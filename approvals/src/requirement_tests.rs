@@ -137,3 +137,15 @@ fn a_level_behind_which_nobody_is_is_found() {
     assert_eq!(requirement.without_people().map(|level| level.name.as_str()), Some("parent"));
     assert_eq!(ask(&policies, &facts()).without_people(), None);
 }
+
+#[test]
+fn what_goes_through_for_being_guaranteed_says_so() {
+    let upward = json!({"appliesTo": {"quota": "BeyondGuaranteed"},
+        "levels": [{"name": "parent", "rank": 20, "groups": ["county"]}]});
+    let policies = [policy("routine", &small()), policy("upward", &upward)];
+    let within = ask(&policies, &facts());
+    assert!(within.is_automatic() && within.only_within_guaranteed);
+    let beyond = ask(&policies, &Facts { beyond_guaranteed: true, ..facts() });
+    assert_eq!((names(&beyond), beyond.only_within_guaranteed), (vec!["parent"], false));
+    assert!(!ask(&policies[..1], &facts()).only_within_guaranteed, "nothing more would be asked");
+}

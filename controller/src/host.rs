@@ -25,7 +25,9 @@ use jiyun_crds::{
     names,
     v1alpha1::{CloudHost, CloudHostStatus, InformationSystem, Order, OrderAction, Power as WishedPower, Reason},
 };
-use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, Decision, Meter, Refusal, RefusalCode, State};
+use jiyun_ledger::{
+    Claim, ClaimId, ClaimStage, Command, Decision, LedgerError, Meter, Refusal, RefusalCode, RequestError, State,
+};
 use jiyun_messages::Parameters;
 use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
 use tracing::{info, warn};
@@ -228,9 +230,12 @@ async fn ask(
         // Whoever waits for people does not stand in line: those behind would wait for them too.
         leave_line(host, context).await?;
     }
-    match route {
+    let only_within_guaranteed = match route {
         Route::Automatic(_) if is_held => return Ok(Standing::Undecided(Reason::Undecided)),
-        Route::Automatic(policies) => valid.approved.policies = policies,
+        Route::Automatic(passed) => {
+            valid.approved.policies = passed.policies;
+            passed.only_within_guaranteed
+        }
         Route::Order(order, phase) => {
             return Ok(decided_by(&order, phase).map_or(Standing::Undecided(Reason::Undecided), Standing::Ordered));
         }
@@ -240,8 +245,20 @@ async fn ask(
         Route::File(name) => {
             return Ok(Standing::Ordered(filing::file(host, name, OrderAction::Create, context).await?));
         }
-    }
-    let decision = context.ledger.decide(request::claim_request(host, &valid)?).await?;
+    };
+    let asked = request::claim_request(host, &valid)?;
+    let decision = if only_within_guaranteed {
+        match context.ledger.decide_within_guaranteed(asked).await {
+            // Others asked in the same moment: asked again, it is for people.
+            Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) => {
+                leave_line(host, context).await?;
+                return Ok(Standing::Undecided(Reason::Undecided));
+            }
+            decision => decision?,
+        }
+    } else {
+        context.ledger.decide(asked).await?
+    };
     match decision {
         Decision::Granted { claim, existing, .. } => {
             if !existing {

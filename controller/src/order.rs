@@ -107,6 +107,11 @@ async fn decide(order: &Order, context: &Context) -> Result<Action, ReconcileErr
     match book::hold(&accepted, &found.items, order, until, context).await? {
         Held::All => {}
         Held::Void => return conclude(order, None, &Conclusion::Superseded, context).await,
+        Held::BeyondGuaranteed => {
+            // Nothing is written: who has to agree is found out anew.
+            book::give_up(order, context).await?;
+            return Ok(Action::requeue(SOON));
+        }
         Held::Later(reason) => {
             let standing = Standing::Undecided { accepted: &accepted, weighed: &weighed, reason };
             report(order, &standing, now, context).await?;
@@ -161,7 +166,7 @@ async fn fulfil(order: &Order, context: &Context) -> Result<Action, ReconcileErr
     let items = found::items(order, context);
     match book::confirm(order, &items, now, context).await? {
         Held::All => {}
-        Held::Later(_) => return Ok(Action::requeue(UNSETTLED)),
+        Held::Later(_) | Held::BeyondGuaranteed => return Ok(Action::requeue(UNSETTLED)),
         Held::Void => return conclude(order, None, &Conclusion::Superseded, context).await,
         // What was held is gone, and somebody else has the room: nothing of it was granted.
         Held::Refused(refusal) => {

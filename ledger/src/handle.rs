@@ -14,7 +14,7 @@ use crate::{
         account::Account,
         claim::ClaimId,
         command::{Command, CommandError, Transfer},
-        decide::Decision,
+        decide::{Decision, Only},
         event::Lineage,
         pool::Pool,
         price::PriceBook,
@@ -83,7 +83,7 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, LedgerError>>;
 
 pub(crate) enum Message {
     /// With the claim it must be a change of, if it must be one.
-    Decide(Box<ClaimRequest>, Option<ClaimId>, Reply<Decision>),
+    Decide(Box<ClaimRequest>, Only, Reply<Decision>),
     Record(Box<Command>, Reply<Commit>),
 }
 
@@ -140,18 +140,24 @@ impl Ledger {
     /// Decides a claim or a change of one. A refusal is a decision, not an error. If the caller goes away before the
     /// answer, the claim may have been granted: asking again returns it.
     pub async fn decide(&self, request: ClaimRequest) -> Result<Decision, LedgerError> {
-        self.ask(request, None).await
+        self.ask(request, Only::Always).await
+    }
+
+    /// [`Ledger::decide`] of what goes through because it is within what is guaranteed to its account: an error if it is
+    /// not, on the very state it is decided on. However many ask at once, no more than the guarantee goes this way.
+    pub async fn decide_within_guaranteed(&self, request: ClaimRequest) -> Result<Decision, LedgerError> {
+        self.ask(request, Only::WithinGuaranteed).await
     }
 
     /// [`Ledger::decide`] of a change of `claim`: an error if its subject does not hold that claim any more, which may have
     /// been handed over; never a grant of another one.
     pub async fn decide_change(&self, claim: ClaimId, request: ClaimRequest) -> Result<Decision, LedgerError> {
-        self.ask(request, Some(claim)).await
+        self.ask(request, Only::Holding(claim)).await
     }
 
-    async fn ask(&self, request: ClaimRequest, claim: Option<ClaimId>) -> Result<Decision, LedgerError> {
+    async fn ask(&self, request: ClaimRequest, only: Only) -> Result<Decision, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        self.inbox.send(Message::Decide(Box::new(request), claim, reply)).await.map_err(|_| LedgerError::Closed)?;
+        self.inbox.send(Message::Decide(Box::new(request), only, reply)).await.map_err(|_| LedgerError::Closed)?;
         answer.await.map_err(|_| LedgerError::Unknown)?
     }
 

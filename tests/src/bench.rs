@@ -19,6 +19,7 @@ mod points;
 mod progress;
 mod replay;
 pub mod requests;
+mod rest;
 pub mod results;
 pub mod statistics;
 pub mod table;
@@ -37,7 +38,7 @@ pub use options::Options;
 pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
     let file = jiyun_lab::target_folder().join("bench/results.jsonl");
     let mut figures = Vec::new();
-    let mut storm = None;
+    let (mut storm, mut asked) = (None, None);
     for name in options.figures() {
         let load = machine::look_around().await?;
         progress::say(&format!("{name}: {load}"));
@@ -61,6 +62,12 @@ pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
             }
             Name::FalseRefusals => stormed(&mut storm, options).await?.false_refusals(),
             Name::BytesPerGrantGrowth => Box::pin(ledger::growth(options)).await?,
+            Name::RestVsEqualWrites => Box::pin(rest::equal_writes(options)).await?,
+            Name::RestVsRawCreate => over_rest(&mut asked, options).await?.throughput()?,
+            Name::RestP99VsRaw => over_rest(&mut asked, options).await?.tail()?,
+            Name::RestCpuMs => over_rest(&mut asked, options).await?.processor()?,
+            Name::WritesPerOrder => Box::pin(rest::writes_per_order(options)).await?,
+            Name::AbuseP99 => Box::pin(rest::abuse(options)).await?,
         };
         figure.notes.push(format!("at the start: {load}"));
         figure.notes.extend(load.warning());
@@ -86,4 +93,13 @@ async fn stormed<'a>(storm: &'a mut Option<ledger::Storm>, options: &Options) ->
         None => Box::pin(ledger::storm(options)).await?,
     };
     Ok(storm.insert(raged))
+}
+
+/// Three figures are told of the same orders.
+async fn over_rest<'a>(asked: &'a mut Option<rest::Rest>, options: &Options) -> Result<&'a rest::Rest, BenchError> {
+    let measured = match asked.take() {
+        Some(measured) => measured,
+        None => Box::pin(rest::measure(options)).await?,
+    };
+    Ok(asked.insert(measured))
 }

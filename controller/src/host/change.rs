@@ -51,7 +51,7 @@ pub async fn settle(
     // What protects more is asked of nobody.
     let policies = if valid.approved.deletable {
         match route::of(host, &valid, OrderAction::Change, system, context) {
-            Route::Automatic(policies) => policies,
+            Route::Automatic(passed) => passed.policies,
             Route::Order(order, phase) => return Ok((claim, decided_by(&order, phase).map(waits))),
             Route::Awaited(order) => return Ok((claim, Some(awaited(&order)))),
             Route::File(name) => {

@@ -4,7 +4,7 @@
 
 use jiff::{Timestamp, ToSpan};
 use jiyun_crds::v1alpha1::{AcceptedItem, CloudHost, Order, OrderAction, Reason};
-use jiyun_ledger::{Claim, ClaimStage, Command, Decision, Refusal, RefusalCode};
+use jiyun_ledger::{Claim, ClaimStage, Command, Decision, LedgerError, Refusal, RefusalCode, RequestError};
 use kube::{Api, ResourceExt};
 use tracing::info;
 
@@ -35,6 +35,8 @@ pub enum Held {
     Refused(Box<Refusal>),
     /// Some of it is not asked for any more, and nothing was granted.
     Void,
+    /// Others asked in the same moment, and now it goes beyond what is guaranteed: policies have to be asked again.
+    BeyondGuaranteed,
 }
 
 /// Holds until `until` what the order asks for. What is refused leaves what was held before it: the caller gives it up.
@@ -53,7 +55,8 @@ pub async fn hold(
             continue;
         }
         let Some((host, valid)) = wish(item) else { return Ok(Held::Later(Reason::Undecided)) };
-        match hold_one(host, valid, order, until, context).await? {
+        let only_within_guaranteed = accepted.requirement.only_within_guaranteed;
+        match hold_one(host, valid, order, until, only_within_guaranteed, context).await? {
             Held::All => {}
             other => return Ok(other),
         }
@@ -66,13 +69,22 @@ async fn hold_one(
     valid: &Valid,
     order: &Order,
     until: Timestamp,
+    only_within_guaranteed: bool,
     context: &Context,
 ) -> Result<Held, ReconcileError> {
     let approved = Approved { order: Some(mark(order)), ..valid.approved.clone() };
     let valid = Valid { approved, ..valid.clone() };
     let asked = request::claim_request(host, &valid)?;
     let asked = jiyun_ledger::ClaimRequest { hold_until: Some(until), wait: false, ..asked };
-    Ok(match context.ledger.decide(asked).await? {
+    let decided = if only_within_guaranteed {
+        context.ledger.decide_within_guaranteed(asked).await
+    } else {
+        context.ledger.decide(asked).await
+    };
+    if let Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) = decided {
+        return Ok(Held::BeyondGuaranteed);
+    }
+    Ok(match decided? {
         Decision::Granted { .. } => {
             context.metrics.decided("Held");
             Held::All
@@ -126,7 +138,7 @@ pub async fn confirm(
             }
             return Ok(Held::Void);
         };
-        match hold_one(host, valid, order, until, context).await? {
+        match hold_one(host, valid, order, until, false, context).await? {
             Held::All => {}
             Held::Refused(_) if some_granted => return Ok(Held::Later(Reason::Undecided)),
             other => return Ok(other),

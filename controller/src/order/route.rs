@@ -23,14 +23,23 @@ use crate::{
 /// How the wish of a host is decided.
 #[derive(Debug)]
 pub enum Route {
-    /// These policies let it through.
-    Automatic(Vec<String>),
+    /// Policies let it through.
+    Automatic(Passed),
     /// This order decides, and stands so.
     Order(Box<Order>, Phase),
     /// It says that an order of this name asks for it, and that one does not, or not yet.
     Awaited(String),
     /// An order of this name has to be filed.
     File(String),
+}
+
+/// What went through by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// The policies that looked at it.
+    pub policies: Vec<String>,
+    /// Whether they would not, beyond what is guaranteed to the department.
+    pub only_within_guaranteed: bool,
 }
 
 /// How often the same wish can be asked for with others in between.
@@ -66,9 +75,13 @@ pub fn of(
     }
     let size = size_of(&valid.approved);
     let asked = Asked { department: &valid.department, system, actions: BTreeSet::from([action]), size };
-    let Requirement { policies, levels, evidence } = asked.required(context);
+    let Requirement { policies, levels, evidence, only_within_guaranteed } = asked.required(context);
     // A number that has to be there is looked at on an order, where it can be added.
-    if levels.is_empty() && evidence.is_empty() { Route::Automatic(policies) } else { Route::File(own) }
+    if levels.is_empty() && evidence.is_empty() {
+        Route::Automatic(Passed { policies, only_within_guaranteed })
+    } else {
+        Route::File(own)
+    }
 }
 
 /// Why an order does not decide a wish.

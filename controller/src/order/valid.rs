@@ -110,6 +110,8 @@ pub fn validate(order: &Order, found: &Found, now: Timestamp) -> Result<Accepted
             policies: status.policies.clone(),
             levels: status.levels.clone(),
             evidence: found.requirement.evidence.clone(),
+            // It is held, or was: what was fixed is not asked about again.
+            only_within_guaranteed: false,
         },
         at: status.accepted_at.as_ref().and_then(|at| at.timestamp().ok()).unwrap_or(now),
     })

@@ -84,7 +84,12 @@ fn found(order: &Order, host: Option<CloudHost>) -> Found {
     Found {
         items: vec![item],
         system: serde_json::from_value(system).ok(),
-        requirement: Requirement { policies: vec!["p".into()], levels: vec![level(&["g"])], evidence: BTreeSet::new() },
+        requirement: Requirement {
+            policies: vec!["p".into()],
+            levels: vec![level(&["g"])],
+            evidence: BTreeSet::new(),
+            only_within_guaranteed: false,
+        },
         votes: Vec::new(),
     }
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     account::AccountState,
+    balance::beyond_guaranteed,
     claim::{Claim, ClaimId, ClaimStage, Hold, Line, Subject},
     dimensions::Dimensions,
     event::Event,
@@ -92,11 +93,42 @@ pub fn decide(state: &State, request: &ClaimRequest, at: Timestamp) -> Result<Pl
     })
 }
 
-/// Whether the subject of `request` holds `claim`: a change of what it held before must not become a claim of its own.
-pub fn check_holder(state: &State, request: &ClaimRequest, claim: ClaimId) -> Result<(), RequestError> {
-    match state.claim_of_subject(&request.subject.uid) {
-        Some(held) if held.id == claim => Ok(()),
-        _ => Err(RequestError::NotHolder { subject: request.name(), claim }),
+/// On what condition a request is decided at all: what was true when somebody chose this way to ask may not be by now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Only {
+    /// On none.
+    #[default]
+    Always,
+    /// While its subject holds this claim: a change of what it held before must not become a claim of its own.
+    Holding(ClaimId),
+    /// While the account stays within what is guaranteed to it: beyond that, others have a say.
+    WithinGuaranteed,
+}
+
+/// Whether `request` may be decided.
+///
+/// # Errors
+/// When its condition does not hold.
+pub fn check(state: &State, request: &ClaimRequest, only: Only) -> Result<(), RequestError> {
+    let held = state.claim_of_subject(&request.subject.uid);
+    match only {
+        Only::Always => Ok(()),
+        Only::Holding(claim) if held.is_some_and(|held| held.id == claim) => Ok(()),
+        Only::Holding(claim) => Err(RequestError::NotHolder { subject: request.name(), claim }),
+        // It has what it asks for; nothing is granted again.
+        Only::WithinGuaranteed if held.is_some_and(|held| stands(held, request)) => Ok(()),
+        Only::WithinGuaranteed => {
+            let asked = request.placements.iter().flat_map(|placement| placement.quantities.clone());
+            // Hosts are counted, and never guaranteed: policies look at what a host is made of.
+            let asked = asked.filter(|(meter, _)| *meter != Meter::Hosts);
+            if beyond_guaranteed(state, &request.account, asked) {
+                return Err(RequestError::BeyondGuaranteed {
+                    subject: request.name(),
+                    account: request.account.clone(),
+                });
+            }
+            Ok(())
+        }
     }
 }
 

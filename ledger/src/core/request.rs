@@ -156,6 +156,14 @@ pub enum RequestError {
         /// The claim that was to be changed.
         claim: ClaimId,
     },
+    /// It was asked for as what is guaranteed to the account, and is not any more: others asked in the same moment.
+    #[error("request for {subject}: it goes beyond what is guaranteed to {account}; ask those who decide about that")]
+    BeyondGuaranteed {
+        /// Name of the subject.
+        subject: String,
+        /// Whose guarantee.
+        account: AccountId,
+    },
     /// The claim's end is decided; nothing grows on it.
     #[error("request for {subject}: {claim} is ending; ask again once it is released")]
     Ending {

@@ -9,7 +9,7 @@ use crate::{
     core::{
         claim::ClaimId,
         command::{self, Command},
-        decide::{Decision, Plan, check_holder, decide},
+        decide::{Decision, Only, Plan, check, decide},
         event::{Event, HoldEnd, MAX_ENTRY_BYTES},
         placement::PlacementReport,
         request::ClaimRequest,
@@ -28,7 +28,7 @@ const MOST_SWEPT: usize = 512;
 
 /// An answer that waits for the entry, with its request: if the batch comes to nothing, that is decided anew.
 enum Pending {
-    Decision(Box<ClaimRequest>, Option<ClaimId>, Reply<Decision>, Result<Outcome, LedgerError>),
+    Decision(Box<ClaimRequest>, Only, Reply<Decision>, Result<Outcome, LedgerError>),
     Commit(Box<Command>, Reply<Commit>, Result<bool, LedgerError>),
 }
 
@@ -97,10 +97,10 @@ impl Batch {
             // Nobody waits any more: what was not begun is not done.
             Message::Decide(_, _, reply) if reply.is_closed() => {}
             Message::Record(_, reply) if reply.is_closed() => {}
-            Message::Decide(request, claim, reply) => {
-                let held = claim.map_or(Ok(()), |claim| check_holder(&self.working, &request, claim));
-                let outcome = held.map_err(LedgerError::from).and_then(|()| self.decide(&request));
-                self.pending.push(Pending::Decision(request, claim, reply, outcome));
+            Message::Decide(request, only, reply) => {
+                let may = check(&self.working, &request, only).map_err(LedgerError::from);
+                let outcome = may.and_then(|()| self.decide(&request));
+                self.pending.push(Pending::Decision(request, only, reply, outcome));
             }
             Message::Record(command, reply) => {
                 let changed = command::plan(&self.working, &command, self.at).map_err(LedgerError::from);
@@ -164,7 +164,7 @@ impl Batch {
     /// The requests, as if nobody had looked at them.
     pub(super) fn messages(self) -> impl Iterator<Item = Message> {
         self.pending.into_iter().map(|pending| match pending {
-            Pending::Decision(request, claim, reply, _) => Message::Decide(request, claim, reply),
+            Pending::Decision(request, only, reply, _) => Message::Decide(request, only, reply),
             Pending::Commit(command, reply, _) => Message::Record(command, reply),
         })
     }

@@ -5,7 +5,7 @@ use jiyun_ledger::{
     tie, usage,
 };
 
-use jiyun_ledger::core::decide::check_holder;
+use jiyun_ledger::core::decide::{Only, check};
 
 use crate::city::{Book, at, compute, host};
 
@@ -121,10 +121,10 @@ fn a_claim_handed_over_is_not_ended_for_its_old_object() {
 fn a_change_asked_for_by_the_old_object_is_refused_and_no_claim_of_its_own() {
     let mut book = book();
     let id = book.grant(&host("tax", "a", 4, 1024));
-    assert!(check_holder(&book.state, &host("tax", "a", 2, 1024), id).is_ok());
+    assert!(check(&book.state, &host("tax", "a", 2, 1024), Only::Holding(id)).is_ok());
     let transfer = to_finance(&book, "a");
     book.set(&transfer);
-    let refused = check_holder(&book.state, &host("tax", "a", 2, 1024), id).unwrap_err();
+    let refused = check(&book.state, &host("tax", "a", 2, 1024), Only::Holding(id)).unwrap_err();
     assert!(refused.to_string().contains("belongs to another object"), "{refused}");
 }
 

@@ -11,12 +11,12 @@ use std::{
 use jiff::Timestamp;
 use jiyun_ledger::{
     Decision, Dimensions, Event, Ledger, LedgerError, Lineage, Meter, OpenError, OpenOptions, OpenReport, RefusalCode,
-    State, Store,
+    RequestError, State, Store,
     store::memory::{Fault, MemoryStore},
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::city::{account, compute, host};
+use crate::city::{account, compute, guaranteed, host};
 
 fn options() -> OpenOptions {
     OpenOptions::new(Lineage::new("book"), Lineage::new("hub"))
@@ -103,6 +103,30 @@ async fn many_requests_share_few_entries_and_never_pass_the_limit() {
     assert!(written <= 2, "50 grants among 200 requests took {written} entries");
     assert!(store.entries().iter().all(|entry| entry.events.len() <= 128));
     assert_eq!(ledger.read(State::verify), []);
+    assert_eq!(replay(&store).canonical().unwrap(), ledger.snapshot().canonical().unwrap());
+}
+
+#[tokio::test]
+async fn of_many_who_ask_at_once_no_more_than_the_guarantee_goes_through_by_it() {
+    let store = MemoryStore::default();
+    let ledger = city(&store).await;
+    let floors = guaranteed(account("tax", None, &[(Meter::Vcpu, 50)]), Meter::Vcpu, 20);
+    ledger.set_account(guaranteed(floors, Meter::Memory, 40 * 1024)).await.unwrap();
+    let asked = futures::future::join_all((0..200).map(|n| {
+        let ledger = ledger.clone();
+        async move { ledger.decide_within_guaranteed(host("tax", &format!("o{n}"), 1, 1024)).await }
+    }))
+    .await;
+    let granted = asked.iter().filter(|decision| matches!(decision, Ok(Decision::Granted { .. }))).count();
+    assert_eq!(granted, 20);
+    for decision in asked {
+        if let Err(error) = decision {
+            assert!(matches!(error, LedgerError::Request(RequestError::BeyondGuaranteed { .. })), "{error:?}");
+        }
+    }
+    let again = ledger.decide_within_guaranteed(host("tax", "o0", 1, 1024)).await.unwrap();
+    assert!(matches!(again, Decision::Granted { existing: true, .. }), "what it has is not asked for again");
+    assert!(matches!(ledger.decide(host("tax", "o199", 1, 1024)).await, Ok(Decision::Granted { .. })));
     assert_eq!(replay(&store).canonical().unwrap(), ledger.snapshot().canonical().unwrap());
 }
 

@@ -36,11 +36,23 @@ pub enum Name {
     AdmissionsPerSecond,
     /// Fault points explored without a trace in the end, of all there are.
     FaultPoints,
+    /// Orders of several hosts over REST, against the same objects written without us.
+    RestVsEqualWrites,
+    /// Orders of a host over REST, against creating it without us.
+    RestVsRawCreate,
+    /// The slowest of a hundred such orders, against the slowest of a hundred creates.
+    RestP99VsRaw,
+    /// Processor time of the API for such an order, against the API server's for a create.
+    RestCpuMs,
+    /// Writes to the API server for an order that people agree to.
+    WritesPerOrder,
+    /// How slow the API becomes for others while one caller asks without a pause.
+    AbuseP99,
 }
 
 impl Name {
     /// All of them, in the order they are measured.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 19] = [
         Self::BringupVsRoofline,
         Self::WritesPerHost,
         Self::IdleWrites,
@@ -54,6 +66,12 @@ impl Name {
         Self::FailoverFirstWrite,
         Self::AdmissionsPerSecond,
         Self::FaultPoints,
+        Self::RestVsEqualWrites,
+        Self::RestVsRawCreate,
+        Self::RestP99VsRaw,
+        Self::RestCpuMs,
+        Self::WritesPerOrder,
+        Self::AbuseP99,
     ];
 }
 
@@ -73,6 +91,12 @@ impl fmt::Display for Name {
             Self::FailoverFirstWrite => "failover_first_write",
             Self::AdmissionsPerSecond => "admissions_per_second",
             Self::FaultPoints => "fault_points",
+            Self::RestVsEqualWrites => "rest_vs_equal_writes",
+            Self::RestVsRawCreate => "rest_vs_raw_create",
+            Self::RestP99VsRaw => "rest_p99_vs_raw",
+            Self::RestCpuMs => "rest_cpu_ms",
+            Self::WritesPerOrder => "writes_per_order",
+            Self::AbuseP99 => "abuse_p99",
         })
     }
 }

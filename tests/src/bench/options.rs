@@ -24,6 +24,10 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', default_values_t = [8, 16, 32, 64, 128], value_name = "N,N,...")]
     pub concurrency: Vec<u16>,
 
+    /// Orders of one measured run over REST.
+    #[arg(long, default_value_t = 1500, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=50_000))]
+    pub requests: u32,
+
     /// Ready hosts during the idle minute.
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub hosts_idle: u32,

@@ -5,9 +5,19 @@ use super::{
     stage::{Stage, variable},
 };
 use crate::{World, WorldError};
+use jiyun_lab::LedgerUser;
 
 /// People whose tokens are printed: throw-away users of a lab on loopback.
-const PEOPLE: [&str; 4] = ["finance-operator", "finance-reader", "kaiyun-operator", "finance"];
+const PEOPLE: [&str; 8] = [
+    "finance-operator",
+    "finance-reader",
+    "finance-approver",
+    "kaiyun-operator",
+    "kaiyun-approver",
+    "operator",
+    "finance",
+    "auditor",
+];
 
 /// Prints addresses, tokens and suggestions.
 pub(super) fn describe(stage: &Stage, world: &World, options: &DemoOptions) -> Result<(), DemoError> {
@@ -18,6 +28,14 @@ pub(super) fn describe(stage: &Stage, world: &World, options: &DemoOptions) -> R
     println!("   export CURL_CA_BUNDLE={}", world.lab.authority().display());
     for person in PEOPLE {
         println!("   export {}={}", variable(person), world.lab.person(person)?.token);
+    }
+    let reader = world.lab.ledger_tls(LedgerUser::Api);
+    println!("   export JIYUN_LEDGER_ENDPOINTS={}", world.lab.ledger_endpoint());
+    println!("   export JIYUN_LEDGER_CA={}", reader.authority.display());
+    println!("   export JIYUN_LEDGER_CERT={}", reader.client.certificate.display());
+    println!("   export JIYUN_LEDGER_KEY={}", reader.client.key.display());
+    if let Some(programs) = std::env::current_exe().ok().as_deref().and_then(std::path::Path::parent) {
+        println!("   export PATH={}:$PATH", programs.display());
     }
     let kubectl = world.lab.kubectl_program();
     println!("   alias kubectl={}", kubectl.display());

@@ -42,6 +42,7 @@ async fn run(block: &Block, document: &str, bureau: &Bureau<'_>, folder: &Path) 
         .env("no_proxy", "127.0.0.1,localhost")
         .env("TOKEN", &lab.person(&format!("{}-operator", bureau.name))?.token)
         .env("APPROVER", &lab.person(&format!("{}-approver", bureau.name))?.token)
+        .env("FINANCE", &lab.person("finance")?.token)
         .env("PLATFORM_OPERATOR", &lab.person("operator")?.token)
         .env("DEPARTMENT", &bureau.name)
         .env("SYSTEM", "portal")
@@ -132,9 +133,14 @@ async fn the_commands_of_the_guide_to_roles_do_what_it_says() -> Result<(), Worl
     run_all("docs/roles.md").await
 }
 
+#[tokio::test]
+async fn the_commands_of_the_chinese_quick_start_do_what_it_says() -> Result<(), WorldError> {
+    run_all("docs/zh/quickstart.md").await
+}
+
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 9] = [
+    const RUN: [&str; 10] = [
         "api.md",
         "architecture.md",
         "departments.md",
@@ -143,6 +149,7 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
         "ledger.md",
         "operations.md",
         "orders.md",
+        "quickstart.md",
         "roles.md",
     ];
     let targets = targets();

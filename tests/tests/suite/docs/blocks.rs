@@ -38,11 +38,12 @@ pub struct Block {
     pub script: String,
 }
 
-/// Every document: `README.md` and all of `docs/`.
+/// Every document: `README.md` and all of `docs/`, in Chinese too.
 pub fn documents() -> Vec<PathBuf> {
     let root = jiyun_lab::source_root();
-    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let within = |folder: &str| std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
     let is_text = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    let docs = within("docs").chain(within("docs/zh"));
     let mut all: Vec<_> = docs.filter(is_text).chain([root.join("README.md")]).collect();
     all.sort();
     all
