@@ -139,6 +139,15 @@ async fn the_commands_of_the_chinese_quick_start_do_what_it_says() -> Result<(),
 }
 
 #[test]
+fn the_guide_to_the_api_has_the_same_commands_in_chinese() {
+    let docs = jiyun_lab::source_root().join("docs");
+    let scripts = |name: &str| -> Vec<_> {
+        blocks(&docs.join(name)).into_iter().map(|block| (block.run, block.script)).collect()
+    };
+    assert_eq!(scripts("zh/api.md"), scripts("api.md"), "whoever changes one changes the other");
+}
+
+#[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
     const RUN: [&str; 10] = [
         "api.md",
