@@ -7,9 +7,11 @@ pub mod calendar;
 pub mod clock;
 pub mod digest;
 pub mod requirement;
+pub mod rules;
 pub mod verdict;
 
 pub use calendar::{Calendar, CalendarError};
 pub use clock::{Turn, Window};
 pub use requirement::{Approvers, Facts, Requirement, Size, required};
+pub use rules::{policies_of, rules_for};
 pub use verdict::{Case, Ignored, Outcome, Vote, Weighed, weigh};

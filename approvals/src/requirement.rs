@@ -134,8 +134,8 @@ fn asked_of(policies: &[ApprovalPolicy], facts: &Facts<'_>, approvers: Approvers
 }
 
 fn applies(scope: &PolicyScope, facts: &Facts<'_>) -> bool {
-    let PolicyScope { departments, actions, zones, min_protection_level, quota } = scope;
-    let of_department = departments.is_empty() || departments.iter().any(|name| facts.path.contains(&name.as_str()));
+    let PolicyScope { departments: _, actions, zones, min_protection_level, quota } = scope;
+    let of_department = is_of(scope, &facts.path);
     let of_action = actions.is_empty() || actions.iter().any(|action| facts.actions.contains(action));
     let of_zone = zones.is_empty() || zones.iter().any(|zone| zone == facts.zone);
     let of_level = u32::from(facts.protection_level) >= *min_protection_level;
@@ -144,6 +144,11 @@ fn applies(scope: &PolicyScope, facts: &Facts<'_>) -> bool {
         QuotaScope::BeyondGuaranteed => facts.beyond_guaranteed,
     };
     of_department && of_action && of_zone && of_level && of_quota
+}
+
+/// Whether a policy is for the department that `path` begins with, units above it following.
+pub(crate) fn is_of(scope: &PolicyScope, path: &[&str]) -> bool {
+    scope.departments.is_empty() || scope.departments.iter().any(|name| path.contains(&name.as_str()))
 }
 
 fn lets(limits: &AutomaticLimits, size: Size) -> Result<bool, InvalidQuantity> {
@@ -163,7 +168,8 @@ fn default_level(approvers: Approvers<'_>) -> RequiredLevel {
     }
 }
 
-fn resolved(level: &PolicyLevel, approvers: Approvers<'_>) -> RequiredLevel {
+/// A level with the groups that its roles stand for.
+pub(crate) fn resolved(level: &PolicyLevel, approvers: Approvers<'_>) -> RequiredLevel {
     let of_role = |role: &ApproverRole| match role {
         ApproverRole::DepartmentApprovers => approvers.department,
         ApproverRole::ParentApprovers => approvers.parent,

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{ComputePool, Department, QuotaReport, StoragePool};
 use jiyun_ledger::{PoolKind, State};
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -48,7 +48,7 @@ pub async fn keep(context: Context, stop: CancellationToken) {
                 tokio::select! {
                     changed = revisions.changed() => return changed.is_ok(),
                     () = &mut due => return true,
-                    // A period of grace is changed without a word to the book.
+                    // Grace and policies are changed without a word to the book.
                     () = tokio::time::sleep(EVERY) => if generations(&context) != seen { return true },
                 }
             }
@@ -59,10 +59,11 @@ pub async fn keep(context: Context, stop: CancellationToken) {
     }
 }
 
-/// What departments are asked to be, by UID.
+/// What departments are asked to be and what policies ask, by UID.
 fn generations(context: &Context) -> BTreeMap<Option<String>, Option<i64>> {
-    let departments = readable(&context.catalogue.departments).into_iter();
-    departments.map(|department| (department.metadata.uid, department.metadata.generation)).collect()
+    let departments = readable(&context.catalogue.departments).into_iter().map(|department| department.metadata);
+    let policies = context.orders.policies.state().into_iter().map(|policy| policy.meta().clone());
+    departments.chain(policies).map(|meta| (meta.uid, meta.generation)).collect()
 }
 
 /// Writes what differs; whether everything could be written.

@@ -2,6 +2,7 @@
 
 mod approval;
 mod approval_policy;
+mod approval_rules;
 mod architecture;
 mod cloud_host;
 mod compute_pool;
@@ -33,6 +34,7 @@ pub use approval_policy::{
     ApprovalMode, ApprovalPolicy, ApprovalPolicySpec, ApproverRole, AutomaticLimits, Evidence, PolicyLevel,
     PolicyScope, QuotaScope,
 };
+pub use approval_rules::{ApplicablePolicy, ApprovalRules, AutomaticSize, RankedLevel};
 pub use architecture::Architecture;
 pub use cloud_host::{
     CloudHost, CloudHostSpec, CloudHostStatus, DeletionProtection, HostRefusal, Power, RefusalParameter, SystemDisk,

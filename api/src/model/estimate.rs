@@ -33,10 +33,8 @@ pub struct Estimate {
 /// Why it is not known who would have to agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub enum ApprovalsUnknown {
-    /// The caller may not read the approval policies (审批策略): they name other departments.
-    PoliciesNotReadable,
-    /// The caller may not read the department, or the one above it, which say who their approvers are.
-    DepartmentsNotReadable,
+    /// The platform has not told what the policies (审批策略) come to for the department: it is new, or there are too many.
+    NotPublished,
     /// The platform's API server does not answer now.
     KubernetesUnavailable,
 }
@@ -76,9 +74,9 @@ pub struct EstimateView {
     pub price: Option<MonthlyPrice>,
     /// The department's own limits that bear on it. A unit above may leave less: `fits` knows.
     pub quota: Vec<QuotaLeft>,
-    /// Who would have to agree; `null` where the caller may not know it.
+    /// Who would have to agree; `null` where that is not known now.
     pub approvals: Option<Approvals>,
-    /// Why the caller may not know who would have to agree.
+    /// Why it is not known who would have to agree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approvals_unknown: Option<ApprovalsUnknown>,
 }

@@ -137,7 +137,7 @@ async fn a_preview_tells_price_and_quota_of_one_revision() {
     let vcpu =
         json!({"meter": "Vcpu", "unit": "vCPU", "limit": 10, "before": 10, "requested": 4, "after": 6, "missing": 0});
     assert!(estimate["quota"].as_array().unwrap().contains(&vcpu), "{estimate}");
-    assert_eq!((&estimate["approvals"], &estimate["approvalsUnknown"]), (&Value::Null, &json!("PoliciesNotReadable")));
+    assert_eq!((&estimate["approvals"], &estimate["approvalsUnknown"]), (&Value::Null, &json!("NotPublished")));
     assert!(!estimate.to_string().contains("x86"), "pools are the platform's business: {estimate}");
 }
 
@@ -166,10 +166,7 @@ async fn without_room_a_host_would_wait_in_line_and_what_people_decide_would_be_
 
 #[tokio::test]
 async fn whoever_may_not_read_the_quota_or_finds_no_ledger_gets_a_preview_without_figures() {
-    let base = || {
-        let server = city().on(&format!("POST {}", finance("cloudhosts")), 201, host("", &json!({})));
-        server.refuse(&format!("GET {}", cluster("approvalpolicies")), 403, "Forbidden")
-    };
+    let base = || city().on(&format!("POST {}", finance("cloudhosts")), 201, host("", &json!({})));
     let answer = tried(base().on(REVIEW, 201, review(false)), 64, "hosts", &order()).await;
     assert_eq!(answer.json()["estimate"], Value::Null);
     let away = Api::with_book(base().on(REVIEW, 201, review(true)), StillBook::away(BookError::CatchingUp));
@@ -179,25 +176,22 @@ async fn whoever_may_not_read_the_quota_or_finds_no_ledger_gets_a_preview_withou
 }
 
 #[tokio::test]
-async fn whoever_may_read_the_policies_is_told_who_would_have_to_agree() {
-    let policy = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "ApprovalPolicy", "metadata": {"name": "routine"},
-        "spec": {"displayName": "常规", "automatic": {"vcpu": 4, "memory": "64Gi", "blockStorage": "1Ti"},
-            "levels": [{"name": "leader", "rank": 10, "roles": ["DepartmentApprovers"], "workingDays": 3}]}});
-    let unit = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "Department", "metadata": {"name": "finance"},
-        "spec": {"displayName": "市财政局", "code": "101", "billingAccount": "101", "zones": ["public"],
-            "access": {"readers": [], "operators": [], "approvers": ["leaders"]}, "quota": []}});
+async fn a_preview_tells_who_would_have_to_agree_by_the_departments_own_report() {
+    let report = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "QuotaReport",
+    "metadata": {"name": "finance", "namespace": "dept-finance"}, "spec": {"departmentRef": {"name": "finance"}},
+    "status": {"approvals": {"approvers": ["leaders"], "policies": [{
+        "name": "routine", "minProtectionLevel": 1, "quota": "Any",
+        "automatic": {"vcpu": 4, "memory": "64Gi", "blockStorage": "1Ti"},
+        "levels": [{"rank": 10, "level": {"name": "leader", "groups": ["leaders"], "mode": "Any", "workingDays": 3}}],
+    }]}}});
     let knowing = || {
         let server = city().on(&format!("POST {}", finance("cloudhosts")), 201, host("", &json!({}))).on(
             &format!("POST {}", finance("orders")),
             201,
             filed("", &json!({})),
         );
-        let policies = json!({"metadata": {}, "items": [policy.clone()]});
-        server.on(REVIEW, 201, review(true)).on(&format!("GET {}", cluster("approvalpolicies")), 200, policies).on(
-            &format!("GET {}", cluster("departments/finance")),
-            200,
-            unit.clone(),
-        )
+        let reports = format!("GET {}", finance("quotareports/finance"));
+        server.on(REVIEW, 201, review(true)).on(&reports, 200, report.clone())
     };
     let one = tried(knowing(), 64, "hosts", &order()).await.json()["estimate"]["approvals"].clone();
     assert_eq!((&one["automatic"], &one["policies"], &one["levels"]), (&json!(true), &json!(["routine"]), &json!([])));

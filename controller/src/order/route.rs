@@ -198,7 +198,7 @@ impl People {
     }
 
     /// The same for the policies.
-    fn approvers(&self) -> Approvers<'_> {
+    pub fn approvers(&self) -> Approvers<'_> {
         Approvers { department: &self.department, parent: &self.parent }
     }
 }
@@ -226,7 +226,7 @@ pub fn size_of_claim(claim: &Claim) -> Size {
 }
 
 /// All policies. One that cannot be read asks for the department's approvers: what it lets through is not known.
-fn policies(context: &Context) -> Vec<ApprovalPolicy> {
+pub fn policies(context: &Context) -> Vec<ApprovalPolicy> {
     let all = context.orders.policies.state();
     let mut policies = readable(&context.orders.policies);
     for unreadable in all.iter().filter(|policy| policy.0.is_err()) {

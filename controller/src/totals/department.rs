@@ -1,11 +1,12 @@
 //! What a department has: a summary on itself for operations, a report in its namespace for its people.
 
 use jiff::{Timestamp, ToSpan};
+use jiyun_approvals::rules_for;
 use jiyun_crds::{
     names::department_namespace,
     v1alpha1::{
-        Architecture, ConditionStatus, ConditionType, DateTime, Department, OverLimit, QuotaReport, QuotaReportRow,
-        QuotaReportStatus, Reason, UsageSummary, condition,
+        ApprovalRules, Architecture, ConditionStatus, ConditionType, DateTime, Department, OverLimit, QuotaReport,
+        QuotaReportRow, QuotaReportStatus, Reason, UsageSummary, condition,
     },
 };
 use jiyun_ledger::{AccountId, BalanceRow, Meter, State, balance};
@@ -24,6 +25,7 @@ use crate::{
     conditions::{finding, merged, plain, whole_seconds},
     context::Context,
     error::ReconcileError,
+    order::route::{self, People},
 };
 
 /// The most rows of a report; its schema's bound.
@@ -128,6 +130,7 @@ async fn report(
         memory: whole(rows, Meter::Memory),
         block_storage: whole(rows, Meter::BlockStorage),
         rows: rows.iter().take(ROWS).filter_map(row).collect(),
+        approvals: rules(name, context),
     };
     let before = found.as_ref().and_then(|report| report.status.clone());
     let said_before =
@@ -145,6 +148,13 @@ async fn report(
     let status = serde_json::to_value(&after)?;
     context.writer.apply_status_as::<QuotaReport>(super::FIELD_MANAGER, &api, name, &status).await?;
     Ok(())
+}
+
+/// What the policies come to for the department.
+fn rules(name: &str, context: &Context) -> Option<ApprovalRules> {
+    let people = People::of(name, context);
+    let path: Vec<&str> = people.path.iter().map(String::as_str).collect();
+    rules_for(&route::policies(context), &path, people.approvers())
 }
 
 fn row(row: &BalanceRow) -> Option<QuotaReportRow> {

@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::condition::conditions_schema;
-use super::{Architecture, LocalRef, Meter};
+use super::{ApprovalRules, Architecture, LocalRef, Meter};
 use crate::date_time::DateTime;
 use crate::quantity::Quantity;
 use crate::rules;
@@ -76,6 +76,9 @@ pub struct QuotaReportStatus {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub rows: Vec<QuotaReportRow>,
+    /// Who has to agree to what (审批规则); absent where there are more policies than it can hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvals: Option<ApprovalRules>,
 }
 
 /// One meter of an account, over the department and all units below it.

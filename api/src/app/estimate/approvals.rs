@@ -1,38 +1,29 @@
-//! Who would have to agree, for whoever may read the policies: they name departments, so a department's own people may
-//! not.
+//! Who would have to agree, by what the platform tells the department's people of the policies.
 
-use jiyun_approvals::{Approvers, Facts, Requirement, Size, required};
-use jiyun_crds::v1alpha1::{ApprovalPolicy, Department, OrderAction};
+use jiyun_approvals::{Approvers, Facts, Requirement, Size, policies_of, required};
+use jiyun_crds::v1alpha1::{OrderAction, QuotaReport};
 use jiyun_ledger::{AccountId, Meter, State, beyond_guaranteed};
-use kube::api::ListParams;
 
-use crate::{
-    app::host::Wish,
-    extract::DepartmentName,
-    model::estimate::ApprovalsUnknown,
-    store::{Caller, KubernetesError},
-};
+use crate::{app::host::Wish, extract::DepartmentName, model::estimate::ApprovalsUnknown, store::Caller};
 
-/// What the policies ask of an order that creates what is wished for.
+/// What the policies ask of an order that creates what is wished for. They name departments, so not everybody may read
+/// them: what they come to for one department is in its quota report, a moment behind.
 pub(super) async fn needed(
     caller: &Caller,
     department: &DepartmentName,
     state: &State,
     wishes: &[Wish],
 ) -> Result<Requirement, ApprovalsUnknown> {
-    let policies = caller.list::<ApprovalPolicy>(None, &ListParams::default()).await;
-    let policies = policies.map_err(|error| unknown(&error, ApprovalsUnknown::PoliciesNotReadable))?.items;
-    let own = unit(caller, department.as_str()).await?;
-    let above = match &own.spec.parent_ref {
-        Some(parent) => Some(unit(caller, &parent.name).await?),
-        None => None,
-    };
+    let report = caller.find::<QuotaReport>(Some(&department.namespace()), department.as_str()).await;
+    let report = report.map_err(|error| {
+        if error.is_invisible() { ApprovalsUnknown::NotPublished } else { ApprovalsUnknown::KubernetesUnavailable }
+    })?;
+    let rules = report.status.and_then(|status| status.approvals).ok_or(ApprovalsUnknown::NotPublished)?;
     let account = AccountId::new(department.as_str());
-    let path = state.path(&account).unwrap_or_default();
     let size = size_of(wishes);
     let first = wishes.first();
     let facts = Facts {
-        path: path.iter().map(|account| account.id.as_str()).collect(),
+        path: vec![department.as_str()],
         actions: [OrderAction::Create].into(),
         zone: first.map(Wish::zone).unwrap_or_default(),
         protection_level: first.map_or(4, Wish::protection_level),
@@ -47,19 +38,8 @@ pub(super) async fn needed(
             ],
         ),
     };
-    let own = own.spec.access.approvers;
-    // Above the root there is nobody: its own approvers decide.
-    let parent = above.map_or_else(|| own.clone(), |above| above.spec.access.approvers);
-    Ok(required(&policies, &facts, Approvers { department: &own, parent: &parent }))
-}
-
-async fn unit(caller: &Caller, name: &str) -> Result<Department, ApprovalsUnknown> {
-    let found = caller.get::<Department>(None, name).await;
-    found.map_err(|error| unknown(&error, ApprovalsUnknown::DepartmentsNotReadable))
-}
-
-fn unknown(error: &KubernetesError, hidden: ApprovalsUnknown) -> ApprovalsUnknown {
-    if error.is_invisible() { hidden } else { ApprovalsUnknown::KubernetesUnavailable }
+    // Whom roles stand for is worked out already.
+    Ok(required(&policies_of(&rules), &facts, Approvers { department: &rules.approvers, parent: &[] }))
 }
 
 fn size_of(wishes: &[Wish]) -> Size {
