@@ -1,7 +1,7 @@
 //! Who would have to agree, for whoever may read the policies: they name departments, so a department's own people may
 //! not.
 
-use jiyun_approvals::{Approvers, Facts, Requirement, Size, required};
+use jiyun_approvals::{About, Approvers, Facts, Requirement, Size, required};
 use jiyun_crds::v1alpha1::{ApprovalPolicy, Department, OrderAction};
 use jiyun_ledger::{AccountId, Meter, State, beyond_guaranteed};
 use kube::api::ListParams;
@@ -33,6 +33,7 @@ pub(super) async fn needed(
     let first = wishes.first();
     let facts = Facts {
         path: path.iter().map(|account| account.id.as_str()).collect(),
+        about: [About::Resources].into(),
         actions: [OrderAction::Create].into(),
         zone: first.map(Wish::zone).unwrap_or_default(),
         protection_level: first.map_or(4, Wish::protection_level),
