@@ -5,6 +5,7 @@ mod catalogue;
 mod create;
 mod department;
 mod estimate;
+mod flow;
 mod holders;
 mod host;
 mod inbox;
@@ -32,6 +33,7 @@ use crate::{
     store::{Book, Caller, Kubernetes},
 };
 
+pub use flow::flow_state;
 pub use host::Ordered;
 #[cfg(test)]
 pub use once::name_from;

@@ -1,6 +1,7 @@
 //! From HTTP to the application and back: one noun a file, no decisions.
 
 pub mod catalogue;
+pub mod flow;
 pub mod health;
 pub mod holders;
 pub mod host;

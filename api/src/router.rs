@@ -25,7 +25,7 @@ use crate::{
     app::App,
     bounds::Bounds,
     extract::json::MAX_BODY,
-    handler::{catalogue, health, holders, host, openapi, openapi::Description, order, quota, system, usage},
+    handler::{catalogue, flow, health, holders, host, openapi, openapi::Description, order, quota, system, usage},
     metrics::Metrics,
     middleware::{bounds, observe, panic, problems, request_id, time_limit},
     problem::{Code, Problem},
@@ -46,6 +46,7 @@ use crate::{
     tags(
         (name = "hosts", description = "Cloud hosts (云主机) of a department."),
         (name = "systems", description = "Information systems (信息系统) of a department: what hosts are for."),
+        (name = "flows", description = "Network flows (网络互访) of a department: who may talk to whom."),
         (name = "orders", description = "Orders (申请单) of a department that people decide about, and their decisions (审批意见)."),
         (name = "departments", description = "Quota (配额) and cost (用量账单) of a department."),
         (name = "catalogue", description = "What can be ordered (云服务目录)."),
@@ -73,6 +74,8 @@ fn table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(host::one::show, host::one::change, host::one::delete))
         .routes(routes!(system::order::create, system::list::list))
         .routes(routes!(system::one::show, system::one::change, system::one::delete))
+        .routes(routes!(flow::order::create, flow::list::list))
+        .routes(routes!(flow::one::show, flow::one::change, flow::one::delete))
         .routes(routes!(order::file::create, order::list::list))
         .routes(routes!(order::one::show, order::one::change))
         .routes(routes!(order::approval::create, order::approval::list))

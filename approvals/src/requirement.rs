@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiyun_crds::{
     quantity::InvalidQuantity,
     v1alpha1::{
-        ApprovalMode, ApprovalPolicy, ApproverRole, AutomaticLimits, Evidence, OrderAction, PolicyLevel, PolicyScope,
-        QuotaScope, RequiredLevel,
+        ApprovalMode, ApprovalPolicy, ApproverRole, AutomaticLimits, Evidence, FlowReach, OrderAction, PolicyLevel,
+        PolicyScope, QuotaScope, RequiredLevel,
     },
 };
 
@@ -42,11 +42,22 @@ impl std::ops::Add for Size {
     }
 }
 
+/// What an item of an order is about. Each is covered by policies of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum About {
+    /// Something that takes amounts: a host.
+    Resources,
+    /// A network flow that reaches so far.
+    Flow(FlowReach),
+}
+
 /// What policies look at.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
     /// The department that asks, then the units above it.
     pub path: Vec<&'a str>,
+    /// What its items are about.
+    pub about: BTreeSet<About>,
     /// What is to happen.
     pub actions: BTreeSet<OrderAction>,
     /// Network zone of the system.
@@ -126,15 +137,25 @@ fn asked_of(policies: &[ApprovalPolicy], facts: &Facts<'_>, approvers: Approvers
         }
     }
     let mut names: Vec<String> = applying.iter().filter_map(|policy| policy.metadata.name.clone()).collect();
-    if applying.is_empty() {
+    // What no policy is about is not let through by one that is about something else.
+    let covered = |about: &About| applying.iter().any(|policy| is_about(&policy.spec.applies_to, *about));
+    if applying.is_empty() || !facts.about.iter().all(covered) {
         names.push(DEFAULT_POLICY.to_owned());
         asked.push((DEFAULT_RANK, default_level(approvers), DEFAULT_POLICY.to_owned()));
     }
     Requirement { policies: names, levels: combined(asked), evidence, only_within_guaranteed: false }
 }
 
+fn is_about(scope: &PolicyScope, about: About) -> bool {
+    match about {
+        About::Resources => scope.flows.is_empty(),
+        About::Flow(reach) => scope.flows.contains(&reach),
+    }
+}
+
 fn applies(scope: &PolicyScope, facts: &Facts<'_>) -> bool {
-    let PolicyScope { departments: _, actions, zones, min_protection_level, quota } = scope;
+    let PolicyScope { departments: _, actions, zones, min_protection_level, quota, flows: _ } = scope;
+    let of_kind = facts.about.iter().any(|about| is_about(scope, *about));
     let of_department = is_of(scope, &facts.path);
     let of_action = actions.is_empty() || actions.iter().any(|action| facts.actions.contains(action));
     let of_zone = zones.is_empty() || zones.iter().any(|zone| zone == facts.zone);
@@ -143,7 +164,7 @@ fn applies(scope: &PolicyScope, facts: &Facts<'_>) -> bool {
         QuotaScope::Any => true,
         QuotaScope::BeyondGuaranteed => facts.beyond_guaranteed,
     };
-    of_department && of_action && of_zone && of_level && of_quota
+    of_kind && of_department && of_action && of_zone && of_level && of_quota
 }
 
 /// Whether a policy is for the department that `path` begins with, units above it following.

@@ -16,6 +16,7 @@ fn policy(name: &str, spec: &Value) -> ApprovalPolicy {
 fn facts() -> Facts<'static> {
     Facts {
         path: vec!["kaiyun", "hengshan"],
+        about: BTreeSet::from([About::Resources]),
         actions: BTreeSet::from([OrderAction::Create]),
         zone: "internet",
         protection_level: 2,
@@ -148,4 +149,47 @@ fn what_goes_through_for_being_guaranteed_says_so() {
     let beyond = ask(&policies, &Facts { beyond_guaranteed: true, ..facts() });
     assert_eq!((names(&beyond), beyond.only_within_guaranteed), (vec!["parent"], false));
     assert!(!ask(&policies[..1], &facts()).only_within_guaranteed, "nothing more would be asked");
+}
+
+fn flow(reach: &[FlowReach]) -> Facts<'static> {
+    let about = reach.iter().map(|reach| About::Flow(*reach)).collect();
+    Facts { about, size: Size::default(), ..facts() }
+}
+
+fn within_zone() -> Value {
+    json!({"appliesTo": {"flows": ["WithinSystem", "WithinZone"]},
+           "automatic": {"vcpu": 0, "memory": "0", "blockStorage": "0"}})
+}
+
+#[test]
+fn a_policy_for_hosts_lets_no_flow_through_and_one_for_flows_no_host() {
+    let hosts = [policy("routine", &small())];
+    let requirement = ask(&hosts, &flow(&[FlowReach::WithinSystem]));
+    assert_eq!(names(&requirement), ["department"]);
+    assert_eq!(requirement.policies, ["default"]);
+    let flows = [policy("flows", &within_zone())];
+    assert!(ask(&flows, &flow(&[FlowReach::WithinZone])).is_automatic());
+    assert_eq!(names(&ask(&flows, &facts())), ["department"]);
+}
+
+#[test]
+fn a_flow_that_reaches_further_than_any_policy_says_is_for_the_departments_approvers() {
+    let flows = [policy("flows", &within_zone())];
+    for reach in [FlowReach::CrossZone, FlowReach::CrossDepartment, FlowReach::Outside] {
+        assert_eq!(names(&ask(&flows, &flow(&[reach]))), ["department"], "{reach}");
+    }
+}
+
+#[test]
+fn what_is_let_through_beside_it_lets_nothing_else_through() {
+    let policies = [policy("routine", &small()), policy("flows", &within_zone())];
+    let mut both = flow(&[FlowReach::WithinZone]);
+    both.about.insert(About::Resources);
+    assert!(ask(&policies, &both).is_automatic());
+    both.about.insert(About::Flow(FlowReach::Outside));
+    assert_eq!(names(&ask(&policies, &both)), ["department"]);
+    let security = json!({"appliesTo": {"flows": ["Outside"]},
+        "levels": [{"name": "security", "rank": 20, "groups": ["security-office"], "workingDays": 3}]});
+    let policies = [policy("routine", &small()), policy("flows", &within_zone()), policy("outside", &security)];
+    assert_eq!(names(&ask(&policies, &both)), ["security"]);
 }

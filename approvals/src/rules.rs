@@ -16,7 +16,9 @@ const MOST_GROUPS: usize = 32;
 /// What `policies` come to for the department that `path` begins with, units above it following; nothing where that is more
 /// than can be told.
 pub fn rules_for(policies: &[ApprovalPolicy], path: &[&str], approvers: Approvers<'_>) -> Option<ApprovalRules> {
-    let mut applying: Vec<_> = policies.iter().filter(|policy| is_of(&policy.spec.applies_to, path)).collect();
+    // What asks about network flows says nothing about what is previewed.
+    let is_told = |scope: &PolicyScope| is_of(scope, path) && scope.flows.is_empty();
+    let mut applying: Vec<_> = policies.iter().filter(|policy| is_told(&policy.spec.applies_to)).collect();
     applying.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
     let policies: Vec<_> = applying.into_iter().map(|policy| applicable(policy, approvers)).collect();
     let groups = |policy: &ApplicablePolicy| policy.levels.iter().map(|ranked| ranked.level.groups.len()).max();
@@ -28,7 +30,7 @@ pub fn rules_for(policies: &[ApprovalPolicy], path: &[&str], approvers: Approver
 
 fn applicable(policy: &ApprovalPolicy, approvers: Approvers<'_>) -> ApplicablePolicy {
     let ApprovalPolicySpec { applies_to, automatic, levels, evidence, display_name: _ } = &policy.spec;
-    let PolicyScope { actions, zones, min_protection_level, quota, departments: _ } = applies_to;
+    let PolicyScope { actions, zones, min_protection_level, quota, departments: _, flows: _ } = applies_to;
     let ranked = |level: &PolicyLevel| RankedLevel { rank: level.rank, level: resolved(level, approvers) };
     ApplicablePolicy {
         name: policy.metadata.name.clone().unwrap_or_default(),
@@ -60,7 +62,14 @@ fn policy(told: &ApplicablePolicy) -> ApprovalPolicy {
     };
     let spec = ApprovalPolicySpec {
         display_name: String::new(),
-        applies_to: PolicyScope { departments: Vec::new(), actions, zones, min_protection_level, quota },
+        applies_to: PolicyScope {
+            departments: Vec::new(),
+            flows: Vec::new(),
+            actions,
+            zones,
+            min_protection_level,
+            quota,
+        },
         automatic: automatic.map(|AutomaticSize { vcpu, memory, block_storage }| AutomaticLimits {
             vcpu,
             memory,
@@ -80,7 +89,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{Facts, Size, required};
+    use crate::{About, Facts, Size, required};
 
     fn policy(name: &str, spec: &Value) -> ApprovalPolicy {
         let mut whole = json!({"displayName": name});
@@ -135,6 +144,7 @@ mod tests {
             ] {
                 let facts = Facts {
                     path: vec!["town", "county"],
+                    about: [About::Resources].into(),
                     actions: BTreeSet::from([action]),
                     zone,
                     protection_level,

@@ -272,7 +272,10 @@ impl Auditor {
 /// What holds for whatever was decided: it was there to be had, and nobody was passed who may not be.
 fn decided(book: &mut Book, id: u64, before: Option<&Claim>, findings: &mut Findings) -> Due {
     let pools = growth::check(book, id, before, findings);
-    let Some(claim) = book.claims.get(&id) else { return Due::default() };
+    let Some(claim) = book.claims.get(&id).cloned() else { return Due::default() };
+    if claim.is_permission() {
+        growth::closed(book, claim.account, &claim, "a permission", findings);
+    }
     Due::after(book, &claim.name(), &claim.uid, &pools, findings)
 }
 

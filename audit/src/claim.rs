@@ -14,6 +14,14 @@ pub(crate) enum Stage {
     Released,
 }
 
+/// Kinds whose claims say that something is allowed: they count nothing, from first to last.
+const PERMISSIONS: [&str; 1] = ["NetworkFlow"];
+
+/// Whether claims of objects of this kind count nothing.
+pub(crate) fn is_permission(kind: &str) -> bool {
+    PERMISSIONS.contains(&kind)
+}
+
 /// Quantities by meter and kind.
 pub(crate) type Quantities = Vec<(FactNo, u64)>;
 
@@ -48,6 +56,11 @@ pub(crate) struct Claim {
 impl Claim {
     pub(crate) fn is_open(&self) -> bool {
         self.stage != Stage::Released
+    }
+
+    /// Whether it counts nothing, by the kind of its object.
+    pub(crate) fn is_permission(&self) -> bool {
+        self.object.split_once(' ').is_some_and(|(kind, _)| is_permission(kind))
     }
 
     /// Everything it takes from its pools.

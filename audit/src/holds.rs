@@ -42,6 +42,9 @@ pub(crate) fn place(
     life::free_to_act(book, id, "held", findings);
     let claim = life::open(book, id, Rule::LifeCycle, findings)?;
     life::at_stage(&claim, &[Stage::Held, Stage::Reserved, Stage::Billable], Rule::LifeCycle, findings);
+    if claim.is_permission() && claim.stage != Stage::Held {
+        findings.add(Rule::LifeCycle, claim.name(), "nothing held on top of a permission", "a hold");
+    }
     let hold = read(book, &claim.name(), hold, findings);
     let on_top = lines::read(book, &claim.name(), on_top, findings);
     check_held(&claim.name(), &claim.lines, &on_top, &hold, findings);

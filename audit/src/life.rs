@@ -2,7 +2,7 @@
 
 use crate::{
     book::Book,
-    claim::{Claim, Stage},
+    claim::{Claim, Stage, is_permission},
     entry::{Granted, Line, Subject},
     finding::{Findings, Rule},
     growth, holds, lines,
@@ -98,7 +98,11 @@ fn enter(book: &mut Book, granted: &Granted, findings: &mut Findings) -> bool {
         None if !on_top.is_empty() => findings.add(Rule::Line, &subject, "nothing held without a hold", "lines held"),
         None => {}
     }
-    if own.is_empty() == hold.is_none() {
+    if is_permission(&granted.subject.kind) {
+        if !own.is_empty() || hold.as_ref().is_some_and(|hold| !hold.lines.is_empty()) {
+            findings.add(Rule::Line, &subject, "no lines, since it is a permission", "lines");
+        }
+    } else if own.is_empty() == hold.is_none() {
         let expected = if hold.is_some() { "no lines of its own while it is only held" } else { "at least one line" };
         findings.add(Rule::Line, &subject, expected, own.len());
     }
@@ -125,8 +129,9 @@ pub(crate) fn amend(book: &mut Book, id: u64, to: &[Line], digest: &str, finding
     let claim = open(book, id, Rule::LifeCycle, findings)?;
     at_stage(&claim, &[Stage::Held, Stage::Reserved, Stage::Billable], Rule::LifeCycle, findings);
     let to = lines::read(book, &name(id), to, findings);
-    if to.is_empty() {
-        findings.add(Rule::Line, name(id), "at least one line", "none");
+    if to.is_empty() != claim.is_permission() {
+        let expected = if to.is_empty() { "at least one line" } else { "no lines, since it is a permission" };
+        findings.add(Rule::Line, name(id), expected, to.len());
     }
     book.turn(id, |claim| {
         claim.lines = to;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::CloudHost;
+use jiyun_crds::v1alpha1::{CloudHost, NetworkFlow};
 use jiyun_ledger::Ledger;
 use kube::Client;
 use tokio::sync::watch;
@@ -26,14 +26,18 @@ pub struct Context {
     pub orders: Orders,
     /// Hosts reported on a moment ago.
     pub unseen_hosts: Unseen<CloudHost>,
+    /// Flows reported on a moment ago.
+    pub unseen_flows: Unseen<NetworkFlow>,
     /// Figures.
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.
     pub catalogue_listed: Gate,
-    /// Open once orders, approvals, policies and hosts were listed.
+    /// Open once orders, approvals, policies, hosts and flows were listed.
     pub orders_listed: Gate,
     /// Open once the engines' machines and disks were listed.
     pub engines_listed: Gate,
+    /// Open once the walls opened for flows were listed.
+    pub policies_listed: Gate,
 }
 
 impl Context {

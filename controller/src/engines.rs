@@ -3,6 +3,7 @@
 pub mod applied;
 pub mod cdi;
 pub mod kubevirt;
+pub mod network;
 pub mod node;
 pub mod order;
 pub mod view;

@@ -7,7 +7,6 @@ pub mod approved;
 pub mod change;
 pub mod digest;
 mod ending;
-mod filing;
 pub mod found;
 pub mod handed;
 mod parking;
@@ -18,17 +17,16 @@ pub mod request;
 mod run;
 pub mod valid;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use jiyun_crds::{
     names,
-    v1alpha1::{CloudHost, CloudHostStatus, InformationSystem, Order, OrderAction, Power as WishedPower, Reason},
+    v1alpha1::{CloudHost, CloudHostStatus, InformationSystem, OrderAction, Power as WishedPower, Reason},
 };
 use jiyun_ledger::{
     Claim, ClaimId, ClaimStage, Command, Decision, LedgerError, Meter, Refusal, RefusalCode, RequestError, State,
 };
-use jiyun_messages::Parameters;
 use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
 use tracing::{info, warn};
 
@@ -36,7 +34,7 @@ use self::{
     approved::Approved,
     plan::{Desired, Observed, Step, Why},
     rejection::Rejection,
-    report::{Engines, Ordered, Parked, Standing},
+    report::{Engines, Parked, Standing},
     valid::Valid,
 };
 use crate::{
@@ -52,7 +50,8 @@ use crate::{
     error::ReconcileError,
     order::{
         self,
-        phase::Phase,
+        answer::Ordered,
+        filing,
         route::{self, Route},
     },
     site::SiteEngines,
@@ -89,7 +88,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     {
         // Most are through in a moment: nobody reads what is said meanwhile.
         let now = Timestamp::now();
-        let silent = report::is_young(host, now) && host.status.is_none();
+        let silent = report::is_young(&host.metadata, now) && host.status.is_none();
         let patience = Duration::from_secs(report::PATIENCE_SECONDS.unsigned_abs());
         return if silent {
             Ok(Action::requeue(patience))
@@ -139,24 +138,15 @@ fn ordered_by(claim: &Claim) -> Option<String> {
 /// Has the orders looked at that wait for this host: the one that decides it, the one it was about before, and the one
 /// it names.
 fn wake_order(host: &CloudHost, order: Option<&str>, context: &Context) {
-    let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
     let told = host.status.as_ref().and_then(|status| status.order_ref.as_ref()).map(|order| order.name.as_str());
-    let marked = host.annotations().get(names::ANNOTATION_ORDER).map(String::as_str);
-    let orders: BTreeSet<&str> = [order, told, marked].into_iter().flatten().collect();
-    let open = |name: &&str| {
-        let order = lookup(&context.orders.store, Some(namespace), name);
-        order.is_some_and(|order| !matches!(order::phase::of(&order), Phase::Fulfilled | Phase::Over(_)))
-    };
-    for name in orders.into_iter().filter(open) {
-        context.orders.wakes.order(namespace, name);
-    }
+    order::wake_orders(&host.metadata, [order, told], context);
 }
 
 /// Whether what a new host names may only not have been shown to us yet: often it was made a moment before it, and each
 /// kind has a watch of its own.
 fn may_come(host: &CloudHost, rejection: Option<&Rejection>, now: Timestamp) -> bool {
     let missing = rejection.is_some_and(|rejection| rejection.reason == Reason::UnknownReference);
-    missing && host.status.is_none() && report::is_young(host, now)
+    missing && host.status.is_none() && report::is_young(&host.metadata, now)
 }
 
 /// The open claim of this very object (by UID: a namesake made later is another one).
@@ -225,7 +215,8 @@ async fn ask(
         return Ok(refusal);
     }
     let mut valid = valid;
-    let route = route::of(host, &valid, OrderAction::Create, system, context);
+    let action = OrderAction::Create;
+    let route = route::of(host, &valid.digest, action, valid.asked(action, system), context);
     if !matches!(route, Route::Automatic(_)) {
         // Whoever waits for people does not stand in line: those behind would wait for them too.
         leave_line(host, context).await?;
@@ -237,13 +228,13 @@ async fn ask(
             passed.only_within_guaranteed
         }
         Route::Order(order, phase) => {
-            return Ok(decided_by(&order, phase).map_or(Standing::Undecided(Reason::Undecided), Standing::Ordered));
+            return Ok(Ordered::by(&order, phase).map_or(Standing::Undecided(Reason::Undecided), Standing::Ordered));
         }
         Route::Awaited(order) => {
-            return Ok(Standing::Ordered(Ordered { order, reason: Reason::AwaitingOrder, refusal: None }));
+            return Ok(Standing::Ordered(Ordered::awaited(order)));
         }
         Route::File(name) => {
-            return Ok(Standing::Ordered(filing::file(host, name, OrderAction::Create, context).await?));
+            return Ok(Standing::Ordered(filing::file(host, name, action, context).await?));
         }
     };
     let asked = request::claim_request(host, &valid)?;
@@ -285,21 +276,6 @@ async fn ask(
                 | RefusalCode::NoMatchingPool
                 | RefusalCode::AccountClosed => Standing::Refused(refusal),
             })
-        }
-    }
-}
-
-/// What an order that is about this very wish means for it; nothing where it was approved: its claim is about to be
-/// granted, and the order's controller calls again.
-fn decided_by(order: &Order, phase: Phase) -> Option<Ordered> {
-    let name = order.name_any();
-    match phase {
-        Phase::New | Phase::Open => Some(Ordered { order: name, reason: Reason::AwaitingApproval, refusal: None }),
-        Phase::Approved | Phase::Fulfilled => None,
-        Phase::Over(reason) => {
-            let refusal = order.status.as_ref().and_then(|status| status.refusal.clone());
-            let refusal = refusal.or_else(|| Some(report::in_parts(reason.as_str().to_owned(), &Parameters::new())));
-            Some(Ordered { order: name, reason, refusal })
         }
     }
 }

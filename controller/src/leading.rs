@@ -4,9 +4,10 @@ use std::{future::ready, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
 use jiyun_approvals::Calendar;
+use jiyun_crds::names::LABEL_CLAIM;
 use jiyun_crds::v1alpha1::{
     Approval, ApprovalPolicy, CloudHost, ComputePool, Department, Handover, HostClass, HostImage, InformationSystem,
-    NetworkZone, Order, PriceList, Site, StoragePool,
+    NetworkFlow, NetworkZone, Order, PriceList, Site, StoragePool,
 };
 use jiyun_ledger::{Ledger, Lineage, OpenReport};
 use kube::{Api, Client, runtime::watcher};
@@ -23,10 +24,11 @@ use crate::{
     engines::{
         cdi::DiskView,
         kubevirt::{InstanceView, MachineView},
+        network::PolicyView,
         node::NodeView,
     },
     error::ReconcileError,
-    host, lineage,
+    flow, host, lineage,
     metrics::Metrics,
     order::{self, Orders, Wakes},
     orphans, settled,
@@ -84,6 +86,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let approvals = watched_everywhere::<Approval>(&client, &metrics);
     let orders = watched_everywhere::<Order>(&client, &metrics);
     let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
+    let flows = watched_everywhere::<NetworkFlow>(&client, &metrics);
     let engines_only = || {
         watcher::Config::default().labels(&format!(
             "{}={}",
@@ -94,6 +97,11 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let machines = watched::<MachineView>(Api::all(client.clone()), engines_only(), &metrics);
     let instances = watched::<InstanceView>(Api::all(client.clone()), engines_only(), &metrics);
     let disks = watched::<DiskView>(Api::all(client.clone()), engines_only(), &metrics);
+
+    // Those opened for flows carry a claim; the walls themselves are looked after by their department.
+    let claimed = format!("{}={},{}", jiyun_crds::names::LABEL_MANAGED_BY, jiyun_crds::names::MANAGED_BY, LABEL_CLAIM);
+    let openings =
+        watched::<PolicyView>(Api::all(client.clone()), watcher::Config::default().labels(&claimed), &metrics);
 
     // Pools may read their capacity there; nobody else looks at them.
     let nodes = watched_everywhere::<NodeView>(&client, &metrics);
@@ -121,20 +129,24 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     ]);
     let engines_listed = Gate::new([machines.listed.clone(), instances.listed.clone(), disks.listed.clone()]);
     let orders_listed =
-        [&policies.listed, &approvals.listed, &orders.listed, &hosts.listed].map(watch::Receiver::clone);
+        [&policies.listed, &approvals.listed, &orders.listed, &hosts.listed, &flows.listed].map(watch::Receiver::clone);
     let orders_listed = Gate::new(orders_listed);
     let engines = SiteEngines {
         client: client.clone(),
         machines: machines.store,
         instances: instances.store,
         disks: disks.store,
+        policies: openings.store,
         nodes: nodes.store,
         nodes_listed: nodes.listed,
         unseen_machines: Unseen::default(),
         unseen_disks: Unseen::default(),
+        unseen_policies: Unseen::default(),
     };
     let machines = engines.unseen_machines.watching(machines.stream);
     let disks = engines.unseen_disks.watching(disks.stream);
+    let policies_listed = Gate::new([openings.listed]);
+    let openings = engines.unseen_policies.watching(openings.stream);
     let context = Context {
         client: client.clone(),
         writer: writer.clone(),
@@ -146,15 +158,18 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
             approvals: approvals.store,
             policies: policies.store.clone(),
             hosts: hosts.store.clone(),
+            flows: flows.store.clone(),
             unseen: Unseen::default(),
             calendar,
             wakes: Wakes::default(),
         },
         unseen_hosts: Unseen::default(),
+        unseen_flows: Unseen::default(),
         metrics: metrics.clone(),
         catalogue_listed: catalogue_listed.clone(),
         orders_listed,
         engines_listed,
+        policies_listed,
     };
 
     // Zones and sites are named by others: when one changes, those are looked at again.
@@ -201,7 +216,14 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         let plan = orphans::Looks { every: Duration::from_secs(args.look_every), acknowledged };
         tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), plan, context.clone(), stop.clone()));
         let triggers = host::Triggers { machines, instances: instances.stream, disks };
-        let (told_hosts, told_orders) = context.orders.wakes.heard();
+        let (told_hosts, told_flows, told_orders) = context.orders.wakes.heard();
+        tasks.spawn(flow::sweep(
+            flows.store.clone(),
+            Duration::from_secs(args.look_every),
+            context.clone(),
+            stop.clone(),
+        ));
+        tasks.spawn(flow::run(flows, openings, told_flows, context.clone(), stop.clone()));
         tasks.spawn(order::run(orders, approvals.stream, told_orders, context.clone(), stop.clone()));
         tasks.spawn(host::run(hosts, triggers, told_hosts, args.concurrency, context, stop.clone()));
     }

@@ -13,6 +13,7 @@ mod context;
 mod driver;
 mod engines;
 mod error;
+mod flow;
 mod health;
 mod host;
 mod leading;

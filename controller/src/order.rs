@@ -4,22 +4,29 @@
 //! verdict itself is `jiyun_approvals`. The ledger's hold is what keeps the promise made to approvers: what they agree to
 //! is there.
 
+pub mod answer;
 mod book;
 mod delegation;
+pub mod filing;
 pub mod found;
+pub mod mark;
 pub mod phase;
 mod report;
 pub mod route;
 mod run;
+pub mod subject;
 mod valid;
 
 use std::{collections::BTreeSet, time::Duration};
 
 use jiff::{Timestamp, ToSpan};
 use jiyun_approvals::{Case, Outcome, Turn, Weighed, weigh};
-use jiyun_crds::v1alpha1::{Order, OrderState};
+use jiyun_crds::{
+    names::ANNOTATION_ORDER,
+    v1alpha1::{Order, OrderState},
+};
 use jiyun_messages::parameters;
-use kube::{Api, ResourceExt, runtime::controller::Action};
+use kube::{Api, ResourceExt, core::ObjectMeta, runtime::controller::Action};
 use tracing::info;
 
 use self::{
@@ -29,7 +36,7 @@ use self::{
     report::{Conclusion, Standing},
     valid::{Accepted, Unfit},
 };
-use crate::{context::Context, error::ReconcileError, host::rejection::Rejection};
+use crate::{catalogue::lookup, context::Context, error::ReconcileError, host::rejection::Rejection};
 
 pub use run::{Orders, Wakes, run};
 
@@ -223,14 +230,29 @@ async fn report(
     let written = context.writer.apply_status_at(&api, order, &serde_json::to_value(&status)?).await?;
     context.orders.unseen.wrote(Order::clone(&written));
     context.writer.trail().decided(order, &written);
-    // Only then: hosts and orders that called each other without a word would never stop.
-    wake_hosts(&written, context);
+    // Only then: objects and orders that called each other without a word would never stop.
+    wake_items(&written, context);
     Ok(written)
 }
 
-fn wake_hosts(order: &Order, context: &Context) {
+fn wake_items(order: &Order, context: &Context) {
     let namespace = order.namespace().unwrap_or_default();
     for item in &order.spec.items {
-        context.orders.wakes.host(&namespace, &item.name);
+        context.orders.wakes.item(item.kind, &namespace, &item.name);
+    }
+}
+
+/// Has the open orders looked at that wait for an object: the one that decides it, the one it was about before (`told`),
+/// and the one it names.
+pub fn wake_orders(object: &ObjectMeta, told: [Option<&str>; 2], context: &Context) {
+    let namespace = object.namespace.as_deref().unwrap_or_default();
+    let marked = object.annotations.as_ref().and_then(|all| all.get(ANNOTATION_ORDER)).map(String::as_str);
+    let orders: BTreeSet<&str> = told.into_iter().chain([marked]).flatten().collect();
+    let open = |name: &&str| {
+        let order = lookup(&context.orders.store, Some(namespace), name);
+        order.is_some_and(|order| !matches!(phase::of(&order), Phase::Fulfilled | Phase::Over(_)))
+    };
+    for name in orders.into_iter().filter(open) {
+        context.orders.wakes.order(namespace, name);
     }
 }

@@ -5,9 +5,9 @@ use std::{
     time::Duration,
 };
 
-use jiyun_crds::v1alpha1::Site;
+use jiyun_crds::{names::LABEL_CLAIM, v1alpha1::Site};
 use kube::{
-    Client,
+    Client, ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
 
@@ -18,6 +18,7 @@ use crate::{
     engines::{
         cdi::{DataVolume, DiskView},
         kubevirt::{InstanceView, MachineView, VirtualMachine, VirtualMachineInstance},
+        network::{NetworkPolicy, PolicyView},
         node::{self, Hardware, NodeView},
         view::View,
     },
@@ -39,6 +40,8 @@ pub struct SiteEngines {
     pub instances: Store<Guarded<View<VirtualMachineInstance>>>,
     /// Its disks.
     pub disks: Store<Guarded<View<DataVolume>>>,
+    /// Walls opened for flows.
+    pub policies: Store<Guarded<View<NetworkPolicy>>>,
     /// The nodes they run on.
     pub nodes: Store<Guarded<NodeView>>,
     /// Whether those were listed.
@@ -47,6 +50,8 @@ pub struct SiteEngines {
     pub unseen_machines: Unseen<MachineView>,
     /// Disks applied a moment ago.
     pub unseen_disks: Unseen<DiskView>,
+    /// Policies applied a moment ago.
+    pub unseen_policies: Unseen<PolicyView>,
 }
 
 impl SiteEngines {
@@ -58,6 +63,27 @@ impl SiteEngines {
     /// The disk of this name.
     pub fn disk(&self, namespace: &str, name: &str) -> Option<DiskView> {
         self.unseen_disks.or_written(namespace, name, named(&self.disks, namespace, name))
+    }
+
+    /// The policies made for the claim of this label, as they were last seen or written.
+    pub fn policies_of(&self, claim: &str) -> Vec<PolicyView> {
+        let is_theirs = |policy: &PolicyView| policy.labels().get(LABEL_CLAIM).is_some_and(|label| label == claim);
+        let mut found: Vec<PolicyView> = self.policies().into_iter().filter(is_theirs).collect();
+        for policy in self.unseen_policies.all().into_iter().filter(is_theirs) {
+            let same = |other: &&mut PolicyView| {
+                (other.name_any(), other.namespace()) == (policy.name_any(), policy.namespace())
+            };
+            match found.iter_mut().find(same) {
+                Some(older) => *older = self.unseen_policies.freshest(older).into_owned(),
+                None => found.push(policy),
+            }
+        }
+        found
+    }
+
+    /// All policies made for flows.
+    pub fn policies(&self) -> Vec<PolicyView> {
+        readable(&self.policies)
     }
 
     /// What the nodes with these labels have; `None` where they cannot be listed.

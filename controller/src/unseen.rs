@@ -65,6 +65,13 @@ impl<K: Watched> Unseen<K> {
         self.later_than(&(Some(namespace.to_owned()), name.to_owned()), cached.as_ref()).or(cached)
     }
 
+    /// Everything we wrote that no watch has shown yet.
+    pub fn all(&self) -> Vec<K> {
+        let mut writes = self.lock();
+        writes.pending.retain(|_, (since, _)| since.elapsed() <= FORGOTTEN_AFTER);
+        writes.pending.values().map(|(_, object)| object.clone()).collect()
+    }
+
     /// Passes on a watch and forgets what it has caught up with.
     pub fn watching<S>(&self, stream: S) -> impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + use<S, K>
     where

@@ -101,6 +101,7 @@ pub fn watched<K: Watched>(
 /// The annotations of a kind that are read.
 fn marks_of(kind: &str) -> &'static [&'static str] {
     match kind {
+        "NetworkFlow" => &[ANNOTATION_ORDER, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT],
         "CloudHost" => &[ANNOTATION_HANDOVER, ANNOTATION_ORDER, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT],
         // Whoever decides is judged by the groups they were in.
         "Approval" => &[ANNOTATION_REQUESTED_BY, ANNOTATION_REQUESTED_BY_GROUPS],

@@ -9,6 +9,8 @@ pub const CATEGORY: &str = "jiyun";
 pub const LABEL_DEPARTMENT: &str = "jiyun.io/department";
 /// Label: the cloud host an engine object was made for (value: name of the `CloudHost`).
 pub const LABEL_CLOUDHOST: &str = "jiyun.io/cloudhost";
+/// Label: the network flow a wall was opened for (value: name of the `NetworkFlow`).
+pub const LABEL_FLOW: &str = "jiyun.io/networkflow";
 /// Label: the claim an engine object was made for, with the beginning of its ledger's lineage (`claim-7.1a2b3c4d`). The
 /// object behind a claim can be made anew, by a restore, and have another UID; the claim stays.
 pub const LABEL_CLAIM: &str = "jiyun.io/claim";

@@ -277,3 +277,47 @@ pub fn delegated_by_approvers() -> Rule {
     )
     .message("代理的用户组须为本单位的审批人员 (the group of a delegation must be one of access.approvers)")
 }
+
+/// A list of names of other objects, which may be empty.
+pub fn names(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new(format!("self.all(n, n.size() <= 63 && n.matches('{SUBDOMAIN}'))")).message(&*format!(
+        "{what_zh}须为小写字母、数字、连字符和点组成的名称 \
+         ({what_en} must be names of lower-case letters, digits, hyphens and dots)"
+    ))
+}
+
+/// The other end of a flow is said in one way.
+pub fn one_peer() -> Rule {
+    Rule::new("[has(self.system), has(self.foreign), has(self.ipBlock)].filter(given, given).size() == 1").message(
+        "对端须且只能填写 system、foreign 或 ipBlock 之一 (peer must hold exactly one of system, foreign and ipBlock)",
+    )
+}
+
+/// A network in CIDR notation, the address its first one: `10.1.2.3/8` says less than it seems to.
+pub fn network(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new("isCIDR(self) && cidr(self) == cidr(self).masked()").message(&*format!(
+        "{what_zh}须为 CIDR 写法的网络地址，例如 10.20.0.0/16 ({what_en} must be a network such as 10.20.0.0/16)"
+    ))
+}
+
+/// A list of networks, which may be empty.
+pub fn networks(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new("self.all(n, isCIDR(n) && cidr(n) == cidr(n).masked())").message(&*format!(
+        "{what_zh}须为 CIDR 写法的网络地址，例如 10.20.0.0/16 ({what_en} must be networks such as 10.20.0.0/16)"
+    ))
+}
+
+/// Only what is within a network can be left out of it.
+pub fn excepted_within() -> Rule {
+    Rule::new(
+        "!has(self.except) || !isCIDR(self.cidr) || self.except.all(n, !isCIDR(n) \
+         || (n != self.cidr && cidr(self.cidr).containsCIDR(n)))",
+    )
+    .message("排除的地址段须在地址段之内 (except must lie within cidr, and leave some of it)")
+}
+
+/// A row of ports begins before it ends.
+pub fn ports_in_order() -> Rule {
+    Rule::new("!has(self.endPort) || self.endPort >= self.port")
+        .message("截止端口不能小于起始端口 (endPort must not be less than port)")
+}

@@ -17,6 +17,7 @@ mod information_system;
 mod maintenance;
 mod meter;
 pub mod misfit;
+mod network_flow;
 mod network_zone;
 mod order;
 mod price_list;
@@ -54,6 +55,10 @@ pub use host_image::{HostImage, HostImageSpec, HttpSource, ImageSource, Registry
 pub use information_system::{InformationSystem, InformationSystemSpec, SystemOwner};
 pub use maintenance::Maintenance;
 pub use meter::{Meter, PriceUnit};
+pub use network_flow::{
+    FlowDirection, FlowPeer, FlowPort, FlowProtocol, FlowReach, ForeignPeer, IpBlock, NetworkFlow, NetworkFlowSpec,
+    NetworkFlowStatus, SystemPeer,
+};
 pub use network_zone::{NetworkZone, NetworkZoneSpec, ZoneKind};
 pub use order::{
     AcceptedItem, CountedDecision, IgnoredApproval, Order, OrderAction, OrderItem, OrderSpec, OrderState, OrderStatus,
@@ -87,6 +92,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         HostClass::crd(),
         HostImage::crd(),
         InformationSystem::crd(),
+        NetworkFlow::crd(),
         NetworkZone::crd(),
         Order::crd(),
         PriceList::crd(),

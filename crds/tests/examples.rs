@@ -67,6 +67,7 @@ mod city {
                 "HostClass" => round_trip::<HostClass>(&document),
                 "HostImage" => round_trip::<HostImage>(&document),
                 "InformationSystem" => round_trip::<InformationSystem>(&document),
+                "NetworkFlow" => round_trip::<NetworkFlow>(&document),
                 "NetworkZone" => round_trip::<NetworkZone>(&document),
                 "PriceList" => round_trip::<PriceList>(&document),
                 "Site" => round_trip::<Site>(&document),

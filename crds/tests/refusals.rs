@@ -54,6 +54,7 @@ mod table {
                 "HostClass" => read::<HostClass>(object),
                 "HostImage" => read::<HostImage>(object),
                 "InformationSystem" => read::<InformationSystem>(object),
+                "NetworkFlow" => read::<NetworkFlow>(object),
                 "NetworkZone" => read::<NetworkZone>(object),
                 "Order" => read::<Order>(object),
                 "PriceList" => read::<PriceList>(object),

@@ -31,6 +31,9 @@ mod line;
 #[path = "book/lives.rs"]
 mod lives;
 #[cfg(test)]
+#[path = "book/permissions.rs"]
+mod permissions;
+#[cfg(test)]
 #[path = "book/places.rs"]
 mod places;
 #[cfg(test)]

@@ -74,6 +74,8 @@ fn chinese_kind(kind: &str) -> &str {
         "HostClass" => "云主机规格",
         "HostImage" => "镜像",
         "InformationSystem" => "信息系统",
+        "NetworkFlow" => "网络互访",
+        "NetworkPolicy" => "网络策略",
         "NetworkZone" => "网络区域",
         "Order" => "申请单",
         "PriceList" => "价目",

@@ -22,7 +22,7 @@ pub const PLATFORM_FILES: [&str; 10] = [
 ];
 
 /// Files whose objects live in departments' namespaces.
-pub const DEPARTMENT_FILES: [&str; 2] = ["70-systems.yaml", "80-hosts.yaml"];
+pub const DEPARTMENT_FILES: [&str; 3] = ["70-systems.yaml", "80-hosts.yaml", "90-flows.yaml"];
 
 /// Files a small world needs: no townships, and departments of its own.
 pub const CATALOGUE_FILES: [&str; 7] = [

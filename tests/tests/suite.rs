@@ -14,6 +14,7 @@ mod suite {
     mod docs;
     mod fault_points;
     mod faults;
+    mod flows;
     mod given_cluster;
     mod handover;
     mod hostile;

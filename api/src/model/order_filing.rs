@@ -131,6 +131,12 @@ impl OrderFiling {
                     "已填写 host，请去掉 name (leave it out: the host has a name)",
                 );
             }
+            if item.kind != OrderedKind::CloudHost {
+                wrong(
+                    &format!("{}.kind", place(index)),
+                    "已填写 host，须为 `CloudHost` (must be CloudHost where host is given)",
+                );
+            }
             if item.action != OrderAction::Create {
                 wrong(
                     &format!("{}.action", place(index)),

@@ -22,7 +22,7 @@ pub struct OrderItem {
     pub summary: Option<ItemSummary>,
 }
 
-/// What a host asked for.
+/// What an item asked for.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ItemSummary {
@@ -38,8 +38,32 @@ pub struct ItemSummary {
     #[schema(example = "standard")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// How much, meter by meter.
+    /// What a network flow lets through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowSummary>,
+    /// How much, meter by meter; nothing for a network flow.
     pub amounts: Vec<Amount>,
+}
+
+/// What a network flow lets through, in words.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowSummary {
+    /// How far it reaches.
+    #[schema(example = "CrossZone")]
+    pub reach: String,
+    /// Which end opens connections: `Egress`, `Ingress`.
+    #[schema(example = "Egress")]
+    pub direction: String,
+    /// Hosts at this end; `*`: all of the system.
+    #[schema(example = "budget-web")]
+    pub hosts: String,
+    /// The other end: a system and its hosts, a department and its system, or addresses.
+    #[schema(example = "portal: *")]
+    pub peer: String,
+    /// Ports.
+    #[schema(example = "TCP 443")]
+    pub ports: String,
 }
 
 /// How much of a meter.
@@ -86,7 +110,18 @@ impl ItemSummary {
             class: find("class"),
             image: find("image"),
             tier: find("tier"),
+            flow: flow(&find),
             amounts: meters.into_iter().filter_map(amount).collect(),
         }
     }
+}
+
+fn flow(find: &impl Fn(&str) -> Option<String>) -> Option<FlowSummary> {
+    Some(FlowSummary {
+        reach: find("reach")?,
+        direction: find("direction")?,
+        hosts: find("hosts")?,
+        peer: find("peer")?,
+        ports: find("ports")?,
+    })
 }

@@ -10,6 +10,8 @@ pub enum OrderedKind {
     /// A cloud host (云主机).
     #[default]
     CloudHost,
+    /// A network flow (网络互访).
+    NetworkFlow,
 }
 
 /// What is to happen to an item.
@@ -76,6 +78,7 @@ impl From<crds::OrderedKind> for OrderedKind {
     fn from(kind: crds::OrderedKind) -> Self {
         match kind {
             crds::OrderedKind::CloudHost => Self::CloudHost,
+            crds::OrderedKind::NetworkFlow => Self::NetworkFlow,
         }
     }
 }
@@ -84,6 +87,7 @@ impl From<OrderedKind> for crds::OrderedKind {
     fn from(kind: OrderedKind) -> Self {
         match kind {
             OrderedKind::CloudHost => Self::CloudHost,
+            OrderedKind::NetworkFlow => Self::NetworkFlow,
         }
     }
 }

@@ -14,10 +14,12 @@ const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 const SYSTEM: &str = "/v1/departments/finance/systems/web-1";
 
+const FLOW: &str = "/v1/departments/finance/flows/web-1";
+
 const ORDER: &str = "/v1/departments/finance/orders/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 21] = [
+const ROUTES: [(Method, &str); 26] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
@@ -28,6 +30,11 @@ const ROUTES: [(Method, &str); 21] = [
     (Method::GET, SYSTEM),
     (Method::PATCH, SYSTEM),
     (Method::DELETE, SYSTEM),
+    (Method::POST, "/v1/departments/finance/flows"),
+    (Method::GET, "/v1/departments/finance/flows"),
+    (Method::GET, FLOW),
+    (Method::PATCH, FLOW),
+    (Method::DELETE, FLOW),
     (Method::POST, "/v1/departments/finance/orders"),
     (Method::GET, "/v1/departments/finance/orders"),
     (Method::GET, ORDER),
@@ -223,6 +230,8 @@ async fn every_parameter_and_every_body_of_the_document_has_an_example() {
                     "ApprovalDraft" => serde_json::from_str::<crate::model::ApprovalDraft>(&example).map(drop),
                     "SystemOrder" => serde_json::from_str::<crate::model::SystemOrder>(&example).map(drop),
                     "SystemPatch" => serde_json::from_str::<crate::model::SystemPatch>(&example).map(drop),
+                    "FlowOrder" => serde_json::from_str::<crate::model::FlowOrder>(&example).map(drop),
+                    "FlowPatch" => serde_json::from_str::<crate::model::FlowPatch>(&example).map(drop),
                     other => panic!("{other} is not known to this test"),
                 };
                 read.unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -94,9 +94,17 @@ fn request(dice: &mut Dice) -> ClaimRequest {
     wish
 }
 
+/// A wish that something be allowed, and for no amount of anything.
+fn permission(dice: &mut Dice) -> ClaimRequest {
+    let mut wish = host(dice.one(&ACCOUNTS), &format!("flow-{}", dice.below(6)), 1 + dice.below(4), 0);
+    wish.subject.kind = "NetworkFlow".to_owned();
+    wish.placements.clear();
+    wish
+}
+
 /// One step; what may not be recorded is refused, which is a part of a history too.
 pub fn step(book: &mut Book, dice: &mut Dice) {
-    match dice.below(40) {
+    match dice.below(42) {
         0..=3 => book.now += SignedDuration::from_secs(i64::try_from(dice.below(90_000)).unwrap()),
         4..=15 => drop(book.ask(&request(dice))),
         16..=19 => drop(book.record(&Command::Billable(some_claim(book, dice)))),
@@ -133,6 +141,14 @@ pub fn step(book: &mut Book, dice: &mut Dice) {
                 book.now + SignedDuration::from_hours(24) - SignedDuration::from_hours(dice.below(60).cast_signed());
             drop(book.record(&Command::SetPrices(prices(&format!("at {from}"), &from.to_string(), 40))));
         }
+        39 | 40 => {
+            let mut wish = permission(dice);
+            if dice.below(2) == 0 {
+                let seconds = 1 + i64::try_from(dice.below(50_000)).unwrap();
+                wish.hold_until = Some(book.now + SignedDuration::from_secs(seconds));
+            }
+            book.ask(&wish);
+        }
         _ if book.state.quarantine().is_some() && dice.below(2) == 0 => adopt(book, dice),
         _ => {
             let command = match dice.below(6) {
@@ -147,7 +163,11 @@ pub fn step(book: &mut Book, dice: &mut Dice) {
 /// Books again what another claim has, for an object the book does not know.
 fn adopt(book: &mut Book, dice: &mut Dice) {
     let id = some_claim(book, dice);
-    let Some(claim) = book.state.claim(id).filter(|claim| !claim.lines.is_empty()) else { return };
+    let Some(claim) =
+        book.state.claim(id).filter(|claim| !claim.lines.is_empty() || claim.subject.kind == "NetworkFlow")
+    else {
+        return;
+    };
     let uid = format!("lost-{}", dice.below(1000));
     let subject = Subject { uid: uid.clone(), name: format!("host-{uid}"), ..claim.subject.clone() };
     let lost = Claim {

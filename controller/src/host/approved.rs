@@ -2,12 +2,13 @@
 //!
 //! Later edits of a class or an image do not reach machines that exist: they are built from this.
 
-use jiyun_ledger::{Claim, Hold};
+use jiyun_crds::v1alpha1::RefusalParameter;
+use jiyun_ledger::Claim;
 use jiyun_messages::parameters;
 use serde::{Deserialize, Serialize};
 
 use super::rejection::Rejection;
-use crate::engines::order::ImageSource;
+use crate::{engines::order::ImageSource, order::mark::OrderMark};
 
 /// A cloud host in resolved terms: quantities instead of names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,16 +43,6 @@ pub struct Approved {
     pub policies: Vec<String>,
 }
 
-/// The order a claim goes back to: its name, and its UID, since names come again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OrderMark {
-    /// Name, in the namespace the host had then.
-    pub name: String,
-    /// UID.
-    pub uid: String,
-}
-
 impl Approved {
     /// What a claim was granted for.
     ///
@@ -61,12 +52,19 @@ impl Approved {
         Self::deserialize(&*claim.approved_spec)
     }
 
-    /// What a hold was placed for.
-    ///
-    /// # Errors
-    /// When the book's text is none of ours.
-    pub fn of_hold(hold: &Hold) -> Result<Self, serde_json::Error> {
-        Self::deserialize(&*hold.approved_spec)
+    /// What was approved, for people.
+    pub fn summary(&self) -> Vec<RefusalParameter> {
+        let size = |mebibytes: u64| format!("{mebibytes} MiB");
+        [
+            ("class", self.class.clone()),
+            ("image", self.image.clone()),
+            ("vcpu", self.vcpu.to_string()),
+            ("memory", size(self.memory_mebibytes)),
+            ("tier", self.disk_tier.clone()),
+            ("blockStorage", size(self.disk_mebibytes)),
+        ]
+        .map(|(name, value)| RefusalParameter { name: name.to_owned(), value })
+        .into()
     }
 
     /// Says which metered field of a granted host was asked to change, if any: not possible yet.

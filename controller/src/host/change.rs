@@ -7,23 +7,25 @@ use std::sync::Arc;
 
 use jiyun_crds::v1alpha1::{CloudHost, InformationSystem, OrderAction};
 use jiyun_ledger::{Claim, Decision};
-use jiyun_messages::parameters;
 use kube::ResourceExt;
 use tracing::info;
 
 use super::{
     approved::Approved,
-    decided_by, digest, filing,
+    digest,
     parking::{given_back, protection_level},
     rejection::Rejection,
-    report::Ordered,
     request,
     valid::Valid,
 };
 use crate::{
     context::Context,
     error::ReconcileError,
-    order::route::{self, Route},
+    order::{
+        answer::Ordered,
+        filing,
+        route::{self, Route},
+    },
 };
 
 /// The claim after what may change did, and what stands in the way of the rest.
@@ -50,13 +52,16 @@ pub async fn settle(
     }
     // What protects more is asked of nobody.
     let policies = if valid.approved.deletable {
-        match route::of(host, &valid, OrderAction::Change, system, context) {
+        let action = OrderAction::Change;
+        match route::of(host, &valid.digest, action, valid.asked(action, system), context) {
             Route::Automatic(passed) => passed.policies,
-            Route::Order(order, phase) => return Ok((claim, decided_by(&order, phase).map(waits))),
-            Route::Awaited(order) => return Ok((claim, Some(awaited(&order)))),
+            Route::Order(order, phase) => {
+                return Ok((claim, Ordered::by(&order, phase).map(|ordered| ordered.objection())));
+            }
+            Route::Awaited(order) => return Ok((claim, Some(Ordered::awaited(order).objection()))),
             Route::File(name) => {
-                let ordered = filing::file(host, name, OrderAction::Change, context).await?;
-                return Ok((claim, Some(waits(ordered))));
+                let ordered = filing::file(host, name, action, context).await?;
+                return Ok((claim, Some(ordered.objection())));
             }
         }
     } else {
@@ -80,18 +85,4 @@ pub async fn apply(claim: &Arc<Claim>, valid: &Valid, context: &Context) -> Resu
         // It asks for nothing more; a refusal says that the book is being checked.
         Decision::Refused(_) => Arc::clone(claim),
     })
-}
-
-/// What an order that is not approved means for a host that runs.
-fn waits(Ordered { order, reason, refusal }: Ordered) -> Rejection {
-    let told = refusal.map(|refusal| (refusal.code, refusal.parameters));
-    let (_, about) = told.unwrap_or_default();
-    let mut parameters: jiyun_messages::Parameters = about.into_iter().map(|each| (each.name, each.value)).collect();
-    parameters.insert("order".to_owned(), order);
-    Rejection { reason, code: reason.as_str(), parameters }
-}
-
-fn awaited(order: &str) -> Rejection {
-    let reason = jiyun_crds::v1alpha1::Reason::AwaitingOrder;
-    Rejection { reason, code: reason.as_str(), parameters: parameters([("order", order)]) }
 }

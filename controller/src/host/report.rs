@@ -10,10 +10,13 @@ use jiyun_crds::v1alpha1::{
 use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
 use jiyun_messages::{Parameters, parameters};
 
+use kube::core::ObjectMeta;
+
 use super::rejection::Rejection;
 use crate::{
     conditions::{finding, merged, plain},
     engines::{cdi::DiskState, kubevirt::MachineState, order::Power},
+    order::answer::Ordered,
 };
 
 /// How a host stands with the ledger.
@@ -52,17 +55,6 @@ pub enum Standing {
         /// What the status names.
         claim: String,
     },
-}
-
-/// What an order means for a host.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ordered {
-    /// The order's name.
-    pub order: String,
-    /// How it stands, as the reason of condition `Admitted`.
-    pub reason: Reason,
-    /// Why the order is not granted, where it is over.
-    pub refusal: Option<HostRefusal>,
 }
 
 /// What a stopped host has given back.
@@ -180,15 +172,15 @@ pub fn worth_writing(host: &CloudHost, after: &CloudHostStatus, now: Timestamp) 
     let is_true = |kind| jiyun_crds::v1alpha1::condition::is_true(&after.conditions, kind);
     let on_its_way = is_true(ConditionType::Admitted) && !is_true(ConditionType::Ready);
     let first_report = host.status.is_none() && host.metadata.deletion_timestamp.is_none();
-    !(on_its_way && first_report && is_young(host, now))
+    !(on_its_way && first_report && is_young(&host.metadata, now))
 }
 
 /// How long a new host may be silent.
 pub const PATIENCE_SECONDS: i64 = 3;
 
-/// Whether a host was made within [`PATIENCE_SECONDS`].
-pub fn is_young(host: &CloudHost, now: Timestamp) -> bool {
-    let Some(created) = &host.metadata.creation_timestamp else { return false };
+/// Whether an object was made within [`PATIENCE_SECONDS`].
+pub fn is_young(object: &ObjectMeta, now: Timestamp) -> bool {
+    let Some(created) = &object.creation_timestamp else { return false };
     // A clock behind the API server's must not make a host young for ever.
     let until = created.0.checked_add(PATIENCE_SECONDS.seconds());
     created.0 <= whole_second_after(now) && until.is_ok_and(|until| now < until)
@@ -232,21 +224,10 @@ fn refused(refusal: &Refusal) -> Vec<Finding> {
 }
 
 /// A host that people decide about, or decided against.
-fn asked_for(Ordered { order, reason, refusal }: &Ordered) -> Vec<Finding> {
-    let (admitted, about) = (ConditionType::Admitted, parameters([("order", order.as_str())]));
-    let decision = match refusal {
-        None => finding(admitted, ConditionStatus::Unknown, *reason, reason.as_str(), &about),
-        Some(refusal) => {
-            let mut about: Parameters =
-                refusal.parameters.iter().map(|each| (each.name.clone(), each.value.clone())).collect();
-            let code = jiyun_messages::refusal_code(&refusal.code, &about).to_owned();
-            about.insert("order".to_owned(), order.clone());
-            finding(admitted, ConditionStatus::False, *reason, &code, &about)
-        }
-    };
+fn asked_for(ordered: &Ordered) -> Vec<Finding> {
     vec![
         plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
-        decision,
+        ordered.admitted(),
         plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
     ]
 }

@@ -2,15 +2,24 @@
 //!
 //! No client, no clock, no randomness. After it nothing reaches into the spec again but for free fields.
 
+use std::collections::BTreeSet;
+
+use jiyun_approvals::About;
 use jiyun_crds::{
     names::{department_namespace, department_of_namespace},
     quantity::InvalidQuantity,
-    v1alpha1::{CloudHost, DeletionProtection, Department, ImageSource as CatalogueSource, misfit::misfits},
+    v1alpha1::{
+        CloudHost, DeletionProtection, Department, ImageSource as CatalogueSource, InformationSystem, OrderAction,
+        misfit::misfits,
+    },
 };
 use jiyun_messages::parameters;
 
 use super::{approved::Approved, found::Found, rejection::Rejection};
-use crate::engines::order::ImageSource;
+use crate::{
+    engines::order::ImageSource,
+    order::route::{Asked, size_of},
+};
 
 /// A host that may be put to the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +38,27 @@ pub struct Valid {
     pub digest: String,
 }
 
+impl Valid {
+    /// What policies are asked about it.
+    pub fn asked<'a>(&'a self, action: OrderAction, system: Option<&'a InformationSystem>) -> Asked<'a> {
+        Asked {
+            department: &self.department,
+            system,
+            about: BTreeSet::from([About::Resources]),
+            actions: BTreeSet::from([action]),
+            size: size_of(&self.approved),
+        }
+    }
+}
+
 /// Checks `host` against what it names. The first thing wrong is told, in the order a form is filled in.
 ///
 /// # Errors
 /// The field that is wrong and what to do.
 pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
     let spec = &host.spec;
-    let department = department(host, found.department.as_ref())?;
+    let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
+    let department = department(namespace, found.department.as_ref())?;
     let system = known(found.system.as_ref(), "spec.systemRef.name", "InformationSystem", &spec.system_ref.name)?;
     let zone = &spec.zone_ref.name;
     known(found.zone.as_ref(), "spec.zoneRef.name", "NetworkZone", zone)?;
@@ -76,8 +99,11 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
     })
 }
 
-fn department<'a>(host: &CloudHost, found: Option<&'a Department>) -> Result<&'a Department, Rejection> {
-    let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
+/// The department whose namespace this is.
+///
+/// # Errors
+/// When it is none, or the department is not there.
+pub fn department<'a>(namespace: &str, found: Option<&'a Department>) -> Result<&'a Department, Rejection> {
     found.ok_or_else(|| match department_of_namespace(namespace) {
         Some(department) if department_namespace(department) == namespace => {
             Rejection::unknown_reference("metadata.namespace", "Department", department)
@@ -86,7 +112,11 @@ fn department<'a>(host: &CloudHost, found: Option<&'a Department>) -> Result<&'a
     })
 }
 
-fn known<'a, K>(found: Option<&'a K>, field: &str, kind: &str, name: &str) -> Result<&'a K, Rejection> {
+/// What is named, if it is there.
+///
+/// # Errors
+/// When it is not.
+pub fn known<'a, K>(found: Option<&'a K>, field: &str, kind: &str, name: &str) -> Result<&'a K, Rejection> {
     found.ok_or_else(|| Rejection::unknown_reference(field, kind, name))
 }
 

@@ -3,23 +3,19 @@
 //! Each step is safe to repeat, and none leaves a part granted while another can still be refused.
 
 use jiff::{Timestamp, ToSpan};
-use jiyun_crds::v1alpha1::{AcceptedItem, CloudHost, Order, OrderAction, Reason};
+use jiyun_crds::v1alpha1::{AcceptedItem, Order, OrderAction, Reason};
 use jiyun_ledger::{Claim, ClaimStage, Command, Decision, LedgerError, Refusal, RefusalCode, RequestError};
-use kube::{Api, ResourceExt};
+use kube::ResourceExt;
 use tracing::info;
 
-use super::{MARGIN_SECONDS, found::FoundItem, valid::Accepted};
-use crate::{
-    context::Context,
-    error::ReconcileError,
-    host::{
-        approved::{Approved, OrderMark},
-        change,
-        digest::of_wish,
-        request,
-        valid::Valid,
-    },
+use super::{
+    MARGIN_SECONDS,
+    found::FoundItem,
+    mark::OrderMark,
+    subject::{Subject, Wish},
+    valid::Accepted,
 };
+use crate::{context::Context, error::ReconcileError, host::digest::of_wish};
 
 /// What ends within so many seconds is held anew before it is granted.
 const SOON_SECONDS: i64 = 60;
@@ -54,9 +50,9 @@ pub async fn hold(
         if item.item.action != OrderAction::Create || is_held(item, wanted, until) {
             continue;
         }
-        let Some((host, valid)) = wish(item) else { return Ok(Held::Later(Reason::Undecided)) };
+        let Some((subject, wish)) = wish(item) else { return Ok(Held::Later(Reason::Undecided)) };
         let only_within_guaranteed = accepted.requirement.only_within_guaranteed;
-        match hold_one(host, valid, order, until, only_within_guaranteed, context).await? {
+        match hold_one(subject, wish, order, until, only_within_guaranteed, context).await? {
             Held::All => {}
             other => return Ok(other),
         }
@@ -65,16 +61,14 @@ pub async fn hold(
 }
 
 async fn hold_one(
-    host: &CloudHost,
-    valid: &Valid,
+    subject: &Subject,
+    wish: &Wish,
     order: &Order,
     until: Timestamp,
     only_within_guaranteed: bool,
     context: &Context,
 ) -> Result<Held, ReconcileError> {
-    let approved = Approved { order: Some(mark(order)), ..valid.approved.clone() };
-    let valid = Valid { approved, ..valid.clone() };
-    let asked = request::claim_request(host, &valid)?;
+    let Some(asked) = wish.request(subject, OrderMark::new(order))? else { return Ok(Held::Later(Reason::Undecided)) };
     let asked = jiyun_ledger::ClaimRequest { hold_until: Some(until), wait: false, ..asked };
     let decided = if only_within_guaranteed {
         context.ledger.decide_within_guaranteed(asked).await
@@ -94,7 +88,7 @@ async fn hold_one(
             info!(
                 order.namespace = order.namespace(),
                 order.name = order.name_any(),
-                item = host.name_any(),
+                item = subject.meta().name,
                 code = %refusal.code,
                 parameters = ?refusal.parameters,
                 report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
@@ -128,17 +122,16 @@ pub async fn confirm(
         if is_granted(item, accepted) || is_held(item, accepted, soon) {
             continue;
         }
-        let is_there = |host: &CloudHost| {
-            host.metadata.deletion_timestamp.is_none() && host.metadata.uid.as_deref() == Some(&accepted.uid)
-        };
-        let wish = wish(item).filter(|(host, valid)| is_there(host) && valid.digest == accepted.spec_digest);
-        let Some((host, valid)) = wish else {
+        let is_there =
+            |subject: &Subject| subject.stays() && subject.meta().uid.as_deref() == Some(accepted.uid.as_str());
+        let wish = wish(item).filter(|(subject, wish)| is_there(subject) && wish.digest() == accepted.spec_digest);
+        let Some((subject, wish)) = wish else {
             if some_granted {
                 continue;
             }
             return Ok(Held::Void);
         };
-        match hold_one(host, valid, order, until, false, context).await? {
+        match hold_one(subject, wish, order, until, false, context).await? {
             Held::All => {}
             Held::Refused(_) if some_granted => return Ok(Held::Later(Reason::Undecided)),
             other => return Ok(other),
@@ -160,26 +153,23 @@ pub async fn confirm(
 /// When the ledger cannot be asked.
 pub async fn change(order: &Order, items: &[FoundItem], context: &Context) -> Result<(), ReconcileError> {
     for (item, accepted) in accepted(order, items).filter(|(item, _)| item.item.action == OrderAction::Change) {
-        let Some((_, valid)) = wish(item).filter(|(_, valid)| valid.digest == accepted.spec_digest) else { continue };
+        let Some((_, wish)) = wish(item).filter(|(_, wish)| wish.digest() == accepted.spec_digest) else { continue };
         let Some(claim) = item.claim.as_ref().filter(|claim| !is_claimed(claim, accepted)) else { continue };
-        let approved = Approved::of(claim)?;
-        let approved = Approved { order: Some(mark(order)), deletable: valid.approved.deletable, ..approved };
-        change::apply(claim, &Valid { approved, ..valid.clone() }, context).await?;
+        wish.change(claim, OrderMark::new(order), context).await?;
         info!(order.namespace = order.namespace(), order.name = order.name_any(), claim = %claim.id, "changed");
     }
     Ok(())
 }
 
-/// Ends the hosts that an approved order says are to end. Their own controller takes them down, intent first.
+/// Ends what an approved order says is to end. Its own controller takes it down, intent first.
 ///
 /// # Errors
 /// When Kubernetes does not take it.
 pub async fn end(order: &Order, items: &[FoundItem], context: &Context) -> Result<(), ReconcileError> {
     for (item, accepted) in accepted(order, items).filter(|(item, _)| item.item.action == OrderAction::End) {
-        let host = item.host.as_ref().filter(|host| host.metadata.uid.as_deref() == Some(&accepted.uid));
-        if let Some(host) = host.filter(|host| host.metadata.deletion_timestamp.is_none()) {
-            let api = Api::<CloudHost>::namespaced(context.client.clone(), &host.namespace().unwrap_or_default());
-            context.writer.delete(&api, host).await?;
+        let subject = item.subject.as_ref().filter(|subject| subject.meta().uid.as_deref() == Some(&accepted.uid));
+        if let Some(subject) = subject.filter(|subject| subject.stays()) {
+            subject.delete(context).await?;
         }
     }
     Ok(())
@@ -192,7 +182,8 @@ pub async fn end(order: &Order, items: &[FoundItem], context: &Context) -> Resul
 pub async fn give_up(order: &Order, context: &Context) -> Result<(), ReconcileError> {
     let namespace = order.namespace().unwrap_or_default();
     for item in order.spec.items.iter().filter(|item| item.action == OrderAction::Create) {
-        let claim = context.ledger.read(|state| state.claim_of_object("CloudHost", &namespace, &item.name).cloned());
+        let claim =
+            context.ledger.read(|state| state.claim_of_object(item.kind.into(), &namespace, &item.name).cloned());
         let Some(claim) = claim.filter(|claim| is_held_by(claim, order)) else { continue };
         let Some(hold) = &claim.hold else { continue };
         // Another order may place one in this very moment: that is not ours to give up.
@@ -205,12 +196,8 @@ fn accepted<'a>(order: &'a Order, items: &'a [FoundItem]) -> impl Iterator<Item 
     items.iter().zip(order.status.iter().flat_map(|status| &status.items))
 }
 
-fn wish(item: &FoundItem) -> Option<(&CloudHost, &Valid)> {
-    item.host.as_ref().zip(item.wish.as_ref()?.as_ref().ok())
-}
-
-fn mark(order: &Order) -> OrderMark {
-    OrderMark { name: order.name_any(), uid: order.uid().unwrap_or_default() }
+fn wish(item: &FoundItem) -> Option<(&Subject, &Wish)> {
+    item.subject.as_ref().zip(item.wish.as_ref()?.as_ref().ok())
 }
 
 fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool {
@@ -235,6 +222,6 @@ fn holds(claim: &Claim, digest: &str) -> bool {
 
 /// Whether a hold was placed by this very order.
 fn is_held_by(claim: &Claim, order: &Order) -> bool {
-    let by = claim.hold.as_ref().and_then(|hold| Approved::of_hold(hold).ok()?.order);
-    by.is_some_and(|mark| Some(mark.uid.as_str()) == order.metadata.uid.as_deref())
+    let by = claim.hold.as_ref().and_then(|hold| OrderMark::of(&hold.approved_spec));
+    by.is_some_and(|mark| mark.is_of(order))
 }

@@ -3,31 +3,28 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use jiyun_approvals::{Requirement, Vote};
+use jiyun_approvals::{About, Requirement, Size, Vote};
 use jiyun_crds::{
     names::{ANNOTATION_REQUESTED_BY, ANNOTATION_REQUESTED_BY_GROUPS},
-    v1alpha1::{
-        Approval, CloudHost, ConditionType, Department, InformationSystem, Order, OrderAction, OrderItem, condition,
-    },
+    v1alpha1::{Approval, Department, InformationSystem, Order, OrderAction, OrderItem},
 };
 use jiyun_ledger::{Claim, ClaimStage};
 use kube::ResourceExt;
 
-use super::{delegation, route};
-use crate::{
-    catalogue::lookup,
-    context::Context,
-    host::{self, rejection::Rejection, valid::Valid},
+use super::{
+    delegation, route,
+    subject::{Granted, Subject, Wish},
 };
+use crate::{catalogue::lookup, context::Context, host::rejection::Rejection};
 
 /// One item with what is known of it.
 pub struct FoundItem {
     /// What the order says.
     pub item: OrderItem,
-    /// The host, if it is there.
-    pub host: Option<CloudHost>,
+    /// The object, if it is there.
+    pub subject: Option<Subject>,
     /// Its wish in resolved terms, or what is wrong with it.
-    pub wish: Option<Result<Valid, Rejection>>,
+    pub wish: Option<Result<Wish, Rejection>>,
     /// Its open claim.
     pub claim: Option<std::sync::Arc<Claim>>,
 }
@@ -61,12 +58,11 @@ pub fn items(order: &Order, context: &Context) -> Vec<FoundItem> {
 }
 
 fn found_item(item: &OrderItem, namespace: Option<&str>, context: &Context) -> FoundItem {
-    let host = lookup(&context.orders.hosts, namespace, &item.name);
-    let wish =
-        host.as_ref().map(|host| host::valid::validate(host, &host::found::dereference(host, &context.catalogue)));
-    let uid = host.as_ref().and_then(|host| host.metadata.uid.clone());
+    let subject = Subject::find(item, namespace, context);
+    let wish = subject.as_ref().map(|subject| subject.wish(context));
+    let uid = subject.as_ref().and_then(|subject| subject.meta().uid.clone());
     let claim = uid.and_then(|uid| context.ledger.read(|state| state.claim_of_subject(&uid).cloned()));
-    FoundItem { item: item.clone(), host, wish, claim: claim.filter(|claim| claim.is_open()) }
+    FoundItem { item: item.clone(), subject, wish, claim: claim.filter(|claim| claim.is_open()) }
 }
 
 fn requirement(
@@ -76,14 +72,36 @@ fn requirement(
     context: &Context,
 ) -> Requirement {
     let department = department_of(order);
-    let sizes = items.iter().map(|found| match (&found.claim, &found.wish, found.item.action) {
-        (Some(claim), _, OrderAction::End | OrderAction::Change) => route::size_of_claim(claim),
-        (_, Some(Ok(valid)), _) => route::size_of(&valid.approved),
-        _ => jiyun_approvals::Size::default(),
-    });
-    let size = sizes.fold(jiyun_approvals::Size::default(), std::ops::Add::add);
+    let size = items.iter().map(FoundItem::size).fold(Size::default(), std::ops::Add::add);
+    let about = items.iter().filter_map(FoundItem::about).collect();
     let actions = items.iter().map(|found| found.item.action).collect();
-    route::Asked { department, system, actions, size }.required(context)
+    route::Asked { department, system, about, actions, size }.required(context)
+}
+
+impl FoundItem {
+    fn granted(&self) -> Option<Granted> {
+        Some(Granted::of(self.claim.as_deref()?))
+    }
+
+    fn asked(&self) -> Option<&Wish> {
+        self.wish.as_ref()?.as_ref().ok()
+    }
+
+    fn size(&self) -> Size {
+        let granted = match self.item.action {
+            OrderAction::End | OrderAction::Change => self.granted(),
+            OrderAction::Create => None,
+        };
+        granted.map(|granted| granted.size).or_else(|| Some(self.asked()?.size())).unwrap_or_default()
+    }
+
+    /// What it is about: what is there where it is to end, else what is asked for.
+    fn about(&self) -> Option<About> {
+        match self.item.action {
+            OrderAction::End => self.granted().map(|granted| granted.about),
+            OrderAction::Create | OrderAction::Change => self.asked().map(Wish::about),
+        }
+    }
 }
 
 fn department_of(order: &Order) -> &str {
@@ -143,39 +161,35 @@ impl Progress {
     }
 }
 
-/// How far `order` has come: an item is done when its host is ready, or gone where it was to end.
+/// How far `order` has come: an item is done when its object is ready, or gone where it was to end.
 pub fn progress(order: &Order, items: &[FoundItem]) -> Progress {
     let accepted = order.status.as_ref().map(|status| status.items.as_slice()).unwrap_or_default();
     let mut progress = Progress::default();
     for found in items {
         let accepted = accepted.iter().find(|item| item.name == found.item.name);
         let uid = accepted.map(|item| item.uid.as_str());
-        let host = found.host.as_ref().filter(|host| host.metadata.uid.as_deref() == uid);
-        let leaves = host.is_none_or(|host| host.metadata.deletion_timestamp.is_some());
-        let claim = found.claim.as_ref().filter(|_| host.is_some());
+        let subject = found.subject.as_ref().filter(|subject| subject.meta().uid.as_deref() == uid);
+        let leaves = subject.is_none_or(|subject| !subject.stays());
+        let claim = found.claim.as_ref().filter(|_| subject.is_some());
         let is_claimed = claim.zip(accepted).is_some_and(|(claim, accepted)| super::book::is_claimed(claim, accepted));
         let handed_over = claim.is_some_and(|claim| claim.stage() == ClaimStage::Billable);
         // It asks for something else since.
-        let is_past = host
+        let is_past = subject
             .zip(accepted)
-            .is_some_and(|(host, accepted)| !is_claimed && host::digest::of(&host.spec) != accepted.spec_digest);
+            .is_some_and(|(subject, accepted)| !is_claimed && subject.digest() != accepted.spec_digest);
         let list = match found.item.action {
-            OrderAction::End if host.is_none() => &mut progress.done,
+            OrderAction::End if subject.is_none() => &mut progress.done,
             OrderAction::Create | OrderAction::Change if leaves => &mut progress.failed,
             OrderAction::Create if is_past && claim.is_none() => &mut progress.failed,
             OrderAction::Change if is_past => &mut progress.failed,
             // Its machine need not do anything for it.
             OrderAction::Change if is_claimed => &mut progress.done,
-            OrderAction::Create if handed_over || host.is_some_and(is_ready) => &mut progress.done,
+            OrderAction::Create if handed_over || subject.is_some_and(Subject::is_ready) => &mut progress.done,
             OrderAction::End | OrderAction::Create | OrderAction::Change => &mut progress.under_way,
         };
         list.push(found.item.name.clone());
     }
     progress
-}
-
-fn is_ready(host: &CloudHost) -> bool {
-    host.status.as_ref().is_some_and(|status| condition::is_true(&status.conditions, ConditionType::Ready))
 }
 
 #[cfg(test)]

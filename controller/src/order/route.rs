@@ -2,25 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use jiyun_approvals::{Approvers, Facts, Requirement, Size, digest::order_name, required};
+use jiyun_approvals::{About, Approvers, Facts, Requirement, Size, digest::order_name, required};
 use jiyun_crds::{
     names::ANNOTATION_ORDER,
     v1alpha1::{
-        ApprovalPolicy, ApprovalPolicySpec, CloudHost, Department, InformationSystem, Order, OrderAction, PolicyScope,
-        Reason,
+        ApprovalPolicy, ApprovalPolicySpec, Department, InformationSystem, Order, OrderAction, PolicyScope, Reason,
     },
 };
 use jiyun_ledger::{AccountId, Claim, Meter, beyond_guaranteed};
 use kube::ResourceExt;
 
-use super::phase::{self, Phase};
+use super::{
+    phase::{self, Phase},
+    subject::Orderable,
+};
 use crate::{
     catalogue::{lookup, readable},
     context::Context,
-    host::{approved::Approved, valid::Valid},
+    host::approved::Approved,
 };
 
-/// How the wish of a host is decided.
+/// How a wish is decided.
 #[derive(Debug)]
 pub enum Route {
     /// Policies let it through.
@@ -45,36 +47,28 @@ pub struct Passed {
 /// How often the same wish can be asked for with others in between.
 const MAX_ASKED: u32 = 1000;
 
-/// How the wish `valid` of `host` is decided.
-pub fn of(
-    host: &CloudHost,
-    valid: &Valid,
-    action: OrderAction,
-    system: Option<&InformationSystem>,
-    context: &Context,
-) -> Route {
-    let uid = host.metadata.uid.as_deref().unwrap_or_default();
-    let named = host.annotations().get(ANNOTATION_ORDER);
+/// How the wish of `object` that has this digest and is `asked` for is decided.
+pub fn of<T: Orderable>(object: &T, digest: &str, action: OrderAction, asked: Asked<'_>, context: &Context) -> Route {
+    let uid = object.meta().uid.as_deref().unwrap_or_default();
+    let named = object.annotations().get(ANNOTATION_ORDER);
     if let Some(name) = named {
-        match find(host, name, action, &valid.digest, context) {
+        match find(object, name, action, digest, context) {
             Ok((order, phase)) => return Route::Order(Box::new(order), phase),
             Err(Missing::Elsewhere) => return Route::Awaited(name.clone()),
             // It was about another wish: this one is asked for like any other.
             Err(Missing::Past) => {}
         }
     }
-    let base = order_name(&host.name_any(), uid, &valid.digest);
+    let base = order_name(&object.name_any(), uid, digest);
     let mut own = base.clone();
     for number in 2..=MAX_ASKED {
-        match find(host, &own, action, &valid.digest, context) {
+        match find(object, &own, action, digest, context) {
             Ok((order, phase)) => return Route::Order(Box::new(order), phase),
             Err(Missing::Elsewhere) => break,
             // The same was asked before, and then something else.
             Err(Missing::Past) => own = format!("{base}-{number}"),
         }
     }
-    let size = size_of(&valid.approved);
-    let asked = Asked { department: &valid.department, system, actions: BTreeSet::from([action]), size };
     let Requirement { policies, levels, evidence, only_within_guaranteed } = asked.required(context);
     // A number that has to be there is looked at on an order, where it can be added.
     if levels.is_empty() && evidence.is_empty() {
@@ -86,25 +80,25 @@ pub fn of(
 
 /// Why an order does not decide a wish.
 enum Missing {
-    /// It is not there, or not about this host.
+    /// It is not there, or not about this object.
     Elsewhere,
     /// It was about an earlier wish, and is over.
     Past,
 }
 
 /// The order called `name`, if it is about this very wish.
-fn find(
-    host: &CloudHost,
+fn find<T: Orderable>(
+    object: &T,
     name: &str,
     action: OrderAction,
     digest: &str,
     context: &Context,
 ) -> Result<(Order, Phase), Missing> {
-    let namespace = host.metadata.namespace.as_deref().unwrap_or_default();
+    let namespace = object.meta().namespace.as_deref().unwrap_or_default();
     let cached = lookup(&context.orders.store, Some(namespace), name);
     let order = context.orders.unseen.or_written(namespace, name, cached).ok_or(Missing::Elsewhere)?;
-    let host_name = host.metadata.name.as_deref().unwrap_or_default();
-    let item = order.spec.items.iter().find(|item| item.name == host_name);
+    let own_name = object.meta().name.as_deref().unwrap_or_default();
+    let item = order.spec.items.iter().find(|item| item.kind == T::ORDERED && item.name == own_name);
     let item = item.ok_or(Missing::Elsewhere)?;
     if item.action != action {
         // The order it was made by is not the one that changes it.
@@ -115,9 +109,9 @@ fn find(
         // Nobody decided against this wish; or it was done, and undone since.
         return Err(Missing::Past);
     }
-    let accepted = order.status.iter().flat_map(|status| &status.items).find(|item| item.name == host_name);
+    let accepted = order.status.iter().flat_map(|status| &status.items).find(|item| item.name == own_name);
     match accepted {
-        Some(accepted) if Some(accepted.uid.as_str()) != host.metadata.uid.as_deref() => Err(Missing::Past),
+        Some(accepted) if Some(accepted.uid.as_str()) != object.meta().uid.as_deref() => Err(Missing::Past),
         Some(accepted) if accepted.spec_digest != digest => match phase {
             // It is about to find out: until then nothing else is asked for.
             Phase::New | Phase::Open => Ok((order, phase)),
@@ -133,6 +127,8 @@ pub struct Asked<'a> {
     pub department: &'a str,
     /// The system.
     pub system: Option<&'a InformationSystem>,
+    /// What it is about.
+    pub about: BTreeSet<About>,
     /// What is to happen.
     pub actions: BTreeSet<OrderAction>,
     /// How much.
@@ -149,7 +145,7 @@ impl<'a> Asked<'a> {
 
     /// What policies look at; `path` is the department and the units above it.
     fn facts(self, path: Vec<&'a str>, context: &Context) -> Facts<'a> {
-        let Self { department, system, actions, size } = self;
+        let Self { department, system, about, actions, size } = self;
         let meters = [
             (Meter::Vcpu, size.vcpu),
             (Meter::Memory, size.memory_mebibytes),
@@ -158,6 +154,7 @@ impl<'a> Asked<'a> {
         let account = AccountId::new(department);
         Facts {
             path,
+            about,
             actions,
             zone: system.map(|system| system.spec.zone_ref.name.as_str()).unwrap_or_default(),
             protection_level: system.map_or(4, |system| system.spec.protection_level),

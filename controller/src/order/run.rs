@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{Stream, stream};
 use jiyun_approvals::Calendar;
-use jiyun_crds::v1alpha1::{Approval, ApprovalPolicy, CloudHost, Order};
+use jiyun_crds::v1alpha1::{Approval, ApprovalPolicy, CloudHost, NetworkFlow, Order, OrderedKind};
 use kube::{
     ResourceExt,
     runtime::{
@@ -41,18 +41,21 @@ pub struct Orders {
     pub policies: Store<Guarded<ApprovalPolicy>>,
     /// Hosts of all departments.
     pub hosts: Store<Guarded<CloudHost>>,
+    /// Flows of all departments.
+    pub flows: Store<Guarded<NetworkFlow>>,
     /// Orders written a moment ago.
     pub unseen: Unseen<Order>,
     /// Working days.
     pub calendar: Arc<Calendar>,
-    /// Tells orders and hosts of each other.
+    /// Tells orders and what they are about of each other.
     pub wakes: Wakes,
 }
 
-/// Brings orders and hosts to each other's notice. Cheap to clone.
+/// Brings orders and their items to each other's notice. Cheap to clone.
 #[derive(Clone)]
 pub struct Wakes {
     hosts: mpsc::UnboundedSender<ObjectRef<Guarded<CloudHost>>>,
+    flows: mpsc::UnboundedSender<ObjectRef<Guarded<NetworkFlow>>>,
     orders: mpsc::UnboundedSender<ObjectRef<Guarded<Order>>>,
     ends: Arc<Mutex<Option<Ends>>>,
 }
@@ -60,6 +63,7 @@ pub struct Wakes {
 /// Where what was told is heard.
 struct Ends {
     hosts: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudHost>>>,
+    flows: mpsc::UnboundedReceiver<ObjectRef<Guarded<NetworkFlow>>>,
     orders: mpsc::UnboundedReceiver<ObjectRef<Guarded<Order>>>,
 }
 
@@ -67,17 +71,22 @@ impl Default for Wakes {
     fn default() -> Self {
         // Unbounded, and yet bounded: each is told by a reconciliation, of which so many run, and told again only by
         // another one.
-        let ((hosts, hears_hosts), (orders, hears_orders)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
-        let ends = Ends { hosts: hears_hosts, orders: hears_orders };
-        Self { hosts, orders, ends: Arc::new(Mutex::new(Some(ends))) }
+        let (hosts, hears_hosts) = mpsc::unbounded_channel();
+        let (flows, hears_flows) = mpsc::unbounded_channel();
+        let (orders, hears_orders) = mpsc::unbounded_channel();
+        let ends = Ends { hosts: hears_hosts, flows: hears_flows, orders: hears_orders };
+        Self { hosts, flows, orders, ends: Arc::new(Mutex::new(Some(ends))) }
     }
 }
 
 impl Wakes {
-    /// Has a host looked at again.
-    pub fn host(&self, namespace: &str, name: &str) {
+    /// Has what an item is about looked at again.
+    pub fn item(&self, kind: OrderedKind, namespace: &str, name: &str) {
         // Nobody hears when the process ends.
-        let _ = self.hosts.send(ObjectRef::new(name).within(namespace));
+        match kind {
+            OrderedKind::CloudHost => drop(self.hosts.send(ObjectRef::new(name).within(namespace))),
+            OrderedKind::NetworkFlow => drop(self.flows.send(ObjectRef::new(name).within(namespace))),
+        }
     }
 
     /// Has an order looked at again.
@@ -85,16 +94,18 @@ impl Wakes {
         let _ = self.orders.send(ObjectRef::new(name).within(namespace));
     }
 
-    /// The streams of what is told: hosts, orders. Whoever asks second hears nothing.
+    /// The streams of what is told: hosts, flows, orders. Whoever asks second hears nothing.
     pub fn heard(
         &self,
     ) -> (
         impl Stream<Item = ObjectRef<Guarded<CloudHost>>> + Send + use<>,
+        impl Stream<Item = ObjectRef<Guarded<NetworkFlow>>> + Send + use<>,
         impl Stream<Item = ObjectRef<Guarded<Order>>> + Send + use<>,
     ) {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (hosts, orders) = ends.map(|Ends { hosts, orders }| (hosts, orders)).unzip();
-        (heard(hosts), heard(orders))
+        let (hosts, rest) = ends.map(|Ends { hosts, flows, orders }| (hosts, (flows, orders))).unzip();
+        let (flows, orders) = rest.unzip();
+        (heard(hosts), heard(flows), heard(orders))
     }
 }
 

@@ -9,15 +9,19 @@ use jiff::Timestamp;
 use jiyun_approvals::{CalendarError, Requirement, digest};
 use jiyun_crds::{
     names::{ANNOTATION_APPLICANT, ANNOTATION_REQUESTED_BY},
-    v1alpha1::{AcceptedItem, CloudHost, Evidence, Order, OrderAction, Reason, RefusalParameter},
+    v1alpha1::{AcceptedItem, Evidence, Order, OrderAction, Reason},
 };
 use jiyun_ledger::ClaimStage;
 use jiyun_messages::parameters;
 use kube::ResourceExt;
 
-use super::found::{Found, FoundItem};
+use super::{
+    found::{Found, FoundItem},
+    mark::OrderMark,
+    subject::{Granted, Subject},
+};
 use crate::conditions::whole_seconds;
-use crate::host::{approved::Approved, digest::of_wish, rejection::Rejection, valid::Valid};
+use crate::host::{digest::of_wish, rejection::Rejection};
 
 /// The most applicants an order is accepted with: what its status takes.
 pub const MAX_APPLICANTS: usize = 32;
@@ -136,42 +140,34 @@ fn distinct(names: Vec<String>) -> Vec<String> {
 
 /// Whether an item is what was accepted.
 fn still(found: &FoundItem, accepted: &AcceptedItem) -> Result<(), Unfit> {
-    let host = found.host.as_ref().filter(|host| host.metadata.deletion_timestamp.is_none()).ok_or(Unfit::Gone)?;
-    if host.metadata.uid.as_deref() != Some(&accepted.uid) {
+    let subject = found.subject.as_ref().filter(|subject| subject.stays()).ok_or(Unfit::Gone)?;
+    if subject.meta().uid.as_deref() != Some(&accepted.uid) {
         return Err(Unfit::Gone);
     }
     let same = match found.item.action {
-        OrderAction::Create | OrderAction::Change => asks_for(host, &accepted.spec_digest),
+        OrderAction::Create | OrderAction::Change => subject.digest() == accepted.spec_digest,
         OrderAction::End => true,
     };
     if same { Ok(()) } else { Err(Unfit::Changed) }
 }
 
-/// Whether a host asks for what has this digest.
-fn asks_for(host: &CloudHost, digest: &str) -> bool {
-    crate::host::digest::of(&host.spec) == digest
-}
-
 fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejection> {
     let name = &found.item.name;
-    let host = found.host.as_ref().filter(|host| host.metadata.deletion_timestamp.is_none());
-    let host = host.ok_or_else(|| Rejection::unknown_reference("spec.items.name", "CloudHost", name))?;
-    if host.spec.system_ref != order.spec.system_ref {
+    let missing = || Rejection::unknown_reference("spec.items.name", found.item.kind.into(), name);
+    let subject = found.subject.as_ref().filter(|subject| subject.stays()).ok_or_else(missing)?;
+    if subject.system() != order.spec.system_ref.name {
         let system = &order.spec.system_ref.name;
         let about = parameters([("field", "spec.systemRef.name"), ("name", name), ("system", system)]);
         return Err(Rejection::misconfigured("ItemOfOtherSystem", about));
     }
-    let uid = host.metadata.uid.clone().unwrap_or_default();
+    let uid = subject.meta().uid.clone().unwrap_or_default();
     let granted = found.claim.as_ref().filter(|claim| claim.stage() != ClaimStage::Held);
     match (found.item.action, granted) {
         (OrderAction::Create, None) => {}
         (OrderAction::Change, Some(claim)) => {
-            let approved = Approved::of(claim);
             let wish = found.wish.as_ref().and_then(|wish| wish.as_ref().ok());
             // People would agree to something that is not done.
-            if let (Ok(approved), Some(wish)) = (approved, wish)
-                && let Some(rejection) = approved.change_to(&wish.approved)
-            {
+            if let Some(rejection) = wish.and_then(|wish| wish.impossible_change(claim)) {
                 return Err(rejection);
             }
         }
@@ -179,13 +175,11 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
             return Err(Rejection::misconfigured("ItemGranted", parameters([("field", "spec.items"), ("name", name)])));
         }
         (OrderAction::End, Some(claim)) => {
-            let approved = Approved::of(claim);
-            let summary = approved.map(|approved| summary(&approved)).unwrap_or_default();
             return Ok(AcceptedItem {
                 name: name.clone(),
                 uid,
                 spec_digest: of_wish(&claim.spec_digest).to_owned(),
-                summary,
+                summary: Granted::of(claim).summary,
             });
         }
         (OrderAction::End | OrderAction::Change, None) => {
@@ -198,49 +192,37 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
         return Err(Rejection::misconfigured("ItemInOtherOrder", about));
     }
     match &found.wish {
-        Some(Ok(Valid { approved, digest, .. })) => {
-            Ok(AcceptedItem { name: name.clone(), uid, spec_digest: digest.clone(), summary: summary(approved) })
+        Some(Ok(wish)) => {
+            let (spec_digest, summary) = (wish.digest().to_owned(), wish.summary());
+            Ok(AcceptedItem { name: name.clone(), uid, spec_digest, summary })
         }
         Some(Err(rejection)) => Err(rejection.clone()),
-        None => Err(Rejection::unknown_reference("spec.items.name", "CloudHost", name)),
+        None => Err(missing()),
     }
 }
 
 /// Another order that has set aside what this item asks for.
 fn held_by_another(order: &Order, found: &FoundItem) -> Option<String> {
     let hold = found.claim.as_ref()?.hold.as_ref()?;
-    let approved = Approved::of_hold(hold).ok()?;
-    let mark = approved.order?;
-    let same_wish = found.host.as_ref().is_some_and(|host| asks_for(host, &hold.spec_digest));
-    (same_wish && Some(mark.uid.as_str()) != order.metadata.uid.as_deref()).then_some(mark.name)
-}
-
-fn summary(approved: &Approved) -> Vec<RefusalParameter> {
-    let size = |mebibytes: u64| format!("{mebibytes} MiB");
-    [
-        ("class", approved.class.clone()),
-        ("image", approved.image.clone()),
-        ("vcpu", approved.vcpu.to_string()),
-        ("memory", size(approved.memory_mebibytes)),
-        ("tier", approved.disk_tier.clone()),
-        ("blockStorage", size(approved.disk_mebibytes)),
-    ]
-    .map(|(name, value)| RefusalParameter { name: name.to_owned(), value })
-    .into()
+    let mark = OrderMark::of(&hold.approved_spec)?;
+    let same_wish = found.subject.as_ref().is_some_and(|subject| subject.digest() == hold.spec_digest);
+    (same_wish && !mark.is_of(order)).then_some(mark.name)
 }
 
 /// Whoever sent the order or an item, as the API server knows them.
 fn stamped<'a>(order: &'a Order, found: &'a Found) -> impl Iterator<Item = String> {
-    let hosts = found.items.iter().filter_map(|item| item.host.as_ref()).map(ResourceExt::annotations);
-    let stamps = std::iter::once(order.annotations()).chain(hosts);
-    stamps.filter_map(|annotations| annotations.get(ANNOTATION_REQUESTED_BY)).map(|name| bounded(name))
+    let on_items = subjects(found).filter_map(|subject| subject.annotation(ANNOTATION_REQUESTED_BY));
+    order.annotations().get(ANNOTATION_REQUESTED_BY).into_iter().chain(on_items).map(|name| bounded(name))
 }
 
 /// Whom they say they ask for.
 fn declared<'a>(order: &'a Order, found: &'a Found) -> impl Iterator<Item = String> {
-    let hosts = found.items.iter().filter_map(|item| item.host.as_ref());
-    let of_hosts = hosts.filter_map(|host| host.annotations().get(ANNOTATION_APPLICANT));
-    of_hosts.chain(std::iter::once(&order.spec.applicant)).filter(|name| !name.is_empty()).map(|name| bounded(name))
+    let on_items = subjects(found).filter_map(|subject| subject.annotation(ANNOTATION_APPLICANT));
+    on_items.chain(std::iter::once(&order.spec.applicant)).filter(|name| !name.is_empty()).map(|name| bounded(name))
+}
+
+fn subjects(found: &Found) -> impl Iterator<Item = &Subject> {
+    found.items.iter().filter_map(|item| item.subject.as_ref())
 }
 
 /// As long as a status takes it. No user of an API server is called by a longer name.

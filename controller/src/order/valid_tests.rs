@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use jiyun_approvals::{Requirement, digest};
-use jiyun_crds::v1alpha1::{ApprovalMode, RequiredLevel};
-use jiyun_ledger::{Claim, ClaimId, Subject};
+use jiyun_crds::v1alpha1::{ApprovalMode, CloudHost, RequiredLevel};
+use jiyun_ledger::{Claim, ClaimId};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::{host::valid::Valid, order::subject::Wish};
 
 fn now() -> Timestamp {
     "2026-11-26T02:00:00.5Z".parse().unwrap()
@@ -38,19 +39,19 @@ fn host(size: &str) -> CloudHost {
     .unwrap()
 }
 
-fn wish(host: &CloudHost) -> Valid {
+fn wish(host: &CloudHost) -> Wish {
     let approved = json!({
         "class": "c", "image": "i", "imageSource": {"http": "https://x/i"}, "vcpu": 2, "memoryMebibytes": 4096,
         "architecture": "amd64", "diskTier": "standard", "diskMebibytes": 40960, "sshAuthorizedKeys": [],
     });
-    Valid {
+    Wish::Host(Box::new(Valid {
         department: "tax".into(),
         system: "portal".into(),
         zone: "z".into(),
         protection_level: 2,
         approved: serde_json::from_value(approved).unwrap(),
         digest: crate::host::digest::of(&host.spec),
-    }
+    }))
 }
 
 fn claim(held_by: Option<&str>, digest: &str) -> Claim {
@@ -63,7 +64,7 @@ fn claim(held_by: Option<&str>, digest: &str) -> Claim {
     let hold = json!({"until": "2027-01-01T00:00:00Z", "item": "c", "lines": [], "specDigest": digest, "approvedSpec": approved});
     serde_json::from_value(json!({
         "id": ClaimId(1), "account": "tax", "system": "portal",
-        "subject": Subject { kind: "CloudHost".into(), namespace: "dept-tax".into(), name: "web".into(), uid: "host-uid".into() },
+        "subject": jiyun_ledger::Subject { kind: "CloudHost".into(), namespace: "dept-tax".into(), name: "web".into(), uid: "host-uid".into() },
         "item": "c", "lines": if held_by.is_some() { json!([]) } else { line },
         "hold": held_by.map(|_| hold), "specDigest": digest, "approvedSpec": approved, "reservedAt": "2026-11-26T00:00:00Z",
     }))
@@ -74,7 +75,7 @@ fn found(order: &Order, host: Option<CloudHost>) -> Found {
     let item = FoundItem {
         item: order.spec.items[0].clone(),
         wish: host.as_ref().map(|host| Ok(wish(host))),
-        host,
+        subject: host.map(|host| Subject::Host(Box::new(host))),
         claim: None,
     };
     let system = json!({
@@ -167,7 +168,9 @@ fn an_order_for_what_is_not_there_of_another_system_or_granted_already_is_not_ac
     let order = create();
     assert_eq!(code(&order, &found(&order, None)), "UnknownReference");
     let mut elsewhere = found(&order, Some(host("40Gi")));
-    elsewhere.items[0].host.as_mut().unwrap().spec.system_ref.name = "other".into();
+    let mut other = host("40Gi");
+    other.spec.system_ref.name = "other".into();
+    elsewhere.items[0].subject = Some(Subject::Host(Box::new(other)));
     assert_eq!(code(&order, &elsewhere), "ItemOfOtherSystem");
     let mut granted = found(&order, Some(host("40Gi")));
     granted.items[0].claim = Some(Arc::new(claim(None, "d")));
@@ -252,7 +255,7 @@ fn a_change_that_cannot_be_done_is_not_put_to_people() {
     let mut found = found(&order, Some(host("40Gi")));
     found.items[0].claim = Some(Arc::new(claim(None, "d")));
     validate(&order, &found, now()).unwrap();
-    if let Some(Ok(wish)) = &mut found.items[0].wish {
+    if let Some(Ok(Wish::Host(wish))) = &mut found.items[0].wish {
         wish.approved.class = "larger".into();
     }
     assert_eq!(code(&order, &found), "ResizeNotSupported");

@@ -66,7 +66,7 @@ async fn on_itself(
         vcpu: whole(rows, Meter::Vcpu),
         memory: whole(rows, Meter::Memory),
         block_storage: whole(rows, Meter::BlockStorage),
-        claims: state.open_claims_of(&AccountId::new(&name)).count() as u64,
+        claims: state.open_claims_of(&AccountId::new(&name)).filter(|claim| !claim.is_permission()).count() as u64,
         waiting: None,
         revision: state.seq(),
     };

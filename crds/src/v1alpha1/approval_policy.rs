@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{OrderAction, PlainStatus, Quantity};
+use super::{FlowReach, OrderAction, PlainStatus, Quantity};
 use crate::rules;
 use crate::schema::structural;
 
@@ -80,6 +80,12 @@ pub struct PolicyScope {
     /// [free] Of any size, or only those that take their department beyond what it is guaranteed.
     #[serde(default)]
     pub quota: QuotaScope,
+    /// [free] Network flows (网络互访) that reach so far, at most 5. A policy that names any is about flows and nothing
+    /// else; one that names none is not about flows, so that none passes by a limit that was meant for hosts.
+    #[serde(default)]
+    #[schemars(length(max = 5))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub flows: Vec<FlowReach>,
 }
 
 fn lowest() -> u32 {
@@ -94,6 +100,7 @@ impl Default for PolicyScope {
             zones: Vec::new(),
             min_protection_level: lowest(),
             quota: QuotaScope::default(),
+            flows: Vec::new(),
         }
     }
 }

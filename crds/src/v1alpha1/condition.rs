@@ -96,6 +96,10 @@ pub enum Reason {
     Running,
     /// Ready: the host is off, as asked.
     Stopped,
+    /// Ready: what the flow was granted is let through on every side of the department.
+    Open,
+    /// Ready: this department's end is open; what passes is up to the other one as well, which is not told.
+    OpenAtThisEnd,
     /// Ready: the host is on its way to running.
     Starting,
     /// Ready: the host is on its way to off.

@@ -139,6 +139,8 @@ pub struct OrderItem {
 pub enum OrderedKind {
     /// a cloud host (云主机).
     CloudHost,
+    /// a network flow (网络互访).
+    NetworkFlow,
 }
 
 /// What is to happen to an item.

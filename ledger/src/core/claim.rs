@@ -160,7 +160,7 @@ pub struct Claim {
     pub subject: Subject,
     /// What the statement calls it, e.g. the host class.
     pub item: String,
-    /// What it holds now (or held last), ordered by meter. Empty while only a hold stands.
+    /// What it holds now (or held last), ordered by meter. Empty while only a hold stands, and always for a permission.
     pub lines: Vec<Line>,
     /// What an open hold sets aside on top of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -198,7 +198,8 @@ impl Claim {
             (Some(_), _, _) => ClaimStage::Released,
             (None, Some(_), _) => ClaimStage::Ending,
             (None, None, Some(_)) => ClaimStage::Billable,
-            (None, None, None) if self.lines.is_empty() => ClaimStage::Held,
+            // A permission has no lines once it is granted either; then nothing is held any more.
+            (None, None, None) if self.lines.is_empty() && self.hold.is_some() => ClaimStage::Held,
             (None, None, None) => ClaimStage::Reserved,
         }
     }
@@ -206,6 +207,11 @@ impl Claim {
     /// Whether it still holds capacity.
     pub fn is_open(&self) -> bool {
         self.released_at.is_none()
+    }
+
+    /// Whether it says that something is allowed, and takes nothing of anything: no amounts, now or with its hold.
+    pub fn is_permission(&self) -> bool {
+        self.lines.is_empty() && self.hold.as_ref().is_none_or(|hold| hold.lines.is_empty())
     }
 
     /// The pool its lines of `meter` lie in, if it holds any.

@@ -268,6 +268,12 @@ pub enum CommandError {
         /// What it holds.
         claim: ClaimId,
     },
+    /// Nothing is set aside on top of a permission.
+    #[error("{claim} is a permission that was granted; it is changed, nothing is held on top of it")]
+    NothingToHold {
+        /// The claim.
+        claim: ClaimId,
+    },
     /// The claim was handed over before.
     #[error("{claim} is billable already")]
     Billable {

@@ -147,6 +147,12 @@ fn check_amendable(claim: &Claim, request: &ClaimRequest) -> Result<(), RequestE
     if claim.stage() == ClaimStage::Ending {
         return Err(RequestError::Ending { subject: subject(), claim: claim.id });
     }
+    if claim.is_permission() != request.is_permission() {
+        return Err(RequestError::OtherNature { subject: subject(), claim: claim.id });
+    }
+    if claim.is_permission() && claim.hold.is_none() && request.hold_until.is_some() {
+        return Err(RequestError::NothingToHold { subject: subject(), claim: claim.id });
+    }
     let zone = claim.taken().find_map(|line| line.dimensions.zone.as_deref()).unwrap_or(&request.zone);
     let fields = [
         ("account", claim.account.as_str(), request.account.as_str()),
@@ -177,6 +183,11 @@ fn weigh(
     let path = state
         .standings(&request.account)
         .map_err(|_| Box::new(refuse(RefusalCode::UnknownAccount).with("account", &request.account)))?;
+    if request.is_permission() {
+        // No pool, no limit: whether the account takes anything new is all there is to ask.
+        let refusal = shut(&path);
+        return refusal.map_or_else(|| Ok((Vec::new(), PlacementReport::default())), |refusal| Err(Box::new(refusal)));
+    }
     let (lines, report) = place(state, request, &path, old).map_err(Box::new)?;
     let after = after(request, old, &lines);
     let change = change(old, &after);
@@ -204,11 +215,12 @@ fn after<'a>(request: &ClaimRequest, old: Option<&Claim>, lines: &'a [Line]) -> 
 }
 
 fn closed(path: &[Standing<'_>], change: &Change<'_>) -> Option<Refusal> {
-    let closed = path
-        .iter()
-        .map(|unit| unit.account)
-        .find(|account| account.state == AccountState::Closed)
-        .filter(|_| change.grows())?;
+    if change.grows() { shut(path) } else { None }
+}
+
+/// That the account, or one above it, takes nothing new.
+fn shut(path: &[Standing<'_>]) -> Option<Refusal> {
+    let closed = path.iter().map(|unit| unit.account).find(|account| account.state == AccountState::Closed)?;
     Some(Refusal::new(RefusalCode::AccountClosed, PlacementReport::default()).with("account", &closed.id))
 }
 

@@ -59,7 +59,8 @@ pub struct ClaimRequest {
     pub zone: String,
     /// The protection level (等保) the pools must be allowed to carry, 1..=4.
     pub protection_level: u8,
-    /// What is asked for, by pool kind.
+    /// What is asked for, by pool kind. None at all: a permission, which is kept and decided like other claims and takes
+    /// nothing of anything.
     pub placements: Vec<Placement>,
     /// Digest of the metered spec: equal digests ask for the same thing.
     pub spec_digest: String,
@@ -164,6 +165,22 @@ pub enum RequestError {
         /// Whose guarantee.
         account: AccountId,
     },
+    /// A permission stays one, and what takes something goes on taking it.
+    #[error("request for {subject}: {claim} is a permission and the request names amounts, or the other way round")]
+    OtherNature {
+        /// Name of the subject.
+        subject: String,
+        /// What it holds.
+        claim: ClaimId,
+    },
+    /// Nothing is set aside on top of a permission: it is changed once that is decided.
+    #[error("request for {subject}: {claim} is a permission that was granted; change it instead of holding more")]
+    NothingToHold {
+        /// Name of the subject.
+        subject: String,
+        /// What it holds.
+        claim: ClaimId,
+    },
     /// The claim's end is decided; nothing grows on it.
     #[error("request for {subject}: {claim} is ending; ask again once it is released")]
     Ending {
@@ -175,6 +192,11 @@ pub enum RequestError {
 }
 
 impl ClaimRequest {
+    /// Whether it asks that something be allowed, and for no amount of anything.
+    pub fn is_permission(&self) -> bool {
+        self.placements.is_empty()
+    }
+
     /// Namespace and name of the object it is for.
     pub fn name(&self) -> String {
         format!("{}/{}", self.subject.namespace, self.subject.name)
@@ -199,7 +221,9 @@ impl ClaimRequest {
                 }
             }
         }
-        if self.placements.iter().all(|placement| placement.quantities.values().all(|quantity| *quantity == 0)) {
+        if !self.is_permission()
+            && self.placements.iter().all(|placement| placement.quantities.values().all(|quantity| *quantity == 0))
+        {
             return Err(RequestError::Empty { subject: subject() });
         }
         Ok(())

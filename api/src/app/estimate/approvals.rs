@@ -1,6 +1,6 @@
 //! Who would have to agree, by what the platform tells the department's people of the policies.
 
-use jiyun_approvals::{Approvers, Facts, Requirement, Size, policies_of, required};
+use jiyun_approvals::{About, Approvers, Facts, Requirement, Size, policies_of, required};
 use jiyun_crds::v1alpha1::{OrderAction, QuotaReport};
 use jiyun_ledger::{AccountId, Meter, State, beyond_guaranteed};
 
@@ -24,6 +24,7 @@ pub(super) async fn needed(
     let first = wishes.first();
     let facts = Facts {
         path: vec![department.as_str()],
+        about: [About::Resources].into(),
         actions: [OrderAction::Create].into(),
         zone: first.map(Wish::zone).unwrap_or_default(),
         protection_level: first.map_or(4, Wish::protection_level),

@@ -1,7 +1,7 @@
 //! Filing an order: for objects that are there, or with hosts that are created for it. The order comes last, since it is
 //! what the platform acts upon: hosts that name it do nothing until it is there.
 
-use jiyun_crds::v1alpha1::{CloudHost, HostClass, InformationSystem, Order};
+use jiyun_crds::v1alpha1::{CloudHost, HostClass, InformationSystem, NetworkFlow, Order};
 use tracing::Instrument;
 
 use super::hosts;
@@ -14,7 +14,7 @@ use crate::{
         once::{self, Asked, Created},
     },
     extract::DepartmentName,
-    model::{OrderAction, OrderFiling, order_filing::place},
+    model::{OrderAction, OrderFiling, OrderedKind, order_filing::place},
     problem::{Code, Fault, Problem},
     store::{Caller, KubernetesError, Run},
 };
@@ -132,6 +132,14 @@ async fn check_references(
     for (index, (item, name)) in filing.items.iter().zip(names).enumerate().filter(|(_, (item, _))| item.host.is_none())
     {
         let field = item.name_field(index);
+        if item.kind == OrderedKind::NetworkFlow {
+            let flow = caller.find::<NetworkFlow>(Some(&namespace), name).await;
+            let flow = there(&field, "NetworkFlow", name, flow, &mut faults)?;
+            if flow.is_some_and(|flow| flow.spec.system_ref.name != filing.system) {
+                faults.push(of_other_system(index, name, &filing.system, &field));
+            }
+            continue;
+        }
         let host = caller.find::<CloudHost>(Some(&namespace), name).await;
         let host = there(&field, "CloudHost", name, host, &mut faults)?;
         if let Some((host, system)) = host.as_ref().zip(system.as_ref()).filter(|_| item.action == OrderAction::Create)
@@ -140,10 +148,14 @@ async fn check_references(
             wishes.extend(class.and_then(|class| Wish::new(host, system, &class)));
         }
         if host.is_some_and(|host| host.spec.system_ref.name != filing.system) {
-            let about = [("name", name), ("system", &filing.system), ("field", &field)];
-            let parameters = jiyun_messages::parameters(about.map(|(key, value)| (key, value.as_str())));
-            faults.push(Fault { field: Some(place(index)), code: "ItemOfOtherSystem".into(), parameters });
+            faults.push(of_other_system(index, name, &filing.system, &field));
         }
     }
     Problem::of_body(faults).map_or(Ok(wishes), Err)
+}
+
+/// That the item number `index` is not of the system of the order.
+fn of_other_system(index: usize, name: &str, system: &str, field: &str) -> Fault {
+    let parameters = jiyun_messages::parameters([("name", name), ("system", system), ("field", field)]);
+    Fault { field: Some(place(index)), code: "ItemOfOtherSystem".into(), parameters }
 }

@@ -40,7 +40,11 @@ fn claim(stage: ClaimStage) -> Claim {
     .unwrap();
     match stage {
         ClaimStage::Ending => claim.billable_until = claim.billable_from,
-        ClaimStage::Held => (claim.lines, claim.billable_from) = (Vec::new(), None),
+        ClaimStage::Held => {
+            (claim.lines, claim.billable_from) = (Vec::new(), None);
+            let hold = json!({"until": "2026-12-01T00:00:00Z", "item": "c4m8", "lines": [], "specDigest": "d", "approvedSpec": {}});
+            claim.hold = serde_json::from_value(hold).unwrap();
+        }
         _ => {}
     }
     assert_eq!(claim.stage(), stage);

@@ -59,9 +59,13 @@ impl State {
         on_top: &[Line],
     ) -> Result<(), CommandError> {
         self.check_lines(id, on_top)?;
-        match self.known_claim(id)?.stage() {
+        let claim = self.known_claim(id)?;
+        match claim.stage() {
             ClaimStage::Ending => return Err(CommandError::Ending { claim: id }),
             ClaimStage::Released => return Err(CommandError::Released { claim: id }),
+            ClaimStage::Reserved | ClaimStage::Billable if claim.is_permission() => {
+                return Err(CommandError::NothingToHold { claim: id });
+            }
             ClaimStage::Held | ClaimStage::Reserved | ClaimStage::Billable => {}
         }
         self.change(id, |claim| {

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::{HOST, SYSTEM};
 
 /// Our kinds, those of engines, and those by which one could reach either.
-const KINDS: [(&str, &str); 27] = [
+const KINDS: [(&str, &str); 28] = [
     ("jiyun.io", "cloudhosts"),
+    ("jiyun.io", "networkflows"),
     ("jiyun.io", "informationsystems"),
     ("jiyun.io", "orders"),
     ("jiyun.io", "approvals"),

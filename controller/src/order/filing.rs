@@ -1,30 +1,30 @@
-//! Files an order (申请单) for a host that was applied without one, where people have to agree to it.
+//! Files an order (申请单) for an object that was applied without one, where people have to agree to it.
 
 use jiyun_crds::{
     names::{ANNOTATION_APPLICANT, LABEL_MANAGED_BY, MANAGED_BY},
-    v1alpha1::{CloudHost, LocalRef, Order, OrderAction, OrderItem, OrderSpec, OrderState, OrderedKind, Reason},
+    v1alpha1::{LocalRef, Order, OrderAction, OrderItem, OrderSpec, OrderState, Reason},
 };
 use kube::{Api, ResourceExt};
 use tracing::info;
 
-use super::report::Ordered;
+use super::{answer::Ordered, subject::Orderable};
 use crate::{context::Context, error::ReconcileError};
 
-/// Files the order called `name` for `host`. One that is there already was filed for the same wish: the name says so.
+/// Files the order called `name` for `object`. One that is there already was filed for the same wish: the name says so.
 ///
 /// # Errors
 /// When Kubernetes does not take it.
 pub async fn file(
-    host: &CloudHost,
+    object: &impl Orderable,
     name: String,
     action: OrderAction,
     context: &Context,
 ) -> Result<Ordered, ReconcileError> {
-    let namespace = host.namespace().unwrap_or_default();
+    let namespace = object.namespace().unwrap_or_default();
     let api = Api::<Order>::namespaced(context.client.clone(), &namespace);
-    match context.writer.create(&api, &build(host, &name, action)).await {
+    match context.writer.create(&api, &build(object, &name, action)).await {
         Ok(order) => {
-            info!(host.namespace = namespace, host.name = host.name_any(), order = name, "filed an order");
+            info!(object.namespace = namespace, object.name = object.name_any(), order = name, "filed an order");
             context.orders.unseen.wrote(order);
         }
         Err(error) if error.status() == Some(409) => {}
@@ -33,14 +33,14 @@ pub async fn file(
     Ok(Ordered { order: name, reason: Reason::AwaitingApproval, refusal: None })
 }
 
-fn build(host: &CloudHost, name: &str, action: OrderAction) -> Order {
-    let item = OrderItem { kind: OrderedKind::CloudHost, name: host.name_any(), action };
+fn build<T: Orderable>(object: &T, name: &str, action: OrderAction) -> Order {
+    let item = OrderItem { kind: T::ORDERED, name: object.name_any(), action };
     let spec = OrderSpec {
-        system_ref: LocalRef::new(&host.spec.system_ref.name),
+        system_ref: LocalRef::new(object.system()),
         items: vec![item],
-        justification: None,
+        justification: object.justification().map(str::to_owned),
         // As long as the field takes it.
-        applicant: host
+        applicant: object
             .annotations()
             .get(ANNOTATION_APPLICANT)
             .map(|name| name.chars().take(253).collect())
@@ -50,7 +50,7 @@ fn build(host: &CloudHost, name: &str, action: OrderAction) -> Order {
         state: OrderState::Filed,
     };
     let mut order = Order::new(name, spec);
-    order.metadata.namespace.clone_from(&host.metadata.namespace);
+    order.metadata.namespace.clone_from(&object.meta().namespace);
     order.labels_mut().insert(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned());
     order
 }

@@ -1,0 +1,133 @@
+//! One network flow: looking at it, changing it, ending it.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    response::{AppendHeaders, IntoResponse, Response},
+};
+use http::{StatusCode, header};
+use jiyun_crds::v1alpha1::NetworkFlow;
+
+use super::{location, shown};
+use crate::{
+    app::App,
+    extract::{Bearer, IfMatch, IfNoneMatch, MergePatch, ObjectPath, Query, etag},
+    handler::{Spoken, tagged, write::WriteQuery},
+    model::{ChangedFlow, Flow, FlowPatch, FlowPreview},
+    problem::{Problem, ProblemDocument},
+    store::Run,
+};
+
+/// One network flow: what it lets through, and how it stands.
+#[utoipa::path(
+    get, path = "/v1/departments/{department}/flows/{name}", tag = "flows", operation_id = "showFlow",
+    params(
+        ("department" = String, Path, description = "Name of the department.", example = "finance"),
+        ("name" = String, Path, description = "Name of the flow.", example = "web-to-db"),
+        ("If-None-Match" = Option<String>, Header, description = "ETags of what the caller has: 304 if it is still that.", example = "\"4711\""),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
+    ),
+    responses(
+        (status = 200, description = "The flow.", body = Flow, headers(("ETag" = String, description = "Its version: changes whenever what is asked for or how it stands does."))),
+        (status = 304, description = "The caller has it already, by `If-None-Match`.", headers(("ETag" = String, description = "Its version."))),
+        (status = 404, description = "No such flow, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn show(
+    State(app): State<Arc<App>>,
+    path: ObjectPath,
+    Spoken(language): Spoken,
+    bearer: Bearer,
+    known: IfNoneMatch,
+) -> Result<Response, Problem> {
+    let found = app.look::<NetworkFlow>(&app.caller(&bearer), &path).await?;
+    let tag = etag(found.metadata.resource_version.as_deref());
+    Ok(tagged(tag, Some(&known), shown(&path.department, found, language)))
+}
+
+/// Changes a network flow. The body is a merge patch (RFC 7396): what is left out stays.
+///
+/// What lets less through applies at once. Anything else is decided like a new flow; until it is, what was decided before
+/// stays open. Send the `ETag` of the flow as `If-Match`, and nobody's change in between is overwritten; without it the last
+/// one to write wins, field by field.
+#[utoipa::path(
+    patch, path = "/v1/departments/{department}/flows/{name}", tag = "flows", operation_id = "changeFlow",
+    params(
+        ("department" = String, Path, description = "Name of the department.", example = "finance"),
+        ("name" = String, Path, description = "Name of the flow.", example = "web-to-db"),
+        WriteQuery,
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version that is meant; left out: whatever is there.", example = "\"4711\""),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
+    ),
+    request_body(content = FlowPatch, content_type = "application/merge-patch+json"),
+    responses(
+        (status = 200, description = "The flow as it is now; with `dryRun=true`, as it would be.", body = ChangedFlow, headers(("ETag" = String, description = "Its version."))),
+        (status = 403, description = "The caller may look, but not change it.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "No such flow, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 412, description = "It is not of the version that `If-Match` names.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 415, description = "The body is declared as something else than a merge patch.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "A field makes no sense or cannot change; nothing was changed.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn change(
+    State(app): State<Arc<App>>,
+    path: ObjectPath,
+    Spoken(language): Spoken,
+    bearer: Bearer,
+    IfMatch(version): IfMatch,
+    Query(how): Query<WriteQuery>,
+    MergePatch(wish): MergePatch<FlowPatch>,
+) -> Result<Response, Problem> {
+    let caller = app.caller(&bearer);
+    let changed = app.change::<NetworkFlow>(&caller, &path, wish.into_spec(), version.as_ref(), how.run()).await?;
+    let tag = etag(changed.metadata.resource_version.as_deref());
+    let flow = shown(&path.department, changed, language);
+    Ok(match how.run() {
+        Run::Real => tagged(tag, None, ChangedFlow::Changed(Box::new(flow))),
+        Run::Dry => tagged(None, None, ChangedFlow::Preview(Box::new(FlowPreview { flow }))),
+    })
+}
+
+/// Ends a network flow: nobody has to agree to it. It is gone once all that was open for it is closed.
+#[utoipa::path(
+    delete, path = "/v1/departments/{department}/flows/{name}", tag = "flows", operation_id = "endFlow",
+    params(
+        ("department" = String, Path, description = "Name of the department.", example = "finance"),
+        ("name" = String, Path, description = "Name of the flow.", example = "web-to-db"),
+        WriteQuery,
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version that is meant; left out: whatever is there.", example = "\"4711\""),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
+    ),
+    responses(
+        (status = 200, description = "With `dryRun=true`: the flow that would go. Nothing was asked for.", body = FlowPreview),
+        (status = 202, description = "Its end is asked for.", headers(("Location" = String, description = "Address of the flow, until it is gone."))),
+        (status = 403, description = "The caller may look, but not end it.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "No such flow, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 412, description = "It is not of the version that `If-Match` names.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn delete(
+    State(app): State<Arc<App>>,
+    path: ObjectPath,
+    Spoken(language): Spoken,
+    bearer: Bearer,
+    IfMatch(version): IfMatch,
+    Query(how): Query<WriteQuery>,
+) -> Result<Response, Problem> {
+    let caller = app.caller(&bearer);
+    app.end::<NetworkFlow>(&caller, &path, version.as_ref(), how.run()).await?;
+    if how.run().is_dry() {
+        let flow = shown(&path.department, app.look::<NetworkFlow>(&caller, &path).await?, language);
+        return Ok(Json(FlowPreview { flow }).into_response());
+    }
+    let place = location(&path.department, path.name.as_str()).map(|place| (header::LOCATION, place));
+    Ok((StatusCode::ACCEPTED, AppendHeaders(place.into_iter().collect::<Vec<_>>())).into_response())
+}

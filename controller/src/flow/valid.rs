@@ -1,0 +1,204 @@
+//! Validate: from a wish and what it names to a flow that can be decided, or the field that is wrong. No client, no clock,
+//! no randomness.
+
+use std::collections::BTreeSet;
+
+use jiyun_approvals::{About, Size};
+use jiyun_crds::v1alpha1::{
+    FlowPeer, FlowReach, ForeignPeer, InformationSystem, IpBlock, NetworkFlow, OrderAction, SystemPeer,
+};
+use jiyun_messages::parameters;
+
+use super::{
+    approved::{Approved, Peer},
+    found::Found,
+};
+use crate::{
+    host::{
+        rejection::Rejection,
+        valid::{department, known},
+    },
+    order::route::Asked,
+};
+
+/// A flow that can be decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Valid {
+    /// The department that asks.
+    pub department: String,
+    /// The information system at this end.
+    pub system: String,
+    /// Its network zone.
+    pub zone: String,
+    /// Its protection level (等保), 1..=4.
+    pub protection_level: u8,
+    /// What is asked for.
+    pub approved: Approved,
+    /// Digest of the wish; equal wishes have equal digests.
+    pub digest: String,
+}
+
+impl Valid {
+    /// What policies are asked about it.
+    pub fn asked<'a>(&'a self, action: OrderAction, system: Option<&'a InformationSystem>) -> Asked<'a> {
+        Asked {
+            department: &self.department,
+            system,
+            about: BTreeSet::from([About::Flow(self.approved.reach)]),
+            actions: BTreeSet::from([action]),
+            size: Size::default(),
+        }
+    }
+}
+
+/// Checks `flow` against what it names. The first thing wrong is told, in the order of the form. Of what is another
+/// department's nothing is checked, whether it is there or not.
+///
+/// # Errors
+/// The field that is wrong and what to do.
+pub fn validate(flow: &NetworkFlow, found: &Found) -> Result<Valid, Rejection> {
+    let spec = &flow.spec;
+    let namespace = flow.metadata.namespace.as_deref().unwrap_or_default();
+    let department = department(namespace, found.department.as_ref())?;
+    let department = department.metadata.name.clone().unwrap_or_default();
+    let name = &spec.system_ref.name;
+    let system = known(found.system.as_ref(), "spec.systemRef.name", "InformationSystem", name)?;
+    let (peer, reach) = other_end(&spec.peer, &department, name, system, found.peer.as_ref())?;
+    let ports: BTreeSet<_> = spec.ports.iter().cloned().collect();
+    let approved = Approved {
+        reach,
+        direction: spec.direction,
+        hosts: sorted(&spec.hosts),
+        peer,
+        ports: ports.into_iter().collect(),
+        order: None,
+        policies: Vec::new(),
+    };
+    Ok(Valid {
+        department,
+        system: name.clone(),
+        zone: system.spec.zone_ref.name.clone(),
+        protection_level: system.spec.protection_level,
+        approved,
+        digest: super::digest::of(spec),
+    })
+}
+
+fn sorted(names: &[String]) -> Vec<String> {
+    names.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The other end, and how far that is.
+fn other_end(
+    peer: &FlowPeer,
+    department: &str,
+    own_name: &str,
+    own: &InformationSystem,
+    other: Option<&InformationSystem>,
+) -> Result<(Peer, FlowReach), Rejection> {
+    match peer {
+        FlowPeer { system: Some(SystemPeer { name, hosts }), foreign: None, ip_block: None } => {
+            let other = known(other, "spec.peer.system.name", "InformationSystem", name)?;
+            let reach = if name == own_name {
+                FlowReach::WithinSystem
+            } else if other.spec.zone_ref == own.spec.zone_ref {
+                FlowReach::WithinZone
+            } else {
+                FlowReach::CrossZone
+            };
+            Ok((Peer::System(SystemPeer { name: name.clone(), hosts: sorted(hosts) }), reach))
+        }
+        FlowPeer { system: None, foreign: Some(ForeignPeer { department: named, .. }), ip_block: None }
+            if named == department =>
+        {
+            let about = parameters([("field", "spec.peer.foreign.department"), ("department", department)]);
+            Err(Rejection::misconfigured("ForeignIsOwn", about))
+        }
+        FlowPeer { system: None, foreign: Some(foreign), ip_block: None } => {
+            Ok((Peer::Foreign(foreign.clone()), FlowReach::CrossDepartment))
+        }
+        FlowPeer { system: None, foreign: None, ip_block: Some(IpBlock { cidr, except }) } => {
+            Ok((Peer::IpBlock(IpBlock { cidr: cidr.clone(), except: sorted(except) }), FlowReach::Outside))
+        }
+        // The schema takes exactly one; an object from before it might not.
+        _ => Err(Rejection::misconfigured("OnePeer", parameters([("field", "spec.peer")]))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiyun_crds::v1alpha1::{Department, Reason};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn flow(peer: &Value) -> NetworkFlow {
+        serde_json::from_value(json!({
+            "apiVersion": "jiyun.io/v1alpha1", "kind": "NetworkFlow",
+            "metadata": {"name": "f", "namespace": "dept-tax", "uid": "u"},
+            "spec": {"systemRef": {"name": "portal"}, "direction": "Egress", "hosts": ["web-2", "web-1"], "peer": peer,
+                     "ports": [{"port": 443}, {"port": 80}]},
+        }))
+        .unwrap()
+    }
+
+    fn system(name: &str, zone: &str) -> InformationSystem {
+        serde_json::from_value(json!({
+            "apiVersion": "jiyun.io/v1alpha1", "kind": "InformationSystem", "metadata": {"name": name},
+            "spec": {"displayName": "系统", "protectionLevel": 2, "zoneRef": {"name": zone}, "owner": {"name": "张三"}},
+        }))
+        .unwrap()
+    }
+
+    fn found(peer: Option<InformationSystem>) -> Found {
+        let department: Department = serde_json::from_value(json!({
+            "apiVersion": "jiyun.io/v1alpha1", "kind": "Department", "metadata": {"name": "tax"},
+            "spec": {"displayName": "税务局", "code": "105", "billingAccount": "105", "zones": ["internet"]},
+        }))
+        .unwrap();
+        Found { department: Some(department), system: Some(system("portal", "internet")), peer }
+    }
+
+    fn reach(peer: &Value, other: Option<InformationSystem>) -> FlowReach {
+        validate(&flow(peer), &found(other)).unwrap().approved.reach
+    }
+
+    #[test]
+    fn how_far_a_flow_reaches_follows_from_its_ends() {
+        let of = |name: &str| json!({"system": {"name": name}});
+        assert_eq!(reach(&of("portal"), Some(system("portal", "internet"))), FlowReach::WithinSystem);
+        assert_eq!(reach(&of("db"), Some(system("db", "internet"))), FlowReach::WithinZone);
+        assert_eq!(reach(&of("db"), Some(system("db", "extranet"))), FlowReach::CrossZone);
+        let foreign = json!({"foreign": {"department": "court", "system": "filing"}});
+        assert_eq!(reach(&foreign, None), FlowReach::CrossDepartment);
+        assert_eq!(reach(&json!({"ipBlock": {"cidr": "0.0.0.0/0"}}), None), FlowReach::Outside);
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_in_the_own_department_alone() {
+        let rejection = validate(&flow(&json!({"system": {"name": "db"}})), &found(None)).unwrap_err();
+        assert_eq!(
+            (rejection.reason, rejection.parameters["field"].as_str()),
+            (Reason::UnknownReference, "spec.peer.system.name")
+        );
+        let homeless = Found { system: None, ..found(None) };
+        let rejection = validate(&flow(&json!({"ipBlock": {"cidr": "10.0.0.0/8"}})), &homeless).unwrap_err();
+        assert_eq!(rejection.parameters["field"], "spec.systemRef.name");
+        let own = json!({"foreign": {"department": "tax", "system": "db"}});
+        assert_eq!(validate(&flow(&own), &found(None)).unwrap_err().code, "ForeignIsOwn");
+    }
+
+    #[test]
+    fn the_order_in_which_lists_are_written_is_no_other_wish() {
+        let peer = json!({"system": {"name": "db", "hosts": ["y", "x"]}});
+        let one = validate(&flow(&peer), &found(Some(system("db", "internet")))).unwrap();
+        let mut turned = flow(&json!({"system": {"name": "db", "hosts": ["x", "y"]}}));
+        turned.spec.hosts.reverse();
+        turned.spec.ports.reverse();
+        turned.spec.justification = Some("另一个事由".into());
+        let other = validate(&turned, &found(Some(system("db", "internet")))).unwrap();
+        assert_eq!(one, other);
+        turned.spec.ports.pop();
+        assert_ne!(super::super::digest::of(&turned.spec), one.digest);
+    }
+}

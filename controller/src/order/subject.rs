@@ -1,0 +1,276 @@
+//! What an order can be about: one variant a kind, with all that orders ask of it. A further kind begins here.
+
+use jiyun_approvals::{About, Size};
+use jiyun_crds::v1alpha1::{
+    CloudHost, ConditionType, NetworkFlow, OrderItem, OrderedKind, RefusalParameter, condition,
+};
+use jiyun_ledger::{Claim, ClaimRequest};
+use kube::{
+    Api, Resource,
+    core::{NamespaceResourceScope, ObjectMeta},
+};
+
+use super::{mark::OrderMark, route};
+use crate::{
+    catalogue::lookup,
+    context::Context,
+    error::ReconcileError,
+    flow,
+    host::{self, rejection::Rejection},
+};
+
+/// An object that an order can be filed for.
+pub trait Orderable: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Sync {
+    /// Its kind, as items of orders name it.
+    const ORDERED: OrderedKind;
+    /// The system it belongs to.
+    fn system(&self) -> &str;
+    /// Digest of what it asks for.
+    fn digest(&self) -> String;
+    /// Why it is asked for, where the object says so itself.
+    fn justification(&self) -> Option<&str>;
+}
+
+impl Orderable for CloudHost {
+    const ORDERED: OrderedKind = OrderedKind::CloudHost;
+
+    fn system(&self) -> &str {
+        &self.spec.system_ref.name
+    }
+
+    fn digest(&self) -> String {
+        host::digest::of(&self.spec)
+    }
+
+    fn justification(&self) -> Option<&str> {
+        None
+    }
+}
+
+impl Orderable for NetworkFlow {
+    const ORDERED: OrderedKind = OrderedKind::NetworkFlow;
+
+    fn system(&self) -> &str {
+        &self.spec.system_ref.name
+    }
+
+    fn digest(&self) -> String {
+        flow::digest::of(&self.spec)
+    }
+
+    fn justification(&self) -> Option<&str> {
+        self.spec.justification.as_deref()
+    }
+}
+
+/// The object of one item.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A cloud host.
+    Host(Box<CloudHost>),
+    /// A network flow.
+    Flow(Box<NetworkFlow>),
+}
+
+/// What an object asks for, in resolved terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// A cloud host.
+    Host(Box<host::valid::Valid>),
+    /// A network flow.
+    Flow(Box<flow::valid::Valid>),
+}
+
+impl Subject {
+    /// The object that `item` names.
+    pub fn find(item: &OrderItem, namespace: Option<&str>, context: &Context) -> Option<Self> {
+        Some(match item.kind {
+            OrderedKind::CloudHost => Self::Host(Box::new(lookup(&context.orders.hosts, namespace, &item.name)?)),
+            OrderedKind::NetworkFlow => Self::Flow(Box::new(lookup(&context.orders.flows, namespace, &item.name)?)),
+        })
+    }
+
+    /// Its metadata.
+    pub fn meta(&self) -> &ObjectMeta {
+        match self {
+            Self::Host(host) => &host.metadata,
+            Self::Flow(flow) => &flow.metadata,
+        }
+    }
+
+    /// What is written on it under `name`.
+    pub fn annotation(&self, name: &str) -> Option<&String> {
+        self.meta().annotations.as_ref()?.get(name)
+    }
+
+    /// Whether it is not on its way out.
+    pub fn stays(&self) -> bool {
+        self.meta().deletion_timestamp.is_none()
+    }
+
+    /// The system it belongs to.
+    pub fn system(&self) -> &str {
+        match self {
+            Self::Host(host) => host.system(),
+            Self::Flow(flow) => flow.system(),
+        }
+    }
+
+    /// Digest of what it asks for.
+    pub fn digest(&self) -> String {
+        match self {
+            Self::Host(host) => host.digest(),
+            Self::Flow(flow) => flow.digest(),
+        }
+    }
+
+    /// What it asks for, or what is wrong with it.
+    ///
+    /// # Errors
+    /// What to mend.
+    pub fn wish(&self, context: &Context) -> Result<Wish, Rejection> {
+        Ok(match self {
+            Self::Host(host) => {
+                let found = host::found::dereference(host, &context.catalogue);
+                Wish::Host(Box::new(host::valid::validate(host, &found)?))
+            }
+            Self::Flow(flow) => {
+                let found = flow::found::dereference(flow, &context.catalogue);
+                Wish::Flow(Box::new(flow::valid::validate(flow, &found)?))
+            }
+        })
+    }
+
+    /// Whether it does what it asks for.
+    pub fn is_ready(&self) -> bool {
+        let conditions = match self {
+            Self::Host(host) => host.status.as_ref().map(|status| &status.conditions),
+            Self::Flow(flow) => flow.status.as_ref().map(|status| &status.conditions),
+        };
+        conditions.is_some_and(|conditions| condition::is_true(conditions, ConditionType::Ready))
+    }
+
+    /// Has it deleted; its own controller takes down what was made of it, intent first.
+    ///
+    /// # Errors
+    /// When Kubernetes does not take it.
+    pub async fn delete(&self, context: &Context) -> Result<(), ReconcileError> {
+        let namespace = self.meta().namespace.clone().unwrap_or_default();
+        let client = context.client.clone();
+        match self {
+            Self::Host(host) => context.writer.delete(&Api::namespaced(client, &namespace), &**host).await?,
+            Self::Flow(flow) => context.writer.delete(&Api::namespaced(client, &namespace), &**flow).await?,
+        }
+        Ok(())
+    }
+}
+
+impl Wish {
+    /// Digest of the wish.
+    pub fn digest(&self) -> &str {
+        match self {
+            Self::Host(valid) => &valid.digest,
+            Self::Flow(valid) => &valid.digest,
+        }
+    }
+
+    /// How much it asks for.
+    pub fn size(&self) -> Size {
+        match self {
+            Self::Host(valid) => route::size_of(&valid.approved),
+            Self::Flow(_) => Size::default(),
+        }
+    }
+
+    /// What it is about.
+    pub fn about(&self) -> About {
+        match self {
+            Self::Host(_) => About::Resources,
+            Self::Flow(valid) => About::Flow(valid.approved.reach),
+        }
+    }
+
+    /// What it asks for, for people.
+    pub fn summary(&self) -> Vec<RefusalParameter> {
+        match self {
+            Self::Host(valid) => valid.approved.summary(),
+            Self::Flow(valid) => valid.approved.summary(),
+        }
+    }
+
+    /// What the object of this wish asks of the ledger for an order; `None` if the object is of another kind.
+    ///
+    /// # Errors
+    /// When the approved spec cannot be written as JSON, which its types exclude.
+    pub fn request(&self, subject: &Subject, mark: OrderMark) -> Result<Option<ClaimRequest>, serde_json::Error> {
+        match (self, subject) {
+            (Self::Host(valid), Subject::Host(host)) => {
+                let approved = host::approved::Approved { order: Some(mark), ..valid.approved.clone() };
+                host::request::claim_request(host, &host::valid::Valid { approved, ..(**valid).clone() }).map(Some)
+            }
+            (Self::Flow(valid), Subject::Flow(flow)) => {
+                let approved = flow::approved::Approved { order: Some(mark), ..valid.approved.clone() };
+                flow::request::claim_request(flow, &flow::valid::Valid { approved, ..(**valid).clone() }).map(Some)
+            }
+            (Self::Host(_), Subject::Flow(_)) | (Self::Flow(_), Subject::Host(_)) => Ok(None),
+        }
+    }
+
+    /// What of a change of `claim` to this wish is not done whoever agrees.
+    pub fn impossible_change(&self, claim: &Claim) -> Option<Rejection> {
+        match self {
+            Self::Host(valid) => host::approved::Approved::of(claim).ok()?.change_to(&valid.approved),
+            Self::Flow(_) => None,
+        }
+    }
+
+    /// Records that `claim` is changed to this wish, as an order says.
+    ///
+    /// # Errors
+    /// When the ledger cannot be asked.
+    pub async fn change(
+        &self,
+        claim: &std::sync::Arc<Claim>,
+        mark: OrderMark,
+        context: &Context,
+    ) -> Result<(), ReconcileError> {
+        match self {
+            Self::Host(valid) => {
+                let approved = host::approved::Approved::of(claim)?;
+                let deletable = valid.approved.deletable;
+                let approved = host::approved::Approved { order: Some(mark), deletable, ..approved };
+                host::change::apply(claim, &host::valid::Valid { approved, ..(**valid).clone() }, context).await?;
+            }
+            Self::Flow(valid) => {
+                let approved = flow::approved::Approved { order: Some(mark), ..valid.approved.clone() };
+                flow::change::apply(claim, &flow::valid::Valid { approved, ..(**valid).clone() }, context).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is known of a claim as orders see it: what it is about, how large it is, and what it is in words.
+pub struct Granted {
+    /// What it is about.
+    pub about: About,
+    /// How large it is: as it was approved, whatever a stopped host has given back.
+    pub size: Size,
+    /// For people.
+    pub summary: Vec<RefusalParameter>,
+}
+
+impl Granted {
+    /// Reads `claim`.
+    pub fn of(claim: &Claim) -> Self {
+        if claim.subject.kind == flow::KIND {
+            let approved = flow::approved::Approved::of(claim).ok();
+            // What cannot be read is taken for what reaches furthest.
+            let reach = approved.as_ref().map_or(jiyun_crds::v1alpha1::FlowReach::Outside, |approved| approved.reach);
+            let summary = approved.map(|approved| approved.summary()).unwrap_or_default();
+            return Self { about: About::Flow(reach), size: Size::default(), summary };
+        }
+        let summary = host::approved::Approved::of(claim).map(|approved| approved.summary()).unwrap_or_default();
+        Self { about: About::Resources, size: route::size_of_claim(claim), summary }
+    }
+}
