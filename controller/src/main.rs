@@ -18,6 +18,7 @@ mod host;
 mod leading;
 mod lineage;
 mod metrics;
+mod notices;
 mod order;
 mod orphans;
 mod retry;

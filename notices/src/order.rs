@@ -10,8 +10,7 @@ use jiyun_approvals::{Calendar, Turn, Window};
 use jiyun_crds::{
     names::department_of_namespace,
     v1alpha1::{
-        ConditionStatus, ConditionType, HostRefusal, Order, OrderStatus, Reason, RequiredLevel,
-        condition::find,
+        ConditionStatus, ConditionType, HostRefusal, Order, OrderStatus, Reason, RequiredLevel, condition::find,
     },
 };
 use jiyun_messages::{Parameters, parameters, refusal_code};
@@ -175,7 +174,6 @@ fn facts(order: &Order, status: &OrderStatus) -> Parameters {
         ("justification", or_dash(order.spec.justification.clone().unwrap_or_default())),
     ])
 }
-
 
 #[cfg(test)]
 #[path = "order_tests.rs"]

@@ -64,7 +64,14 @@ fn those_whose_turn_it_is_are_told_then_reminded_and_then_those_who_may_step_in_
         (REMINDED, "u-1-leader-reminder", Event::OrderReminder, REMINDED, DEADLINE, &["leaders"]),
         ("2026-12-01T15:59:59Z", "u-1-leader-reminder", Event::OrderReminder, REMINDED, DEADLINE, &["leaders"]),
         (DEADLINE, "u-1-leader-escalated", Event::OrderEscalated, DEADLINE, END, &["deputies", "leaders"]),
-        ("2026-12-04T15:59:59Z", "u-1-leader-escalated", Event::OrderEscalated, DEADLINE, END, &["deputies", "leaders"]),
+        (
+            "2026-12-04T15:59:59Z",
+            "u-1-leader-escalated",
+            Event::OrderEscalated,
+            DEADLINE,
+            END,
+            &["deputies", "leaders"],
+        ),
     ] {
         let notice = told(&first, now).unwrap();
         assert_eq!((notice.id.as_str(), notice.event, notice.at), (id, event, at(from)), "{now}");
@@ -101,7 +108,10 @@ fn whoever_asked_is_told_what_it_came_to_and_programs_are_not_written_to() {
         let notice = told(&order(approved, &json!({})), "2026-11-26T03:00:00Z");
         let found = notice.as_ref().map(|notice| (notice.event, notice.id.as_str()));
         assert_eq!(found, expected, "{approved:?}");
-        assert!(notice.is_none_or(|notice| notice.to == Recipients { groups: BTreeSet::new(), users: Clone::clone(&asked) }));
+        assert!(
+            notice
+                .is_none_or(|notice| notice.to == Recipients { groups: BTreeSet::new(), users: Clone::clone(&asked) })
+        );
     }
 }
 
