@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod health;
 pub mod holders;
 pub mod host;
+pub mod inbox;
 pub mod openapi;
 pub mod order;
 mod page;

@@ -21,6 +21,7 @@ mod suite {
     mod interrupted;
     mod isolation;
     mod manners;
+    mod notices;
     mod orders;
     mod outages;
     mod pools;

@@ -17,7 +17,7 @@ const SYSTEM: &str = "/v1/departments/finance/systems/web-1";
 const ORDER: &str = "/v1/departments/finance/orders/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 21] = [
+const ROUTES: [(Method, &str); 22] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
@@ -35,6 +35,7 @@ const ROUTES: [(Method, &str); 21] = [
     (Method::POST, "/v1/departments/finance/orders/web-1/approvals"),
     (Method::GET, "/v1/departments/finance/orders/web-1/approvals"),
     (Method::GET, "/v1/departments/finance/inbox"),
+    (Method::GET, "/v1/inbox"),
     (Method::GET, "/v1/departments/finance/quota"),
     (Method::GET, "/v1/departments/finance/usage"),
     (Method::GET, "/v1/pools/compute/x86/holders"),
