@@ -51,11 +51,11 @@ impl App {
     pub async fn inboxes(
         &self,
         caller: &Caller,
-        departments: Option<&[DepartmentName]>,
+        departments: Option<Vec<DepartmentName>>,
     ) -> Result<Vec<(DepartmentName, Order)>, Problem> {
         let orders = async {
             let Some(departments) = departments else { return orders_everywhere(caller).await };
-            let read = stream::iter(departments).map(|department| orders_of(caller, department));
+            let read = stream::iter(departments).map(|department| async move { orders_of(caller, &department).await });
             let read: Vec<Vec<Order>> = read.buffered(AT_ONCE).try_collect().await?;
             Ok(read.into_iter().flatten().collect())
         };

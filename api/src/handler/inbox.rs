@@ -67,7 +67,7 @@ pub async fn show(
     Spoken(language): Spoken,
 ) -> Result<Json<Inbox>, Problem> {
     let departments = query.departments()?;
-    let orders = app.inboxes(&app.caller(&bearer), departments.as_deref()).await?;
+    let orders = app.inboxes(&app.caller(&bearer), departments).await?;
     Ok(Json(Inbox {
         items: orders.into_iter().map(|(department, order)| shown(&department, order, language)).collect(),
     }))

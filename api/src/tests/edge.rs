@@ -87,6 +87,7 @@ async fn names_in_addresses_cannot_lead_elsewhere() {
         api.get(&format!("/v1/departments/finance/orders/{name}")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/finance/orders/{name}/approvals")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/{name}/inbox")).await.problem(404, "NotFound");
+        api.get(&format!("/v1/inbox?departments={name}")).await.problem(400, "InvalidParameter");
         api.get(&format!("/v1/pools/compute/{name}/holders")).await.problem(404, "NotFound");
         api.send(request(Method::DELETE, &format!("/v1/departments/finance/hosts/{name}"), &[], ""))
             .await

@@ -83,6 +83,21 @@ fn a_configuration_that_tells_nobody_is_refused() {
 }
 
 #[test]
+fn the_example_of_the_document_is_read() {
+    let document = include_str!("../../../docs/notifications.md");
+    let example = document.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0;
+    let example = example.replace("/etc/jiyun/notifications/", "FOLDER/");
+    assert!(example.contains("FOLDER/oa.secret"), "{example}");
+    let folder_has =
+        [("oa.secret", "secret"), ("oa-old.secret", "secret"), ("mail-user", "name"), ("mail-password", "name")];
+    let example = folder_has
+        .iter()
+        .fold(example, |text, (file, there)| text.replace(&format!("FOLDER/{file}"), &format!("FOLDER/{there}")));
+    let config = read_text(&example).unwrap();
+    assert_eq!(config.channels.iter().map(Channel::name).collect::<Vec<_>>(), ["oa", "mail"]);
+}
+
+#[test]
 fn this_machine_is_known_by_any_of_its_names() {
     for host in ["localhost", "127.0.0.1", "127.3.2.1", "::1", "[::1]"] {
         assert!(is_loopback(host), "{host}");

@@ -118,6 +118,11 @@ async fn the_commands_of_the_ledger_guide_do_what_it_says() -> Result<(), WorldE
 }
 
 #[tokio::test]
+async fn the_commands_of_the_guide_to_notifications_do_what_it_says() -> Result<(), WorldError> {
+    run_all("docs/notifications.md").await
+}
+
+#[tokio::test]
 async fn the_commands_of_the_operations_guide_do_what_it_says() -> Result<(), WorldError> {
     run_all("docs/operations.md").await
 }
@@ -134,13 +139,14 @@ async fn the_commands_of_the_guide_to_roles_do_what_it_says() -> Result<(), Worl
 
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 9] = [
+    const RUN: [&str; 10] = [
         "api.md",
         "architecture.md",
         "departments.md",
         "finance.md",
         "lab.md",
         "ledger.md",
+        "notifications.md",
         "operations.md",
         "orders.md",
         "roles.md",
@@ -169,7 +175,7 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
 
 #[test]
 fn every_path_and_link_leads_somewhere() {
-    const FOLDERS: [&str; 13] = [
+    const FOLDERS: [&str; 14] = [
         "api/",
         "approvals/",
         "audit/",
@@ -180,6 +186,7 @@ fn every_path_and_link_leads_somewhere() {
         "examples/",
         "ledger/",
         "messages/",
+        "notices/",
         "tests/",
         "tools/",
         "trail/",
