@@ -5,6 +5,7 @@ pub mod flow;
 pub mod health;
 pub mod holders;
 pub mod host;
+pub mod inbox;
 pub mod openapi;
 pub mod order;
 mod page;

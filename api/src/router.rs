@@ -25,7 +25,9 @@ use crate::{
     app::App,
     bounds::Bounds,
     extract::json::MAX_BODY,
-    handler::{catalogue, flow, health, holders, host, openapi, openapi::Description, order, quota, system, usage},
+    handler::{
+        catalogue, flow, health, holders, host, inbox, openapi, openapi::Description, order, quota, system, usage,
+    },
     metrics::Metrics,
     middleware::{bounds, observe, panic, problems, request_id, time_limit},
     problem::{Code, Problem},
@@ -80,6 +82,7 @@ fn table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(order::one::show, order::one::change))
         .routes(routes!(order::approval::create, order::approval::list))
         .routes(routes!(order::inbox::show))
+        .routes(routes!(inbox::show))
         .routes(routes!(quota::show))
         .routes(routes!(usage::show))
         .routes(routes!(holders::show))

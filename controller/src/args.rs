@@ -63,6 +63,12 @@ pub struct Run {
     /// year that is neither here nor built in is refused, not guessed.
     #[arg(long, env = "JIYUN_CALENDARS", value_name = "FOLDER")]
     pub calendars: Option<PathBuf>,
+
+    /// File (YAML) that says who is told what waits for them, by webhook and by mail (通知); without it nobody is. Its form is
+    /// in docs/notifications.md.
+    #[arg(long, env = "JIYUN_NOTIFICATIONS", value_name = "FILE")]
+    pub notifications: Option<PathBuf>,
+
     /// Where an audit trail is kept.
     #[command(flatten)]
     pub trail: TrailArgs,

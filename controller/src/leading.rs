@@ -30,6 +30,7 @@ use crate::{
     error::ReconcileError,
     flow, host, lineage,
     metrics::Metrics,
+    notices,
     order::{self, Orders, Wakes},
     orphans, settled,
     site::{SiteEngines, Sites},
@@ -56,6 +57,8 @@ pub struct Beginning {
     pub calendar: Arc<Calendar>,
     /// What is done is recorded there.
     pub trail: Recorder,
+    /// Who is told what waits for them, where anybody is.
+    pub notices: Option<notices::Desk>,
 }
 
 /// Runs all controllers until `stop`, then lets them finish what they are at.
@@ -63,7 +66,7 @@ pub struct Beginning {
 /// # Errors
 /// When the two stores cannot be compared.
 pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) -> Result<(), ReconcileError> {
-    let Beginning { client, ledger, report, peer, metrics, calendar, trail } = beginning;
+    let Beginning { client, ledger, report, peer, metrics, calendar, trail, notices: desk } = beginning;
     check_lineage(&client, args, &ledger, &report, &peer).await?;
     let acknowledged = lineage::acknowledged(&client, &args.namespace).await?;
 
@@ -175,6 +178,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     // Zones and sites are named by others: when one changes, those are looked at again.
     let zones = telling(zones, changes.clone());
     let sites = telling(sites, changes.clone());
+    let (order_changes, _) = watch::channel(());
+    let orders = telling(orders, order_changes.clone());
     // Whom a department lets in follows from the units above it, where it is open to them.
     let (access_changes, _) = watch::channel(());
     let departments = settled::following_access(departments, access_changes.clone());
@@ -216,6 +221,15 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         let plan = orphans::Looks { every: Duration::from_secs(args.look_every), acknowledged };
         tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), plan, context.clone(), stop.clone()));
         let triggers = host::Triggers { machines, instances: instances.stream, disks };
+        if let Some(desk) = desk {
+            let reads = notices::Reads {
+                orders: context.orders.store.clone(),
+                listed: context.orders_listed.clone(),
+                changes: order_changes.subscribe(),
+                calendar: context.orders.calendar.clone(),
+            };
+            tasks.spawn(notices::run(desk, reads, metrics.clone(), stop.clone()));
+        }
         let (told_hosts, told_flows, told_orders) = context.orders.wakes.heard();
         tasks.spawn(flow::sweep(
             flows.store.clone(),

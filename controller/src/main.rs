@@ -19,6 +19,7 @@ mod host;
 mod leading;
 mod lineage;
 mod metrics;
+mod notices;
 mod order;
 mod orphans;
 mod retry;

@@ -25,6 +25,8 @@ pub struct Metrics {
     invalid_objects: IntCounterVec,
     decisions: IntCounterVec,
     unknown_claims: IntCounter,
+    notices: IntCounterVec,
+    notices_waiting: IntGaugeVec,
     leader: IntGauge,
     quarantined: IntGauge,
     broken: IntGaugeVec,
@@ -108,6 +110,20 @@ impl Metrics {
                 IntCounter::new(
                     "jiyun_unknown_claims_total",
                     "Looks at hosts that are kept since the ledger does not know their claim: page somebody.",
+                )?,
+            )?,
+            notices: registered(
+                &registry,
+                IntCounterVec::new(
+                    Opts::new("jiyun_notices_total", "Notices by channel and outcome: told, failed, refused, dropped."),
+                    &["channel", "outcome"],
+                )?,
+            )?,
+            notices_waiting: registered(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new("jiyun_notices_waiting", "Notices that have not arrived yet, by channel."),
+                    &["channel"],
                 )?,
             )?,
             leader: registered(&registry, IntGauge::new("jiyun_leader", "1 while this replica leads, else 0.")?)?,
@@ -194,6 +210,16 @@ impl Metrics {
     /// Counts a look at a host that is kept since its claim is not known. It grows for as long as there is one.
     pub fn unknown_claim(&self) {
         self.unknown_claims.inc();
+    }
+
+    /// Counts what became of a notice on a channel: a webhook of the configuration's, or `mail`.
+    pub fn noticed(&self, channel: &str, outcome: &str) {
+        self.notices.with_label_values(&[channel, outcome]).inc();
+    }
+
+    /// Shows how many notices have not arrived on a channel.
+    pub fn set_notices_waiting(&self, channel: &str, count: usize) {
+        self.notices_waiting.with_label_values(&[channel]).set(gauge(count as u64));
     }
 
     /// Says whether this replica leads.

@@ -29,6 +29,7 @@ use crate::{
     leading::{self, Beginning},
     lineage,
     metrics::Metrics,
+    notices::{self, ConfigError, Desk},
     store_size,
     trail::{Following, Recorder},
 };
@@ -66,6 +67,9 @@ pub enum ServeError {
     /// The working days cannot be read.
     #[error("the calendars cannot be read; check --calendars")]
     Calendars(#[from] CalendarsError),
+    /// Who is told what is not said as it should be.
+    #[error("nobody can be told anything; check --notifications")]
+    Notifications(#[from] ConfigError),
     /// There is no election.
     #[error("the election failed")]
     Election(#[from] ElectionError),
@@ -97,6 +101,10 @@ pub async fn run(args: &Run) -> Result<(), ServeError> {
     let health = tokio::spawn(health::serve(args.listen, metrics.clone(), readiness.clone(), drained.clone()));
 
     let calendar = Arc::new(calendars::read(args.calendars.as_deref())?);
+    let notifications = args.notifications.as_deref().map(notices::config::read).transpose()?;
+    if notifications.is_none() {
+        info!("nobody is told what waits for them: --notifications is not given");
+    }
     let client = kubernetes(args.kubeconfig.as_deref()).await?;
     let etcd = ledger_config(&args.ledger)?.connect().await?;
     readiness.set(true);
@@ -105,7 +113,7 @@ pub async fn run(args: &Run) -> Result<(), ServeError> {
     tokio::spawn(auditing::follow(EtcdStore::new(etcd.clone(), DEFAULT_PREFIX), metrics.clone(), stop.clone()));
 
     let outcome = tokio::select! {
-        outcome = lead(args, client, etcd, metrics, calendar, &stop) => outcome,
+        outcome = lead(args, client, etcd, metrics, (calendar, notifications), &stop) => outcome,
         served = health => match served {
             Ok(Err(source)) => Err(ServeError::Listen(source)),
             Ok(Ok(())) | Err(_) => Ok(()),
@@ -122,7 +130,7 @@ async fn lead(
     client: Client,
     etcd: etcd_client::Client,
     metrics: Metrics,
-    calendar: Arc<Calendar>,
+    (calendar, notifications): (Arc<Calendar>, Option<notices::Config>),
     stop: &CancellationToken,
 ) -> Result<(), ServeError> {
     let leadership = match Campaign::new(DEFAULT_PREFIX, &args.identity).win(&etcd, stop).await {
@@ -147,6 +155,7 @@ async fn lead(
     info!(lineage = %report.lineage, revision = report.head_seq, fresh = report.fresh, snapshot = report.snapshot, "leading");
 
     let working = stop.child_token();
+    let notices = notifications.map(|config| Desk { config, etcd: etcd.clone(), fence: leadership.fence() });
     let (trail, keeping) = Recorder::start(&args.trail, etcd, &metrics)?;
     trail.ready().await;
     if let Some(trail) = trail.trail().cloned() {
@@ -155,7 +164,8 @@ async fn lead(
     }
     tokio::spawn(store_size::watch(store, args.ledger_store_limit, metrics.clone(), working.clone()));
     let figures = metrics.clone();
-    let beginning = Beginning { client, ledger: ledger.clone(), report, peer, metrics: figures, calendar, trail };
+    let beginning =
+        Beginning { client, ledger: ledger.clone(), report, peer, metrics: figures, calendar, trail, notices };
     let led = tokio::select! {
         led = leading::lead(beginning, args, &working) => led.map_err(ServeError::from),
         // Past this point nothing may be written any more: no draining, the process ends.

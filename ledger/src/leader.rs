@@ -18,6 +18,11 @@ pub const TTL: Duration = Duration::from_secs(10);
 /// How long to wait after a failed try.
 const RETRY: Duration = Duration::from_millis(500);
 
+/// The leader's key of the book under `prefix`: whoever writes elsewhere in the same etcd compares its create revision too.
+pub fn leader_key(prefix: &str) -> String {
+    format!("{}leader", normal_prefix(prefix))
+}
+
 /// Why there is no leadership.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ElectionError {
@@ -43,7 +48,7 @@ pub struct Campaign {
 impl Campaign {
     /// A candidate for the book under `prefix`; `identity` (a pod's name) is shown in the key.
     pub fn new(prefix: &str, identity: impl Into<String>) -> Self {
-        Self { key: format!("{}leader", normal_prefix(prefix)), identity: identity.into(), ttl: TTL }
+        Self { key: leader_key(prefix), identity: identity.into(), ttl: TTL }
     }
 
     /// With another lease, in whole seconds; at least 5.

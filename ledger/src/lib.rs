@@ -39,7 +39,7 @@ pub use crate::core::usage::{Payer, Tie, UsageFilter, UsageRow, tie, usage};
 pub use crate::core::waiting::{MAX_OVERTAKINGS, Ticket, Unqueued, Waiting, position};
 pub use crate::follower::{Follower, FollowerError};
 pub use crate::handle::{Commit, Ledger, LedgerError};
-pub use crate::leader::{Campaign, ElectionError, Leadership};
+pub use crate::leader::{Campaign, ElectionError, Leadership, leader_key};
 pub use crate::open::{OpenError, OpenOptions, OpenReport};
 pub use crate::prune::{Horizon, PruneError};
 pub use crate::snapshot::{Manifest, SnapshotError, SnapshotOptions};

@@ -7,6 +7,7 @@ pub mod desk;
 pub mod faults;
 pub mod order;
 pub mod person;
+pub mod receivers;
 pub mod walls;
 pub mod world;
 

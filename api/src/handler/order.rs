@@ -12,7 +12,7 @@ use jiyun_messages::Language;
 
 use crate::{app::order_state, extract::DepartmentName, model::Order};
 
-fn shown(department: &DepartmentName, order: crds::Order, language: Language) -> Order {
+pub(super) fn shown(department: &DepartmentName, order: crds::Order, language: Language) -> Order {
     let state = order_state(&order);
     Order::new(department.as_str(), order, state, language)
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::Order;
 
-/// Orders of a department that wait for a decision of the caller.
+/// Orders of one or several departments that wait for a decision of the caller.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Inbox {

@@ -117,6 +117,8 @@ pub struct Turn {
     #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<String>,
+    /// The level's own time is over (逾期): those who may step in are among the groups.
+    pub escalated: bool,
 }
 
 /// A decision that counts.
@@ -202,7 +204,12 @@ impl Order {
 fn turn(status: &crds::OrderStatus) -> Option<Turn> {
     let level = status.level.clone()?;
     let required = status.levels.iter().find(|required| required.name == level);
+    let stepped_in = |required: &crds::RequiredLevel| {
+        let mut others = required.escalate_to.iter().filter(|group| !required.groups.contains(group));
+        others.any(|group| status.groups.contains(group))
+    };
     Some(Turn {
+        escalated: required.is_some_and(stepped_in),
         groups: status.groups.clone(),
         mode: required.map(|required| required.mode.into()),
         deadline: status.deadline.as_ref().map(ToString::to_string),

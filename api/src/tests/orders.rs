@@ -49,7 +49,8 @@ async fn an_order_tells_what_is_asked_for_and_whose_turn_it_is() {
     ]);
     assert_eq!(item["summary"]["amounts"], amounts);
     let deadline = "2026-11-25T16:00:00Z";
-    let turn = json!({"level": "leader", "groups": ["leaders"], "mode": "Any", "deadline": deadline});
+    let turn =
+        json!({"level": "leader", "groups": ["leaders"], "mode": "Any", "deadline": deadline, "escalated": false});
     assert_eq!(order["turn"], turn);
     assert_eq!(
         (&order["levels"][0]["deadline"], &order["levels"][0]["escalateTo"]),

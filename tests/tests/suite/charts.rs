@@ -76,6 +76,21 @@ fn workloads_run_restricted_and_the_api_has_no_token() {
 }
 
 #[test]
+fn the_file_that_says_who_is_told_is_mounted_where_a_secret_is_named_and_nowhere_else() {
+    let of = |settings: &[&str]| {
+        let objects = rendered(settings);
+        let workloads = of_kind(&objects, "Deployment").into_iter().map(ToString::to_string);
+        workloads.filter(|workload| workload.contains("notifications")).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&[]), Vec::<String>::new());
+    let told = of(&["--set", "controller.notificationsSecret=who-is-told"]);
+    assert_eq!(told.len(), 1, "the controller alone");
+    for part in ["\"secretName\":\"who-is-told\"", "/etc/jiyun/notifications/notifications.yaml"] {
+        assert!(told[0].contains(part), "{part} in {}", told[0]);
+    }
+}
+
+#[test]
 fn a_setting_the_chart_does_not_know_is_refused() {
     let program = jiyun_lab::programs::program("helm", "helm").unwrap();
     let chart = jiyun_lab::source_root().join("charts/jiyun");

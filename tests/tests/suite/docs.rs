@@ -119,6 +119,11 @@ async fn the_commands_of_the_ledger_guide_do_what_it_says() -> Result<(), WorldE
 }
 
 #[tokio::test]
+async fn the_commands_of_the_guide_to_notifications_do_what_it_says() -> Result<(), WorldError> {
+    run_all("docs/notifications.md").await
+}
+
+#[tokio::test]
 async fn the_commands_of_the_operations_guide_do_what_it_says() -> Result<(), WorldError> {
     run_all("docs/operations.md").await
 }
@@ -156,6 +161,7 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
         "finance.md",
         "lab.md",
         "ledger.md",
+        "notifications.md",
         "operations.md",
         "orders.md",
         "quickstart.md",
@@ -185,7 +191,7 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
 
 #[test]
 fn every_path_and_link_leads_somewhere() {
-    const FOLDERS: [&str; 13] = [
+    const FOLDERS: [&str; 14] = [
         "api/",
         "approvals/",
         "audit/",
@@ -196,6 +202,7 @@ fn every_path_and_link_leads_somewhere() {
         "examples/",
         "ledger/",
         "messages/",
+        "notices/",
         "tests/",
         "tools/",
         "trail/",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub const UNINSTALL: &str = "( set -euo pipefail # what labs left";
 
 /// Commands no test can run, by the first line of their block, with the reason. A block of `make` targets needs no entry.
-pub const NOT_RUN: [(&str, &str); 12] = [
+pub const NOT_RUN: [(&str, &str); 13] = [
     ("export KUBECONFIG=", "the test itself sets what `make demo` prints"),
     ("jiyun-lab up --cluster", "needs a cluster; tests/lab/tests/given.rs gives these arguments with one of its own"),
     (UNINSTALL, "given_cluster.rs runs it, where nothing is lost"),
@@ -20,6 +20,10 @@ pub const NOT_RUN: [(&str, &str); 12] = [
         "restored.rs runs it, where something was restored; the lab has no pods to scale",
     ),
     ("kubectl create clusterrolebinding jiyun-platform-operators", "the lab binds groups of its own (people.yaml)"),
+    (
+        "kubectl --namespace jiyun-system create secret generic jiyun-notifications",
+        "needs the city's files and an installation; charts.rs renders the same value",
+    ),
     ("kubectl --namespace jiyun-system exec deploy", "the lab has no pods; the same commands are run beside it"),
     ("last=$(tail -n 1 /archive", "ledger/tests/book/archives.rs and pruning.rs do it; the lab has no /archive"),
     ("cat /archive/", "an import needs an empty ledger and no controller; ledger/tests/book/archives.rs does it"),

@@ -1,0 +1,74 @@
+//! What waits for the caller to decide, in several departments or in all of them.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::order::shown;
+use crate::{
+    app::App,
+    extract::{Bearer, DepartmentName, Query},
+    handler::Spoken,
+    model::Inbox,
+    problem::{Code, Problem, ProblemDocument},
+};
+
+/// The most departments asked for at once: each is a call at the API server.
+const MOST: usize = 64;
+
+/// Which departments.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct InboxQuery {
+    /// Names of departments, separated by commas, 64 at most. Left out: all, for those who may list orders everywhere.
+    #[param(example = "finance,tax")]
+    departments: Option<String>,
+}
+
+impl InboxQuery {
+    fn departments(self) -> Result<Option<Vec<DepartmentName>>, Problem> {
+        let refused =
+            |problem: &str| Problem::new(Code::InvalidParameter, [("name", "departments"), ("problem", problem)]);
+        let Some(text) = self.departments else { return Ok(None) };
+        let mut names: Vec<&str> = text.split(',').collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() > MOST {
+            return Err(refused("一次最多查看 64 个单位 (at most 64 departments at once)"));
+        }
+        let named = names.into_iter().map(DepartmentName::parse).collect::<Option<Vec<_>>>();
+        named.map(Some).ok_or_else(|| refused("单位名称不正确 (this is no list of department names)"))
+    }
+}
+
+/// The orders of these departments that wait for a decision of the caller, the nearest deadline first.
+#[utoipa::path(
+    get, path = "/v1/inbox", tag = "orders", operation_id = "showInboxes",
+    params(
+        InboxQuery,
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
+    ),
+    responses(
+        (status = 200, description = "The orders.", body = Inbox),
+        (status = 400, description = "No department was named, and the caller may not list the orders of all.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "One of the departments is not there, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "More than 5,000 orders are open.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Query(query): Query<InboxQuery>,
+    bearer: Bearer,
+    Spoken(language): Spoken,
+) -> Result<Json<Inbox>, Problem> {
+    let departments = query.departments()?;
+    let orders = app.inboxes(&app.caller(&bearer), departments).await?;
+    Ok(Json(Inbox {
+        items: orders.into_iter().map(|(department, order)| shown(&department, order, language)).collect(),
+    }))
+}

@@ -1,0 +1,127 @@
+//! Reads off the orders what has to be told, hands it to the couriers, and forgets what is long over.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use jiyun_approvals::Calendar;
+use jiyun_crds::v1alpha1::Order;
+use jiyun_ledger::Fence;
+use jiyun_notices::{Horizon, Notice, matter_is_over, of_order};
+use kube::runtime::reflector::Store;
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{Config, courier::Courier, marks::Marks};
+use crate::{context::Gate, error::chain, metrics::Metrics, watch::Guarded};
+
+/// How long a result is told, and tried again.
+const KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// How much longer marks are kept: clocks of two leaders may differ.
+const MARGIN: SignedDuration = SignedDuration::from_hours(24);
+
+/// How often it is looked whether a reminder or a deadline has come; they are counted in days.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// The shortest time between two looks: a look goes through all orders there are.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// How soon marks are read again after a failure.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// What it takes to tell people.
+pub struct Desk {
+    /// Who is told, and how.
+    pub config: Config,
+    /// The ledger's etcd.
+    pub etcd: etcd_client::Client,
+    /// Who leads.
+    pub fence: Fence,
+}
+
+/// What is read.
+pub struct Reads {
+    /// The orders.
+    pub orders: Store<Guarded<Order>>,
+    /// Open once they were listed.
+    pub listed: Gate,
+    /// Told when one has changed.
+    pub changes: watch::Receiver<()>,
+    /// Working days.
+    pub calendar: Arc<Calendar>,
+}
+
+/// Tells people until `stop`.
+pub async fn run(desk: Desk, reads: Reads, metrics: Metrics, stop: CancellationToken) {
+    let Desk { config, etcd, fence } = desk;
+    let begin = async {
+        reads.listed.open().await;
+        loop {
+            match Marks::open(etcd.clone(), fence, Timestamp::now()).await {
+                Ok(opened) => return opened,
+                Err(error) => warn!(error = chain(&error), "nobody is told anything until it is known who was told"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    };
+    let Some((marks, begun)) = stop.run_until_cancelled(begin).await else { return };
+    let names: Vec<_> = config.channels.iter().map(super::channel::Channel::name).collect();
+    info!(channels = names.join(", "), since = %begun, "people are told what waits for them");
+
+    let (tell, notices) = watch::channel(Arc::new(Vec::new()));
+    let mut couriers = JoinSet::new();
+    let link: Option<Arc<str>> = config.link.map(Into::into);
+    for channel in config.channels {
+        let (marks, notices, link, metrics) = (marks.clone(), notices.clone(), link.clone(), metrics.clone());
+        let courier = Courier { channel: Arc::new(channel), marks, notices, link, metrics };
+        couriers.spawn(courier.run(stop.clone()));
+    }
+    let mut changes = reads.changes;
+    loop {
+        let horizon = Horizon { now: Timestamp::now(), begun, keep: KEEP };
+        let (found, kept) = look(&reads.orders, &reads.calendar, horizon);
+        tell.send_if_modified(|told| {
+            let differs = **told != found;
+            if differs {
+                *told = Arc::new(found);
+            }
+            differs
+        });
+        let next = async {
+            match marks.sweep(&kept).await {
+                Ok(0) => {}
+                Ok(count) => info!(count, "marks of who was told were removed: the matters are long over"),
+                Err(error) => warn!(error = chain(&error), "old marks of who was told are not removed now"),
+            }
+            tokio::time::sleep(SETTLE).await;
+            tokio::select! {
+                changed = changes.changed() => changed.is_ok(),
+                () = tokio::time::sleep(LOOK) => true,
+            }
+        };
+        match stop.run_until_cancelled(next).await {
+            Some(true) => {}
+            Some(false) | None => break,
+        }
+    }
+    while couriers.join_next().await.is_some() {}
+}
+
+/// What has to be told, and the orders whose marks are kept.
+fn look(orders: &Store<Guarded<Order>>, calendar: &Calendar, horizon: Horizon) -> (Vec<Arc<Notice>>, BTreeSet<String>) {
+    let (mut found, mut kept) = (Vec::new(), BTreeSet::new());
+    for object in orders.state() {
+        match &object.0 {
+            Ok(order) => {
+                if !matter_is_over(order, horizon, MARGIN) {
+                    kept.extend(order.metadata.uid.clone());
+                }
+                found.extend(of_order(order, calendar, horizon).map(Arc::new));
+            }
+            // What it says is not known: what was told of it is not forgotten.
+            Err(invalid) => kept.extend(invalid.metadata.uid.clone()),
+        }
+    }
+    (found, kept)
+}

@@ -1,0 +1,136 @@
+//! One notice: what happened, to which object, and who has to know.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use jiyun_messages::Parameters;
+
+/// What somebody is told. A further noun (the end of a lease) is further events here and a function beside
+/// [`crate::of_order`].
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum Event {
+    /// An order has come to a level: its groups have to decide.
+    #[strum(serialize = "order.waiting")]
+    OrderWaiting,
+    /// It still waits, and the policy has the level reminded.
+    #[strum(serialize = "order.reminder")]
+    OrderReminder,
+    /// The level's time is over: others may decide as well.
+    #[strum(serialize = "order.escalated")]
+    OrderEscalated,
+    /// Everybody agreed: whoever asked may know.
+    #[strum(serialize = "order.approved")]
+    OrderApproved,
+    /// It is not granted: somebody said no, or there is no room.
+    #[strum(serialize = "order.refused")]
+    OrderRefused,
+    /// It is not granted: nobody decided in time.
+    #[strum(serialize = "order.expired")]
+    OrderExpired,
+}
+
+impl Event {
+    /// The word for programs, such as `order.waiting`.
+    pub fn word(self) -> &'static str {
+        self.into()
+    }
+
+    /// The code of its sentences in the catalogue; that of its subject has `Subject` behind it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::OrderWaiting => "NoticeOrderWaiting",
+            Self::OrderReminder => "NoticeOrderReminder",
+            Self::OrderEscalated => "NoticeOrderEscalated",
+            Self::OrderApproved => "NoticeOrderApproved",
+            Self::OrderRefused => "NoticeOrderRefused",
+            Self::OrderExpired => "NoticeOrderExpired",
+        }
+    }
+}
+
+/// The object a notice is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Its kind.
+    pub kind: &'static str,
+    /// The department it belongs to.
+    pub department: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// Who is told. Where they are reached is not known here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recipients {
+    /// Groups whose members may act.
+    pub groups: BTreeSet<String>,
+    /// People by the name the API server knows them by.
+    pub users: BTreeSet<String>,
+}
+
+/// Somebody has to be told something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// The same for the same matter, whoever computes it and whenever: `<uid>-<level>-waiting`, `<uid>-approved`. Letters,
+    /// digits and hyphens alone, at most 110 characters.
+    pub id: String,
+    /// What happened.
+    pub event: Event,
+    /// When.
+    pub at: Timestamp,
+    /// What it is about.
+    pub subject: Subject,
+    /// The level that has to decide; of events that wait for one.
+    pub level: Option<String>,
+    /// Until when they have to act.
+    pub deadline: Option<Timestamp>,
+    /// Who is told.
+    pub to: Recipients,
+    /// What its sentences say.
+    pub facts: Parameters,
+    /// Why it is not granted: code and parameters of a sentence of its own.
+    pub reason: Option<(String, Parameters)>,
+}
+
+impl Notice {
+    /// Its name within its object: the key under which is kept who was told it.
+    pub fn matter(&self) -> &str {
+        self.id.strip_prefix(self.subject.uid.as_str()).map_or(self.id.as_str(), |rest| rest.trim_start_matches('-'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    #[test]
+    fn every_event_has_a_word_of_its_own_and_its_sentences_in_the_catalogue() {
+        let known: BTreeSet<_> = jiyun_messages::codes().collect();
+        let mut words = BTreeSet::new();
+        for event in Event::iter() {
+            assert!(words.insert(event.word()), "{event:?}");
+            assert_eq!(event.word().parse(), Ok(event));
+            assert!(known.contains(event.code()), "{event:?}");
+            assert!(known.contains(format!("{}Subject", event.code()).as_str()), "{event:?}");
+        }
+    }
+}
