@@ -6,6 +6,11 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use axum_server::{Handle, Server, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
+use jiyun_trail::{
+    Options,
+    heads::etcd::{DEFAULT_PREFIX, EtcdHeads},
+    store::disk::RealDisk,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -13,14 +18,15 @@ use self::certificate::Certificate;
 use crate::{
     app::App,
     bounds::{BoundOptions, Bounds},
-    cli::Serve,
+    cli::{Serve, TrailArgs},
     metrics::Metrics,
     router,
     store::{
-        Kubernetes,
+        Kubernetes, Records,
         follower::{self, LedgerAddress, LedgerFiles},
         kubernetes::ConnectError,
     },
+    trail::{Keeping, Recorder},
 };
 
 /// How long requests may take to end once the program is told to stop; the pod is given 45 s. Who waits for a decision
@@ -74,7 +80,7 @@ pub enum ServeError {
 }
 
 /// Serves until told to stop by SIGTERM or SIGINT.
-pub async fn serve(options: Serve, bounds: &BoundOptions) -> Result<(), ServeError> {
+pub async fn serve(options: Serve, bounds: &BoundOptions, trail: &TrailArgs) -> Result<(), ServeError> {
     let certificate = match (&options.tls_cert, &options.tls_key) {
         (Some(cert), Some(key)) => {
             Some(Certificate::load(cert.clone(), key.clone()).await.map_err(ServeError::Certificate)?)
@@ -84,10 +90,13 @@ pub async fn serve(options: Serve, bounds: &BoundOptions) -> Result<(), ServeErr
     };
     let (terminate, interrupt) = signals().map_err(ServeError::Signals)?;
     let stopping = CancellationToken::new();
-    let kubernetes = Kubernetes::new(&options.kubernetes_url, &options.kubernetes_ca)?;
-    let book = follower::follow(address(&options)).await?;
-    let app = Arc::new(App::new(kubernetes, Arc::new(book), stopping.clone()));
     let metrics = Arc::new(Metrics::new()?);
+    let etcd = follower::connect(address(&options)).await?;
+    let (recorder, keeping) = keep(trail, etcd.clone(), &metrics)?;
+    recorder.ready().await;
+    let kubernetes = Kubernetes::new(&options.kubernetes_url, &options.kubernetes_ca)?.recorded(recorder);
+    let app = App::new(kubernetes, Arc::new(follower::follow(etcd)), stopping.clone());
+    let app = Arc::new(app.with_records(trail.folder.clone().map(Records::of).unwrap_or_default()));
     let public = router::public(Arc::clone(&app), Arc::clone(&metrics), Arc::new(Bounds::new(bounds)))?;
     let private = router::private(app, metrics);
 
@@ -104,8 +113,23 @@ pub async fn serve(options: Serve, bounds: &BoundOptions) -> Result<(), ServeErr
         ended = main => ended?,
         ended = side => ended?,
     }
+    keeping.ended().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Keeps the audit trail where one is asked for, and says in the log where not.
+fn keep(
+    arguments: &TrailArgs,
+    etcd: etcd_client::Client,
+    metrics: &Metrics,
+) -> Result<(Recorder, Keeping), prometheus::Error> {
+    let Some(folder) = &arguments.folder else {
+        tracing::warn!("no audit trail is kept: --trail-dir is not given");
+        return Ok((Recorder::default(), Keeping::default()));
+    };
+    let options = Options { retention: arguments.retention, ..Options::new(folder, arguments.writer.clone()) };
+    Ok(Recorder::start(options, EtcdHeads::new(etcd, DEFAULT_PREFIX), RealDisk, metrics.trail()?))
 }
 
 fn address(options: &Serve) -> LedgerAddress<'_> {
