@@ -85,6 +85,19 @@ pub struct TrailArgs {
     /// Days that records are kept, from 180 on.
     #[arg(long = "trail-retention", env = "JIYUN_TRAIL_RETENTION", default_value = "180", value_name = "DAYS")]
     pub retention: Retention,
+    /// Where the API server's audit webhook posts what is changed past this API; needs --trail-dir. Anywhere but on a
+    /// loopback address the API server must show a certificate.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "folder")]
+    pub audit_webhook_bind: Option<SocketAddr>,
+    /// Certificate chain (PEM) to receive that with, read again when it changes.
+    #[arg(long, value_name = "FILE", requires_all = ["audit_webhook_bind", "audit_webhook_key", "audit_webhook_client_ca"])]
+    pub audit_webhook_cert: Option<PathBuf>,
+    /// Key (PEM) of that certificate.
+    #[arg(long, value_name = "FILE", requires = "audit_webhook_cert")]
+    pub audit_webhook_key: Option<PathBuf>,
+    /// Certificates (PEM) trusted to have signed that of the API server's webhook: whoever has none of theirs is not heard.
+    #[arg(long, value_name = "FILE", requires = "audit_webhook_cert")]
+    pub audit_webhook_client_ca: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -129,6 +142,9 @@ mod tests {
         assert_eq!(trail(&[]).unwrap().writer.as_str(), "jiyun-api");
         assert!(trail(&["--trail-retention=179"]).is_err());
         assert!(trail(&["--trail-writer=../x"]).is_err());
+        let bind = "--audit-webhook-bind=127.0.0.1:8444";
+        assert!(trail(&[bind]).is_ok());
+        assert!(trail(&[bind, "--audit-webhook-cert=c", "--audit-webhook-key=k"]).is_err(), "anybody could write");
     }
 
     #[test]

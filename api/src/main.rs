@@ -14,6 +14,7 @@ mod server;
 mod store;
 mod telemetry;
 mod trail;
+mod webhook;
 #[cfg(test)]
 mod tests;
 

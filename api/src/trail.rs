@@ -9,5 +9,5 @@ mod write;
 pub use self::{
     origin::Origin,
     recorder::{Begun, Keeping, Recorder},
-    write::{Asked, begun, refused},
+    write::{Asked, begun, order as order_of, refused, state_of, zone as zone_of},
 };

@@ -98,6 +98,17 @@ impl Recorder {
         Ok(Some(begun))
     }
 
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// When it could not be recorded.
+    pub async fn append(&self, record: Record) -> Result<(), Unwritable> {
+        match &self.0 {
+            Some(kept) => kept.trail.append(record).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Appends a record that nothing depends on; a failure is told in the log.
     pub async fn tell(&self, record: Record) {
         let Some(kept) = &self.0 else { return };

@@ -119,7 +119,7 @@ pub fn state_of(object: &Value) -> Value {
 }
 
 /// The number of the order an object belongs to (工单号): its own name, the order it names, or the one that was filed for it.
-fn order(kind: &str, name: &str, object: &Value) -> Option<String> {
+pub fn order(kind: &str, name: &str, object: &Value) -> Option<String> {
     if kind == "Order" {
         return Some(name.to_owned());
     }
@@ -128,7 +128,8 @@ fn order(kind: &str, name: &str, object: &Value) -> Option<String> {
     annotated.or_else(|| text(object, "/spec/orderRef/name")).or_else(|| text(object, "/status/orderRef/name"))
 }
 
-fn zone(object: &Value) -> Option<String> {
+/// The network zone an object lies in.
+pub fn zone(object: &Value) -> Option<String> {
     text(object, "/spec/zoneRef/name")
 }
 

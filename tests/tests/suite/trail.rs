@@ -1,6 +1,7 @@
 //! The audit trail of a running system: what was granted and deleted is in it, it is proven, and a changed byte is found.
 
 mod requests;
+mod webhook;
 
 use std::process::Output;
 

@@ -36,7 +36,7 @@ fn base(api: &Guest) -> String {
 }
 
 /// All records that `caller` gets at `path`, page by page.
-async fn read(caller: &Caller, path: &str) -> Result<Vec<Value>, WorldError> {
+pub async fn read(caller: &Caller, path: &str) -> Result<Vec<Value>, WorldError> {
     let (mut found, mut next) = (Vec::new(), String::new());
     loop {
         let answer = caller.get(&format!("{path}?limit=7{next}")).await?;
@@ -51,7 +51,7 @@ async fn read(caller: &Caller, path: &str) -> Result<Vec<Value>, WorldError> {
 }
 
 /// A record as `<action> <kind> <name> <result>`.
-fn word(record: &Value) -> String {
+pub fn word(record: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (object, result) = (&record["object"], &record["result"]);
     let result = format!("{} {}", text(&result["is"]), text(&result["code"]));
@@ -80,7 +80,8 @@ fn problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (status, &json!(code)), "{answer:?}");
 }
 
-async fn sound(world: &World, folder: &Path, heads: Option<&str>) -> Result<String, WorldError> {
+/// Proves the chains of the folder; gives what was told.
+pub async fn sound(world: &World, folder: &Path, heads: Option<&str>) -> Result<String, WorldError> {
     let folder = folder.to_str().unwrap();
     let mut arguments = vec!["verify", "--trail-dir", folder];
     arguments.extend(heads.into_iter().flat_map(|heads| ["--head", heads]));
