@@ -1,6 +1,7 @@
 //! What the API does, between the handlers (HTTP) and the stores (API server, ledger). One noun a file.
 
 mod approval;
+mod audit;
 mod catalogue;
 mod create;
 mod department;
@@ -30,9 +31,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     extract::Bearer,
-    store::{Book, Caller, Kubernetes},
+    store::{Book, Caller, Kubernetes, Records},
+    trail::Recorder,
 };
 
+pub use audit::Search;
 pub use flow::flow_state;
 pub use host::Ordered;
 #[cfg(test)]
@@ -50,6 +53,7 @@ const MAX_WAITING: usize = 512;
 pub struct App {
     kubernetes: Kubernetes,
     book: Arc<dyn Book>,
+    records: Records,
     waiting: Semaphore,
     stopping: CancellationToken,
     book_was_read: AtomicBool,
@@ -59,7 +63,19 @@ impl App {
     /// With the way to the API server and to the ledger. Once `stopping` is cancelled, nobody waits any longer.
     pub fn new(kubernetes: Kubernetes, book: Arc<dyn Book>, stopping: CancellationToken) -> Self {
         let waiting = Semaphore::new(MAX_WAITING);
-        Self { kubernetes, book, waiting, stopping, book_was_read: AtomicBool::new(false) }
+        let records = Records::default();
+        Self { kubernetes, book, records, waiting, stopping, book_was_read: AtomicBool::new(false) }
+    }
+
+    /// The same, with the audit trail's files to read.
+    #[must_use]
+    pub fn with_records(self, records: Records) -> Self {
+        Self { records, ..self }
+    }
+
+    /// What records changes.
+    pub fn recorder(&self) -> &Recorder {
+        self.kubernetes.recorder()
     }
 
     /// The API server in the name of whoever sent `bearer`.
@@ -73,7 +89,8 @@ impl App {
     }
 
     /// Whether requests should be sent here: from the first complete reading of the ledger until the program stops. A
-    /// ledger or API server that goes away later does not make the API unready: whoever asks then is told so.
+    /// ledger or API server that goes away later does not make the API unready: whoever asks then is told so. Nor does an
+    /// audit trail that cannot be written: changes are refused then, and reads go on.
     pub fn ready(&self) -> Result<(), &'static str> {
         if self.stopping.is_cancelled() {
             return Err("stopping");

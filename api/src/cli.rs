@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use jiyun_trail::{core::writer::Writer, store::limits::Retention};
 
 use crate::bounds::BoundOptions;
 
@@ -19,6 +20,9 @@ pub struct Cli {
     /// How much one caller may ask for. Not among the above, since those are there or not by what is given of them.
     #[command(flatten)]
     pub bounds: BoundOptions,
+    /// The audit trail; apart for the same reason.
+    #[command(flatten)]
+    pub trail: TrailArgs,
 }
 
 /// What the program does besides serving.
@@ -47,7 +51,8 @@ pub struct Serve {
     /// Certificates (PEM) trusted to have signed that of the ledger's etcd. Left out only for plain http.
     #[arg(long, value_name = "FILE", requires_all = ["ledger_cert", "ledger_key"])]
     pub ledger_ca: Option<PathBuf>,
-    /// Certificate (PEM) of the ledger's etcd user `jiyun-api`, who may read only.
+    /// Certificate (PEM) of the ledger's etcd user `jiyun-api`, who may read the ledger, and write the heads of this
+    /// program's own chains of the audit trail.
     #[arg(long, value_name = "FILE", requires = "ledger_ca")]
     pub ledger_cert: Option<PathBuf>,
     /// Key (PEM) of that certificate.
@@ -65,6 +70,34 @@ pub struct Serve {
     /// Where health and metrics are served, by plain http.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub metrics_listen: SocketAddr,
+}
+
+/// Where an audit trail is kept. The controller has the same flags.
+#[derive(Clone, Debug, Args)]
+pub struct TrailArgs {
+    /// The folder of the audit trail (操作留痕), on a disk that outlives the process; without it no trail is kept. While it
+    /// cannot be written nothing is changed, and reads go on. What lies in it of other programs is read, too.
+    #[arg(long = "trail-dir", env = "JIYUN_TRAIL_DIR", value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// The name of this process's chain, the same after a restart. Every replica needs a name of its own.
+    #[arg(long = "trail-writer", env = "JIYUN_TRAIL_WRITER", default_value = "jiyun-api", value_name = "NAME")]
+    pub writer: Writer,
+    /// Days that records are kept, from 180 on.
+    #[arg(long = "trail-retention", env = "JIYUN_TRAIL_RETENTION", default_value = "180", value_name = "DAYS")]
+    pub retention: Retention,
+    /// Where the API server's audit webhook posts what is changed past this API; needs --trail-dir. Anywhere but on a
+    /// loopback address the API server must show a certificate.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "folder")]
+    pub audit_webhook_bind: Option<SocketAddr>,
+    /// Certificate chain (PEM) to receive that with, read again when it changes.
+    #[arg(long, value_name = "FILE", requires_all = ["audit_webhook_bind", "audit_webhook_key", "audit_webhook_client_ca"])]
+    pub audit_webhook_cert: Option<PathBuf>,
+    /// Key (PEM) of that certificate.
+    #[arg(long, value_name = "FILE", requires = "audit_webhook_cert")]
+    pub audit_webhook_key: Option<PathBuf>,
+    /// Certificates (PEM) trusted to have signed that of the API server's webhook: whoever has none of theirs is not heard.
+    #[arg(long, value_name = "FILE", requires = "audit_webhook_cert")]
+    pub audit_webhook_client_ca: Option<PathBuf>,
 }
 
 #[cfg(test)]
@@ -100,6 +133,18 @@ mod tests {
         assert_eq!(bounds(&[]).unwrap().caller_rate, 20);
         assert_eq!(bounds(&["--caller-rate=0"]).unwrap().caller_rate, 0);
         assert!(bounds(&["--caller-burst=0"]).is_err(), "nothing would ever be let in");
+    }
+
+    #[test]
+    fn less_than_180_days_of_the_trail_and_names_that_are_no_folder_are_refused() {
+        let addresses = ["--kubernetes-url=u", "--kubernetes-ca=ca", "--ledger-endpoints=e", "--trail-dir=/trail"];
+        let trail = |further: &[&str]| parse(&[&addresses, further].concat()).map(|cli| cli.trail);
+        assert_eq!(trail(&[]).unwrap().writer.as_str(), "jiyun-api");
+        assert!(trail(&["--trail-retention=179"]).is_err());
+        assert!(trail(&["--trail-writer=../x"]).is_err());
+        let bind = "--audit-webhook-bind=127.0.0.1:8444";
+        assert!(trail(&[bind]).is_ok());
+        assert!(trail(&[bind, "--audit-webhook-cert=c", "--audit-webhook-key=k"]).is_err(), "anybody could write");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From HTTP to the application and back: one noun a file, no decisions.
 
+pub mod audit;
 pub mod catalogue;
 pub mod flow;
 pub mod health;

@@ -15,6 +15,8 @@ mod store;
 mod telemetry;
 #[cfg(test)]
 mod tests;
+mod trail;
+mod webhook;
 
 use std::{error::Error, fs, io::Write, path::Path, process::ExitCode};
 
@@ -22,14 +24,14 @@ use clap::{CommandFactory, Parser, error::ErrorKind};
 
 use crate::{
     bounds::BoundOptions,
-    cli::{Cli, Command},
+    cli::{Cli, Command, TrailArgs},
 };
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match (cli.command, cli.serve) {
         (Some(Command::Openapi { check }), _) => openapi(check.as_deref()),
-        (None, Some(options)) => serve(options, &cli.bounds),
+        (None, Some(options)) => serve(options, &cli.bounds, &cli.trail),
         (None, None) => Cli::command().error(ErrorKind::MissingRequiredArgument, "nothing to do; see --help").exit(),
     };
     match outcome {
@@ -43,12 +45,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(options: cli::Serve, bounds: &BoundOptions) -> Result<(), Box<dyn Error>> {
+fn serve(options: cli::Serve, bounds: &BoundOptions, trail: &TrailArgs) -> Result<(), Box<dyn Error>> {
     telemetry::start();
     // Fails only if there is a provider already, which would be this one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(server::serve(options, bounds))?;
+    runtime.block_on(server::serve(options, bounds, trail))?;
     Ok(())
 }
 

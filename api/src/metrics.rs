@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
+use jiyun_trail::figures::Figures;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use crate::{app::App, bounds::Bound};
@@ -50,6 +51,14 @@ impl Metrics {
         registry.register(Box::new(ledger_revision.clone()))?;
         registry.register(Box::new(ledger_lag.clone()))?;
         Ok(Self { registry, requests, duration, refused, ledger_revision, ledger_lag })
+    }
+
+    /// The audit trail's figures.
+    ///
+    /// # Errors
+    /// When they are registered already.
+    pub fn trail(&self) -> Result<Figures, prometheus::Error> {
+        Figures::new(&self.registry)
     }
 
     /// Counts one answer. `route` is the pattern, so names of departments and hosts make no series of their own.

@@ -4,5 +4,6 @@ pub mod bounds;
 pub mod observe;
 pub mod panic;
 pub mod problems;
+pub mod record;
 pub mod request_id;
 pub mod time_limit;

@@ -2,6 +2,7 @@
 //! do not see pools.
 
 pub mod approval;
+pub mod audit;
 pub mod catalogue;
 pub mod estimate;
 pub mod flow;
@@ -27,6 +28,7 @@ pub mod usage;
 pub mod words;
 
 pub use approval::{Approval, ApprovalDraft, ApprovalList};
+pub use audit::{AuditAction, AuditRecord, AuditRecordList};
 pub use catalogue::Catalogue;
 pub use estimate::EstimateView;
 pub use flow::{ChangedFlow, Flow, FlowList, FlowPreview};

@@ -26,10 +26,11 @@ use crate::{
     bounds::Bounds,
     extract::json::MAX_BODY,
     handler::{
-        catalogue, flow, health, holders, host, inbox, openapi, openapi::Description, order, quota, system, usage,
+        audit, catalogue, flow, health, holders, host, inbox, openapi, openapi::Description, order, quota, system,
+        usage,
     },
     metrics::Metrics,
-    middleware::{bounds, observe, panic, problems, request_id, time_limit},
+    middleware::{bounds, observe, panic, problems, record, request_id, time_limit},
     problem::{Code, Problem},
 };
 
@@ -53,6 +54,7 @@ use crate::{
         (name = "departments", description = "Quota (配额) and cost (用量账单) of a department."),
         (name = "catalogue", description = "What can be ordered (云服务目录)."),
         (name = "operations", description = "Who holds the pools (资源池占用): for platform operators."),
+        (name = "audit", description = "Who did what (操作留痕)."),
         (name = "about", description = "This description."),
         (name = "health", description = "Whether the program lives."),
     ),
@@ -87,6 +89,8 @@ fn table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(usage::show))
         .routes(routes!(holders::show))
         .routes(routes!(catalogue::show))
+        .routes(routes!(audit::of_department))
+        .routes(routes!(audit::all))
         .routes(routes!(openapi::document))
         .routes(routes!(health::live))
 }
@@ -108,6 +112,7 @@ pub fn public(app: Arc<App>, metrics: Arc<Metrics>, bounds: Arc<Bounds>) -> Resu
         .layer(from_fn(problems::layer))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| panic::answer(panic.as_ref())))
         .layer(from_fn_with_state((bounds, metrics), bounds::layer))
+        .layer(from_fn_with_state(Arc::clone(&app), record::layer))
         .layer(from_fn(time_limit::layer))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(Extension(description));

@@ -6,6 +6,11 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use axum_server::{Handle, Server, accept::NoDelayAcceptor, tls_rustls::RustlsAcceptor};
+use jiyun_trail::{
+    Options,
+    heads::etcd::{DEFAULT_PREFIX, EtcdHeads},
+    store::disk::RealDisk,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -13,14 +18,16 @@ use self::certificate::Certificate;
 use crate::{
     app::App,
     bounds::{BoundOptions, Bounds},
-    cli::Serve,
+    cli::{Serve, TrailArgs},
     metrics::Metrics,
     router,
     store::{
-        Kubernetes,
+        Kubernetes, Records,
         follower::{self, LedgerAddress, LedgerFiles},
         kubernetes::ConnectError,
     },
+    trail::{Keeping, Recorder},
+    webhook,
 };
 
 /// How long requests may take to end once the program is told to stop; the pod is given 45 s. Who waits for a decision
@@ -53,6 +60,18 @@ pub enum ServeError {
     /// The certificate cannot be used.
     #[error("--tls-cert and --tls-key cannot be used")]
     Certificate(#[source] io::Error),
+    /// Anybody could write into the trail.
+    #[error(
+        "--audit-webhook-bind {address} is not a loopback address: give --audit-webhook-cert, --audit-webhook-key and \
+         --audit-webhook-client-ca, or anybody could write into the trail"
+    )]
+    OpenWebhook {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The certificate for audit events cannot be used.
+    #[error("--audit-webhook-cert, --audit-webhook-key and --audit-webhook-client-ca cannot be used")]
+    WebhookCertificate(#[source] io::Error),
     /// The metrics cannot be set up.
     #[error("the metrics cannot be set up")]
     Metrics(#[from] prometheus::Error),
@@ -74,7 +93,7 @@ pub enum ServeError {
 }
 
 /// Serves until told to stop by SIGTERM or SIGINT.
-pub async fn serve(options: Serve, bounds: &BoundOptions) -> Result<(), ServeError> {
+pub async fn serve(options: Serve, bounds: &BoundOptions, trail: &TrailArgs) -> Result<(), ServeError> {
     let certificate = match (&options.tls_cert, &options.tls_key) {
         (Some(cert), Some(key)) => {
             Some(Certificate::load(cert.clone(), key.clone()).await.map_err(ServeError::Certificate)?)
@@ -84,10 +103,14 @@ pub async fn serve(options: Serve, bounds: &BoundOptions) -> Result<(), ServeErr
     };
     let (terminate, interrupt) = signals().map_err(ServeError::Signals)?;
     let stopping = CancellationToken::new();
-    let kubernetes = Kubernetes::new(&options.kubernetes_url, &options.kubernetes_ca)?;
-    let book = follower::follow(address(&options)).await?;
-    let app = Arc::new(App::new(kubernetes, Arc::new(book), stopping.clone()));
     let metrics = Arc::new(Metrics::new()?);
+    let etcd = follower::connect(address(&options)).await?;
+    let (recorder, keeping) = keep(trail, etcd.clone(), &metrics)?;
+    recorder.ready().await;
+    let webhook = Webhook::prepared(trail, &recorder).await?;
+    let kubernetes = Kubernetes::new(&options.kubernetes_url, &options.kubernetes_ca)?.recorded(recorder);
+    let app = App::new(kubernetes, Arc::new(follower::follow(etcd)), stopping.clone());
+    let app = Arc::new(app.with_records(trail.folder.clone().map(Records::of).unwrap_or_default()));
     let public = router::public(Arc::clone(&app), Arc::clone(&metrics), Arc::new(Bounds::new(bounds)))?;
     let private = router::private(app, metrics);
 
@@ -99,13 +122,63 @@ pub async fn serve(options: Serve, bounds: &BoundOptions) -> Result<(), ServeErr
     tracing::info!(listen = %options.listen, metrics = %options.metrics_listen, tls = certificate.is_some(), "serving");
     let main = listen(options.listen, certificate, public, handle);
     let side = listen(options.metrics_listen, None, private, Handle::new());
-    // The side listener stays up until the main one has drained, and goes with the program.
+    let events = Webhook::serve(webhook);
+    // The side listeners stay up until the main one has drained, and go with the program.
     tokio::select! {
         ended = main => ended?,
         ended = side => ended?,
+        ended = events => ended?,
     }
+    keeping.ended().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Where the API server's audit events are received.
+struct Webhook {
+    address: SocketAddr,
+    certificate: Option<Certificate>,
+    router: Router,
+}
+
+impl Webhook {
+    /// What is asked for; none if nothing is.
+    async fn prepared(arguments: &TrailArgs, recorder: &Recorder) -> Result<Option<Self>, ServeError> {
+        let Some(address) = arguments.audit_webhook_bind else { return Ok(None) };
+        let certificate = match (&arguments.audit_webhook_cert, &arguments.audit_webhook_key) {
+            (Some(cert), Some(key)) => {
+                let clients = arguments.audit_webhook_client_ca.clone();
+                let loaded = Certificate::load_for(cert.clone(), key.clone(), clients).await;
+                Some(loaded.map_err(ServeError::WebhookCertificate)?)
+            }
+            _ if address.ip().is_loopback() => None,
+            _ => return Err(ServeError::OpenWebhook { address }),
+        };
+        Ok(Some(Self { address, certificate, router: webhook::router(recorder.clone()) }))
+    }
+
+    /// Serves it; without one it never ends.
+    async fn serve(webhook: Option<Self>) -> Result<(), ServeError> {
+        let Some(Self { address, certificate, router }) = webhook else { return std::future::pending().await };
+        if let Some(certificate) = &certificate {
+            tokio::spawn(certificate.clone().keep_current());
+        }
+        listen(address, certificate, router, Handle::new()).await
+    }
+}
+
+/// Keeps the audit trail where one is asked for, and says in the log where not.
+fn keep(
+    arguments: &TrailArgs,
+    etcd: etcd_client::Client,
+    metrics: &Metrics,
+) -> Result<(Recorder, Keeping), prometheus::Error> {
+    let Some(folder) = &arguments.folder else {
+        tracing::warn!("no audit trail is kept: --trail-dir is not given");
+        return Ok((Recorder::default(), Keeping::default()));
+    };
+    let options = Options { retention: arguments.retention, ..Options::new(folder, arguments.writer.clone()) };
+    Ok(Recorder::start(options, EtcdHeads::new(etcd, DEFAULT_PREFIX), RealDisk, metrics.trail()?))
 }
 
 fn address(options: &Serve) -> LedgerAddress<'_> {

@@ -1,10 +1,13 @@
-//! Where the API reads and writes: the API server in the caller's name, and the ledger's stream, read only.
+//! Where the API reads and writes: the API server in the caller's name; the ledger's stream and the audit trail's files, read
+//! only.
 
 pub mod book;
 pub mod follower;
 pub mod kubernetes;
+mod records;
 mod run;
 
 pub use book::{Book, BookError, Reading};
-pub use kubernetes::{Caller, Kubernetes, KubernetesError, Report};
+pub use kubernetes::{Caller, Kubernetes, KubernetesError, Report, User};
+pub use records::{Records, RecordsError};
 pub use run::Run;

@@ -1,6 +1,7 @@
 //! Tests of the whole API over a stub API server and a ledger in memory; no socket is opened.
 
 mod approvals;
+mod audit;
 mod book;
 mod bounds;
 mod catalogue;

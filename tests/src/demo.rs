@@ -76,7 +76,7 @@ pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result
         () = &mut stop => return Ok(()),
     };
     let world = tokio::select! {
-        world = World::on(lab, &city::PLATFORM_FILES, Vec::new()) => world?,
+        world = World::recorded(lab, &city::PLATFORM_FILES) => world?,
         () = &mut stop => return Ok(()),
     };
     let told = tokio::select! {

@@ -128,6 +128,25 @@ impl World {
     /// # Errors
     /// See [`WorldError`].
     pub async fn with(lab: Lab, files: &[&str], controller: ControllerOptions) -> Result<Self, WorldError> {
+        Self::assembled(lab, files, controller, &[]).await
+    }
+
+    /// Starts controller and API on a lab that runs, with an audit trail in its folder that both write.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub async fn recorded(lab: Lab, files: &[&str]) -> Result<Self, WorldError> {
+        let trail = format!("--trail-dir={}", lab.folder().join("trail").display());
+        let controller = ControllerOptions { arguments: vec![trail.clone()], ..ControllerOptions::default() };
+        Self::assembled(lab, files, controller, &[&trail]).await
+    }
+
+    async fn assembled(
+        lab: Lab,
+        files: &[&str],
+        controller: ControllerOptions,
+        api_arguments: &[&str],
+    ) -> Result<Self, WorldError> {
         for file in files {
             // The API server reads policies once a second and those that mutate apart from those that validate: just
             // after the charts were installed an object may be refused for want of a finalizer nobody put on it yet.
@@ -146,7 +165,7 @@ impl World {
         let controller = lab.spawn_controller(controller).await?;
         let api = lab.spawn_api(ApiOptions {
             environment,
-            arguments: UNBOUNDED.map(Into::into).into(),
+            arguments: UNBOUNDED.iter().chain(api_arguments).map(|argument| (*argument).to_owned()).collect(),
             ..ApiOptions::default()
         })?;
         let authority = std::fs::read(lab.authority())?;
@@ -163,13 +182,17 @@ impl World {
         Self { patience: Some(within), ..self }
     }
 
-    /// The world all tests of a program share.
+    /// The world all tests of a program share. It keeps an audit trail: whatever they do is recorded.
     ///
     /// # Errors
     /// See [`WorldError`].
     pub async fn shared() -> Result<&'static Self, WorldError> {
         static SHARED: OnceCell<World> = OnceCell::const_new();
-        SHARED.get_or_try_init(|| Self::start(WorldOptions::default())).await
+        let begin = || async {
+            let options = WorldOptions::default();
+            Self::recorded(Lab::start(options.lab).await?, &options.files).await
+        };
+        SHARED.get_or_try_init(begin).await
     }
 
     /// A department nobody else uses, with an information system `portal`, and its operator as caller.

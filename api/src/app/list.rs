@@ -9,6 +9,7 @@ mod whole;
 use kube::api::ListParams;
 
 use self::cursor::{Cursor, Place};
+pub(super) use self::cursor::{no_place, other_list};
 use super::{
     App,
     department::{is_missing, named},

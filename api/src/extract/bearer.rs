@@ -1,9 +1,12 @@
-//! The caller's token: taken from the request, passed on, never kept and never shown.
+//! The caller's token: taken from the request, passed on, never kept and never shown; and where the request came from.
 
 use axum::extract::FromRequestParts;
 use http::{HeaderValue, header, request::Parts};
 
-use crate::problem::{Code, Problem};
+use crate::{
+    problem::{Code, Problem},
+    trail::Origin,
+};
 
 /// The longest token passed on. Service account tokens take about 1 KiB; identity providers' with many groups a few.
 const MAX_TOKEN: usize = 16 * 1024;
@@ -11,12 +14,20 @@ const MAX_TOKEN: usize = 16 * 1024;
 /// The value of the header `Authorization` for requests made in the caller's name. Marked sensitive, so no layer prints
 /// it; [`Debug`](std::fmt::Debug) hides it too.
 #[derive(Clone)]
-pub struct Bearer(HeaderValue);
+pub struct Bearer {
+    header: HeaderValue,
+    origin: Origin,
+}
 
 impl Bearer {
     /// The header's value.
     pub fn header(&self) -> HeaderValue {
-        self.0.clone()
+        self.header.clone()
+    }
+
+    /// Where the request came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Takes it out of headers. Exactly one `Authorization` header with the scheme `Bearer` (any case) and a `b64token`
@@ -37,7 +48,7 @@ impl Bearer {
         }
         let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| refused())?;
         header.set_sensitive(true);
-        Ok(Self(header))
+        Ok(Self { header, origin: Origin::default() })
     }
 }
 
@@ -51,7 +62,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Self::from_headers(&parts.headers)
+        let bearer = Self::from_headers(&parts.headers)?;
+        Ok(Self { origin: parts.extensions.get::<Origin>().cloned().unwrap_or_default(), ..bearer })
     }
 }
 

@@ -62,6 +62,10 @@ pub enum Code {
     TooManyRequests,
     /// The ledger cannot be read now.
     LedgerUnavailable,
+    /// The audit trail cannot be written now, so nothing is changed.
+    AuditUnwritable,
+    /// The audit trail cannot be read here, or none is kept.
+    AuditUnreadable,
     /// The API server cannot be reached now.
     KubernetesUnavailable,
     /// It took too long.
@@ -103,7 +107,9 @@ impl Code {
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::ContinueExpired => StatusCode::GONE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::LedgerUnavailable | Self::KubernetesUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::LedgerUnavailable | Self::AuditUnwritable | Self::AuditUnreadable | Self::KubernetesUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Timeout | Self::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

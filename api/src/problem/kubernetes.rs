@@ -12,6 +12,15 @@ impl Problem {
     /// The problem that `error` is for a caller who asked about `what`. What is forbidden looks like what is missing:
     /// names of others must not be found out by trying.
     pub fn from_kubernetes(error: KubernetesError, what: impl Into<String>) -> Self {
+        if let KubernetesError::Unasked(inner) = error {
+            // Everybody may ask who they are: a refusal of that is no refusal of what they wanted.
+            let known = !inner.is_invisible();
+            return if known {
+                Self::from_kubernetes(*inner, what)
+            } else {
+                Self::bare(Code::Internal).because(*inner)
+            };
+        }
         let what = [("what", what.into())];
         let problem = match &error {
             KubernetesError::Unauthenticated => bearer::refused(),
@@ -28,7 +37,10 @@ impl Problem {
             KubernetesError::Unreachable { .. } | KubernetesError::TimedOut { .. } => {
                 Self::bare(Code::KubernetesUnavailable).retry_after(RETRY)
             }
+            KubernetesError::Unrecorded(_) => Self::bare(Code::AuditUnwritable).retry_after(RETRY),
             KubernetesError::BadRequest(_)
+            | KubernetesError::Unasked(_)
+            | KubernetesError::Nobody
             | KubernetesError::Decode { .. }
             | KubernetesError::Build { .. }
             | KubernetesError::Address { .. } => Self::bare(Code::Internal),

@@ -1,8 +1,13 @@
 //! The serving certificate, read again when its files change: it is renewed while the program runs.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use axum_server::tls_rustls::RustlsConfig;
+use rustls::{
+    RootCertStore, ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+    server::WebPkiClientVerifier,
+};
 
 /// How often the files are looked at. Renewed certificates overlap by days.
 const LOOK: Duration = Duration::from_secs(30);
@@ -12,17 +17,32 @@ const LOOK: Duration = Duration::from_secs(30);
 pub struct Certificate {
     cert: PathBuf,
     key: PathBuf,
+    /// Who signed the certificates that callers must show; none: they need not.
+    clients: Option<PathBuf>,
     /// The files' contents as they were last taken over.
-    loaded: (Vec<u8>, Vec<u8>),
+    loaded: Contents,
     config: RustlsConfig,
+}
+
+/// What the files hold: certificate, key, and the authorities of callers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Contents {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+    clients: Option<Vec<u8>>,
 }
 
 impl Certificate {
     /// Reads certificate and key (PEM).
     pub async fn load(cert: PathBuf, key: PathBuf) -> io::Result<Self> {
-        let loaded = (tokio::fs::read(&cert).await?, tokio::fs::read(&key).await?);
-        let config = RustlsConfig::from_pem(loaded.0.clone(), loaded.1.clone()).await?;
-        Ok(Self { cert, key, loaded, config })
+        Self::load_for(cert, key, None).await
+    }
+
+    /// The same; with `clients`, for callers alone who show a certificate that one of those signed.
+    pub async fn load_for(cert: PathBuf, key: PathBuf, clients: Option<PathBuf>) -> io::Result<Self> {
+        let loaded = read(&cert, &key, clients.as_ref()).await?;
+        let config = RustlsConfig::from_config(loaded.config()?);
+        Ok(Self { cert, key, clients, loaded, config })
     }
 
     /// What new connections are served with; follows the files while [`Certificate::keep_current`] runs.
@@ -45,14 +65,48 @@ impl Certificate {
 
     /// Takes over the files if they changed, and says whether it did.
     async fn look(&mut self) -> io::Result<bool> {
-        let found = (tokio::fs::read(&self.cert).await?, tokio::fs::read(&self.key).await?);
+        let found = read(&self.cert, &self.key, self.clients.as_ref()).await?;
         if found == self.loaded {
             return Ok(false);
         }
-        self.config.reload_from_pem(found.0.clone(), found.1.clone()).await?;
+        self.config.reload_from_config(found.config()?);
         self.loaded = found;
         Ok(true)
     }
+}
+
+async fn read(cert: &PathBuf, key: &PathBuf, clients: Option<&PathBuf>) -> io::Result<Contents> {
+    let clients = match clients {
+        Some(clients) => Some(tokio::fs::read(clients).await?),
+        None => None,
+    };
+    Ok(Contents { cert: tokio::fs::read(cert).await?, key: tokio::fs::read(key).await?, clients })
+}
+
+impl Contents {
+    fn config(&self) -> io::Result<Arc<ServerConfig>> {
+        let chain = certificates(&self.cert)?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(io::Error::other)?;
+        let builder = match &self.clients {
+            None => ServerConfig::builder().with_no_client_auth(),
+            Some(clients) => {
+                let mut roots = RootCertStore::empty();
+                for authority in certificates(clients)? {
+                    roots.add(authority).map_err(io::Error::other)?;
+                }
+                let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().map_err(io::Error::other)?;
+                ServerConfig::builder().with_client_cert_verifier(verifier)
+            }
+        };
+        let mut config = builder.with_single_cert(chain, key).map_err(io::Error::other)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+fn certificates(pem: &[u8]) -> io::Result<Vec<CertificateDer<'static>>> {
+    let read: Result<_, pem::Error> = CertificateDer::pem_slice_iter(pem).collect();
+    read.map_err(io::Error::other)
 }
 
 #[cfg(test)]

@@ -53,8 +53,8 @@ pub struct LedgerFiles<'a> {
     pub key: &'a Path,
 }
 
-/// Starts following the ledger at `address`. etcd need not answer yet; wrong files are found out at once.
-pub async fn follow(address: LedgerAddress<'_>) -> Result<FollowedBook, OpenError> {
+/// A client for the etcd at `address`. It need not answer yet; wrong files are found out at once.
+pub async fn connect(address: LedgerAddress<'_>) -> Result<etcd_client::Client, OpenError> {
     let tls = match address.files {
         None => None,
         Some(files) => Some(EtcdTls {
@@ -65,8 +65,12 @@ pub async fn follow(address: LedgerAddress<'_>) -> Result<FollowedBook, OpenErro
         }),
     };
     let config = EtcdConfig { endpoints: address.endpoints.to_vec(), tls };
-    let client = config.connect().await.map_err(OpenError::Client)?;
-    Ok(FollowedBook::start(EtcdStore::new(client, DEFAULT_PREFIX)))
+    config.connect().await.map_err(OpenError::Client)
+}
+
+/// Starts following the ledger through `client`.
+pub fn follow(client: etcd_client::Client) -> FollowedBook {
+    FollowedBook::start(EtcdStore::new(client, DEFAULT_PREFIX))
 }
 
 fn read(flag: &'static str, path: &Path) -> Result<Vec<u8>, OpenError> {

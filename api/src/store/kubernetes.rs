@@ -3,12 +3,14 @@
 
 mod access;
 mod error;
+mod recorded;
 mod user;
 mod watch;
 
 use std::{path::Path, time::Duration};
 
-use http::{HeaderValue, Request, header};
+use http::{HeaderName, HeaderValue, Request, header};
+use jiyun_trail::core::action::Action;
 use kube::{
     Client, Config, Resource,
     api::{
@@ -22,7 +24,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::Run;
-use crate::extract::Bearer;
+use crate::{
+    extract::Bearer,
+    trail::{Origin, Recorder},
+};
 
 pub use access::Report;
 pub use error::{ConnectError, KubernetesError};
@@ -39,6 +44,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Who writes, in the API server's record of field owners.
 const FIELD_MANAGER: &str = "jiyun-api";
 
+/// The header with which a client names its request in the API server's audit log; 64 characters at most, as ours are.
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+
 /// How this program introduces itself.
 const USER_AGENT: &str = concat!("jiyun-api/", env!("CARGO_PKG_VERSION"));
 
@@ -46,6 +54,7 @@ const USER_AGENT: &str = concat!("jiyun-api/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone)]
 pub struct Kubernetes {
     client: Client,
+    recorder: Recorder,
 }
 
 impl Kubernetes {
@@ -64,18 +73,34 @@ impl Kubernetes {
         // second order.
         config.default_retry = false;
         let builder = ClientBuilder::try_from(config).map_err(|source| ConnectError::Client { source })?;
-        Ok(Self { client: builder.build() })
+        Ok(Self { client: builder.build(), recorder: Recorder::default() })
+    }
+
+    /// The same, with everything that is written recorded.
+    #[must_use]
+    pub fn recorded(self, recorder: Recorder) -> Self {
+        Self { recorder, ..self }
+    }
+
+    /// Where that is recorded.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     /// The way that `client` knows; for tests.
     #[cfg(test)]
     pub fn over(client: Client) -> Self {
-        Self { client }
+        Self { client, recorder: Recorder::default() }
     }
 
     /// Speaks in the name of whoever sent `bearer`, for one request of theirs.
     pub fn caller(&self, bearer: &Bearer) -> Caller {
-        Caller { client: self.client.clone(), authorization: bearer.header() }
+        Caller {
+            client: self.client.clone(),
+            authorization: bearer.header(),
+            origin: bearer.origin().clone(),
+            recorder: self.recorder.clone(),
+        }
     }
 }
 
@@ -84,6 +109,8 @@ impl Kubernetes {
 pub struct Caller {
     client: Client,
     authorization: HeaderValue,
+    origin: Origin,
+    recorder: Recorder,
 }
 
 impl Caller {
@@ -123,10 +150,27 @@ impl Caller {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
     {
-        let data = serde_json::to_vec(object).map_err(|source| KubernetesError::Decode { source })?;
+        let sent = serde_json::to_value(object).map_err(|source| KubernetesError::Decode { source })?;
+        let name = object.meta().name.as_deref().unwrap_or_default();
+        let action = match sent.pointer("/spec/decision").and_then(Value::as_str) {
+            Some("Approve") => Action::Approve,
+            Some("Refuse") => Action::Refuse,
+            _ => Action::Create,
+        };
+        let begun = self.begin::<K>(action, (namespace, name), Some(&sent), run).await?;
         let verb = Verb::new(K::url_path(&(), namespace));
         let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: run.is_dry() };
-        self.ask(strict(verb.create(&parameters, data)?)?).await
+        self.write(begun, strict(verb.create(&parameters, sent.to_string().into_bytes())?)?).await
+    }
+
+    /// Asks the API server about the caller: nothing comes to be.
+    async fn review<K>(&self, question: &K) -> Result<K, KubernetesError>
+    where
+        K: Resource<DynamicType = ()> + DeserializeOwned + Serialize,
+    {
+        let data = serde_json::to_vec(question).map_err(|source| KubernetesError::Decode { source })?;
+        let parameters = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), dry_run: false };
+        self.ask(strict(Verb::new(K::url_path(&(), None)).create(&parameters, data)?)?).await
     }
 
     /// Changes one object by a merge patch (RFC 7396), which the API server applies to whatever the object is then. A
@@ -149,7 +193,8 @@ impl Caller {
             dry_run: run.is_dry(),
             ..PatchParams::default()
         };
-        self.ask(verb.patch(name, &parameters, &Patch::Merge(patch))?).await
+        let begun = self.begin::<K>(Action::Change, (namespace, name), Some(patch), run).await?;
+        self.write(begun, verb.patch(name, &parameters, &Patch::Merge(patch))?).await
     }
 
     /// Asks for the end of one object; it is gone once its finalizers are. Only if `preconditions` hold, else it is a
@@ -167,7 +212,8 @@ impl Caller {
         let verb = Verb::new(K::url_path(&(), namespace));
         let parameters = DeleteParams { preconditions, dry_run: run.is_dry(), ..DeleteParams::default() };
         // Answers with the object or with a Status; neither is needed.
-        self.ask::<Value>(verb.delete(name, &parameters)?).await.map(drop)
+        let begun = self.begin::<K>(Action::Delete, (namespace, name), None, run).await?;
+        self.write::<Value>(begun, verb.delete(name, &parameters)?).await.map(drop)
     }
 
     /// Asks for the end of one object, of that very one and of no namesake.
@@ -180,20 +226,30 @@ impl Caller {
     }
 
     async fn ask<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, KubernetesError> {
-        let request = self.signed(request);
-        let answer = tokio::time::timeout(CALL_TIMEOUT, self.client.request_text(request));
-        let text = answer.await.map_err(|_| KubernetesError::TimedOut { after: CALL_TIMEOUT })??;
-        serde_json::from_str(&text).map_err(|source| KubernetesError::Decode { source })
+        decode(&self.text(request).await?)
     }
 
-    /// `request` in the caller's name. Of all that the caller sent, the token alone goes on; impersonation and other
-    /// headers do not.
+    async fn text(&self, request: Request<Vec<u8>>) -> Result<String, KubernetesError> {
+        let request = self.signed(request);
+        let answer = tokio::time::timeout(CALL_TIMEOUT, self.client.request_text(request));
+        Ok(answer.await.map_err(|_| KubernetesError::TimedOut { after: CALL_TIMEOUT })??)
+    }
+
+    /// `request` in the caller's name. Of all that the caller sent, the token alone goes on, and the request's number, so that
+    /// the API server's own audit log has it too; impersonation and other headers do not.
     fn signed(&self, mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
         let headers = request.headers_mut();
         headers.insert(header::AUTHORIZATION, self.authorization.clone());
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        if let Some(number) = self.origin.request().and_then(|number| HeaderValue::try_from(number).ok()) {
+            headers.insert(AUDIT_ID, number);
+        }
         request
     }
+}
+
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T, KubernetesError> {
+    serde_json::from_str(text).map_err(|source| KubernetesError::Decode { source })
 }
 
 /// Adds `fieldValidation=Strict`, which the library's parameters lack.

@@ -234,7 +234,14 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
 
     let mut told: BTreeSet<String> = answers.iter().flat_map(checked).collect();
     // What needs an outage of ours or a flood, and has no parameters.
-    for code in [Code::TooManyRequests, Code::LedgerUnavailable, Code::Timeout, Code::Internal] {
+    for code in [
+        Code::TooManyRequests,
+        Code::LedgerUnavailable,
+        Code::AuditUnwritable,
+        Code::AuditUnreadable,
+        Code::Timeout,
+        Code::Internal,
+    ] {
         let document = Problem::bare(code).document(Language::Chinese, "t-1");
         assert_eq!(foreign(&document.detail), Vec::<String>::new(), "{}", document.detail);
         told.insert(document.code);

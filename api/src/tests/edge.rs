@@ -19,7 +19,7 @@ const FLOW: &str = "/v1/departments/finance/flows/web-1";
 const ORDER: &str = "/v1/departments/finance/orders/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 27] = [
+const ROUTES: [(Method, &str); 29] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
@@ -45,6 +45,8 @@ const ROUTES: [(Method, &str); 27] = [
     (Method::GET, "/v1/inbox"),
     (Method::GET, "/v1/departments/finance/quota"),
     (Method::GET, "/v1/departments/finance/usage"),
+    (Method::GET, "/v1/departments/finance/audit-records"),
+    (Method::GET, "/v1/audit-records"),
     (Method::GET, "/v1/pools/compute/x86/holders"),
     (Method::GET, "/v1/catalogue"),
 ];
@@ -93,6 +95,7 @@ async fn names_in_addresses_cannot_lead_elsewhere() {
         api.get(&format!("/v1/departments/finance/systems/{name}")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/finance/orders/{name}")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/finance/orders/{name}/approvals")).await.problem(404, "NotFound");
+        api.get(&format!("/v1/departments/{name}/audit-records")).await.problem(404, "NotFound");
         api.get(&format!("/v1/departments/{name}/inbox")).await.problem(404, "NotFound");
         api.get(&format!("/v1/inbox?departments={name}")).await.problem(400, "InvalidParameter");
         api.get(&format!("/v1/pools/compute/{name}/holders")).await.problem(404, "NotFound");

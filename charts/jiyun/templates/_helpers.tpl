@@ -31,3 +31,8 @@ runAsGroup: 65532
 fsGroup: 65532
 seccompProfile: {type: RuntimeDefault}
 {{- end }}
+
+{{- /* The claim of the audit trail's volume. */}}
+{{- define "jiyun.trailClaim" -}}
+{{ .Values.trail.existingClaim | default "jiyun-trail" }}
+{{- end }}

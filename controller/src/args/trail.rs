@@ -146,6 +146,10 @@ pub struct TrailShow {
     #[arg(long, value_name = "NUMBER")]
     pub order: Option<String>,
 
+    /// Only those of objects of this name.
+    #[arg(long, value_name = "NAME")]
+    pub object: Option<String>,
+
     /// Only these actions, such as `Grant` or `MachineDeleted`; comma-separated.
     #[arg(long = "action", value_delimiter = ',', value_name = "ACTION")]
     pub actions: Vec<Action>,

@@ -16,7 +16,7 @@ use crate::{
 /// # Errors
 /// When the files cannot be read.
 pub fn run(arguments: &TrailShow) -> Result<(), TrailError> {
-    let TrailShow { folder, department, actor, order, actions, from, until, after, limit, output } = arguments;
+    let TrailShow { folder, department, actor, order, object, actions, from, until, after, limit, output } = arguments;
     let query = Query {
         department: department.clone(),
         from: *from,
@@ -24,6 +24,7 @@ pub fn run(arguments: &TrailShow) -> Result<(), TrailError> {
         actions: actions.clone(),
         actor: actor.clone(),
         order: order.clone(),
+        object: object.clone(),
         after: after.clone(),
     };
     let page = page(&folder.path, query, usize::try_from(*limit).unwrap_or(usize::MAX))?;

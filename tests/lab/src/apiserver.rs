@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::etcd::{Etcd, LOOPBACK};
 use crate::folder::{Folder, FolderError};
 use crate::pki::{Authority, KeyFiles, PkiError};
-use crate::ports::Port;
+use crate::ports::{NoFreePort, Port};
 use crate::process::Launch;
 
 /// The API server could not be prepared.
@@ -17,6 +17,18 @@ pub enum PrepareError {
     /// A file could not be written.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// No port is free.
+    #[error(transparent)]
+    Port(#[from] NoFreePort),
+    /// An example could not be read.
+    #[error("cannot read {path}")]
+    Example {
+        /// Which file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 /// Who wrote what with which body: enough to count writes and to show who asked. Reads are left out.
@@ -28,6 +40,54 @@ rules:
   verbs: [get, list, watch]
 - level: Request
 ";
+
+/// Where the example of a webhook's kubeconfig has what the lab puts its own in for.
+const WEBHOOK_SERVER: &str = "https://jiyun-audit.example:8444/";
+const WEBHOOK_FILES: [&str; 3] = ["ca.crt", "tls.crt", "tls.key"];
+const WEBHOOK_FOLDER: &str = "/etc/kubernetes/jiyun-audit/";
+
+/// What the API server tells of changes, and to whom.
+#[derive(Debug, Default)]
+pub struct Auditing {
+    /// A file for its audit log.
+    pub log: Option<PathBuf>,
+    /// The folder with `policy.yaml` and `webhook.yaml` for its audit webhook.
+    pub webhook: Option<PathBuf>,
+}
+
+/// The receiving end of the audit webhook.
+#[derive(Debug)]
+pub struct Webhook {
+    /// Where it is to listen.
+    pub port: Port,
+    /// The certificate it is to show.
+    pub server: KeyFiles,
+    policy: PathBuf,
+    kubeconfig: PathBuf,
+}
+
+impl Webhook {
+    /// Reserves its port, issues both sides' certificates, and fills in the example.
+    fn prepare(folder: &Folder, authority: &Authority, examples: &Path) -> Result<Self, PrepareError> {
+        let [address, host] = LOOPBACK;
+        let port = Port::reserve()?;
+        let client = authority.client("apiserver-audit", "kube-apiserver", None)?;
+        let read = |name: &str| {
+            let path = examples.join(name);
+            std::fs::read_to_string(&path).map_err(|source| PrepareError::Example { path, source })
+        };
+        let mut kubeconfig = read("webhook.yaml")?.replace(WEBHOOK_SERVER, &format!("{}/", port.https()));
+        for (name, path) in WEBHOOK_FILES.iter().zip([authority.certificate(), &client.certificate, &client.key]) {
+            kubeconfig = kubeconfig.replace(&format!("{WEBHOOK_FOLDER}{name}"), &path.display().to_string());
+        }
+        Ok(Self {
+            server: authority.server("jiyun-audit", &[address, host])?,
+            policy: folder.write_etc("audit-webhook-policy.yaml", &read("policy.yaml")?)?,
+            kubeconfig: folder.write_etc("audit-webhook.kubeconfig", &kubeconfig)?,
+            port,
+        })
+    }
+}
 
 /// By what the API server knows people.
 #[derive(Debug)]
@@ -54,6 +114,8 @@ pub struct ApiServer {
     tokens: PathBuf,
     jwt: Option<PathBuf>,
     audit: Option<(PathBuf, PathBuf)>,
+    /// Where it sends what is changed.
+    pub webhook: Option<Webhook>,
 }
 
 impl ApiServer {
@@ -63,7 +125,7 @@ impl ApiServer {
         authority: &Authority,
         port: Port,
         sign_in: &SignIn,
-        audit: Option<&Path>,
+        auditing: &Auditing,
     ) -> Result<Self, PrepareError> {
         let [address, host] = LOOPBACK;
         let (token_public, token_private) = authority.key_pair("service-account")?;
@@ -78,7 +140,12 @@ impl ApiServer {
             token_private,
             tokens: folder.write_etc("tokens.csv", &sign_in.tokens)?,
             jwt: sign_in.jwt.as_ref().map(|jwt| folder.write_etc("authentication.json", jwt)).transpose()?,
-            audit: audit.map(|log| (policy, log.to_owned())),
+            audit: auditing.log.as_ref().map(|log| (policy, log.clone())),
+            webhook: auditing
+                .webhook
+                .as_ref()
+                .map(|examples| Webhook::prepare(folder, authority, examples))
+                .transpose()?,
         })
     }
 
@@ -126,6 +193,14 @@ impl ApiServer {
             arguments.push("--audit-log-maxsize=4096".into());
             // Every line is written when its request has been answered; `batch` may drop some under load.
             arguments.push("--audit-log-mode=blocking".into());
+        }
+        if let Some(Webhook { policy, kubeconfig, .. }) = &self.webhook {
+            // One policy is for both: the last one that is given.
+            arguments.push(format!("--audit-policy-file={}", path(policy)));
+            arguments.push(format!("--audit-webhook-config-file={}", path(kubeconfig)));
+            arguments.push("--audit-webhook-mode=blocking-strict".into());
+            // Sent four times again; with the usual 10 s a change would wait for more than a minute before it is refused.
+            arguments.push("--audit-webhook-initial-backoff=100ms".into());
         }
         Launch {
             name: "kube-apiserver".into(),

@@ -7,6 +7,8 @@ pub(crate) mod own;
 
 use std::path::Path;
 
+use crate::apiserver::Webhook;
+
 pub(crate) use choice::Choice;
 pub use engines::Engines;
 
@@ -41,6 +43,14 @@ impl Cluster {
         match self {
             Self::Own(own) => own.admin_kubeconfig(),
             Self::Given(given) => given.admin_kubeconfig(),
+        }
+    }
+
+    /// The receiving end of its audit webhook; a given cluster has none of the lab's.
+    pub(crate) fn webhook(&self) -> Option<&Webhook> {
+        match self {
+            Self::Own(own) => own.webhook(),
+            Self::Given(_) => None,
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) const LOOPBACK: [&str; 2] = ["127.0.0.1", "localhost"];
 const JIYUN: &str = "/jiyun/";
 /// Everything below this key is the account book.
 const LEDGER: &str = "/jiyun/ledger/";
+/// Every key with this beginning is a head of a chain that an API writes: `jiyun-api`, `jiyun-api-0`.
+const API_TRAILS: &str = "/jiyun/trail/jiyun-api";
 
 /// An etcd could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +55,7 @@ pub enum LedgerUser {
     Root,
     /// Reads and writes below `/jiyun/`.
     Controller,
-    /// Reads below `/jiyun/ledger/`.
+    /// Reads below `/jiyun/ledger/`, and writes the heads of its own chains of the audit trail.
     Api,
 }
 
@@ -193,12 +195,13 @@ pub async fn enable_authentication(client: &mut Client, endpoint: &str) -> Resul
         let options = UserAddOptions::new().with_no_pwd();
         client.user_add(name, "", Some(options)).await.map_err(refused("add a user"))?;
         client.role_add(name).await.map_err(refused("add a role"))?;
-        let permission = match user {
-            LedgerUser::Root => None,
-            LedgerUser::Controller => Some(Permission::read_write(JIYUN).with_prefix()),
-            LedgerUser::Api => Some(Permission::read(LEDGER).with_prefix()),
+        let permissions = match user {
+            LedgerUser::Root => vec![],
+            LedgerUser::Controller => vec![Permission::read_write(JIYUN)],
+            LedgerUser::Api => vec![Permission::read(LEDGER), Permission::read_write(API_TRAILS)],
         };
-        if let Some(permission) = permission {
+        for permission in permissions {
+            let permission = permission.with_prefix();
             client.role_grant_permission(name, permission).await.map_err(refused("grant a permission"))?;
         }
         client.user_grant_role(name, name).await.map_err(refused("grant a role"))?;

@@ -27,6 +27,7 @@ pub struct LabOptions {
     pub(crate) departments: Vec<String>,
     pub(crate) people: Vec<(String, Vec<String>)>,
     pub(crate) audit: Option<PathBuf>,
+    pub(crate) audit_webhook: bool,
     pub(crate) people_come: PeopleCome,
     pub(crate) engines: bool,
     pub(crate) charts: bool,
@@ -44,6 +45,7 @@ impl Default for LabOptions {
             departments: Vec::new(),
             people: Vec::new(),
             audit: None,
+            audit_webhook: false,
             people_come: PeopleCome::WithTokens,
             engines: true,
             charts: true,
@@ -125,6 +127,15 @@ impl LabOptions {
     #[must_use]
     pub fn audit(mut self, path: impl Into<PathBuf>) -> Self {
         self.audit = Some(path.into());
+        self
+    }
+
+    /// The API server tells every change of Jiyun's objects to an audit webhook, as `examples/audit` says, and refuses what
+    /// is not heard: until a program listens that was given [`crate::Lab::audit_webhook_flags`], all of them. A given cluster
+    /// is not asked for it: the start is refused.
+    #[must_use]
+    pub fn audit_webhook(mut self) -> Self {
+        self.audit_webhook = true;
         self
     }
 

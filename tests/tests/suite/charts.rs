@@ -56,9 +56,10 @@ fn no_role_holds_a_wildcard() {
 
 #[test]
 fn workloads_run_restricted_and_the_api_has_no_token() {
-    let objects = rendered(&[]);
-    let workloads = of_kind(&objects, "Deployment");
-    assert_eq!(workloads.len(), 2);
+    let (plain, recorded) = (rendered(&[]), rendered(&["--set", "trail.enabled=true"]));
+    let of = |objects| [of_kind(objects, "Deployment"), of_kind(objects, "StatefulSet")].concat();
+    let workloads = [of(&plain), of(&recorded)].concat();
+    assert_eq!(workloads.len(), 4);
     for workload in workloads {
         let pod = &workload["spec"]["template"]["spec"];
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
@@ -91,10 +92,50 @@ fn the_file_that_says_who_is_told_is_mounted_where_a_secret_is_named_and_nowhere
 }
 
 #[test]
+fn with_an_audit_trail_both_programs_write_to_one_volume_and_each_api_under_a_name_that_stays() {
+    assert!(of_kind(&rendered(&[]), "PersistentVolumeClaim").is_empty());
+    let objects = rendered(&["--set", "trail.enabled=true", "--set", "trail.retentionDays=400"]);
+    let claims = of_kind(&objects, "PersistentVolumeClaim");
+    assert_eq!(claims.len(), 1);
+    assert_eq!(claims[0]["metadata"]["name"], "jiyun-trail");
+    assert_eq!(claims[0]["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+    assert_eq!(claims[0]["spec"]["accessModes"], serde_json::json!(["ReadWriteMany"]));
+    let (api, controller) = (of_kind(&objects, "StatefulSet"), of_kind(&objects, "Deployment"));
+    assert_eq!((api.len(), controller.len()), (1, 1));
+    for workload in [api[0], controller[0]] {
+        let pod = &workload["spec"]["template"]["spec"];
+        let with_name = |list: &Value, name: &str| {
+            list.as_array()
+                .unwrap()
+                .iter()
+                .find(|one| one["name"] == name)
+                .cloned()
+                .unwrap_or_else(|| panic!("{name}: {list}"))
+        };
+        let container = &pod["containers"][0];
+        assert_eq!(with_name(&pod["volumes"], "trail")["persistentVolumeClaim"]["claimName"], "jiyun-trail");
+        let folder = with_name(&container["env"], "JIYUN_TRAIL_DIR")["value"].clone();
+        assert_eq!(with_name(&container["volumeMounts"], "trail")["mountPath"], folder);
+        assert_eq!(with_name(&container["env"], "JIYUN_TRAIL_RETENTION")["value"], "400");
+        if workload["metadata"]["name"] == "jiyun-api" {
+            // The name of a pod of a StatefulSet outlives it; that of a Deployment would leave a chain behind each time.
+            assert!(container["args"].as_array().unwrap().contains(&"--trail-writer=$(POD_NAME)".into()));
+            let name = with_name(&container["env"], "POD_NAME");
+            assert_eq!(name["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name");
+        }
+    }
+    let given = rendered(&["--set", "trail.enabled=true", "--set", "trail.existingClaim=evidence"]);
+    assert!(of_kind(&given, "PersistentVolumeClaim").is_empty());
+    assert!(of_kind(&given, "StatefulSet")[0].to_string().contains(r#"{"claimName":"evidence"}"#));
+}
+
+#[test]
 fn a_setting_the_chart_does_not_know_is_refused() {
     let program = jiyun_lab::programs::program("helm", "helm").unwrap();
     let chart = jiyun_lab::source_root().join("charts/jiyun");
-    for setting in ["controller.replicaz=3", "ledger.endpoints[0]=http://plain:2379", "api.replicas=-1"] {
+    for setting in
+        ["controller.replicaz=3", "ledger.endpoints[0]=http://plain:2379", "api.replicas=-1", "trail.retentionDays=179"]
+    {
         let output =
             Command::new(&program).args(["template", "jiyun"]).arg(Path::new(&chart)).args(["--set", setting]).output();
         assert!(!output.unwrap().status.success(), "{setting} was taken");

@@ -1,5 +1,8 @@
 //! The audit trail of a running system: what was granted and deleted is in it, it is proven, and a changed byte is found.
 
+mod requests;
+mod webhook;
+
 use std::process::Output;
 
 use jiyun_lab::{LabError, LabOptions, LedgerUser, product_program, wait_for};

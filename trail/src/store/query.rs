@@ -20,6 +20,8 @@ pub struct Query {
     pub actor: Option<String>,
     /// Those of this order alone.
     pub order: Option<String>,
+    /// Those of objects of this name alone, whatever their kind and wherever they are.
+    pub object: Option<String>,
     /// After these.
     pub after: Cursor,
 }
@@ -31,6 +33,7 @@ impl Query {
         is(&self.department, record.department.as_ref())
             && is(&self.order, record.order.as_ref())
             && is(&self.actor, Some(&record.actor.name))
+            && is(&self.object, Some(&record.object.name))
             && self.from.is_none_or(|from| record.at >= from)
             && self.until.is_none_or(|until| record.at < until)
             && (self.actions.is_empty() || self.actions.contains(&record.action))

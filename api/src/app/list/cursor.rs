@@ -62,10 +62,7 @@ impl Cursor {
         let decoded = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| no_place())?;
         let Self { list, place } = serde_json::from_slice(&decoded).map_err(|_| no_place())?;
         if list != digest::<K>(department, question) {
-            return Err(invalid(
-                "属于另一个列表：单位、筛选条件或排序不同，请从第一页重新读取 \
-                 (it belongs to another list: the department, a filter or the order differs; read again from the first page)",
-            ));
+            return Err(other_list());
         }
         Ok(place)
     }
@@ -82,8 +79,16 @@ fn digest<K: Noun>(department: &DepartmentName, question: &Question) -> String {
     digest.get(..DIGITS).unwrap_or(&digest).to_owned()
 }
 
+/// 400: a place in another list.
+pub(in crate::app) fn other_list() -> Problem {
+    invalid(
+        "属于另一个列表：单位、筛选条件或排序不同，请从第一页重新读取 \
+         (it belongs to another list: the department, a filter or the order differs; read again from the first page)",
+    )
+}
+
 /// 400: not a place in any list.
-pub(super) fn no_place() -> Problem {
+pub(in crate::app) fn no_place() -> Problem {
     invalid("不是列表给出过的位置 (not a place the list has given out)")
 }
 

@@ -1,11 +1,10 @@
-//! Asking whether the caller may see what is not stored as an object: quota, statements, holders of pools.
+//! Asking whether the caller may see what is not stored as an object: quota, statements, the audit trail, holders of pools.
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 
 use super::{Caller, KubernetesError};
-use crate::store::Run;
 
-/// What the ledger tells about a department, as resources of the group `jiyun.io`. They are not stored; RBAC speaks
+/// What the ledger and the audit trail tell about a department, as resources of the group `jiyun.io`. They are not stored; RBAC speaks
 /// about them all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Report {
@@ -13,6 +12,8 @@ pub enum Report {
     Quota,
     /// `statements`: use and amounts of a month.
     Statement,
+    /// `auditrecords`: the audit trail.
+    Audit,
 }
 
 impl Report {
@@ -20,6 +21,7 @@ impl Report {
         match self {
             Self::Quota => "quotareports",
             Self::Statement => "statements",
+            Self::Audit => "auditrecords",
         }
     }
 }
@@ -27,21 +29,39 @@ impl Report {
 impl Caller {
     /// Whether the caller may `get` the report called `name` in `namespace` (`SelfSubjectAccessReview`).
     pub async fn may_read(&self, report: Report, namespace: &str, name: &str) -> Result<bool, KubernetesError> {
-        self.may_get(report.resource(), Some(namespace), name).await
+        self.may("get", report.resource(), Some(namespace), Some(name)).await
+    }
+
+    /// Whether the caller may read the audit trail of everybody: `get` of `auditrecords` in every namespace and beyond.
+    pub async fn may_read_every_record(&self) -> Result<bool, KubernetesError> {
+        self.may("get", Report::Audit.resource(), None, None).await
     }
 
     /// Whether the caller may see who holds the pool called `name`: `get` of `poolholders`, which is not stored either.
     pub async fn may_read_holders(&self, name: &str) -> Result<bool, KubernetesError> {
-        self.may_get("poolholders", None, name).await
+        self.may("get", "poolholders", None, Some(name)).await
     }
 
-    async fn may_get(&self, resource: &str, namespace: Option<&str>, name: &str) -> Result<bool, KubernetesError> {
+    /// Whether the caller may look at the department of `namespace`: every role in it may list its hosts. Asked once for each
+    /// request.
+    pub(super) async fn is_insider(&self, namespace: Option<&str>) -> Result<bool, KubernetesError> {
+        let asked = self.origin.insider().get_or_try_init(|| self.may("list", "cloudhosts", namespace, None));
+        asked.await.copied()
+    }
+
+    async fn may(
+        &self,
+        verb: &str,
+        resource: &str,
+        namespace: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<bool, KubernetesError> {
         let attributes = ResourceAttributes {
             group: Some(jiyun_crds::names::GROUP.to_owned()),
-            name: Some(name.to_owned()),
+            name: name.map(str::to_owned),
             namespace: namespace.map(str::to_owned),
             resource: Some(resource.to_owned()),
-            verb: Some("get".to_owned()),
+            verb: Some(verb.to_owned()),
             version: Some(jiyun_crds::v1alpha1::VERSION.to_owned()),
             ..ResourceAttributes::default()
         };
@@ -49,7 +69,7 @@ impl Caller {
             spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() },
             ..Default::default()
         };
-        let answer: SelfSubjectAccessReview = self.create(None, &review, Run::Real).await?;
+        let answer = self.review(&review).await?;
         Ok(answer.status.is_some_and(|status| status.allowed && !status.denied.unwrap_or(false)))
     }
 }

@@ -119,6 +119,15 @@ pub enum KubernetesError {
         #[source]
         source: http::uri::InvalidUri,
     },
+    /// Who the caller is could not be found out for the audit trail, so nothing was written.
+    #[error("nothing was asked for: it was not found out for whom")]
+    Unasked(#[source] Box<KubernetesError>),
+    /// The API server accepts the token and names nobody.
+    #[error("the api server does not say who the caller is")]
+    Nobody,
+    /// The audit trail cannot be written, so nothing else was.
+    #[error("nothing was asked for: it could not be recorded")]
+    Unrecorded(#[from] jiyun_trail::Unwritable),
 }
 
 impl From<request::Error> for KubernetesError {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::Client;
 
-use crate::apiserver::{ApiServer, SignIn};
+use crate::apiserver::{ApiServer, Auditing, SignIn, Webhook};
 use crate::controller_manager;
 use crate::etcd::Etcd;
 use crate::folder::Folder;
@@ -39,9 +39,9 @@ impl ControlPlane {
         folder: &Folder,
         authority: &Authority,
         sign_in: &SignIn,
-        audit: Option<&Path>,
+        auditing: &Auditing,
     ) -> Result<Self, LabError> {
-        let apiserver = ApiServer::prepare(folder, authority, Port::reserve()?, sign_in, audit)?;
+        let apiserver = ApiServer::prepare(folder, authority, Port::reserve()?, sign_in, auditing)?;
         let (url, ca) = (apiserver.port.https(), authority.certificate());
         let admin = authority.client("admin", "lab-admin", Some("system:masters"))?;
         let admin_kubeconfig = kubeconfig::render(&url, ca, "lab-admin", Credentials::Certificate(&admin));
@@ -56,6 +56,11 @@ impl ControlPlane {
             authority: ca.to_owned(),
             admin_kubeconfig,
         })
+    }
+
+    /// The receiving end of its audit webhook, where it has one.
+    pub(crate) fn webhook(&self) -> Option<&Webhook> {
+        self.apiserver.webhook.as_ref()
     }
 
     /// The API server's URL.

@@ -9,7 +9,7 @@ use kube::Client;
 use tokio::task::JoinHandle;
 
 use super::{Lab, LabError, Site, Threads};
-use crate::apiserver::SignIn;
+use crate::apiserver::{Auditing, SignIn};
 use crate::cluster::given::{Access, Given, Intent, Survey, survey};
 use crate::cluster::own::ControlPlane;
 use crate::cluster::{Cluster, Engines};
@@ -89,7 +89,7 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
     let intent = Intent {
         engines: options.engines.then_some(profile),
         charts,
-        audit: options.audit.is_some(),
+        audit: options.audit.is_some() || options.audit_webhook,
         issuer: wants_issuer(options),
     };
     let Survey { engines, foreign } = survey(&client, &access.url, intent).await?;
@@ -208,8 +208,11 @@ fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError
             let tokens = people::token_file(people.get_or_init(|| known));
             let sign_in =
                 SignIn { tokens, jwt: issuer.as_ref().map(|issuer| told_of(issuer, &authority)).transpose()? };
-            let audit = options.audit.as_ref().map(|log| folder.path().join(log));
-            Cluster::Own(Box::new(ControlPlane::prepare(programs, &folder, &authority, &sign_in, audit.as_deref())?))
+            let auditing = Auditing {
+                log: options.audit.as_ref().map(|log| folder.path().join(log)),
+                webhook: options.audit_webhook.then(|| crate::source_root().join("examples/audit")),
+            };
+            Cluster::Own(Box::new(ControlPlane::prepare(programs, &folder, &authority, &sign_in, &auditing)?))
         }
         Ground::Given(access, _) => Cluster::Given(Box::new(Given::prepare(access, &folder)?)),
     };

@@ -127,6 +127,19 @@ impl Lab {
         Guest::start(&self.site, launch, Some(service), metrics)
     }
 
+    /// Arguments with which a `jiyun-api` that keeps a trail receives what the API server tells; none unless
+    /// [`crate::LabOptions::audit_webhook`] was asked for. For one program at a time.
+    pub fn audit_webhook_flags(&self) -> Vec<String> {
+        let Some(webhook) = self.site.cluster.webhook() else { return Vec::new() };
+        webhook.port.hand_over();
+        vec![
+            format!("--audit-webhook-bind={}", webhook.port.address()),
+            flag("audit-webhook-cert", &webhook.server.certificate),
+            flag("audit-webhook-key", &webhook.server.key),
+            flag("audit-webhook-client-ca", self.site.authority.certificate()),
+        ]
+    }
+
     fn ledger_flags(&self, user: LedgerUser) -> [String; 4] {
         let TlsFiles { authority, client } = self.ledger_tls(user);
         [

@@ -55,6 +55,8 @@ async fn ledger_users_have_their_rights_and_no_more(lab: &Lab) {
     assert_eq!(seen.kvs().first().expect("one key").value(), b"granted");
     api.put("/jiyun/ledger/events/2", "forged", None).await.expect_err("the API does not write");
     api.get("/jiyun/other", None).await.expect_err("the API reads nothing but the ledger");
+    api.put("/jiyun/trail/jiyun-api-0/head", "{}", None).await.expect("the API moves the heads of its own chains");
+    api.put("/jiyun/trail/controller/head", "{}", None).await.expect_err("and nobody else's");
 }
 
 #[tokio::test]
