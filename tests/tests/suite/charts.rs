@@ -92,6 +92,29 @@ fn the_file_that_says_who_is_told_is_mounted_where_a_secret_is_named_and_nowhere
 }
 
 #[test]
+fn working_days_of_further_years_come_as_values_and_start_the_controller_anew() {
+    let of = |year: &str, text: &str| {
+        let file = format!("controller.calendars.{year}\\.yaml={text}");
+        rendered(&["--set-string", &file])
+    };
+    let objects = of("2027", "year: 2027");
+    let files = of_kind(&objects, "ConfigMap");
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0]["data"]["2027.yaml"], "year: 2027");
+    let workload = |objects: &[Value]| {
+        let workloads = of_kind(objects, "Deployment").into_iter();
+        workloads.filter(|one| one["metadata"]["name"] == "jiyun-controller").cloned().next().unwrap()
+    };
+    let controller = workload(&objects);
+    for part in ["JIYUN_CALENDARS", "/etc/jiyun/calendars", "\"name\":\"jiyun-calendars\""] {
+        assert!(controller.to_string().contains(part), "{part} in {controller}");
+    }
+    let mark = |objects: &[Value]| workload(objects)["spec"]["template"]["metadata"]["annotations"].clone();
+    assert_ne!(mark(&objects), mark(&of("2027", "year: 2028")));
+    assert!(of_kind(&rendered(&[]), "ConfigMap").is_empty());
+}
+
+#[test]
 fn with_an_audit_trail_both_programs_write_to_one_volume_and_each_api_under_a_name_that_stays() {
     assert!(of_kind(&rendered(&[]), "PersistentVolumeClaim").is_empty());
     let objects = rendered(&["--set", "trail.enabled=true", "--set", "trail.retentionDays=400"]);
