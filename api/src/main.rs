@@ -13,10 +13,10 @@ mod router;
 mod server;
 mod store;
 mod telemetry;
-mod trail;
-mod webhook;
 #[cfg(test)]
 mod tests;
+mod trail;
+mod webhook;
 
 use std::{error::Error, fs, io::Write, path::Path, process::ExitCode};
 

@@ -35,10 +35,7 @@ struct Receiver {
 /// Takes `audit.k8s.io/v1` `EventList`s at any path.
 pub fn router(recorder: Recorder) -> Router {
     let receiver = Receiver { recorder, kinds: Kinds::ours(), seen: Seen::default() };
-    Router::new()
-        .fallback(post(receive))
-        .layer(DefaultBodyLimit::max(MAX_BATCH))
-        .with_state(Arc::new(receiver))
+    Router::new().fallback(post(receive)).layer(DefaultBodyLimit::max(MAX_BATCH)).with_state(Arc::new(receiver))
 }
 
 /// 200 once all is recorded. Otherwise 503: the API server sends the batch again, and what was recorded of it is passed

@@ -97,8 +97,7 @@ impl Attempt {
             }
         };
         let code = problem.fault.code.as_ref();
-        let result =
-            if problem.status.is_server_error() { Outcome::failed(code) } else { Outcome::refused(code) };
+        let result = if problem.status.is_server_error() { Outcome::failed(code) } else { Outcome::refused(code) };
         let object = Object { namespace, ..Object::new(self.kind, self.name) };
         let now = Timestamp::now();
         let record = trail::refused(now, self.action, object, result, &user, insider, bearer.origin());

@@ -159,7 +159,8 @@ impl<'de> Deserialize<'de> for AuditAction {
         let text = String::deserialize(deserializer)?;
         let known: Vec<&'static str> = Action::iter().map(Into::into).collect();
         let word = known.iter().find(|word| **word == text);
-        let unknown = || serde::de::Error::custom(format!("unknown variant `{text}`, expected one of `{}`", known.join("`, `")));
+        let unknown =
+            || serde::de::Error::custom(format!("unknown variant `{text}`, expected one of `{}`", known.join("`, `")));
         word.and_then(|word| word.parse().ok()).map(Self).ok_or_else(unknown)
     }
 }
@@ -187,12 +188,7 @@ impl AuditRecord {
             role,
             source,
             request,
-            object: AuditObject {
-                kind: object.kind,
-                namespace: object.namespace,
-                name: object.name,
-                uid: object.uid,
-            },
+            object: AuditObject { kind: object.kind, namespace: object.namespace, name: object.name, uid: object.uid },
             zone,
             order,
             before: content(before),
@@ -249,13 +245,15 @@ mod tests {
         let mut record =
             Record::new(Timestamp::UNIX_EPOCH, Actor::new("wang"), Action::Grant, object, Outcome::Succeeded);
         record.after = Some(Content::of(grant.clone()));
-        let row =
-            Row { writer: "controller".parse().unwrap(), sequence: 1, record, hash: Digest::default() };
+        let row = Row { writer: "controller".parse().unwrap(), sequence: 1, record, hash: Digest::default() };
         let whole = AuditRecord::whole(row.clone()).after.unwrap();
         assert_eq!(whole["value"], grant);
         let own = AuditRecord::of_department(row).after.unwrap();
-        assert_eq!(own["value"], json!({"lines": [{"meter": "Vcpu", "quantity": 4,
-            "dimensions": {"architecture": "amd64"}}]}));
+        assert_eq!(
+            own["value"],
+            json!({"lines": [{"meter": "Vcpu", "quantity": 4,
+            "dimensions": {"architecture": "amd64"}}]})
+        );
     }
 
     #[test]

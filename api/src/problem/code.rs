@@ -107,10 +107,9 @@ impl Code {
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::ContinueExpired => StatusCode::GONE,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::LedgerUnavailable
-            | Self::AuditUnwritable
-            | Self::AuditUnreadable
-            | Self::KubernetesUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::LedgerUnavailable | Self::AuditUnwritable | Self::AuditUnreadable | Self::KubernetesUnavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Timeout | Self::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

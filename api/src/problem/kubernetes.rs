@@ -15,7 +15,11 @@ impl Problem {
         if let KubernetesError::Unasked(inner) = error {
             // Everybody may ask who they are: a refusal of that is no refusal of what they wanted.
             let known = !inner.is_invisible();
-            return if known { Self::from_kubernetes(*inner, what) } else { Self::bare(Code::Internal).because(*inner) };
+            return if known {
+                Self::from_kubernetes(*inner, what)
+            } else {
+                Self::bare(Code::Internal).because(*inner)
+            };
         }
         let what = [("what", what.into())];
         let problem = match &error {

@@ -7,9 +7,7 @@ use http::{Method, Request};
 use jiff::Timestamp;
 use jiyun_trail::{
     Options, Trail,
-    core::{
-        action::Action, actor::Actor, content::Content, object::Object, outcome::Outcome, record::Record,
-    },
+    core::{action::Action, actor::Actor, content::Content, object::Object, outcome::Outcome, record::Record},
     figures::Figures,
     heads::memory::MemoryHeads,
     store::{disk::RealDisk, query::Query, rows},
@@ -18,8 +16,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    Api, request,
+    Api,
     book::StillBook,
+    request,
     stub::{self, ApiServer, WHO, awaiting, city, filed, finance, host, order, user},
 };
 use crate::{
@@ -46,9 +45,10 @@ fn known(server: ApiServer) -> ApiServer {
 }
 
 /// An API that keeps a trail in `folder`, as the writer `jiyun-api-0`.
-async fn recording(server: ApiServer, folder: &Path) -> Api {
+pub async fn recording(server: ApiServer, folder: &Path) -> Api {
     let api = Api::over(server);
-    let options = Options { probe_every: Duration::from_millis(5), ..Options::new(folder, "jiyun-api-0".parse().unwrap()) };
+    let options =
+        Options { probe_every: Duration::from_millis(5), ..Options::new(folder, "jiyun-api-0".parse().unwrap()) };
     let figures = Figures::new(&prometheus::Registry::new()).unwrap();
     let (recorder, _) = Recorder::start(options, MemoryHeads::default(), RealDisk, figures);
     if !folder.is_file() {
@@ -60,7 +60,7 @@ async fn recording(server: ApiServer, folder: &Path) -> Api {
 }
 
 /// The records in `folder`, once there are as many.
-async fn records(folder: &Path, count: usize) -> Vec<Record> {
+pub async fn records(folder: &Path, count: usize) -> Vec<Record> {
     let mut found = Vec::new();
     // What came of a change is recorded while its caller is answered.
     for _ in 0..1000 {
@@ -86,8 +86,8 @@ fn patch(body: &str) -> Request<Body> {
     patch
 }
 
-fn value(content: &Option<Content>) -> &Value {
-    content.as_ref().unwrap().value().unwrap()
+fn value(content: Option<&Content>) -> &Value {
+    content.unwrap().value().unwrap()
 }
 
 #[tokio::test]
@@ -116,17 +116,17 @@ async fn an_order_a_change_and_an_end_are_recorded_before_and_after() {
         assert_eq!(record.actor.groups, ["system:authenticated"]);
         assert_eq!((record.request.as_deref(), record.department.as_deref()), (Some("t-1"), Some("finance")));
         assert_eq!((record.object.kind.as_str(), record.object.name.as_str()), ("CloudHost", "web-1"));
-        assert_eq!(value(&record.after)["spec"]["classRef"]["name"], "c4m8");
+        assert_eq!(value(record.after.as_ref())["spec"]["classRef"]["name"], "c4m8");
         assert!(record.before.is_none());
     }
     assert_eq!(records_of_order[1].object.uid.as_deref(), Some("u-1"));
     let all = records(folder.path(), 6).await;
     for record in &all[2..] {
         assert_eq!(record.order.as_deref(), Some("o-1"));
-        assert_eq!(value(&record.before)["spec"]["power"], "Running");
+        assert_eq!(value(record.before.as_ref())["spec"]["power"], "Running");
     }
-    assert_eq!(value(&all[2].after), &json!({"patch": {"spec": {"power": "Stopped"}}}));
-    assert_eq!(value(&all[3].after)["resourceVersion"], "2");
+    assert_eq!(value(all[2].after.as_ref()), &json!({"patch": {"spec": {"power": "Stopped"}}}));
+    assert_eq!(value(all[3].after.as_ref())["resourceVersion"], "2");
     assert_eq!((all[3].action, all[4].action), (Action::Change, Action::Delete));
     assert_eq!((&all[4].result, &all[5].result), (&Outcome::Begun, &Outcome::Succeeded));
     assert!(all[5].after.is_none());
@@ -154,9 +154,11 @@ async fn a_decision_is_recorded_as_one() {
 async fn what_is_refused_is_recorded_once_with_its_code() {
     let folder = TempDir::new().unwrap();
     let one = finance("cloudhosts/web-1");
-    let server = known(city())
-        .on(&format!("GET {one}"), 200, host("1", &json!({})))
-        .refuse(&format!("DELETE {one}"), 403, "Forbidden");
+    let server = known(city()).on(&format!("GET {one}"), 200, host("1", &json!({}))).refuse(
+        &format!("DELETE {one}"),
+        403,
+        "Forbidden",
+    );
     let api = recording(server, folder.path()).await;
     api.send(request(Method::POST, HOSTS, &[], "{}")).await.problem(422, "InvalidField");
     let refused = records(folder.path(), 1).await.remove(0);
@@ -171,10 +173,11 @@ async fn what_is_refused_is_recorded_once_with_its_code() {
 #[tokio::test]
 async fn whoever_may_not_look_at_the_department_leaves_no_record_there() {
     let folder = TempDir::new().unwrap();
-    let server = ApiServer::default()
-        .on(WHO, 201, user("oidc:mallory"))
-        .on(MAY, 201, may(false))
-        .refuse(&format!("DELETE {}", finance("cloudhosts/web-1")), 403, "Forbidden");
+    let server = ApiServer::default().on(WHO, 201, user("oidc:mallory")).on(MAY, 201, may(false)).refuse(
+        &format!("DELETE {}", finance("cloudhosts/web-1")),
+        403,
+        "Forbidden",
+    );
     let api = recording(server, folder.path()).await;
     api.send(request(Method::DELETE, HOST, &[], "")).await.problem(404, "NotFound");
     api.send(request(Method::POST, HOSTS, &[], "{}")).await.problem(422, "InvalidField");
@@ -210,11 +213,13 @@ async fn while_nothing_can_be_recorded_nothing_is_changed_and_reads_go_on() {
     let server = server.on(&format!("PATCH {one}"), 200, host("2", &json!({})));
     let server = server.on(&format!("DELETE {one}"), 200, host("3", &json!({})));
     let api = recording(server, &place).await;
-    let ask = || [
-        request(Method::POST, HOSTS, &[], &order().to_string()),
-        patch(r#"{"power": "Stopped"}"#),
-        request(Method::DELETE, HOST, &[], ""),
-    ];
+    let ask = || {
+        [
+            request(Method::POST, HOSTS, &[], &order().to_string()),
+            patch(r#"{"power": "Stopped"}"#),
+            request(Method::DELETE, HOST, &[], ""),
+        ]
+    };
     for refused in ask() {
         let answer = api.send(refused).await;
         answer.problem(503, "AuditUnwritable");
@@ -272,7 +277,7 @@ async fn a_token_nobody_accepts_is_recorded_and_many_are_counted() {
     api.send(from(read, "10.0.0.10:1")).await.problem(401, "InvalidToken");
     let found = records(folder.path(), 2).await;
     assert_eq!((found[0].action, found[0].source.as_deref()), (Action::SignInFailed, Some("10.0.0.9")));
-    assert_eq!(value(&found[1].after), &json!({"notRecordedBefore": 59}));
+    assert_eq!(value(found[1].after.as_ref()), &json!({"notRecordedBefore": 59}));
     assert!(found.iter().all(|record| record.department.is_none() && record.actor.name.is_empty()));
 }
 
@@ -285,7 +290,8 @@ async fn written(folder: &Path) {
     for (number, department) in (0..).zip([Some("finance"), Some("tax"), None, Some("finance"), Some("finance")]) {
         let object = Object::new("CloudHost", format!("web-{number}"));
         let at = Timestamp::from_second(1_000_000_000 + number).unwrap();
-        let mut record = Record::new(at, Actor::platform("jiyun-controller"), Action::Grant, object, Outcome::Succeeded);
+        let mut record =
+            Record::new(at, Actor::platform("jiyun-controller"), Action::Grant, object, Outcome::Succeeded);
         record.department = department.map(str::to_owned);
         record.after = Some(Content::of(json!({"lines": [{"meter": "Vcpu", "pool": "compute/hygon"}]})));
         trail.append(record).await.unwrap();
@@ -309,8 +315,10 @@ async fn a_department_reads_its_own_records_page_by_page_and_the_auditor_all() {
     assert_eq!(names(&own), ["web-0", "web-3", "web-4"]);
     assert!(!own.text().contains("hygon") && own.text().contains("Vcpu"), "departments do not see pools");
     let asked = &api.server.seen()[0].body["spec"]["resourceAttributes"];
-    assert_eq!((&asked["resource"], &asked["namespace"], &asked["name"]),
-        (&json!("auditrecords"), &json!("dept-finance"), &json!("finance")));
+    assert_eq!(
+        (&asked["resource"], &asked["namespace"], &asked["name"]),
+        (&json!("auditrecords"), &json!("dept-finance"), &json!("finance"))
+    );
     let all = api.get(ALL).await;
     assert_eq!(names(&all), ["web-0", "web-1", "web-2", "web-3", "web-4"]);
     assert!(all.text().contains("hygon"));

@@ -30,8 +30,7 @@ impl Strangers {
     pub fn tells(&self, source: Option<IpAddr>, now: Timestamp) -> Option<u64> {
         let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A clock that was put back begins a new one, too.
-        let is_over =
-            window.began.is_none_or(|began| now < began || now.duration_since(began) >= WINDOW);
+        let is_over = window.began.is_none_or(|began| now < began || now.duration_since(began) >= WINDOW);
         if is_over {
             window.began = Some(now);
             window.told.clear();
@@ -50,7 +49,7 @@ impl Strangers {
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        v4 => v4,
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -77,7 +76,8 @@ mod tests {
     #[test]
     fn many_addresses_do_not_fill_the_disk() {
         let strangers = Strangers::default();
-        let told = (0..10_000_u32).filter(|number| strangers.tells(Some(IpAddr::from(number.to_be_bytes())), at(0)).is_some());
+        let told =
+            (0..10_000_u32).filter(|number| strangers.tells(Some(IpAddr::from(number.to_be_bytes())), at(0)).is_some());
         assert_eq!(told.count(), MOST);
         assert_eq!(strangers.tells(None, at(60)), Some(10_000 - 60));
     }

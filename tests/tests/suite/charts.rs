@@ -90,7 +90,12 @@ fn with_an_audit_trail_both_programs_write_to_one_volume_and_each_api_under_a_na
     for workload in [api[0], controller[0]] {
         let pod = &workload["spec"]["template"]["spec"];
         let with_name = |list: &Value, name: &str| {
-            list.as_array().unwrap().iter().find(|one| one["name"] == name).cloned().unwrap_or_else(|| panic!("{name}: {list}"))
+            list.as_array()
+                .unwrap()
+                .iter()
+                .find(|one| one["name"] == name)
+                .cloned()
+                .unwrap_or_else(|| panic!("{name}: {list}"))
         };
         let container = &pod["containers"][0];
         assert_eq!(with_name(&pod["volumes"], "trail")["persistentVolumeClaim"]["claimName"], "jiyun-trail");
@@ -113,7 +118,9 @@ fn with_an_audit_trail_both_programs_write_to_one_volume_and_each_api_under_a_na
 fn a_setting_the_chart_does_not_know_is_refused() {
     let program = jiyun_lab::programs::program("helm", "helm").unwrap();
     let chart = jiyun_lab::source_root().join("charts/jiyun");
-    for setting in ["controller.replicaz=3", "ledger.endpoints[0]=http://plain:2379", "api.replicas=-1", "trail.retentionDays=179"] {
+    for setting in
+        ["controller.replicaz=3", "ledger.endpoints[0]=http://plain:2379", "api.replicas=-1", "trail.retentionDays=179"]
+    {
         let output =
             Command::new(&program).args(["template", "jiyun"]).arg(Path::new(&chart)).args(["--set", setting]).output();
         assert!(!output.unwrap().status.success(), "{setting} was taken");

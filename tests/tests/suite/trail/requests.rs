@@ -167,7 +167,8 @@ async fn what_a_department_asks_for_is_in_the_trail_for_its_readers_and_the_audi
 
     let all = read(&at("auditor")?, "/v1/audit-records").await?;
     let stranger = |record: &Value| record["actor"]["name"].as_str().unwrap().contains("tax-operator");
-    let knocked = all.iter().find(|record| stranger(record) && word(record) == "Delete CloudHost web-1 Refused Forbidden");
+    let knocked =
+        all.iter().find(|record| stranger(record) && word(record) == "Delete CloudHost web-1 Refused Forbidden");
     assert!(knocked.is_some_and(|record| record["department"].is_null()), "{knocked:?}");
     assert!(all.iter().any(|record| record["action"] == "PolicyChanged" && record["department"].is_null()));
     assert!(all.iter().any(|record| record["department"] == "tax"));

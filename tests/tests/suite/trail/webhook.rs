@@ -58,20 +58,24 @@ async fn what_kubectl_changes_is_recorded_by_the_api_server_and_refused_while_it
     let at = |person: &str| world.caller(person).map(|caller| caller.at(api.url().unwrap()));
     let all = read(&at("auditor")?, "/v1/audit-records").await?;
     let by = |who: &str| {
-        let of = |record: &&Value| record["actor"]["name"].as_str().unwrap().contains(who) && record["source"].is_string();
+        let of =
+            |record: &&Value| record["actor"]["name"].as_str().unwrap().contains(who) && record["source"].is_string();
         all.iter().filter(of).map(|record| (word(record), record["department"].clone())).collect::<Vec<_>>()
     };
     let (own, none) = (json!("finance"), Value::Null);
     let named = |word: &str, department: &Value| (word.to_owned(), department.clone());
-    assert_eq!(by("finance-operator"), [
-        // The name stands in what is created, which is not read yet when the request is received.
-        named("Create CloudHost  Begun", &none),
-        named("Create CloudHost web-1 Succeeded", &own),
-        named("Change CloudHost web-1 Begun", &none),
-        named("Change CloudHost web-1 Succeeded", &own),
-        named("Delete CloudHost web-1 Begun", &none),
-        named("Delete CloudHost web-1 Succeeded", &own),
-    ]);
+    assert_eq!(
+        by("finance-operator"),
+        [
+            // The name stands in what is created, which is not read yet when the request is received.
+            named("Create CloudHost  Begun", &none),
+            named("Create CloudHost web-1 Succeeded", &own),
+            named("Change CloudHost web-1 Begun", &none),
+            named("Change CloudHost web-1 Succeeded", &own),
+            named("Delete CloudHost web-1 Begun", &none),
+            named("Delete CloudHost web-1 Succeeded", &own),
+        ]
+    );
     let refused = named("Delete CloudHost web-1 Refused Forbidden", &none);
     assert!(by("finance-reader").contains(&refused) && by("tax-operator").contains(&refused));
     let readable = read(&at("finance-reader")?, "/v1/departments/finance/audit-records").await?;
@@ -93,6 +97,9 @@ async fn what_kubectl_changes_is_recorded_by_the_api_server_and_refused_while_it
     .await?;
     assert!(told.iter().all(|word| word.starts_with("Create CloudHost ")), "{told:?}");
     finance.wait_ready("web-2").await?;
+    let bind = world.lab.audit_webhook_flags().remove(0);
+    let address = format!("https://{}", bind.rsplit_once('=').unwrap().1);
+    world.stranger()?.at(&address).get("/").await.expect_err("whoever shows no certificate is not heard");
     while_heads_cannot_be_kept(&world, &hosts, &api).await?;
     sound(&world, folder, None).await.map(drop)
 }
