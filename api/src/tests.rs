@@ -20,6 +20,7 @@ mod reports;
 mod stub;
 mod systems;
 mod wait;
+mod webhook;
 
 use std::sync::Arc;
 

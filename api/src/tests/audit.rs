@@ -45,7 +45,7 @@ fn known(server: ApiServer) -> ApiServer {
 }
 
 /// An API that keeps a trail in `folder`, as the writer `jiyun-api-0`.
-async fn recording(server: ApiServer, folder: &Path) -> Api {
+pub async fn recording(server: ApiServer, folder: &Path) -> Api {
     let api = Api::over(server);
     let options =
         Options { probe_every: Duration::from_millis(5), ..Options::new(folder, "jiyun-api-0".parse().unwrap()) };
@@ -60,7 +60,7 @@ async fn recording(server: ApiServer, folder: &Path) -> Api {
 }
 
 /// The records in `folder`, once there are as many.
-async fn records(folder: &Path, count: usize) -> Vec<Record> {
+pub async fn records(folder: &Path, count: usize) -> Vec<Record> {
     let mut found = Vec::new();
     // What came of a change is recorded while its caller is answered.
     for _ in 0..1000 {
@@ -86,8 +86,8 @@ fn patch(body: &str) -> Request<Body> {
     patch
 }
 
-fn value(content: &Option<Content>) -> &Value {
-    content.as_ref().unwrap().value().unwrap()
+fn value(content: Option<&Content>) -> &Value {
+    content.unwrap().value().unwrap()
 }
 
 #[tokio::test]
@@ -116,17 +116,17 @@ async fn an_order_a_change_and_an_end_are_recorded_before_and_after() {
         assert_eq!(record.actor.groups, ["system:authenticated"]);
         assert_eq!((record.request.as_deref(), record.department.as_deref()), (Some("t-1"), Some("finance")));
         assert_eq!((record.object.kind.as_str(), record.object.name.as_str()), ("CloudHost", "web-1"));
-        assert_eq!(value(&record.after)["spec"]["classRef"]["name"], "c4m8");
+        assert_eq!(value(record.after.as_ref())["spec"]["classRef"]["name"], "c4m8");
         assert!(record.before.is_none());
     }
     assert_eq!(records_of_order[1].object.uid.as_deref(), Some("u-1"));
     let all = records(folder.path(), 6).await;
     for record in &all[2..] {
         assert_eq!(record.order.as_deref(), Some("o-1"));
-        assert_eq!(value(&record.before)["spec"]["power"], "Running");
+        assert_eq!(value(record.before.as_ref())["spec"]["power"], "Running");
     }
-    assert_eq!(value(&all[2].after), &json!({"patch": {"spec": {"power": "Stopped"}}}));
-    assert_eq!(value(&all[3].after)["resourceVersion"], "2");
+    assert_eq!(value(all[2].after.as_ref()), &json!({"patch": {"spec": {"power": "Stopped"}}}));
+    assert_eq!(value(all[3].after.as_ref())["resourceVersion"], "2");
     assert_eq!((all[3].action, all[4].action), (Action::Change, Action::Delete));
     assert_eq!((&all[4].result, &all[5].result), (&Outcome::Begun, &Outcome::Succeeded));
     assert!(all[5].after.is_none());
@@ -277,7 +277,7 @@ async fn a_token_nobody_accepts_is_recorded_and_many_are_counted() {
     api.send(from(read, "10.0.0.10:1")).await.problem(401, "InvalidToken");
     let found = records(folder.path(), 2).await;
     assert_eq!((found[0].action, found[0].source.as_deref()), (Action::SignInFailed, Some("10.0.0.9")));
-    assert_eq!(value(&found[1].after), &json!({"notRecordedBefore": 59}));
+    assert_eq!(value(found[1].after.as_ref()), &json!({"notRecordedBefore": 59}));
     assert!(found.iter().all(|record| record.department.is_none() && record.actor.name.is_empty()));
 }
 

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     /// A change by kubectl, as the API server sends it.
-    fn event(changes: Value) -> Event {
+    fn event(changes: &Value) -> Event {
         let mut event = json!({
             "level": "RequestResponse", "auditID": "a-1", "stage": "ResponseComplete",
             "requestURI": "/apis/jiyun.io/v1alpha1/namespaces/dept-finance/cloudhosts/web-1?fieldManager=kubectl-patch",
@@ -142,13 +142,13 @@ mod tests {
         serde_json::from_value(event).unwrap()
     }
 
-    fn record(changes: Value) -> Option<Record> {
+    fn record(changes: &Value) -> Option<Record> {
         Kinds::ours().record(&event(changes))
     }
 
     #[test]
     fn a_change_by_kubectl_says_who_where_from_what_and_which_order() {
-        let record = record(json!({})).unwrap();
+        let record = record(&json!({})).unwrap();
         assert_eq!((record.action, &record.result), (Action::Change, &Outcome::Succeeded));
         assert_eq!((record.actor.name.as_str(), record.source.as_deref()), ("oidc:wang", Some("10.0.0.7")));
         assert_eq!((record.department.as_deref(), record.request.as_deref()), (Some("finance"), Some("a-1")));
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_received_has_begun_and_belongs_to_no_department_yet() {
-        let received = record(json!({"stage": "RequestReceived", "annotations": {}, "responseObject": null,
+        let received = record(&json!({"stage": "RequestReceived", "annotations": {}, "responseObject": null,
             "requestObject": null, "responseStatus": null}));
         let received = received.unwrap();
         assert_eq!((received.result, received.department), (Outcome::Begun, None));
@@ -171,29 +171,29 @@ mod tests {
     #[test]
     fn what_is_refused_says_why_and_who_may_do_nothing_there_is_not_the_departments_business() {
         let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure"});
-        let forbidden = record(json!({"annotations": {DECISION: "forbid"}, "responseObject": status,
+        let forbidden = record(&json!({"annotations": {DECISION: "forbid"}, "responseObject": status,
             "responseStatus": {"code": 403, "reason": "Forbidden"}}));
         let forbidden = forbidden.unwrap();
         assert_eq!((forbidden.result, forbidden.department), (Outcome::refused("Forbidden"), None));
         assert_eq!(forbidden.after.unwrap().value().unwrap()["patch"]["spec"]["power"], "Stopped");
-        let invalid = record(json!({"responseObject": status, "responseStatus": {"code": 422, "reason": "Invalid"}}));
+        let invalid = record(&json!({"responseObject": status, "responseStatus": {"code": 422, "reason": "Invalid"}}));
         assert_eq!(invalid.unwrap().department.as_deref(), Some("finance"));
-        let broken = record(json!({"responseObject": null, "responseStatus": {"code": 504}})).unwrap();
+        let broken = record(&json!({"responseObject": null, "responseStatus": {"code": 504}})).unwrap();
         assert!(matches!(broken.result, Outcome::Failed { .. }));
     }
 
     #[test]
     fn an_end_a_decision_and_somebody_in_anothers_name_are_told_apart() {
-        let ended = record(json!({"verb": "delete", "requestObject": null})).unwrap();
+        let ended = record(&json!({"verb": "delete", "requestObject": null})).unwrap();
         assert!(ended.action == Action::Delete && ended.before.is_some() && ended.after.is_none());
         let approval = json!({"kind": "Approval", "metadata": {"name": "a"}, "spec": {"decision": "Refuse",
             "orderRef": {"name": "rollout"}}});
-        let decided = record(json!({"verb": "create", "requestObject": approval, "responseObject": approval,
+        let decided = record(&json!({"verb": "create", "requestObject": approval, "responseObject": approval,
             "objectRef": {"resource": "approvals", "namespace": "dept-finance", "apiGroup": "jiyun.io"}}));
         let decided = decided.unwrap();
         assert_eq!((decided.action, decided.order.as_deref()), (Action::Refuse, Some("rollout")));
         assert_eq!(decided.object.name, "a");
-        let other = record(json!({"impersonatedUser": {"username": "oidc:li"}})).unwrap();
+        let other = record(&json!({"impersonatedUser": {"username": "oidc:li"}})).unwrap();
         assert_eq!((other.actor.name.as_str(), other.actor.on_behalf_of.as_deref()), ("oidc:wang", Some("oidc:li")));
     }
 
@@ -206,7 +206,7 @@ mod tests {
             json!({"objectRef": {"resource": "configmaps", "namespace": "x", "name": "y"}}),
             json!({"objectRef": null}),
         ] {
-            assert!(record(changes.clone()).is_none(), "{changes}");
+            assert!(record(&changes).is_none(), "{changes}");
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct LabOptions {
     pub(crate) departments: Vec<String>,
     pub(crate) people: Vec<(String, Vec<String>)>,
     pub(crate) audit: Option<PathBuf>,
-    pub(crate) audit_webhook: bool,
+    pub(crate) audit_webhook: Option<PathBuf>,
     pub(crate) people_come: PeopleCome,
     pub(crate) engines: bool,
     pub(crate) charts: bool,
@@ -45,7 +45,7 @@ impl Default for LabOptions {
             departments: Vec::new(),
             people: Vec::new(),
             audit: None,
-            audit_webhook: false,
+            audit_webhook: None,
             people_come: PeopleCome::WithTokens,
             engines: true,
             charts: true,
@@ -135,7 +135,7 @@ impl LabOptions {
     /// is not asked for it: the start is refused.
     #[must_use]
     pub fn audit_webhook(mut self) -> Self {
-        self.audit_webhook = true;
+        self.audit_webhook = Some(crate::paths::source_root().join("examples/audit"));
         self
     }
 

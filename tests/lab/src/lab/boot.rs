@@ -89,7 +89,7 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
     let intent = Intent {
         engines: options.engines.then_some(profile),
         charts,
-        audit: options.audit.is_some() || options.audit_webhook,
+        audit: options.audit.is_some() || options.audit_webhook.is_some(),
         issuer: wants_issuer(options),
     };
     let Survey { engines, foreign } = survey(&client, &access.url, intent).await?;
@@ -210,7 +210,7 @@ fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError
                 SignIn { tokens, jwt: issuer.as_ref().map(|issuer| told_of(issuer, &authority)).transpose()? };
             let auditing = Auditing {
                 log: options.audit.as_ref().map(|log| folder.path().join(log)),
-                webhook: options.audit_webhook.then(|| crate::source_root().join("examples/audit")),
+                webhook: options.audit_webhook.clone(),
             };
             Cluster::Own(Box::new(ControlPlane::prepare(programs, &folder, &authority, &sign_in, &auditing)?))
         }

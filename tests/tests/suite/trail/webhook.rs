@@ -97,6 +97,9 @@ async fn what_kubectl_changes_is_recorded_by_the_api_server_and_refused_while_it
     .await?;
     assert!(told.iter().all(|word| word.starts_with("Create CloudHost ")), "{told:?}");
     finance.wait_ready("web-2").await?;
+    let bind = world.lab.audit_webhook_flags().remove(0);
+    let address = format!("https://{}", bind.rsplit_once('=').unwrap().1);
+    world.stranger()?.at(&address).get("/").await.expect_err("whoever shows no certificate is not heard");
     while_heads_cannot_be_kept(&world, &hosts, &api).await?;
     sound(&world, folder, None).await.map(drop)
 }
