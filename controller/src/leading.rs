@@ -222,13 +222,13 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), plan, context.clone(), stop.clone()));
         let triggers = host::Triggers { machines, instances: instances.stream, disks };
         if let Some(desk) = desk {
-            let reads = notices::Reads {
+            let sources = notices::Reads {
                 orders: context.orders.store.clone(),
                 listed: context.orders_listed.clone(),
                 changes: order_changes.subscribe(),
                 calendar: context.orders.calendar.clone(),
             };
-            tasks.spawn(notices::run(desk, reads, metrics.clone(), stop.clone()));
+            tasks.spawn(notices::run(desk, sources, metrics.clone(), stop.clone()));
         }
         let (told_hosts, told_flows, told_orders) = context.orders.wakes.heard();
         tasks.spawn(flow::sweep(

@@ -39,8 +39,8 @@ impl InboxQuery {
         if names.len() > MOST {
             return Err(refused("一次最多查看 64 个单位 (at most 64 departments at once)"));
         }
-        let named = names.into_iter().map(DepartmentName::parse).collect::<Option<Vec<_>>>();
-        named.map(Some).ok_or_else(|| refused("单位名称不正确 (this is no list of department names)"))
+        let parsed = names.into_iter().map(DepartmentName::parse).collect::<Option<Vec<_>>>();
+        parsed.map(Some).ok_or_else(|| refused("单位名称不正确 (this is no list of department names)"))
     }
 }
 

@@ -55,8 +55,8 @@ pub struct Wrong {
 }
 
 /// `problem` of `field`.
-pub fn wrong(field: impl Into<String>, problem: impl ToString) -> Wrong {
-    Wrong { field: field.into(), problem: problem.to_string() }
+pub fn wrong(field: impl Into<String>, problem: impl Into<String>) -> Wrong {
+    Wrong { field: field.into(), problem: problem.into() }
 }
 
 /// Who is told, and how.

@@ -46,7 +46,7 @@ pub struct Mail {
     pub port: Option<u16>,
     /// How it is encrypted.
     #[serde(default)]
-    pub tls: Tls,
+    pub tls: Encryption,
     /// Who writes, as in `集云 <jiyun@example.gov.cn>`.
     pub from: String,
     /// File with the name to sign in with.
@@ -61,7 +61,7 @@ pub struct Mail {
 
 /// How mail is encrypted on its way to the relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum Tls {
+pub enum Encryption {
     /// From the first byte on (port 465).
     #[default]
     Implicit,

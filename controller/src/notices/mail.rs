@@ -77,12 +77,12 @@ impl Mail {
             (None, Some(_)) => return Err(wrong("mail.usernameFile", "there is a password and no name")),
         };
         let (tls, port) = match written.tls {
-            file::Tls::None if !is_loopback(&written.host) => {
+            file::Encryption::None if !is_loopback(&written.host) => {
                 return Err(wrong("mail.tls", "None is for a relay on this machine; write Implicit or StartTls"));
             }
-            file::Tls::None => (Tls::None, 25),
-            file::Tls::StartTls => (Tls::Required(encryption(&written.host, written.ca_file.as_ref())?), 587),
-            file::Tls::Implicit => (Tls::Wrapper(encryption(&written.host, written.ca_file.as_ref())?), 465),
+            file::Encryption::None => (Tls::None, 25),
+            file::Encryption::StartTls => (Tls::Required(encryption(&written.host, written.ca_file.as_ref())?), 587),
+            file::Encryption::Implicit => (Tls::Wrapper(encryption(&written.host, written.ca_file.as_ref())?), 465),
         };
         let events = events(written.events, "mail")?;
         let port = written.port.unwrap_or(port);
@@ -200,7 +200,7 @@ mod tests {
         let written = file::Mail {
             host: "127.0.0.1".into(),
             port: None,
-            tls: file::Tls::None,
+            tls: file::Encryption::None,
             from: "集云 <jiyun@example.gov.cn>".into(),
             username_file: None,
             password_file: None,

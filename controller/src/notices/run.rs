@@ -55,17 +55,17 @@ pub struct Reads {
 /// Tells people until `stop`.
 pub async fn run(desk: Desk, reads: Reads, metrics: Metrics, stop: CancellationToken) {
     let Desk { config, etcd, fence } = desk;
-    let begin = async {
+    let opening = async {
         reads.listed.open().await;
         loop {
-            match Marks::open(etcd.clone(), fence, Timestamp::now()).await {
+            match Box::pin(Marks::open(etcd.clone(), fence, Timestamp::now())).await {
                 Ok(opened) => return opened,
                 Err(error) => warn!(error = chain(&error), "nobody is told anything until it is known who was told"),
             }
             tokio::time::sleep(AGAIN).await;
         }
     };
-    let Some((marks, begun)) = stop.run_until_cancelled(begin).await else { return };
+    let Some((marks, begun)) = stop.run_until_cancelled(Box::pin(opening)).await else { return };
     let names: Vec<_> = config.channels.iter().map(super::channel::Channel::name).collect();
     info!(channels = names.join(", "), since = %begun, "people are told what waits for them");
 
@@ -77,7 +77,7 @@ pub async fn run(desk: Desk, reads: Reads, metrics: Metrics, stop: CancellationT
         let courier = Courier { channel: Arc::new(channel), marks, notices, link, metrics };
         couriers.spawn(courier.run(stop.clone()));
     }
-    let mut changes = reads.changes;
+    let mut stirred = reads.changes;
     loop {
         let horizon = Horizon { now: Timestamp::now(), begun, keep: KEEP };
         let (found, kept) = look(&reads.orders, &reads.calendar, horizon);
@@ -96,7 +96,7 @@ pub async fn run(desk: Desk, reads: Reads, metrics: Metrics, stop: CancellationT
             }
             tokio::time::sleep(SETTLE).await;
             tokio::select! {
-                changed = changes.changed() => changed.is_ok(),
+                changed = stirred.changed() => changed.is_ok(),
                 () = tokio::time::sleep(LOOK) => true,
             }
         };
@@ -123,5 +123,7 @@ fn look(orders: &Store<Guarded<Order>>, calendar: &Calendar, horizon: Horizon) -
             Err(invalid) => kept.extend(invalid.metadata.uid.clone()),
         }
     }
+    // A store has no order, and the same found again is nothing new.
+    found.sort_by(|one, other| one.id.cmp(&other.id));
     (found, kept)
 }

@@ -2,6 +2,7 @@
 
 mod broken;
 mod killed;
+mod late;
 
 use std::{collections::BTreeMap, path::Path};
 
