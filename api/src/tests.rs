@@ -10,6 +10,7 @@ mod dry;
 mod edge;
 mod estimate;
 mod filing;
+mod flows;
 mod list;
 mod once;
 mod order;

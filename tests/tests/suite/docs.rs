@@ -118,6 +118,11 @@ async fn the_commands_of_the_ledger_guide_do_what_it_says() -> Result<(), WorldE
 }
 
 #[tokio::test]
+async fn the_commands_of_the_guide_to_networks_do_what_it_says() -> Result<(), WorldError> {
+    run_all("docs/networks.md").await
+}
+
+#[tokio::test]
 async fn the_commands_of_the_operations_guide_do_what_it_says() -> Result<(), WorldError> {
     run_all("docs/operations.md").await
 }
@@ -134,13 +139,14 @@ async fn the_commands_of_the_guide_to_roles_do_what_it_says() -> Result<(), Worl
 
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 9] = [
+    const RUN: [&str; 10] = [
         "api.md",
         "architecture.md",
         "departments.md",
         "finance.md",
         "lab.md",
         "ledger.md",
+        "networks.md",
         "operations.md",
         "orders.md",
         "roles.md",
