@@ -11,6 +11,7 @@ mod dry;
 mod edge;
 mod estimate;
 mod filing;
+mod flows;
 mod list;
 mod once;
 mod order;

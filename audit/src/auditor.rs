@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     accounts,
     book::Book,
-    claim::Claim,
+    claim::{Claim, Stage},
     entry::{Entry, Event},
     finding::{Finding, Findings, Rule},
     growth, holds, life, pools, prices,
@@ -273,7 +273,7 @@ impl Auditor {
 fn decided(book: &mut Book, id: u64, before: Option<&Claim>, findings: &mut Findings) -> Due {
     let pools = growth::check(book, id, before, findings);
     let Some(claim) = book.claims.get(&id).cloned() else { return Due::default() };
-    if claim.is_permission() {
+    if claim.is_permission() && before.is_none_or(|before| before.stage == Stage::Held) {
         growth::closed(book, claim.account, &claim, "a permission", findings);
     }
     Due::after(book, &claim.name(), &claim.uid, &pools, findings)

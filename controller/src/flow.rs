@@ -158,6 +158,7 @@ async fn ask(
         }
         Decision::Refused(refusal) => {
             context.metrics.decided(refusal.code.into());
+            context.writer.trail().flow_refused(flow, "the wish", &refusal);
             info!(flow.namespace = flow.namespace(), flow.name = flow.name_any(), code = %refusal.code, "refused");
             Ok(match refusal.code {
                 RefusalCode::Quarantined => Standing::Undecided(Reason::Quarantined),

@@ -214,7 +214,7 @@ async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
 }
 
 /// Whether an answer says that exactly this object does not exist.
-fn names_object(status: &Status, name: &str) -> bool {
+pub fn names_object(status: &Status, name: &str) -> bool {
     status.reason == "NotFound" && status.details.as_ref().is_some_and(|details| details.name == name)
 }
 

@@ -59,10 +59,7 @@ impl FlowOrder {
             ("peer.system.name", own),
         ];
         let wrong = names.into_iter().filter(|(_, fits)| !fits);
-        let faults = wrong.map(|(field, _)| {
-            let named = if field == "name" { "name" } else { "system" };
-            Fault::new(Code::InvalidField, field, [("problem", rule(named))])
-        });
+        let faults = wrong.map(|(field, _)| Fault::new(Code::InvalidField, field, [("problem", rule("name"))]));
         Problem::of_body(faults.collect()).map_or(Ok(()), Err)
     }
 

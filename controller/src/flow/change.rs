@@ -44,6 +44,9 @@ pub async fn settle(
         return Ok((claim, None));
     }
     let approved = Approved::of(&claim)?;
+    if let Some(rejection) = valid.impossible_change(&approved) {
+        return Ok((claim, Some(Objection::Invalid(rejection))));
+    }
     let ordered = |ordered| Some(Objection::Ordered(ordered));
     let (order, policies) = if valid.approved.is_within(&approved) {
         // Closing is asked of nobody.
@@ -74,7 +77,7 @@ pub async fn settle(
 pub async fn apply(claim: &Arc<Claim>, valid: &Valid, context: &Context) -> Result<Arc<Claim>, ReconcileError> {
     Ok(match context.ledger.decide_change(claim.id, request::changed(claim, valid)?).await? {
         Decision::Granted { claim, .. } => claim,
-        // The book is being checked, or the department is closed: what was approved stays.
+        // The book is being checked: what was approved stays.
         Decision::Refused(_) => Arc::clone(claim),
     })
 }

@@ -54,7 +54,9 @@ fn machines(state: &State, account: &AccountId, system: &str, hosts: &[String]) 
             found.entry(engine_namespace(claim)).or_default().push(label_of(claim.id, state));
         }
     }
-    found.values_mut().for_each(|labels| labels.sort());
+    for labels in found.values_mut() {
+        labels.sort();
+    }
     found
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use jiyun_approvals::{About, Size};
 use jiyun_crds::v1alpha1::{
-    FlowPeer, FlowReach, ForeignPeer, InformationSystem, IpBlock, NetworkFlow, OrderAction, SystemPeer,
+    DepartmentState, FlowPeer, FlowReach, ForeignPeer, InformationSystem, IpBlock, NetworkFlow, OrderAction, Reason,
+    SystemPeer,
 };
 use jiyun_messages::parameters;
 
@@ -32,6 +33,8 @@ pub struct Valid {
     pub zone: String,
     /// Its protection level (等保), 1..=4.
     pub protection_level: u8,
+    /// Whether the department takes nothing new.
+    pub closed: bool,
     /// What is asked for.
     pub approved: Approved,
     /// Digest of the wish; equal wishes have equal digests.
@@ -49,6 +52,13 @@ impl Valid {
             size: Size::default(),
         }
     }
+
+    /// What of a change from what was approved before is not done whoever agrees: a closed department opens nothing more.
+    pub fn impossible_change(&self, before: &Approved) -> Option<Rejection> {
+        let parameters = parameters([("account", self.department.as_str())]);
+        let (reason, code) = (Reason::AccountClosed, Reason::AccountClosed.as_str());
+        (self.closed && !self.approved.is_within(before)).then_some(Rejection { reason, code, parameters })
+    }
 }
 
 /// Checks `flow` against what it names. The first thing wrong is told, in the order of the form. Of what is another
@@ -60,6 +70,7 @@ pub fn validate(flow: &NetworkFlow, found: &Found) -> Result<Valid, Rejection> {
     let spec = &flow.spec;
     let namespace = flow.metadata.namespace.as_deref().unwrap_or_default();
     let department = department(namespace, found.department.as_ref())?;
+    let closed = department.spec.state == DepartmentState::Closed;
     let department = department.metadata.name.clone().unwrap_or_default();
     let name = &spec.system_ref.name;
     let system = known(found.system.as_ref(), "spec.systemRef.name", "InformationSystem", name)?;
@@ -79,6 +90,7 @@ pub fn validate(flow: &NetworkFlow, found: &Found) -> Result<Valid, Rejection> {
         system: name.clone(),
         zone: system.spec.zone_ref.name.clone(),
         protection_level: system.spec.protection_level,
+        closed,
         approved,
         digest: super::digest::of(spec),
     })
@@ -127,7 +139,7 @@ fn other_end(
 
 #[cfg(test)]
 mod tests {
-    use jiyun_crds::v1alpha1::{Department, Reason};
+    use jiyun_crds::v1alpha1::Department;
     use serde_json::{Value, json};
 
     use super::*;
@@ -186,6 +198,22 @@ mod tests {
         assert_eq!(rejection.parameters["field"], "spec.systemRef.name");
         let own = json!({"foreign": {"department": "tax", "system": "db"}});
         assert_eq!(validate(&flow(&own), &found(None)).unwrap_err().code, "ForeignIsOwn");
+    }
+
+    #[test]
+    fn a_closed_department_opens_nothing_more_and_closes_what_it_likes() {
+        let peer = json!({"ipBlock": {"cidr": "10.0.0.0/8"}});
+        let mut closed = found(None);
+        closed.department.as_mut().unwrap().spec.state = DepartmentState::Closed;
+        let before = validate(&flow(&peer), &closed).unwrap();
+        assert_eq!(before.impossible_change(&before.approved), None);
+        let mut wider = flow(&peer);
+        wider.spec.hosts.clear();
+        let wider = validate(&wider, &closed).unwrap();
+        assert_eq!(wider.impossible_change(&before.approved).unwrap().reason, Reason::AccountClosed);
+        assert_eq!(before.impossible_change(&wider.approved), None);
+        let open = Valid { closed: false, ..wider };
+        assert_eq!(open.impossible_change(&before.approved), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt, stream, stream::BoxStream};
 use jiyun_approvals::Calendar;
 use jiyun_crds::v1alpha1::{Approval, ApprovalPolicy, CloudHost, NetworkFlow, Order, OrderedKind};
 use kube::{
@@ -60,6 +60,9 @@ pub struct Wakes {
     ends: Arc<Mutex<Option<Ends>>>,
 }
 
+/// Objects of a kind that somebody wants looked at.
+pub type Told<K> = BoxStream<'static, ObjectRef<Guarded<K>>>;
+
 /// Where what was told is heard.
 struct Ends {
     hosts: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudHost>>>,
@@ -95,17 +98,11 @@ impl Wakes {
     }
 
     /// The streams of what is told: hosts, flows, orders. Whoever asks second hears nothing.
-    pub fn heard(
-        &self,
-    ) -> (
-        impl Stream<Item = ObjectRef<Guarded<CloudHost>>> + Send + use<>,
-        impl Stream<Item = ObjectRef<Guarded<NetworkFlow>>> + Send + use<>,
-        impl Stream<Item = ObjectRef<Guarded<Order>>> + Send + use<>,
-    ) {
+    pub fn heard(&self) -> (Told<CloudHost>, Told<NetworkFlow>, Told<Order>) {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (hosts, rest) = ends.map(|Ends { hosts, flows, orders }| (hosts, (flows, orders))).unzip();
         let (flows, orders) = rest.unzip();
-        (heard(hosts), heard(flows), heard(orders))
+        (heard(hosts).boxed(), heard(flows).boxed(), heard(orders).boxed())
     }
 }
 

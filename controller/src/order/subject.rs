@@ -220,7 +220,7 @@ impl Wish {
     pub fn impossible_change(&self, claim: &Claim) -> Option<Rejection> {
         match self {
             Self::Host(valid) => host::approved::Approved::of(claim).ok()?.change_to(&valid.approved),
-            Self::Flow(_) => None,
+            Self::Flow(valid) => valid.impossible_change(&flow::approved::Approved::of(claim).ok()?),
         }
     }
 

@@ -96,13 +96,20 @@ fn of<'a>(
         Event::ClaimGranted { claim } | Event::ClaimAdopted { claim } => {
             let mut record = about(new(Action::Grant, Object::default()), claim);
             let adopted = matches!(event, Event::ClaimAdopted { .. });
-            record.after = Some(Content::of(
-                json!({"claim": claim.id.to_string(), "system": claim.system, "lines": claim.lines, "adopted": adopted}),
-            ));
+            let mut after = json!({"claim": claim.id.to_string(), "system": claim.system, "lines": claim.lines, "adopted": adopted});
+            if claim.is_permission() {
+                after["allows"] = Value::clone(&claim.approved_spec);
+            }
+            record.after = Some(Content::of(after));
             Some(Booked { record, asked_by: Some(claim.subject.clone()) })
         }
-        Event::ClaimAmended { claim, item, lines, .. } => {
-            of_claim(Action::Change, *claim, Some(json!({"item": item, "lines": lines})))
+        Event::ClaimAmended { claim, item, lines, approved_spec, .. } => {
+            let mut after = json!({"item": item, "lines": lines});
+            // A permission has no amounts: what it allows is what changed.
+            if lines.is_empty() {
+                after["allows"] = Value::clone(approved_spec);
+            }
+            of_claim(Action::Change, *claim, Some(after))
         }
         Event::HoldPlaced { claim, held, .. } => of_claim(Action::Change, *claim, Some(json!({"held": held}))),
         Event::HoldConfirmed { claim } => of_claim(Action::Grant, *claim, Some(json!({"hold": "confirmed"}))),
@@ -220,6 +227,21 @@ mod tests {
             assert_eq!(record.object, Object::new("CloudHost", "web").within("dept-tax").with_uid("u"));
             assert_eq!((record.department.as_deref(), record.zone.as_deref()), (Some("tax"), Some("gov")));
         }
+    }
+
+    #[test]
+    fn what_a_permission_allows_is_recorded_and_so_is_every_change_of_it() {
+        let flow = json!({"type": "ClaimGranted", "claim": {"id": 1, "account": "tax", "system": "s", "subject":
+            {"kind": "NetworkFlow", "namespace": "dept-tax", "name": "out", "uid": "u"}, "item": "Outside", "lines": [],
+            "specDigest": "d", "approvedSpec": {"ports": [443]}, "reservedAt": "2026-11-01T00:00:00Z"}});
+        let records = all(&[
+            flow,
+            json!({"type": "ClaimAmended", "claim": 1, "item": "Outside", "lines": [], "specDigest": "e",
+                "approvedSpec": {"ports": [443, 80]}}),
+        ]);
+        let allowed =
+            |number: usize| records[number].after.as_ref().unwrap().value().unwrap()["allows"]["ports"].clone();
+        assert_eq!((allowed(0), allowed(1)), (json!([443]), json!([443, 80])));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use jiyun_crds::{
     names::{ANNOTATION_REQUESTED_BY, department_of_namespace},
-    v1alpha1::CloudHost,
+    v1alpha1::{CloudHost, NetworkFlow},
 };
 use jiyun_ledger::{Refusal, RefusalCode};
 use jiyun_trail::core::{action::Action, content::Content, object::Object, outcome::Outcome, record::Record};
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::recorder::{Recorder, controller};
@@ -17,6 +17,13 @@ impl Recorder {
     pub fn refused(&self, host: &CloudHost, what: &str, refusal: &Refusal) {
         if is_news(host, refusal) {
             self.note(record(host, what, refusal, Timestamp::now()));
+        }
+    }
+
+    /// The same of a flow: all that can be said against one is a decision.
+    pub fn flow_refused(&self, flow: &NetworkFlow, what: &str, refusal: &Refusal) {
+        if !matches!(refusal.code, RefusalCode::Quarantined | RefusalCode::UnknownAccount) {
+            self.note(record(flow, what, refusal, Timestamp::now()));
         }
     }
 }
@@ -38,11 +45,12 @@ fn is_news(host: &CloudHost, refusal: &Refusal) -> bool {
     }
 }
 
-fn record(host: &CloudHost, what: &str, refusal: &Refusal, at: Timestamp) -> Record {
-    let namespace = host.namespace().unwrap_or_default();
-    let object = Object::new("CloudHost", host.name_any()).within(&namespace).with_uid(host.uid().unwrap_or_default());
+fn record<K: Resource<DynamicType = ()>>(asker: &K, what: &str, refusal: &Refusal, at: Timestamp) -> Record {
+    let namespace = asker.namespace().unwrap_or_default();
+    let object =
+        Object::new(K::kind(&()), asker.name_any()).within(&namespace).with_uid(asker.uid().unwrap_or_default());
     let mut actor = controller();
-    actor.on_behalf_of = host.annotations().get(ANNOTATION_REQUESTED_BY).cloned();
+    actor.on_behalf_of = asker.annotations().get(ANNOTATION_REQUESTED_BY).cloned();
     let code: &'static str = refusal.code.into();
     let mut record = Record::new(at, actor, Action::Refuse, object, Outcome::refused(code));
     record.department = department_of_namespace(&namespace).map(str::to_owned);

@@ -184,8 +184,10 @@ fn weigh(
         .standings(&request.account)
         .map_err(|_| Box::new(refuse(RefusalCode::UnknownAccount).with("account", &request.account)))?;
     if request.is_permission() {
-        // No pool, no limit: whether the account takes anything new is all there is to ask.
-        let refusal = shut(&path);
+        // No pool, no limit: whether the account takes anything new is all there is to ask. A change may allow less, which
+        // nobody is kept from; whether it allows more, its spec alone tells.
+        let is_new = old.is_none_or(|claim| claim.stage() == ClaimStage::Held);
+        let refusal = shut(&path).filter(|_| is_new);
         return refusal.map_or_else(|| Ok((Vec::new(), PlacementReport::default())), |refusal| Err(Box::new(refusal)));
     }
     let (lines, report) = place(state, request, &path, old).map_err(Box::new)?;

@@ -105,6 +105,7 @@ fn a_closed_account_is_allowed_nothing_new_and_keeps_what_it_has() {
     book.set(&Command::SetAccount(tax));
     assert_eq!(book.refusal(&permission("g", "one")).code, RefusalCode::AccountClosed);
     assert!(matches!(book.decide(&permission("f", "one")), Ok(Decision::Granted { existing: true, .. })));
+    book.grant(&permission("f", "less"));
 }
 
 #[test]

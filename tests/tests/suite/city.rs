@@ -30,6 +30,7 @@ async fn the_whole_city_is_applied_and_all_its_hosts_are_ready() -> Result<(), W
         if !found.items.is_empty() && waiting.is_empty() { Ok(()) } else { Err(waiting.join("\n")) }
     })
     .await?;
+    world.lab.kubectl(&["wait", "nflow", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     let listed = world.lab.kubectl(&["get", "chost", "-A"]).await?;
     assert!(listed.contains("CLASS") && listed.contains("Running"), "{listed}");
     world.lab.stop().await?;

@@ -124,6 +124,11 @@ async fn the_commands_of_the_guide_to_notifications_do_what_it_says() -> Result<
 }
 
 #[tokio::test]
+async fn the_commands_of_the_guide_to_networks_do_what_it_says() -> Result<(), WorldError> {
+    run_all("docs/networks.md").await
+}
+
+#[tokio::test]
 async fn the_commands_of_the_operations_guide_do_what_it_says() -> Result<(), WorldError> {
     run_all("docs/operations.md").await
 }
@@ -154,13 +159,14 @@ fn the_guide_to_the_api_has_the_same_commands_in_chinese() {
 
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 11] = [
+    const RUN: [&str; 12] = [
         "api.md",
         "architecture.md",
         "departments.md",
         "finance.md",
         "lab.md",
         "ledger.md",
+        "networks.md",
         "notifications.md",
         "operations.md",
         "orders.md",

@@ -2,7 +2,7 @@
 
 use jiyun_crds::v1alpha1::{ConditionType, NetworkFlow, Reason};
 use jiyun_tests::{
-    World, WorldError,
+    World, WorldError, WorldOptions,
     walls::{Walls, reason, shown},
 };
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -80,5 +80,56 @@ async fn a_system_that_is_not_there_is_named_and_nothing_is_filed_until_it_is() 
     let namespace = format!("dept-{}", walls.name());
     lab.kubectl(&["delete", "networkflow/to-later", "-n", &namespace, "--timeout=60s"]).await?;
     lab.kubectl(&["delete", "informationsystem/later", "-n", &namespace, "--timeout=60s"]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_nobody_stands_behind_is_closed_when_the_controller_comes_back() -> Result<(), WorldError> {
+    let controller_arguments = vec!["--look-every=1".to_owned()];
+    let world = World::start(WorldOptions { controller_arguments, ..WorldOptions::default() }).await?;
+    let walls = Walls::open(&world).await?;
+    walls.hosts("portal", "extranet-public", &["web", "db"]).await?;
+    for flow in ["stays", "vanishes", "restored"] {
+        walls.apply(&walls.flow(flow, &json!({"system": {"name": "portal"}}))).await?;
+        walls.wait_for_policies(flow, "open", |found| found.len() == 2).await?;
+    }
+    let before = shown(&walls.policies("stays").await?);
+    let claim = walls.wait_open("restored").await?.status.and_then(|status| status.claim_id);
+
+    world.controller.stop().await;
+    let namespace = format!("dept-{}", walls.name());
+    let token = world.lab.user_token("jiyun-system", "jiyun-controller").await?;
+    let as_controller = Api::<NetworkFlow>::namespaced(world.lab.client_as(&token).await?, &namespace);
+    let free = Patch::Merge(json!({"metadata": {"finalizers": []}}));
+    for flow in ["vanishes", "restored"] {
+        world.lab.kubectl(&["delete", "networkflow", flow, "-n", &namespace, "--wait=false"]).await?;
+        as_controller.patch(flow, &PatchParams::default(), &free).await?;
+    }
+    // As a backup tool restores: the same name and spec, a new UID, no status.
+    walls.apply(&walls.flow("restored", &json!({"system": {"name": "portal"}}))).await?;
+    let stray = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "stray", "namespace": format!("engine-{}", walls.name()), "labels": {
+            "app.kubernetes.io/managed-by": "jiyun", "jiyun.io/claim": "claim-1.0000", "jiyun.io/networkflow": "stray",
+            "jiyun.io/department": walls.name(),
+        }},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{}]},
+    });
+    world.lab.apply_text(&stray.to_string()).await?;
+    for policy in walls.policies("stays").await? {
+        let edit = Patch::Merge(json!({"spec": {"podSelector": {"matchExpressions": []}}}));
+        let engines = Api::<NetworkPolicy>::namespaced(world.lab.client().await?, &policy.namespace().unwrap());
+        engines.patch(&policy.name_any(), &PatchParams::default(), &edit).await?;
+    }
+
+    world.controller.restart().await?;
+    walls.wait_for_policies("vanishes", "closed", <[_]>::is_empty).await?;
+    walls.wait_for_policies("stray", "closed", <[_]>::is_empty).await?;
+    walls.wait_for_policies("stays", "put right", |found| shown(found) == before).await?;
+    let again = walls.wait_open("restored").await?.status.and_then(|status| status.claim_id);
+    assert_eq!(again, claim, "what was decided is its own still");
+    assert_eq!(walls.policies("restored").await?.len(), 2);
+    let metrics = world.controller_metrics().await?;
+    assert!(metrics.contains("jiyun_quarantined 0"), "a single one is no alarm");
     Ok(())
 }
