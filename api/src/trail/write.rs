@@ -57,6 +57,10 @@ pub fn begun(at: Timestamp, asked: &Asked<'_>, user: &User, insider: bool, origi
 /// The record written when it has been answered; `answered` is the object as it is then.
 pub fn ended(begun: Record, at: Timestamp, result: Outcome, answered: Option<&Value>) -> Record {
     let mut record = Record { at, result, ..begun };
+    // What was done is the department's affair, whoever was allowed to do it.
+    if record.result == Outcome::Succeeded {
+        record.department = department_of(&record.object).or(record.department);
+    }
     let Some(answered) = answered.filter(|answered| answered["kind"] != "Status") else { return record };
     record.object.uid = text(answered, "/metadata/uid").or(record.object.uid);
     record.zone = zone(answered).or(record.zone);
@@ -99,13 +103,16 @@ fn about(
         authentication: Some(Authentication::Token),
         ..Actor::new(user.name.clone())
     };
-    let department = object.namespace.as_deref().and_then(department_of_namespace).filter(|_| insider);
-    let department = department.map(str::to_owned);
+    let department = department_of(&object).filter(|_| insider);
     let mut record = Record::new(at, actor, action, object, result);
     record.department = department;
     record.source = origin.source().map(|address| address.to_string());
     record.request = origin.request().map(str::to_owned);
     record
+}
+
+fn department_of(object: &Object) -> Option<String> {
+    object.namespace.as_deref().and_then(department_of_namespace).map(str::to_owned)
 }
 
 /// What of an object is kept: what was asked for, and which version it is. How it stands is the platform's doing and would
@@ -194,6 +201,10 @@ mod tests {
         let begun = begun(Timestamp::UNIX_EPOCH, &change(None, &sent), &who(), false, &origin());
         assert_eq!(begun.department, None);
         assert_eq!(begun.object.namespace.as_deref(), Some("dept-finance"), "the auditor sees where it was tried");
+        let refused = ended(begun.clone(), Timestamp::UNIX_EPOCH, Outcome::refused("Forbidden"), None);
+        assert_eq!(refused.department, None);
+        let done = ended(begun, Timestamp::UNIX_EPOCH, Outcome::Succeeded, None);
+        assert_eq!(done.department.as_deref(), Some("finance"), "what was done there is its affair");
     }
 
     #[test]

@@ -7,11 +7,13 @@ use std::{
 };
 
 use data_encoding::BASE64;
+use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::Letter;
 
@@ -21,6 +23,17 @@ struct Kept {
     refused: BTreeSet<String>,
     busy: bool,
     tries: usize,
+}
+
+/// What a relay does about encryption.
+#[derive(Clone)]
+enum Encryption {
+    /// Nothing.
+    None,
+    /// All of it, from the first byte on.
+    Implicit(TlsAcceptor),
+    /// It hears nobody before they ask for it.
+    StartTls(TlsAcceptor),
 }
 
 /// See the module. Dropping it closes the door.
@@ -36,6 +49,29 @@ impl Relay {
     /// # Errors
     /// When there is none.
     pub async fn open(sign_in: Option<(&str, &str)>) -> std::io::Result<Self> {
+        Self::start(sign_in, Encryption::None).await
+    }
+
+    /// Opens a relay called `localhost` that is encrypted, from the first byte on or (`later`) when it is asked to; gives its
+    /// certificate (PEM).
+    ///
+    /// # Errors
+    /// When there is no port, or no certificate can be made.
+    pub async fn encrypted(later: bool) -> std::io::Result<(Self, String)> {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).map_err(std::io::Error::other)?;
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(std::io::Error::other)?;
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(std::io::Error::other)?
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .map_err(std::io::Error::other)?;
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let encryption = if later { Encryption::StartTls(acceptor) } else { Encryption::Implicit(acceptor) };
+        Ok((Self::start(None, encryption).await?, made.cert.pem()))
+    }
+
+    async fn start(sign_in: Option<(&str, &str)>, encryption: Encryption) -> std::io::Result<Self> {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
         let kept = Arc::<Mutex<Kept>>::default();
@@ -43,9 +79,9 @@ impl Relay {
         let shared = Arc::clone(&kept);
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (kept, expected) = (Arc::clone(&shared), expected.clone());
+                let (kept, expected, encryption) = (Arc::clone(&shared), expected.clone(), encryption.clone());
                 // Whoever hangs up in the middle has sent nothing.
-                tokio::spawn(async move { talk(stream, &kept, expected.as_deref()).await.ok() });
+                tokio::spawn(async move { meet(stream, encryption, &kept, expected.as_deref()).await.ok() });
             }
         });
         Ok(Self { address, kept, serving })
@@ -97,10 +133,49 @@ fn bracketed(line: &str) -> String {
     line.split(['<', '>']).nth(1).unwrap_or_default().to_owned()
 }
 
-async fn talk(stream: TcpStream, kept: &Mutex<Kept>, expected: Option<&str>) -> std::io::Result<()> {
-    let (read, mut write) = stream.into_split();
+const GREETING: &[u8] = b"220 relay.example.gov.cn ESMTP\r\n";
+
+async fn meet(
+    mut stream: TcpStream,
+    encryption: Encryption,
+    kept: &Mutex<Kept>,
+    expected: Option<&str>,
+) -> std::io::Result<()> {
+    match encryption {
+        Encryption::None => {
+            stream.write_all(GREETING).await?;
+            talk(stream, kept, expected).await
+        }
+        Encryption::Implicit(acceptor) => {
+            let mut stream = acceptor.accept(stream).await?;
+            stream.write_all(GREETING).await?;
+            talk(stream, kept, expected).await
+        }
+        Encryption::StartTls(acceptor) => {
+            stream.write_all(GREETING).await?;
+            let mut lines = BufReader::new(stream);
+            loop {
+                let mut line = String::new();
+                if lines.read_line(&mut line).await? == 0 {
+                    return Ok(());
+                }
+                let answer: &[u8] = match line.split([' ', '\r']).next().unwrap_or_default() {
+                    "EHLO" => b"250-relay.example.gov.cn\r\n250 STARTTLS\r\n",
+                    "STARTTLS" => {
+                        lines.get_mut().write_all(b"220 go on\r\n").await?;
+                        return talk(acceptor.accept(lines.into_inner()).await?, kept, expected).await;
+                    }
+                    _ => b"530 encrypt first\r\n",
+                };
+                lines.get_mut().write_all(answer).await?;
+            }
+        }
+    }
+}
+
+async fn talk(stream: impl AsyncRead + AsyncWrite, kept: &Mutex<Kept>, expected: Option<&str>) -> std::io::Result<()> {
+    let (read, mut write) = split(stream);
     let mut lines = BufReader::new(read);
-    write.write_all(b"220 relay.example.gov.cn ESMTP\r\n").await?;
     let (mut from, mut to, mut known) = (String::new(), Vec::new(), expected.is_none());
     loop {
         let mut line = String::new();

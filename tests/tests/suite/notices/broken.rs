@@ -20,7 +20,9 @@ use super::{ask, configured, counted, told, webhook, world, written};
 async fn a_receiver_that_fails_is_slow_or_is_away_is_told_once_and_holds_up_nobody() -> Result<(), WorldError> {
     let folder = tempfile::tempdir()?;
     let (failing, slow, mut away) = (Hook::open().await?, Hook::open().await?, Hook::open().await?);
-    let relay = Relay::open(None).await?;
+    let (relay, certificate) = Relay::encrypted(true).await?;
+    let certificate_file = folder.path().join("relay.crt");
+    std::fs::write(&certificate_file, certificate)?;
     failing.answer([Answer::at_once(500), Answer::at_once(302)]);
     // Slower than anybody waits.
     slow.answer([Answer { status: 204, after: Duration::from_mins(10) }]);
@@ -28,7 +30,8 @@ async fn a_receiver_that_fails_is_slow_or_is_away_is_told_once_and_holds_up_nobo
     let hooks = [("failing", &failing), ("slow", &slow), ("away", &away)];
     let whole = json!({
         "webhooks": hooks.map(|(name, hook)| webhook(name, hook, folder.path(), &["new"])),
-        "mail": {"host": "localhost", "port": relay.port(), "tls": "None", "from": "jiyun@example.gov.cn"},
+        "mail": {"host": "localhost", "port": relay.port(), "tls": "StartTls", "from": "jiyun@example.gov.cn",
+                 "caFile": certificate_file},
         "addresses": {"groups": {"bureau-0-approvers": ["wang@example.gov.cn"]}},
     });
     let world = world(configured(folder.path(), &whole)?).await?;

@@ -6,13 +6,13 @@ use jiyun_lab::{LedgerUser, wait_for};
 use jiyun_tests::{
     WorldError,
     desk::Desk,
-    receivers::{Answer, Hook},
+    receivers::{Answer, Hook, Relay},
     world::{PATIENCE, Quota},
 };
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::{ask, configured, counted, told, webhook, world};
+use super::{ask, configured, counted, told, webhook, world, written};
 
 /// A mark of an order that nobody knows any more.
 const OUTDATED: &str = "/jiyun/notices/told/3e0fb5c8-0000-4000-8000-000000000000/leader-waiting/oa";
@@ -22,11 +22,19 @@ async fn a_leader_killed_while_it_tells_is_followed_by_one_that_tells_again_unde
 -> Result<(), WorldError> {
     let folder = tempfile::tempdir()?;
     let hook = Hook::open().await?;
-    let whole = json!({"webhooks": [webhook("oa", &hook, folder.path(), &["new"])]});
+    let (relay, certificate) = Relay::encrypted(false).await?;
+    std::fs::write(folder.path().join("relay.crt"), certificate)?;
+    let whole = json!({
+        "webhooks": [webhook("oa", &hook, folder.path(), &["new"])],
+        "mail": {"host": "localhost", "port": relay.port(), "from": "jiyun@example.gov.cn",
+                 "caFile": folder.path().join("relay.crt")},
+        "addresses": {"groups": {"bureau-0-approvers": ["wang@example.gov.cn"]}},
+    });
     let world = world(configured(folder.path(), &whole)?).await?;
     let desk = Desk::open(&world, Quota::cores(8)).await?;
     let first = ask(&desk, "web-1").await?;
     told(&hook, "order.waiting", &first.name_any()).await?;
+    written(&relay, "wang@example.gov.cn", &first.name_any(), "bureau-0-approvers").await?;
     let mut etcd = world.lab.ledger_client(LedgerUser::Controller).await?.kv_client();
     let mark = format!("/jiyun/notices/told/{}/leader-waiting/oa", first.uid().unwrap());
     wait_for("the mark", PATIENCE, || {
