@@ -158,8 +158,11 @@ impl World {
         // Whoever looks into a failure sets the filter of the suite's programs as of any other.
         let environment: Vec<_> =
             std::env::var("RUST_LOG").map(|filter| ("RUST_LOG".into(), filter)).into_iter().collect();
+        // Made-up years, so that deadlines can be counted whenever this runs.
+        let years = jiyun_lab::source_root().join("tests/calendars");
+        let calendars = ("JIYUN_CALENDARS".into(), years.display().to_string());
         let controller = ControllerOptions {
-            environment: [controller.environment.clone(), environment.clone()].concat(),
+            environment: [controller.environment.clone(), environment.clone(), vec![calendars]].concat(),
             ..controller
         };
         let controller = lab.spawn_controller(controller).await?;
