@@ -95,7 +95,10 @@ async fn a_host_that_makes_no_sense_to_the_controller_is_refused_too() {
     let api = Api::over(created().watch(&finance("cloudhosts"), &[modified("8", &status)]));
     let document = place(&api, "wait=10").await.problem(409, "ZoneNotAllowed");
     assert_eq!(document["field"], "zone");
-    assert_eq!(document["detail"], "zone: department finance may not use network zone public. Use another zone, or ask the platform operators to allow it.");
+    assert_eq!(
+        document["detail"],
+        "zone: department finance may not use network zone public. Use another zone, or ask the platform operators to allow it."
+    );
 }
 
 #[tokio::test]

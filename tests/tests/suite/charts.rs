@@ -102,8 +102,8 @@ fn working_days_of_further_years_come_as_values_and_start_the_controller_anew() 
     assert_eq!(files.len(), 1);
     assert_eq!(files[0]["data"]["2027.yaml"], "year: 2027");
     let workload = |objects: &[Value]| {
-        let workloads = of_kind(objects, "Deployment").into_iter();
-        workloads.filter(|one| one["metadata"]["name"] == "jiyun-controller").next().cloned().unwrap()
+        let mut workloads = of_kind(objects, "Deployment").into_iter();
+        workloads.find(|one| one["metadata"]["name"] == "jiyun-controller").cloned().unwrap()
     };
     let controller = workload(&objects);
     for part in ["JIYUN_CALENDARS", "/etc/jiyun/calendars", "\"name\":\"jiyun-calendars\""] {
