@@ -60,9 +60,9 @@ pub struct Facts<'a> {
     pub about: BTreeSet<About>,
     /// What is to happen.
     pub actions: BTreeSet<OrderAction>,
-    /// Network zone of the system.
-    pub zone: &'a str,
-    /// Protection level (等保级别) of the system, 1..=4.
+    /// Network zones of the system, and of those at the other end of a flow.
+    pub zones: BTreeSet<String>,
+    /// Protection level (等保级别) of the system, 1..=4; the highest, where there are several.
     pub protection_level: u8,
     /// How much.
     pub size: Size,
@@ -158,7 +158,7 @@ fn applies(scope: &PolicyScope, facts: &Facts<'_>) -> bool {
     let of_kind = facts.about.iter().any(|about| is_about(scope, *about));
     let of_department = is_of(scope, &facts.path);
     let of_action = actions.is_empty() || actions.iter().any(|action| facts.actions.contains(action));
-    let of_zone = zones.is_empty() || zones.iter().any(|zone| zone == facts.zone);
+    let of_zone = zones.is_empty() || zones.iter().any(|zone| facts.zones.contains(zone));
     let of_level = u32::from(facts.protection_level) >= *min_protection_level;
     let of_quota = match quota {
         QuotaScope::Any => true,

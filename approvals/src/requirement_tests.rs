@@ -18,7 +18,7 @@ fn facts() -> Facts<'static> {
         path: vec!["kaiyun", "hengshan"],
         about: BTreeSet::from([About::Resources]),
         actions: BTreeSet::from([OrderAction::Create]),
-        zone: "internet",
+        zones: BTreeSet::from(["internet".to_owned()]),
         protection_level: 2,
         size: Size { vcpu: 4, memory_mebibytes: 8192, storage_mebibytes: 40960 },
         beyond_guaranteed: false,
@@ -192,4 +192,15 @@ fn what_is_let_through_beside_it_lets_nothing_else_through() {
         "levels": [{"name": "security", "rank": 20, "groups": ["security-office"], "workingDays": 3}]});
     let policies = [policy("routine", &small()), policy("flows", &within_zone()), policy("outside", &security)];
     assert_eq!(names(&ask(&policies, &both)), ["security"]);
+}
+
+#[test]
+fn a_policy_about_a_zone_looks_at_both_ends_of_a_flow() {
+    let asks = json!({"appliesTo": {"flows": ["CrossZone"], "zones": ["internet"], "minProtectionLevel": 3},
+        "levels": [{"name": "security", "rank": 20, "groups": ["security-office"], "workingDays": 3}]});
+    let zones = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let both = Facts { zones: zones(&["extranet", "internet"]), protection_level: 3, ..flow(&[FlowReach::CrossZone]) };
+    assert_eq!(names(&ask(&[policy("security", &asks)], &both)), ["security"]);
+    let neither = Facts { zones: zones(&["extranet", "intranet"]), ..both };
+    assert_eq!(names(&ask(&[policy("security", &asks)], &neither)), ["department"]);
 }

@@ -146,7 +146,7 @@ mod tests {
                     path: vec!["town", "county"],
                     about: [About::Resources].into(),
                     actions: BTreeSet::from([action]),
-                    zone,
+                    zones: [zone.to_owned()].into(),
                     protection_level,
                     size: Size { vcpu, memory_mebibytes: 1, storage_mebibytes: 1 },
                     beyond_guaranteed,

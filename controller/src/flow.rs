@@ -19,7 +19,7 @@ pub mod valid;
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::{InformationSystem, NetworkFlow, NetworkFlowStatus, OrderAction, Reason};
+use jiyun_crds::v1alpha1::{NetworkFlow, NetworkFlowStatus, OrderAction, Reason};
 use jiyun_ledger::{Claim, ClaimStage, Decision, Refusal, RefusalCode};
 use kube::{Api, ResourceExt, runtime::controller::Action};
 use tracing::info;
@@ -82,10 +82,14 @@ pub async fn reconcile(flow: &NetworkFlow, context: &Context) -> Result<Action, 
     }
     let reach = valid.as_ref().ok().map(|valid| valid.approved.reach);
     let standing = match (valid, claim) {
-        (Ok(valid), None) => ask(flow, valid, found.system.as_ref(), context).await?,
+        (Ok(valid), None) => ask(flow, valid, context).await?,
         (Ok(valid), Some(claim)) => {
-            let (claim, objection) = change::settle(flow, claim, &valid, found.system.as_ref(), context).await?;
-            serve(flow, claim, objection, context).await?
+            let (claim, objection) = change::settle(flow, claim, &valid, context).await?;
+            // What nobody has decided about is not open, whatever the wish says.
+            match valid.reaches_further(&Approved::of(&claim)?) {
+                Some(further) => close(claim, further, context).await?,
+                None => serve(flow, claim, objection, context).await?,
+            }
         }
         (Err(rejection), None) => Standing::Rejected(rejection),
         (Err(rejection), Some(claim)) => {
@@ -124,12 +128,7 @@ fn is_taken(flow: &NetworkFlow, context: &Context) -> bool {
 
 /// Has a valid wish decided, unless this very wish was refused before: a refusal stands until the wish is edited, or
 /// GitOps would ask again for ever.
-async fn ask(
-    flow: &NetworkFlow,
-    mut valid: Valid,
-    system: Option<&InformationSystem>,
-    context: &Context,
-) -> Result<Standing, ReconcileError> {
+async fn ask(flow: &NetworkFlow, mut valid: Valid, context: &Context) -> Result<Standing, ReconcileError> {
     if is_taken(flow, context) {
         return Ok(Standing::Undecided(Reason::Undecided));
     }
@@ -138,7 +137,7 @@ async fn ask(
     }
     let is_held = open_claim(flow, context).is_some_and(|claim| claim.stage() == ClaimStage::Held);
     let action = OrderAction::Create;
-    match route::of(flow, &valid.digest, action, valid.asked(action, system), context) {
+    match route::of(flow, &valid.digest, action, valid.asked(action), context) {
         // What an order holds is for it to grant or to give up.
         Route::Automatic(_) if is_held => return Ok(Standing::Undecided(Reason::Undecided)),
         Route::Automatic(passed) => valid.approved.policies = passed.policies,
@@ -186,7 +185,8 @@ async fn serve(
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
     let approved = Approved::of(&claim)?;
-    let engine = drive(&claim, &approved, context).await?;
+    let ends = context.ledger.read(|state| members::ends(&claim, &approved, state));
+    let engine = drive(&claim, &approved, ends, context).await?;
     let mut claim = claim;
     if engine == Engine::Open && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
         context.ledger.billable(claim.id).await?;
@@ -196,10 +196,26 @@ async fn serve(
     Ok(Standing::Admitted { claim, reach: approved.reach, order, objection, engine })
 }
 
-/// Makes the policies of a claim what they should be.
-async fn drive(claim: &Claim, approved: &Approved, context: &Context) -> Result<Engine, ReconcileError> {
+/// Closes what was open for a claim that its ends have outgrown, and says why.
+async fn close(claim: Arc<Claim>, why: Rejection, context: &Context) -> Result<Standing, ReconcileError> {
+    let approved = Approved::of(&claim)?;
+    let engine = match drive(&claim, &approved, Vec::new(), context).await? {
+        Engine::Open => Engine::Closed,
+        other => other,
+    };
+    let order = OrderMark::of(&claim.approved_spec).map(|mark| mark.name);
+    let objection = Some(change::Objection::Invalid(why));
+    Ok(Standing::Admitted { claim, reach: approved.reach, order, objection, engine })
+}
+
+/// Makes the policies of a claim what they should be for these ends.
+async fn drive(
+    claim: &Claim,
+    approved: &Approved,
+    ends: Vec<network::End>,
+    context: &Context,
+) -> Result<Engine, ReconcileError> {
     let label = context.ledger.read(|state| host::label_of(claim.id, state));
-    let ends = context.ledger.read(|state| members::ends(claim, approved, state));
     let desired = network::policies(&network::FlowOrder {
         claim: label.clone(),
         department: claim.account.to_string(),

@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use jiyun_crds::{
     names,
-    v1alpha1::{CloudHost, CloudHostStatus, InformationSystem, OrderAction, Power as WishedPower, Reason},
+    v1alpha1::{CloudHost, CloudHostStatus, OrderAction, Power as WishedPower, Reason},
 };
 use jiyun_ledger::{
     Claim, ClaimId, ClaimStage, Command, Decision, LedgerError, Meter, Refusal, RefusalCode, RequestError, State,
@@ -111,9 +111,9 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         return Ok(Action::requeue(NOT_LISTED));
     }
     let standing = match (valid, held) {
-        (Ok(valid), None) => ask(host, valid, found.system.as_ref(), context).await?,
+        (Ok(valid), None) => ask(host, valid, context).await?,
         (Ok(valid), Some(claim)) => {
-            let (claim, objection) = change::settle(host, claim, valid, found.system.as_ref(), context).await?;
+            let (claim, objection) = change::settle(host, claim, valid, context).await?;
             serve(host, claim, objection, context).await?
         }
         (Err(rejection), None) => Standing::Rejected(rejection),
@@ -188,12 +188,7 @@ fn is_taken(host: &CloudHost, context: &Context) -> bool {
 
 /// Puts a valid wish to the ledger, unless this very wish was refused before: a refusal stands until the wish is
 /// edited, or GitOps would ask again for ever.
-async fn ask(
-    host: &CloudHost,
-    valid: Valid,
-    system: Option<&InformationSystem>,
-    context: &Context,
-) -> Result<Standing, ReconcileError> {
+async fn ask(host: &CloudHost, valid: Valid, context: &Context) -> Result<Standing, ReconcileError> {
     let is_held = open_claim(host, context).is_some_and(|claim| claim.stage() == ClaimStage::Held);
     if let Some(claim) = disputed(host, context).filter(|_| !is_held) {
         warn!(
@@ -216,7 +211,7 @@ async fn ask(
     }
     let mut valid = valid;
     let action = OrderAction::Create;
-    let route = route::of(host, &valid.digest, action, valid.asked(action, system), context);
+    let route = route::of(host, &valid.digest, action, valid.asked(action), context);
     if !matches!(route, Route::Automatic(_)) {
         // Whoever waits for people does not stand in line: those behind would wait for them too.
         leave_line(host, context).await?;

@@ -311,7 +311,7 @@ pub fn networks(what_zh: &str, what_en: &str) -> Rule {
 pub fn excepted_within() -> Rule {
     Rule::new(
         "!has(self.except) || !isCIDR(self.cidr) || self.except.all(n, !isCIDR(n) \
-         || (n != self.cidr && cidr(self.cidr).containsCIDR(n)))",
+         || (cidr(n).prefixLength() > cidr(self.cidr).prefixLength() && cidr(self.cidr).containsCIDR(n)))",
     )
     .message("排除的地址段须在地址段之内 (except must lie within cidr, and leave some of it)")
 }

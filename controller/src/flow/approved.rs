@@ -67,7 +67,7 @@ impl Approved {
 
     /// What was approved, for people.
     pub fn summary(&self) -> Vec<RefusalParameter> {
-        let all = |hosts: &[String]| if hosts.is_empty() { "*".to_owned() } else { hosts.join(", ") };
+        let all = |hosts: &[String]| if hosts.is_empty() { "*".to_owned() } else { named(hosts) };
         let peer = match &self.peer {
             Peer::System(SystemPeer { name, hosts }) => format!("{name}: {}", all(hosts)),
             Peer::Foreign(ForeignPeer { department, system }) => format!("{department}/{system}"),
@@ -87,6 +87,12 @@ impl Approved {
     }
 }
 
+/// Whether a claim is a flow's whose other end is the own department's system of this name.
+pub fn is_to(claim: &Claim, system: &str) -> bool {
+    let to = |approved: Approved| matches!(approved.peer, Peer::System(peer) if peer.name == system);
+    claim.subject.kind == super::KIND && Approved::of(claim).is_ok_and(to)
+}
+
 /// Whether hosts named (none: all) are among others.
 fn are_among(some: &[String], others: &[String]) -> bool {
     others.is_empty() || (!some.is_empty() && some.iter().all(|host| others.contains(host)))
@@ -95,6 +101,14 @@ fn are_among(some: &[String], others: &[String]) -> bool {
 /// The last port of an entry.
 pub fn last(port: &FlowPort) -> u32 {
     port.end_port.unwrap_or(port.port)
+}
+
+/// As many names as are read in one line; how many more there are is told.
+fn named(hosts: &[String]) -> String {
+    const SHOWN: usize = 12;
+    let more = hosts.len().saturating_sub(SHOWN);
+    let shown = hosts.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} (+{more})") }
 }
 
 fn lies_in(port: &FlowPort, wider: &FlowPort) -> bool {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{InformationSystem, NetworkFlow, OrderAction};
+use jiyun_crds::v1alpha1::{NetworkFlow, OrderAction};
 use jiyun_ledger::{Claim, Decision};
 use kube::ResourceExt;
 use tracing::info;
@@ -37,7 +37,6 @@ pub async fn settle(
     flow: &NetworkFlow,
     claim: Arc<Claim>,
     valid: &Valid,
-    system: Option<&InformationSystem>,
     context: &Context,
 ) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
     if claim.spec_digest == valid.digest || context.quarantined() {
@@ -53,7 +52,7 @@ pub async fn settle(
         (approved.order, approved.policies)
     } else {
         let action = OrderAction::Change;
-        match route::of(flow, &valid.digest, action, valid.asked(action, system), context) {
+        match route::of(flow, &valid.digest, action, valid.asked(action), context) {
             Route::Automatic(passed) => (None, passed.policies),
             Route::Order(order, phase) => {
                 return Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered)));

@@ -57,6 +57,8 @@ pub enum Standing {
 pub enum Engine {
     /// Open for what was approved.
     Open,
+    /// Closed, for what was approved is not what it would let through.
+    Closed,
     /// Something is still open that should not be: nothing is deleted while the book is being checked.
     Paused,
     /// Kubernetes did not take a policy; its status code.
@@ -162,6 +164,7 @@ fn walls(reach: FlowReach, engine: Engine) -> Finding {
             plain(kind, ConditionStatus::True, Reason::OpenAtThisEnd)
         }
         Engine::Open => plain(kind, ConditionStatus::True, Reason::Open),
+        Engine::Closed => plain(kind, ConditionStatus::False, Reason::Misconfigured),
         Engine::Paused => {
             finding(kind, ConditionStatus::False, Reason::Quarantined, "ClosingPaused", &Parameters::new())
         }

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use jiyun_approvals::{About, Size};
 use jiyun_crds::v1alpha1::{
-    DepartmentState, FlowPeer, FlowReach, ForeignPeer, InformationSystem, IpBlock, NetworkFlow, OrderAction, Reason,
-    SystemPeer,
+    FlowPeer, FlowReach, ForeignPeer, InformationSystem, IpBlock, NetworkFlow, OrderAction, Reason, SystemPeer,
 };
 use jiyun_messages::parameters;
 
@@ -33,7 +32,11 @@ pub struct Valid {
     pub zone: String,
     /// Its protection level (等保), 1..=4.
     pub protection_level: u8,
-    /// Whether the department takes nothing new.
+    /// The zones at both ends, as far as they are the department's own.
+    pub zones: BTreeSet<String>,
+    /// The higher protection level of both ends.
+    pub highest_level: u8,
+    /// Whether the department, or a unit above it, takes nothing new.
     pub closed: bool,
     /// What is asked for.
     pub approved: Approved,
@@ -43,14 +46,23 @@ pub struct Valid {
 
 impl Valid {
     /// What policies are asked about it.
-    pub fn asked<'a>(&'a self, action: OrderAction, system: Option<&'a InformationSystem>) -> Asked<'a> {
+    pub fn asked(&self, action: OrderAction) -> Asked<'_> {
         Asked {
             department: &self.department,
-            system,
+            zones: self.zones.clone(),
+            protection_level: self.highest_level,
             about: BTreeSet::from([About::Flow(self.approved.reach)]),
             actions: BTreeSet::from([action]),
             size: Size::default(),
         }
+    }
+
+    /// The objection to what was approved, where its ends are further apart by now than whoever decided it saw: a system was
+    /// made anew in another zone, or handed over.
+    pub fn reaches_further(&self, approved: &Approved) -> Option<Rejection> {
+        let (was, is) = (approved.reach.to_string(), self.approved.reach.to_string());
+        (self.approved.reach > approved.reach && self.approved.peer == approved.peer)
+            .then(|| Rejection::misconfigured("FlowReachesFurther", parameters([("was", was), ("is", is)])))
     }
 
     /// What of a change from what was approved before is not done whoever agrees: a closed department opens nothing more.
@@ -70,7 +82,6 @@ pub fn validate(flow: &NetworkFlow, found: &Found) -> Result<Valid, Rejection> {
     let spec = &flow.spec;
     let namespace = flow.metadata.namespace.as_deref().unwrap_or_default();
     let department = department(namespace, found.department.as_ref())?;
-    let closed = department.spec.state == DepartmentState::Closed;
     let department = department.metadata.name.clone().unwrap_or_default();
     let name = &spec.system_ref.name;
     let system = known(found.system.as_ref(), "spec.systemRef.name", "InformationSystem", name)?;
@@ -85,12 +96,16 @@ pub fn validate(flow: &NetworkFlow, found: &Found) -> Result<Valid, Rejection> {
         order: None,
         policies: Vec::new(),
     };
+    let other = spec.peer.system.as_ref().and(found.peer.as_ref());
+    let systems = || std::iter::once(system).chain(other);
     Ok(Valid {
         department,
         system: name.clone(),
         zone: system.spec.zone_ref.name.clone(),
         protection_level: system.spec.protection_level,
-        closed,
+        zones: systems().map(|system| system.spec.zone_ref.name.clone()).collect(),
+        highest_level: systems().map(|system| system.spec.protection_level).max().unwrap_or(4),
+        closed: found.closed,
         approved,
         digest: super::digest::of(spec),
     })
@@ -168,7 +183,7 @@ mod tests {
             "spec": {"displayName": "税务局", "code": "105", "billingAccount": "105", "zones": ["internet"]},
         }))
         .unwrap();
-        Found { department: Some(department), system: Some(system("portal", "internet")), peer }
+        Found { department: Some(department), system: Some(system("portal", "internet")), peer, closed: false }
     }
 
     fn reach(peer: &Value, other: Option<InformationSystem>) -> FlowReach {
@@ -201,10 +216,30 @@ mod tests {
     }
 
     #[test]
+    fn policies_look_at_both_ends_whichever_declares_the_flow() {
+        let mut other = system("db", "extranet");
+        other.spec.protection_level = 3;
+        let valid = validate(&flow(&json!({"system": {"name": "db"}})), &found(Some(other))).unwrap();
+        let asked = valid.asked(OrderAction::Create);
+        assert_eq!(asked.zones, BTreeSet::from(["extranet".to_owned(), "internet".to_owned()]));
+        assert_eq!(asked.protection_level, 3);
+    }
+
+    #[test]
+    fn what_reaches_further_than_was_approved_is_told_and_closed() {
+        let near = validate(&flow(&json!({"system": {"name": "db"}})), &found(Some(system("db", "internet")))).unwrap();
+        let far = validate(&flow(&json!({"system": {"name": "db"}})), &found(Some(system("db", "extranet")))).unwrap();
+        assert_eq!(near.digest, far.digest, "the wish says the same");
+        assert_eq!(far.reaches_further(&near.approved).unwrap().code, "FlowReachesFurther");
+        assert_eq!(near.reaches_further(&far.approved), None);
+        assert_eq!(near.reaches_further(&near.approved), None);
+    }
+
+    #[test]
     fn a_closed_department_opens_nothing_more_and_closes_what_it_likes() {
         let peer = json!({"ipBlock": {"cidr": "10.0.0.0/8"}});
         let mut closed = found(None);
-        closed.department.as_mut().unwrap().spec.state = DepartmentState::Closed;
+        closed.closed = true;
         let before = validate(&flow(&peer), &closed).unwrap();
         assert_eq!(before.impossible_change(&before.approved), None);
         let mut wider = flow(&peer);

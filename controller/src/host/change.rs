@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{CloudHost, InformationSystem, OrderAction};
+use jiyun_crds::v1alpha1::{CloudHost, OrderAction};
 use jiyun_ledger::{Claim, Decision};
 use kube::ResourceExt;
 use tracing::info;
@@ -36,7 +36,6 @@ pub async fn settle(
     host: &CloudHost,
     claim: Arc<Claim>,
     valid: Valid,
-    system: Option<&InformationSystem>,
     context: &Context,
 ) -> Result<(Arc<Claim>, Option<Rejection>), ReconcileError> {
     if digest::of_wish(&claim.spec_digest) == valid.digest || context.quarantined() {
@@ -53,7 +52,7 @@ pub async fn settle(
     // What protects more is asked of nobody.
     let policies = if valid.approved.deletable {
         let action = OrderAction::Change;
-        match route::of(host, &valid.digest, action, valid.asked(action, system), context) {
+        match route::of(host, &valid.digest, action, valid.asked(action), context) {
             Route::Automatic(passed) => passed.policies,
             Route::Order(order, phase) => {
                 return Ok((claim, Ordered::by(&order, phase).map(|ordered| ordered.objection())));

@@ -9,8 +9,7 @@ use jiyun_crds::{
     names::{department_namespace, department_of_namespace},
     quantity::InvalidQuantity,
     v1alpha1::{
-        CloudHost, DeletionProtection, Department, ImageSource as CatalogueSource, InformationSystem, OrderAction,
-        misfit::misfits,
+        CloudHost, DeletionProtection, Department, ImageSource as CatalogueSource, OrderAction, misfit::misfits,
     },
 };
 use jiyun_messages::parameters;
@@ -40,10 +39,11 @@ pub struct Valid {
 
 impl Valid {
     /// What policies are asked about it.
-    pub fn asked<'a>(&'a self, action: OrderAction, system: Option<&'a InformationSystem>) -> Asked<'a> {
+    pub fn asked(&self, action: OrderAction) -> Asked<'_> {
         Asked {
             department: &self.department,
-            system,
+            zones: BTreeSet::from([self.zone.clone()]),
+            protection_level: self.protection_level,
             about: BTreeSet::from([About::Resources]),
             actions: BTreeSet::from([action]),
             size: size_of(&self.approved),

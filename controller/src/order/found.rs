@@ -75,7 +75,13 @@ fn requirement(
     let size = items.iter().map(FoundItem::size).fold(Size::default(), std::ops::Add::add);
     let about = items.iter().filter_map(FoundItem::about).collect();
     let actions = items.iter().map(|found| found.item.action).collect();
-    route::Asked { department, system, about, actions, size }.required(context)
+    let wishes = || items.iter().filter_map(FoundItem::asked);
+    let zones = system.map(|system| system.spec.zone_ref.name.clone());
+    let zones = zones.into_iter().chain(wishes().flat_map(Wish::zones)).collect();
+    // A system that is not there is taken for the most protected one.
+    let own = system.map_or(4, |system| system.spec.protection_level);
+    let protection_level = wishes().map(Wish::protection_level).fold(own, u8::max);
+    route::Asked { department, zones, protection_level, about, actions, size }.required(context)
 }
 
 impl FoundItem {

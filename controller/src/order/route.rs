@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use jiyun_approvals::{About, Approvers, Facts, Requirement, Size, digest::order_name, required};
 use jiyun_crds::{
     names::ANNOTATION_ORDER,
-    v1alpha1::{
-        ApprovalPolicy, ApprovalPolicySpec, Department, InformationSystem, Order, OrderAction, PolicyScope, Reason,
-    },
+    v1alpha1::{ApprovalPolicy, ApprovalPolicySpec, Department, Order, OrderAction, PolicyScope, Reason},
 };
 use jiyun_ledger::{AccountId, Claim, Meter, beyond_guaranteed};
 use kube::ResourceExt;
@@ -105,8 +103,9 @@ fn find<T: Orderable>(
         return Err(Missing::Past);
     }
     let phase = phase::of(&order);
-    if phase == Phase::Over(Reason::OrderSuperseded) || (action == OrderAction::Change && phase == Phase::Fulfilled) {
-        // Nobody decided against this wish; or it was done, and undone since.
+    if phase == Phase::Over(Reason::OrderSuperseded) || (action != OrderAction::End && phase == Phase::Fulfilled) {
+        // Nobody decided against this wish; or it was done and undone since, or what was granted for it is lost: whoever
+        // still has it does not ask.
         return Err(Missing::Past);
     }
     let accepted = order.status.iter().flat_map(|status| &status.items).find(|item| item.name == own_name);
@@ -125,8 +124,10 @@ fn find<T: Orderable>(
 pub struct Asked<'a> {
     /// The department.
     pub department: &'a str,
-    /// The system.
-    pub system: Option<&'a InformationSystem>,
+    /// Network zones of the system, and of those at the other end of flows.
+    pub zones: BTreeSet<String>,
+    /// The highest protection level (等保级别) of them, 1..=4.
+    pub protection_level: u8,
     /// What it is about.
     pub about: BTreeSet<About>,
     /// What is to happen.
@@ -145,7 +146,7 @@ impl<'a> Asked<'a> {
 
     /// What policies look at; `path` is the department and the units above it.
     fn facts(self, path: Vec<&'a str>, context: &Context) -> Facts<'a> {
-        let Self { department, system, about, actions, size } = self;
+        let Self { department, zones, protection_level, about, actions, size } = self;
         let meters = [
             (Meter::Vcpu, size.vcpu),
             (Meter::Memory, size.memory_mebibytes),
@@ -156,8 +157,8 @@ impl<'a> Asked<'a> {
             path,
             about,
             actions,
-            zone: system.map(|system| system.spec.zone_ref.name.as_str()).unwrap_or_default(),
-            protection_level: system.map_or(4, |system| system.spec.protection_level),
+            zones,
+            protection_level,
             size,
             beyond_guaranteed: context.ledger.read(|state| beyond_guaranteed(state, &account, meters)),
         }

@@ -190,6 +190,22 @@ impl Wish {
         }
     }
 
+    /// The network zones it touches.
+    pub fn zones(&self) -> Vec<String> {
+        match self {
+            Self::Host(valid) => vec![valid.zone.clone()],
+            Self::Flow(valid) => valid.zones.iter().cloned().collect(),
+        }
+    }
+
+    /// The highest protection level (等保级别) of the systems it touches.
+    pub fn protection_level(&self) -> u8 {
+        match self {
+            Self::Host(valid) => valid.protection_level,
+            Self::Flow(valid) => valid.highest_level,
+        }
+    }
+
     /// What it asks for, for people.
     pub fn summary(&self) -> Vec<RefusalParameter> {
         match self {

@@ -15,6 +15,7 @@ use crate::{
     conditions::{finding, plain},
     context::Context,
     error::ReconcileError,
+    flow,
 };
 
 impl Settled for InformationSystem {
@@ -36,7 +37,11 @@ async fn settle(system: &InformationSystem, context: &Context) -> Result<Outcome
         return Ok(Outcome::paused());
     }
     let (namespace, name) = (system.namespace().unwrap_or_default(), system.name_any());
-    let names_it = |claim: &Claim| claim.is_open() && claim.system == name && claim.subject.namespace == namespace;
+    let names_it = |claim: &Claim| {
+        claim.is_open()
+            && claim.subject.namespace == namespace
+            && (claim.system == name || flow::approved::is_to(claim, &name))
+    };
     let held = context.ledger.read(|state| state.claims().filter(|claim| names_it(claim)).count());
     if held > 0 {
         let about = parameters([("count", held.to_string())]);

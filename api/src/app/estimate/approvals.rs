@@ -26,7 +26,7 @@ pub(super) async fn needed(
         path: vec![department.as_str()],
         about: [About::Resources].into(),
         actions: [OrderAction::Create].into(),
-        zone: first.map(Wish::zone).unwrap_or_default(),
+        zones: first.map(|wish| wish.zone().to_owned()).into_iter().collect(),
         protection_level: first.map_or(4, Wish::protection_level),
         size,
         beyond_guaranteed: beyond_guaranteed(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiyun_crds::{
     names::{ANNOTATION_HANDOVER, department_namespace},
-    v1alpha1::{CloudHost, InformationSystem},
+    v1alpha1::{CloudHost, InformationSystem, NetworkFlow},
 };
 use jiyun_ledger::{AccountId, Claim, Subject, Transfer};
 use kube::{Api, ResourceExt};
@@ -229,11 +229,30 @@ impl<'a> Carrier<'a> {
         for system in &self.found.systems {
             let name = system.name_any();
             let is_used = hosts.iter().any(|host| host.spec.system_ref.name == name);
+            if self.route.systems.contains_key(&name) && !is_used {
+                self.end_flows(&name).await?;
+            }
             if self.route.systems.contains_key(&name) && !is_used && system.metadata.deletion_timestamp.is_none() {
                 self.context.writer.delete(&api, system).await?;
             }
         }
         Ok(self.route.systems.len())
+    }
+
+    /// Deletes the giver's flows at either end of a system that goes: they do not go along, and would keep it for ever.
+    async fn end_flows(&self, system: &str) -> Result<(), ReconcileError> {
+        let namespace = department_namespace(&self.route.from);
+        let api = Api::<NetworkFlow>::namespaced(self.context.client.clone(), &namespace);
+        let flows = self.context.orders.flows.state();
+        for flow in flows.iter().filter_map(|flow| flow.0.as_ref().ok()) {
+            let names_it = flow.spec.system_ref.name == system
+                || flow.spec.peer.system.as_ref().is_some_and(|peer| peer.name == system);
+            let is_here = flow.metadata.namespace.as_deref() == Some(&namespace);
+            if is_here && names_it && flow.metadata.deletion_timestamp.is_none() {
+                self.context.writer.delete(&api, flow).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -133,3 +133,19 @@ async fn what_nobody_stands_behind_is_closed_when_the_controller_comes_back() ->
     assert!(metrics.contains("jiyun_quarantined 0"), "a single one is no alarm");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_system_at_the_other_end_cannot_be_made_anew_in_another_zone_behind_an_open_flow() -> Result<(), WorldError> {
+    let walls = Walls::open(World::shared().await?).await?;
+    walls.hosts("portal", "extranet-public", &["web"]).await?;
+    walls.hosts("near", "extranet-public", &[]).await?;
+    walls.apply(&walls.flow("to-near", &json!({"system": {"name": "near"}}))).await?;
+    walls.wait_open("to-near").await?;
+    let (lab, namespace) = (&walls.desk.bureau.world.lab, format!("dept-{}", walls.name()));
+    lab.kubectl(&["delete", "informationsystem/near", "-n", &namespace, "--wait=false"]).await?;
+    let told = "--for=jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}=Deleting";
+    lab.kubectl(&["wait", "informationsystem/near", "-n", &namespace, told, "--timeout=60s"]).await?;
+    lab.kubectl(&["delete", "networkflow/to-near", "-n", &namespace, "--timeout=60s"]).await?;
+    lab.kubectl(&["wait", "informationsystem/near", "-n", &namespace, "--for=delete", "--timeout=60s"]).await?;
+    Ok(())
+}
