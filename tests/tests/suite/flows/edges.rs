@@ -138,7 +138,12 @@ async fn what_nobody_stands_behind_is_closed_when_the_controller_comes_back() ->
 async fn a_system_at_the_other_end_cannot_be_made_anew_in_another_zone_behind_an_open_flow() -> Result<(), WorldError> {
     let walls = Walls::open(World::shared().await?).await?;
     walls.hosts("portal", "extranet-public", &["web"]).await?;
-    walls.hosts("near", "extranet-public", &[]).await?;
+    let near = json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "InformationSystem",
+        "metadata": {"name": "near", "namespace": format!("dept-{}", walls.name())},
+        "spec": {"displayName": "邻近系统", "protectionLevel": 2, "zoneRef": {"name": "extranet-public"}, "owner": {"name": "李四"}},
+    });
+    walls.desk.bureau.world.lab.apply_text(&near.to_string()).await?;
     walls.apply(&walls.flow("to-near", &json!({"system": {"name": "near"}}))).await?;
     walls.wait_open("to-near").await?;
     let (lab, namespace) = (&walls.desk.bureau.world.lab, format!("dept-{}", walls.name()));
