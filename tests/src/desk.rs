@@ -120,6 +120,19 @@ impl<'a> Desk<'a> {
         self.wait_for_order(&name, |order| approved(order) == Some(Reason::AwaitingApproval)).await
     }
 
+    /// Waits until nothing is held or used any more: that an order is over is said before what it held is given up.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn all_free(&self) -> Result<(), WorldError> {
+        wait_for(format!("nothing to be held by {}", self.bureau.name), PATIENCE, || async {
+            let used = self.bureau.used("Vcpu").await.map_err(|error| error.to_string())?;
+            if used == (0, 0) { Ok(()) } else { Err(format!("used and held: {used:?}")) }
+        })
+        .await?;
+        Ok(())
+    }
+
     /// A client of a person of the lab.
     ///
     /// # Errors

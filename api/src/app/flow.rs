@@ -14,7 +14,7 @@ use crate::{
     extract::DepartmentName,
     model::{FlowOrder, flow::FlowState},
     problem::{Code, Fault, Problem},
-    store::Caller,
+    store::{Caller, KubernetesError},
 };
 
 impl Noun for NetworkFlow {
@@ -79,6 +79,9 @@ async fn place(
     for (field, system) in [("system", order.system.as_str())].into_iter().chain(other) {
         match caller.find::<InformationSystem>(Some(&department.namespace()), system).await {
             Ok(_) => {}
+            Err(error @ KubernetesError::Forbidden(_)) => {
+                return Err(Problem::from_kubernetes(error, named(department)));
+            }
             Err(error) if error.is_invisible() => {
                 if is_missing(caller, department).await {
                     return Err(Problem::not_found(named(department)));

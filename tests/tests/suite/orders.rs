@@ -58,7 +58,7 @@ async fn a_refusal_ends_it_frees_the_quota_and_is_not_asked_again_until_the_wish
     let host = desk.bureau.wait_for_host("web", "refused", refused).await?;
     let message = format!("{:?}", host.status);
     assert!(message.contains("预算不足") && message.contains(&approver), "{message}");
-    assert_eq!(desk.bureau.used("Vcpu").await?, (0, 0));
+    desk.all_free().await?;
 
     // A tool that applies for ever, and a field that applies at once, ask for nothing.
     for title in ["一", "二", "三"] {
@@ -117,7 +117,7 @@ async fn deleting_what_is_asked_for_withdraws_it() -> Result<(), WorldError> {
     desk.bureau.wait_gone("web").await?;
     let withdrawn = |order: &_| approved(order) == Some(Reason::OrderWithdrawn);
     desk.wait_for_order(&order.metadata.name.clone().unwrap(), withdrawn).await?;
-    assert_eq!(desk.bureau.used("Vcpu").await?, (0, 0));
+    desk.all_free().await?;
     // What comes too late changes nothing.
     desk.approve(&order).await?;
     desk.bureau.caller.post(&desk.bureau.hosts_path(), &Order::new("web", "portal").body(), 0).await?;

@@ -123,7 +123,7 @@ async fn hosts_filed_together_are_held_together_once_and_withdrawn_together() ->
     assert_eq!(changed?.json()["withdrawn"], true);
     assert_eq!(told?.json()["state"], "Withdrawn");
     desk.wait_for_order(&name, |order| approved(order) == Some(Reason::OrderWithdrawn)).await?;
-    assert_eq!(desk.bureau.used("Vcpu").await?, (0, 0));
+    desk.all_free().await?;
     let late =
         person(&desk, "approver")?.post(&approvals_path(&desk, &name), &json!({"decision": "Approve"}), 0).await?;
     assert_eq!((late.status.as_u16(), &late.json()["code"]), (409, &json!("OrderNotOpen")), "{late:?}");
@@ -153,7 +153,7 @@ async fn what_is_not_to_be_had_is_refused_as_a_whole_with_figures() -> Result<()
     let refused = desk.bureau.caller.post(&orders_path(&desk), &rollout(&["a", "b"]), 30).await?;
     assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (409, &json!("ExceedsLimit")), "{refused:?}");
     assert_eq!(refused.header("location"), order_path(&desk, "rollout"));
-    assert_eq!(desk.bureau.used("Vcpu").await?, (0, 0));
+    desk.all_free().await?;
     Ok(())
 }
 

@@ -60,7 +60,7 @@ async fn where_one_of_several_may_not_be_had_nothing_is_held() -> Result<(), Wor
         let told = |found: &_| named_order(found, Reason::ExceedsLimit).is_some();
         desk.bureau.wait_for_host(host, "refused with the others", told).await?;
     }
-    assert_eq!(desk.bureau.used("Vcpu").await?, (0, 0));
+    desk.all_free().await?;
     Ok(())
 }
 
@@ -74,7 +74,7 @@ async fn an_order_is_withdrawn_for_good() -> Result<(), WorldError> {
     let withdraw = ["patch", "order", "rollout", "-n", &namespace, "--type=merge", "-p"];
     lab.kubectl(&[&withdraw[..], &[&patch("Withdrawn")]].concat()).await?;
     desk.wait_for_order("rollout", |order| approved(order) == Some(Reason::OrderWithdrawn)).await?;
-    assert_eq!(desk.bureau.used("Vcpu").await?, (0, 0));
+    desk.all_free().await?;
     let error = lab.kubectl(&[&withdraw[..], &[&patch("Filed")]].concat()).await.unwrap_err().to_string();
     assert!(error.contains("an order that was withdrawn stays so"), "{error}");
     desk.approve(&open).await?;
@@ -102,6 +102,6 @@ async fn an_approved_order_ends_hosts() -> Result<(), WorldError> {
     }
     desk.wait_for_order("retire", |order| reason_of(order, ConditionType::Fulfilled) == Some(Reason::Fulfilled))
         .await?;
-    assert_eq!(desk.bureau.used("Vcpu").await?, (0, 0));
+    desk.all_free().await?;
     Ok(())
 }

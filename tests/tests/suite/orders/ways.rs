@@ -91,7 +91,7 @@ async fn a_level_without_people_is_told_and_holds_nothing() -> Result<(), WorldE
     let name = host.status.unwrap().order_ref.unwrap().name;
     desk.wait_for_order(&name, |order| reason_of(order, ConditionType::Accepted) == Some(Reason::NobodyToApprove))
         .await?;
-    assert_eq!(desk.bureau.used("Vcpu").await?, (0, 0));
+    desk.all_free().await?;
     let back = json!({"spec": {"access": {"approvers": [format!("{}-approvers", desk.bureau.name)]}}}).to_string();
     world.lab.kubectl(&["patch", "department", &desk.bureau.name, "--type=merge", "-p", &back]).await?;
     let order = desk.awaited_order("web").await?;
