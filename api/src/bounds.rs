@@ -13,8 +13,8 @@ use std::{net::IpAddr, time::Duration};
 use clap::Args;
 use http::HeaderMap;
 
+pub use self::asker::Asker;
 use self::{
-    asker::Asker,
     rate::Rate,
     under_way::{Place, UnderWay},
 };

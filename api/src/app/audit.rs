@@ -59,7 +59,7 @@ impl App {
         if !allowed.map_err(|error| Problem::from_kubernetes(error, named(department)))? {
             return Err(Problem::not_found(named(department)));
         }
-        self.found(Some(department), search).await
+        self.found(caller, Some(department), search).await
     }
 
     /// A page of all records, for a caller who may read every one; 404 if not, as if there were no such address.
@@ -69,10 +69,15 @@ impl App {
         if !allowed.map_err(|error| Problem::from_kubernetes(error, what))? {
             return Err(Problem::not_found(what));
         }
-        self.found(None, search).await
+        self.found(caller, None, search).await
     }
 
-    async fn found(&self, department: Option<&DepartmentName>, search: &Search) -> Result<Found, Problem> {
+    async fn found(
+        &self,
+        caller: &Caller,
+        department: Option<&DepartmentName>,
+        search: &Search,
+    ) -> Result<Found, Problem> {
         let mut query = Query {
             department: department.map(|department| department.as_str().to_owned()),
             from: search.from,
@@ -86,7 +91,7 @@ impl App {
         if let Some(place) = &search.place {
             query.after = place::read(place, &query)?;
         }
-        let page = self.records.page(query.clone(), search.limit).await.map_err(unreadable)?;
+        let page = self.records.page(caller.asker(), query.clone(), search.limit).await.map_err(unreadable)?;
         let next = page.next.map(|next| place::text(&next, &query)).transpose()?;
         Ok(Found { rows: page.rows, next, damaged: page.damaged })
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
 use crate::extract::Bearer;
@@ -16,7 +16,12 @@ impl Asker {
     /// accepts it is not known here.
     pub fn with_token(headers: &HeaderMap) -> Option<Self> {
         let bearer = Bearer::from_headers(headers).ok()?;
-        Some(Self::of(b"token", bearer.header().as_bytes()))
+        Some(Self::sending(&bearer.header()))
+    }
+
+    /// Whoever sends this as `Authorization`.
+    pub fn sending(authorization: &HeaderValue) -> Self {
+        Self::of(b"token", authorization.as_bytes())
     }
 
     /// Whoever is at `address`. Of an IPv6 address the network counts (64 bits): the rest is each machine's own choice,

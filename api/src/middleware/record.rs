@@ -22,8 +22,18 @@ use crate::{
 };
 
 /// Kinds by the part of the address that stands for them, the innermost first.
-const KINDS: [(&str, &str); 4] =
-    [("/approvals", "Approval"), ("/orders", "Order"), ("/systems", "InformationSystem"), ("/hosts", "CloudHost")];
+const KINDS: [(&str, &str); 5] = [
+    ("/approvals", "Approval"),
+    ("/orders", "Order"),
+    ("/systems", "InformationSystem"),
+    ("/hosts", "CloudHost"),
+    ("/flows", "NetworkFlow"),
+];
+
+/// The kind of what `route` changes.
+fn kind_at(route: &str) -> Option<&'static str> {
+    KINDS.into_iter().find(|(part, _)| route.contains(part)).map(|(_, kind)| kind)
+}
 
 /// What a request asked for that may change something.
 #[derive(Clone, Debug)]
@@ -60,7 +70,7 @@ impl Attempt {
     /// What is asked for; none if nothing could change.
     async fn of(parts: &mut Parts) -> Option<Self> {
         let route = parts.extensions.get::<MatchedPath>()?.as_str().to_owned();
-        let kind = KINDS.into_iter().find(|(part, _)| route.contains(part))?.1;
+        let kind = kind_at(&route)?;
         let action = match parts.method {
             Method::POST => Action::Create,
             Method::PATCH => Action::Change,
@@ -102,5 +112,24 @@ impl Attempt {
         let now = Timestamp::now();
         let record = trail::refused(now, self.action, object, result, &user, insider, bearer.origin());
         app.recorder().tell(Record { order: self.order, ..record }).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_below_a_department_that_changes_something_has_a_kind() {
+        let whole: serde_json::Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
+        let changing = whole["paths"].as_object().unwrap().iter().filter(|(route, methods)| {
+            let changes = ["post", "put", "patch", "delete"].iter().any(|method| methods.get(method).is_some());
+            changes && route.starts_with("/v1/departments/{department}/")
+        });
+        let routes: Vec<_> = changing.map(|(route, _)| route).collect();
+        assert!(routes.len() >= KINDS.len(), "{routes:?}");
+        for route in routes {
+            assert!(kind_at(route).is_some(), "what is refused at {route} leaves no record");
+        }
     }
 }

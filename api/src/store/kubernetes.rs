@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use super::Run;
 use crate::{
+    bounds::Asker,
     extract::Bearer,
     trail::{Origin, Recorder},
 };
@@ -114,6 +115,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whose requests these are, as far as counting goes.
+    pub fn asker(&self) -> Asker {
+        Asker::sending(&self.authorization)
+    }
+
     /// One object; `namespace` is none for kinds of the whole cluster.
     pub async fn get<K>(&self, namespace: Option<&str>, name: &str) -> Result<K, KubernetesError>
     where

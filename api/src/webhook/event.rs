@@ -1,21 +1,24 @@
 //! An audit event of the API server (`audit.k8s.io/v1`), as far as it is recorded.
+//!
+//! What a client sent lies in it as it came. The API server reads JSON that `serde_json` does not: half a pair of surrogates
+//! (`"\ud800"`), and nesting deeper than 128. So what was sent stays text until it is needed.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 /// A batch. Its events are read one by one, so that one that cannot be read does not hold up the others.
 #[derive(Debug, Deserialize)]
 pub struct EventList {
     /// The events.
     #[serde(default)]
-    pub items: Vec<Value>,
+    pub items: Vec<Box<RawValue>>,
 }
 
 /// One event.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// The request's identifier; a client may choose it.
@@ -45,17 +48,41 @@ pub struct Event {
     pub response_status: Option<EventStatus>,
     /// What was sent, from level `Request` on; of a patch, the patch.
     #[serde(default)]
-    pub request_object: Option<Value>,
+    pub request_object: Option<Box<RawValue>>,
     /// What was answered, at level `RequestResponse`.
     #[serde(default)]
-    pub response_object: Option<Value>,
-    /// When the request arrived.
-    pub request_received_timestamp: Timestamp,
+    pub response_object: Option<Box<RawValue>>,
     /// When it came to this stage.
     pub stage_timestamp: Timestamp,
     /// What plugins noted; among it whether the request was allowed.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
+}
+
+impl Event {
+    /// What can be read of an event that cannot be read whole: each field by itself. The moment is `now` where it has none.
+    pub fn in_part(text: &RawValue, now: Timestamp) -> Self {
+        let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text.get()).unwrap_or_default();
+        Self {
+            id: field(&fields, "auditID"),
+            stage: field(&fields, "stage"),
+            uri: field(&fields, "requestURI"),
+            verb: field(&fields, "verb"),
+            user: field(&fields, "user"),
+            impersonated_user: field(&fields, "impersonatedUser"),
+            addresses: field(&fields, "sourceIPs"),
+            object_ref: field(&fields, "objectRef"),
+            response_status: field(&fields, "responseStatus"),
+            request_object: field(&fields, "requestObject"),
+            response_object: field(&fields, "responseObject"),
+            stage_timestamp: field::<Option<_>>(&fields, "stageTimestamp").unwrap_or(now),
+            annotations: field(&fields, "annotations"),
+        }
+    }
+}
+
+fn field<T: Default + DeserializeOwned>(fields: &BTreeMap<String, Box<RawValue>>, name: &str) -> T {
+    fields.get(name).and_then(|text| serde_json::from_str(text.get()).ok()).unwrap_or_default()
 }
 
 /// A user.

@@ -9,13 +9,19 @@ use jiyun_crds::{
 use jiyun_trail::core::{
     action::Action, actor::Actor, content::Content, object::Object, outcome::Outcome, record::Record,
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
-use super::event::{Event, EventObject, EventUser};
+use super::{
+    body::Body,
+    event::{Event, EventObject, EventUser},
+};
 use crate::trail::{order_of, state_of, zone_of};
 
 /// The annotation that says whether the request was allowed.
 const DECISION: &str = "authorization.k8s.io/decision";
+
+/// Parts of a query that are looked through; Go's `net/url` drops all of a query with more than 10,000.
+const MOST_PARTS: usize = 100;
 
 /// Names of kinds by their plural.
 #[derive(Clone, Debug, Default)]
@@ -38,13 +44,13 @@ impl Kinds {
             "delete" | "deletecollection" => Action::Delete,
             _ => return None,
         };
-        let query = event.uri.split_once('?').map_or("", |(_, query)| query);
-        if query.split('&').any(|part| part.starts_with("dryRun=")) {
+        if action != Action::Delete && is_dry(&event.uri) {
             return None;
         }
         let result = result(event)?;
-        let sent = event.request_object.as_ref();
-        let answered = event.response_object.as_ref().filter(|answered| answered["kind"] != "Status");
+        let (sent, answered) = (Body::of(event.request_object.as_deref()), Body::of(event.response_object.as_deref()));
+        let unreadable = sent.unreadable().or(answered.unreadable());
+        let (sent, answered) = (sent.value(), answered.value().filter(|answered| answered["kind"] != "Status"));
         let action = match sent.or(answered).and_then(|sent| sent.pointer("/spec/decision")).and_then(Value::as_str) {
             Some("Approve") if action == Action::Create => Action::Approve,
             Some("Refuse") if action == Action::Create => Action::Refuse,
@@ -63,6 +69,24 @@ impl Kinds {
             let asked = sent.map(|sent| if event.verb == "patch" { json!({"patch": sent}) } else { state_of(sent) });
             record.after = answered.map(state_of).or(asked).map(Content::of);
         }
+        if record.before.is_none() && record.after.is_none() {
+            record.after = unreadable;
+        }
+        Some(record)
+    }
+
+    /// The record of an event that cannot be read: as much as can be. Where it is not even known what it is about, it is
+    /// about the event itself.
+    pub fn record_in_part(&self, event: &Event, text: &RawValue) -> Option<Record> {
+        if event.object_ref.is_some() && !event.stage.is_empty() && !event.verb.is_empty() {
+            return self.record(event);
+        }
+        let object = Object::new("AuditEvent", event.id.as_str());
+        let unread = Outcome::failed("the event of the api server cannot be read: it may have been done");
+        let mut record = Record::new(event.stage_timestamp, actor(event), Action::Change, object, unread);
+        record.source = event.addresses.last().cloned();
+        record.request = Some(event.id.clone()).filter(|id| !id.is_empty());
+        record.after = Body::of(Some(text)).content();
         Some(record)
     }
 
@@ -78,6 +102,14 @@ impl Kinds {
             uid: text("/metadata/uid").map(str::to_owned).or_else(|| uid.clone()),
         }
     }
+}
+
+/// Whether a create or a change is only tried. The API server has its own ways with what it cannot read: it leaves out
+/// pairs that are broken (`dryRun=%zz`), and all of them where there are too many. An end with a body does not go by the
+/// address at all. So nothing but what it certainly takes for a trial is one.
+fn is_dry(uri: &str) -> bool {
+    let query = uri.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').count() <= MOST_PARTS && query.split('&').any(|part| part == "dryRun=All")
 }
 
 fn actor(event: &Event) -> Actor {
@@ -104,10 +136,19 @@ fn result(event: &Event) -> Option<Outcome> {
     }
 }
 
+fn decision(event: &Event) -> Option<&str> {
+    event.annotations.get(DECISION).map(String::as_str)
+}
+
+/// Whether it was not allowed, as is known once it has ended.
+pub fn is_forbidden(event: &Event) -> bool {
+    decision(event) == Some("forbid")
+}
+
 /// The department whose affair it is, once the request was allowed: who may not do anything there is no business of its. What
 /// has only begun is not known to be allowed.
 fn department(event: &Event, object: &Object) -> Option<String> {
-    if event.annotations.get(DECISION).map(String::as_str) != Some("allow") {
+    if decision(event) != Some("allow") {
         return None;
     }
     match &object.namespace {
@@ -118,6 +159,8 @@ fn department(event: &Event, object: &Object) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     /// A change by kubectl, as the API server sends it.
@@ -139,7 +182,7 @@ mod tests {
             "annotations": {DECISION: "allow"},
         });
         event.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-        serde_json::from_value(event).unwrap()
+        serde_json::from_str(&event.to_string()).unwrap()
     }
 
     fn record(changes: &Value) -> Option<Record> {
@@ -195,6 +238,55 @@ mod tests {
         assert_eq!(decided.object.name, "a");
         let other = record(&json!({"impersonatedUser": {"username": "oidc:li"}})).unwrap();
         assert_eq!((other.actor.name.as_str(), other.actor.on_behalf_of.as_deref()), ("oidc:wang", Some("oidc:li")));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_trial_is_recorded() {
+        let at = |query: &str| format!("/apis/jiyun.io/v1alpha1/namespaces/dept-finance/cloudhosts/web-1?{query}");
+        let many = format!("dryRun=All{}", "&x".repeat(10_000));
+        for query in ["dryRun=", "dryRun=%zz", "dryRun=All;", "dryRun=All%", "xdryRun=All", &many] {
+            assert!(record(&json!({"requestURI": at(query)})).is_some(), "{query:.80}");
+        }
+        for query in ["dryRun=All", "fieldManager=x&dryRun=All"] {
+            assert!(record(&json!({"requestURI": at(query)})).is_none(), "{query}");
+            for verb in ["delete", "deletecollection"] {
+                assert!(record(&json!({"verb": verb, "requestURI": at(query)})).is_some(), "{verb} {query}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_recorded_by_its_digest_and_shows_no_secret() {
+        let deep = format!("{}\"s3cret\"{}", "[".repeat(200), "]".repeat(200));
+        for body in [r#"{"password": "s3cret \ud800"}"#, &deep] {
+            let mut event = event(&json!({"responseObject": null}));
+            event.request_object = Some(serde_json::from_str(body).unwrap());
+            let after = Kinds::ours().record(&event).unwrap().after.unwrap();
+            let text = after.value().unwrap().to_string();
+            assert!(text.contains("SHA-256") && !text.contains("s3cret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_an_event_that_cannot_be_read_is_recorded_what_can_be() {
+        let now = Timestamp::UNIX_EPOCH;
+        let read = |text: &str| {
+            let text: Box<RawValue> = serde_json::from_str(text).unwrap();
+            Kinds::ours().record_in_part(&Event::in_part(&text, now), &text)
+        };
+        let part = read(
+            r#"{"auditID": 7, "stage": "ResponseComplete", "verb": "delete", "user": {"username": "oidc:wang"},
+                "objectRef": {"resource": "cloudhosts", "namespace": "dept-finance", "name": "web-1", "apiGroup": "jiyun.io"},
+                "responseStatus": {"code": 200}, "requestReceivedTimestamp": "2026-11-20T01:00:00Z"}"#,
+        );
+        let part = part.unwrap();
+        assert_eq!((part.action, part.result, part.at), (Action::Delete, Outcome::Succeeded, now));
+        assert_eq!((part.actor.name.as_str(), part.object.name.as_str()), ("oidc:wang", "web-1"));
+        for text in [r#"{"auditID": "a-1", "objectRef": 7}"#, "7"] {
+            let unread = read(text).unwrap();
+            assert!(unread.object.kind == "AuditEvent" && matches!(unread.result, Outcome::Failed { .. }), "{text}");
+        }
+        assert!(read(r#"{"stage": "ResponseComplete", "verb": "delete", "objectRef": {"apiGroup": ""}}"#).is_none());
     }
 
     #[test]

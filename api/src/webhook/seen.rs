@@ -7,8 +7,6 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::event::Event;
-
 /// Events remembered: more than come while a batch is sent again, in half a megabyte.
 const MOST: usize = 8192;
 
@@ -26,12 +24,10 @@ struct Remembered {
 }
 
 impl Seen {
-    /// The identifier of a request may be chosen by its client. So the server's own times are part of the mark: nobody
-    /// makes a change look like one that was recorded.
-    pub fn mark(event: &Event) -> Mark {
-        let Event { id, stage, uri, verb, request_received_timestamp, stage_timestamp, .. } = event;
-        let (received, staged) = (request_received_timestamp.to_string(), stage_timestamp.to_string());
-        Sha256::digest([id.as_str(), stage, uri, verb, &received, &staged].join("\0")).into()
+    /// The identifier of a request may be chosen by its client, and so may much else. So the whole event is the mark, the
+    /// server's own times, the user and what was sent among it: nobody makes a change look like one that was recorded.
+    pub fn mark(event: &str) -> Mark {
+        Sha256::digest(event).into()
     }
 
     /// Whether it was recorded of late.

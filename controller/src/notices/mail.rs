@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    error::Error,
     path::PathBuf,
     time::Duration,
 };
@@ -34,9 +35,18 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a whole letter may take.
 const WHOLE: Duration = Duration::from_secs(25);
 
-/// Answers of a relay that no further try changes (RFC 5321, 4.2.3): no such mailbox, not here, too much for it, no such
-/// name. Others, a wrong password among them, are mended without the letter being another one.
-const FOR_GOOD: [u16; 4] = [550, 551, 552, 553];
+/// Of RFC 3463 the statuses that say that no further try changes it: 5.1 (address) and 5.2 (mailbox). Of 5.1, 5.1.7 and
+/// 5.1.8 are of the sender. Others, a wrong password or the relay's own rules (5.7) among them, are mended without the letter
+/// being another one; and an answer without such a status does not say what it is about, since 550 is given for both.
+fn is_for_good(answer: &str) -> bool {
+    let status = answer.split_whitespace().next().unwrap_or_default();
+    let numbers: Vec<Option<u16>> = status.split('.').map(|number| number.parse().ok()).collect();
+    match numbers.as_slice() {
+        [Some(5), Some(1), Some(detail)] => !matches!(detail, 7 | 8),
+        [Some(5), Some(2), Some(_)] => true,
+        _ => false,
+    }
+}
 
 /// Digits of an address's digest in a key: addresses themselves are nobody's to read in a store.
 const DIGITS: usize = 24;
@@ -111,7 +121,8 @@ impl Mail {
         match tokio::time::timeout(WHOLE, relay.send(letter)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
-                let for_good = error.status().is_some_and(|code| FOR_GOOD.contains(&u16::from(code)));
+                let answer = error.source().filter(|_| error.is_permanent());
+                let for_good = answer.is_some_and(|answer| is_for_good(&answer.to_string()));
                 let told = chain(&error);
                 Err(if for_good { SendError::Never(told) } else { SendError::Later(told) })
             }
@@ -221,6 +232,68 @@ mod tests {
             mail().unreached(&notice(&["leaders", "nobody"], &["li", "wu"])),
             ["nobody", "wu"].map(str::to_owned).into()
         );
+    }
+
+    #[test]
+    fn only_what_is_wrong_with_the_mailbox_is_for_good() {
+        for answer in ["5.1.1 no such mailbox", "5.1.10 takes no mail", "5.2.1 closed", "5.2.2 full"] {
+            assert!(is_for_good(answer), "{answer}");
+        }
+        for answer in [
+            "5.7.1 not allowed",
+            "5.1.8 who are you",
+            "5.1.7 who are you",
+            "no such mailbox",
+            "",
+            "4.2.2 full",
+            "5.10.1 x",
+            "5.1 x",
+            "5.1.1.1 x",
+            "5.4.1 no route",
+        ] {
+            assert!(!is_for_good(answer), "{answer}");
+        }
+    }
+
+    /// A relay that answers `MAIL` and `RCPT` with these lines, once.
+    async fn answering(mail: &'static str, rcpt: &'static str) -> u16 {
+        use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"220 relay\r\n").await.unwrap();
+            let (read, mut write) = stream.into_split();
+            let mut lines = BufReader::new(read).lines();
+            while let Some(line) = lines.next_line().await.unwrap() {
+                let answer = match line.get(..4).unwrap_or_default() {
+                    "MAIL" => mail,
+                    "RCPT" => rcpt,
+                    _ => "250 ok",
+                };
+                write.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+            }
+        });
+        port
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_does_not_take_our_letters_is_tried_again_and_a_mailbox_it_does_not_know_is_not() {
+        const OK: &str = "250 ok";
+        for (mail_answer, rcpt_answer, is_never) in [
+            (OK, "550 5.1.1 no such mailbox", true),
+            (OK, "550-5.1.1 no such\r\n550 5.1.1 mailbox", true),
+            ("550 5.7.1 not allowed", OK, false),
+            (OK, "550 not now", false),
+            (OK, "450 5.1.1 odd", false),
+        ] {
+            let port = answering(mail_answer, rcpt_answer).await;
+            let sent =
+                Mail { port, ..mail() }.send(&notice(&[], &[]), &"li@example.gov.cn".parse().unwrap(), None).await;
+            let Err(error) = sent else { panic!("{mail_answer} {rcpt_answer}") };
+            assert_eq!(matches!(error, SendError::Never(_)), is_never, "{mail_answer} {rcpt_answer}: {error:?}");
+        }
     }
 
     #[test]

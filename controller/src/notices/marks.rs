@@ -17,11 +17,17 @@ use jiyun_notices::Notice;
 /// Where marks lie, beside the ledger's `/jiyun/ledger/`.
 const TOLD: &str = "/jiyun/notices/told/";
 
+/// Behind the last of them: the key that follows `/` with `0`.
+const END: &str = "/jiyun/notices/told0";
+
 /// When notices were first sent.
 const BEGUN: &str = "/jiyun/notices/begun";
 
 /// How long one call may take: a letter that was sent waits to be marked.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Marks read at once: a key has 200 bytes at most, and an answer may have 4 MiB.
+const PAGE: usize = 5000;
 
 /// Marks removed in one transaction; etcd takes 128 operations.
 const AT_ONCE: usize = 100;
@@ -62,6 +68,33 @@ pub fn key(notice: &Notice, letter: &str) -> String {
     format!("{}/{}/{letter}", notice.subject.uid, notice.matter())
 }
 
+/// Every key there is, page by page: `page` gives the first `size` keys from `from` on.
+async fn every<E, F: Future<Output = Result<Vec<Vec<u8>>, E>>>(
+    size: usize,
+    page: impl Fn(Vec<u8>) -> F,
+) -> Result<Vec<Vec<u8>>, E> {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    let mut from = TOLD.as_bytes().to_vec();
+    loop {
+        let mut keys = page(from).await?;
+        let is_last = keys.len() < size;
+        all.append(&mut keys);
+        match all.last() {
+            // The next key there can be.
+            Some(last) if !is_last => from = [last.as_slice(), &[0]].concat(),
+            _ => return Ok(all),
+        }
+    }
+}
+
+/// The first `size` keys of marks from `from` on.
+async fn page(client: Client, from: Vec<u8>, size: usize) -> Result<Vec<Vec<u8>>, MarkError> {
+    let limit = i64::try_from(size).unwrap_or(i64::MAX);
+    let options = GetOptions::new().with_range(END).with_limit(limit).with_keys_only();
+    let answer = call("list", client.kv_client().get(from, Some(options))).await?;
+    Ok(answer.kvs().iter().map(|kv| kv.key().to_vec()).collect())
+}
+
 /// The UID of the object a mark is about.
 fn uid(key: &str) -> &str {
     key.split('/').next().unwrap_or_default()
@@ -73,10 +106,9 @@ impl Marks {
     /// # Errors
     /// When etcd does not answer, or another replica leads.
     pub async fn open(client: Client, fence: Fence, now: Timestamp) -> Result<(Self, Timestamp), MarkError> {
-        let options = GetOptions::new().with_prefix().with_keys_only();
-        let answer = call("list", client.kv_client().get(TOLD, Some(options))).await?;
-        let name = |kv: &etcd_client::KeyValue| String::from_utf8_lossy(kv.key()).strip_prefix(TOLD).map(str::to_owned);
-        let told = Arc::new(Mutex::new(answer.kvs().iter().filter_map(name).collect()));
+        let told = every(PAGE, |from| page(client.clone(), from, PAGE)).await?;
+        let name = |key: &Vec<u8>| String::from_utf8_lossy(key).strip_prefix(TOLD).map(str::to_owned);
+        let told = Arc::new(Mutex::new(told.iter().filter_map(name).collect()));
         let marks = Self { client, fence, told };
         let begun = call("read", marks.client.kv_client().get(BEGUN, None)).await?;
         let begun = begun.kvs().first().and_then(|kv| String::from_utf8_lossy(kv.value()).parse().ok());
@@ -152,5 +184,34 @@ async fn call<T>(
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(source)) => Err(MarkError::Failed { what, source: Box::new(source) }),
         Err(_) => Err(MarkError::TimedOut { what }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, future::ready};
+
+    use super::*;
+
+    /// What is read of these keys, `size` at a time, and in how many pages.
+    async fn read(kept: &BTreeSet<Vec<u8>>, size: usize) -> (BTreeSet<Vec<u8>>, usize) {
+        let pages = Mutex::new(0);
+        let page = |from: Vec<u8>| {
+            *pages.lock().unwrap() += 1;
+            ready(Ok::<_, Infallible>(kept.range(from..).take(size).cloned().collect()))
+        };
+        let all = every(size, page).await.unwrap();
+        let count = all.len();
+        let read: BTreeSet<_> = all.into_iter().collect();
+        assert_eq!(read.len(), count, "none is read twice");
+        (read, pages.into_inner().unwrap())
+    }
+
+    #[tokio::test]
+    async fn more_marks_than_one_page_has_are_all_read() {
+        for (count, pages) in [(0, 1), (2, 1), (3, 2), (7, 3)] {
+            let kept: BTreeSet<_> = (0..count).map(|number| format!("{TOLD}u-{number}/told/oa").into_bytes()).collect();
+            assert_eq!(read(&kept, 3).await, (kept, pages));
+        }
     }
 }

@@ -196,7 +196,7 @@ async fn talk(stream: impl AsyncRead + AsyncWrite, kept: &Mutex<Kept>, expected:
                 (from, to) = (bracketed(line), Vec::new());
                 if lock(kept).busy { "451 busy" } else { "250 ok" }
             }
-            "RCPT" if lock(kept).refused.contains(&bracketed(line)) => "550 no such mailbox",
+            "RCPT" if lock(kept).refused.contains(&bracketed(line)) => "550 5.1.1 no such mailbox",
             "RCPT" => {
                 to.push(bracketed(line));
                 "250 ok"
