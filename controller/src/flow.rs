@@ -72,7 +72,7 @@ pub async fn reconcile(flow: &NetworkFlow, context: &Context) -> Result<Action, 
         // What decides it, or what is open already, may only not be read yet.
         return Ok(Action::requeue(NOT_LISTED));
     }
-    let found = found::dereference(flow, &context.catalogue);
+    let found = found::dereference(flow, context);
     let valid = valid::validate(flow, &found);
     // What is only held is the order's business; nothing is open yet.
     let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);

@@ -6,15 +6,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::{
     App,
     create::create,
-    department::{is_missing, named},
+    host::system_there,
     noun::Noun,
     once::{self, Asked, Created},
 };
 use crate::{
     extract::DepartmentName,
     model::{FlowOrder, flow::FlowState},
-    problem::{Code, Fault, Problem},
-    store::{Caller, KubernetesError},
+    problem::Problem,
+    store::Caller,
 };
 
 impl Noun for NetworkFlow {
@@ -77,20 +77,8 @@ async fn place(
     let other = other.filter(|(_, name)| *name != order.system);
     let mut faults = Vec::new();
     for (field, system) in [("system", order.system.as_str())].into_iter().chain(other) {
-        match caller.find::<InformationSystem>(Some(&department.namespace()), system).await {
-            Ok(_) => {}
-            Err(error @ KubernetesError::Forbidden(_)) => {
-                return Err(Problem::from_kubernetes(error, named(department)));
-            }
-            Err(error) if error.is_invisible() => {
-                if is_missing(caller, department).await {
-                    return Err(Problem::not_found(named(department)));
-                }
-                let about = [("kind", "InformationSystem"), ("name", system)];
-                faults.push(Fault::new(Code::UnknownReference, field, about));
-            }
-            Err(error) => return Err(Problem::from_kubernetes(error, format!("InformationSystem {system}"))),
-        }
+        let found = caller.find::<InformationSystem>(Some(&department.namespace()), system).await;
+        system_there(caller, department, field, system, found, &mut faults).await?;
     }
     if let Some(problem) = Problem::of_body(faults) {
         return Err(problem);

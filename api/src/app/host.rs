@@ -6,6 +6,6 @@ mod wish;
 
 use super::department::{is_missing, named};
 
-pub(super) use create::{Draft, drafted, there};
+pub(super) use create::{Draft, drafted, system_there, there};
 pub use decision::Ordered;
 pub use wish::Wish;

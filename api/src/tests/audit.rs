@@ -230,12 +230,7 @@ async fn while_nothing_can_be_recorded_nothing_is_changed_and_reads_go_on() {
     assert!(!written.iter().any(|what| what.contains("cloudhosts") && !what.starts_with("GET")), "{written:?}");
 
     std::fs::remove_file(&place).unwrap();
-    for _ in 0..1000 {
-        if api.app.recorder().is_writable() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    api.app.recorder().ready().await;
     for taken in ask() {
         let status = api.send(taken).await.status;
         assert!(status.is_success(), "{status}");

@@ -108,9 +108,7 @@ async fn what_cannot_be_recorded_is_not_acknowledged() {
     let batch = [event("RequestReceived", "2026-11-20T01:00:00.000002Z")];
     assert_eq!(posted(&router, &batch).await, 503);
     std::fs::remove_file(&place).unwrap();
-    while !api.app.recorder().is_writable() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    api.app.recorder().ready().await;
     assert_eq!(posted(&router, &batch).await, 200);
     records(&place, 1).await;
 }

@@ -76,12 +76,6 @@ impl Recorder {
         self.0.is_some()
     }
 
-    /// Whether what is done can be recorded, as far as is known.
-    #[cfg(test)]
-    pub fn is_writable(&self) -> bool {
-        self.0.as_ref().is_none_or(|kept| kept.trail.is_writable())
-    }
-
     /// Records that something is about to be done; see [`Begun`]. None where no trail is kept.
     ///
     /// # Errors

@@ -1,47 +1,28 @@
 //! Tokens nobody accepts: recorded, but so few of them that no stranger fills the disk.
 
-use std::{
-    collections::HashSet,
-    net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
-};
+use std::net::{IpAddr, Ipv6Addr};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-/// The time in which one address is recorded once.
-const WINDOW: SignedDuration = SignedDuration::from_mins(1);
+use super::few::Few;
 
-/// The most addresses recorded in that time: with 400 bytes each, some 35 MB a day if somebody tries all day.
-const MOST: usize = 60;
+/// The most addresses recorded in a minute, once each: with 400 bytes each, some 35 MB a day if somebody tries all day.
+const MOST: u32 = 60;
 
 /// Who was recorded of late.
-#[derive(Debug, Default)]
-pub struct Strangers(Mutex<Window>);
+#[derive(Debug)]
+pub struct Strangers(Few<Option<IpAddr>>);
 
-#[derive(Debug, Default)]
-struct Window {
-    began: Option<Timestamp>,
-    told: HashSet<Option<IpAddr>>,
-    left_out: u64,
+impl Default for Strangers {
+    fn default() -> Self {
+        Self(Few::new(1, MOST))
+    }
 }
 
 impl Strangers {
     /// Whether somebody's failure at `source` is to be recorded `now`; then, how many were left out since the last one.
     pub fn tells(&self, source: Option<IpAddr>, now: Timestamp) -> Option<u64> {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was put back begins a new one, too.
-        let is_over = window.began.is_none_or(|began| now < began || now.duration_since(began) >= WINDOW);
-        if is_over {
-            window.began = Some(now);
-            window.told.clear();
-        }
-        let place = source.map(network);
-        if window.told.contains(&place) || window.told.len() >= MOST {
-            window.left_out = window.left_out.saturating_add(1);
-            return None;
-        }
-        window.told.insert(place);
-        Some(std::mem::take(&mut window.left_out))
+        self.0.tells(source.map(network), now)
     }
 }
 
@@ -78,7 +59,7 @@ mod tests {
         let strangers = Strangers::default();
         let told =
             (0..10_000_u32).filter(|number| strangers.tells(Some(IpAddr::from(number.to_be_bytes())), at(0)).is_some());
-        assert_eq!(told.count(), MOST);
+        assert_eq!(told.count(), usize::try_from(MOST).unwrap());
         assert_eq!(strangers.tells(None, at(60)), Some(10_000 - 60));
     }
 }

@@ -1,54 +1,34 @@
 //! Requests that were not allowed: recorded, but so few of each user's that nobody fills the disk with them.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use jiff::Timestamp;
 
-use jiff::{SignedDuration, Timestamp};
+use crate::trail::Few;
 
-/// The time in which so many are recorded.
-const WINDOW: SignedDuration = SignedDuration::from_mins(1);
-
-/// The most of one user in that time.
+/// The most of one user in a minute.
 const OF_ONE: u32 = 10;
 
 /// The most of all users in that time: with 1 KB each, some 170 MB a day if somebody with many names tries all day.
 const OF_ALL: u32 = 120;
 
 /// Who was recorded of late.
-#[derive(Debug, Default)]
-pub struct Forbidden(Mutex<Window>);
+#[derive(Debug)]
+pub struct Forbidden(Few<String>);
 
-#[derive(Debug, Default)]
-struct Window {
-    began: Option<Timestamp>,
-    told: BTreeMap<String, u32>,
-    all: u32,
-    left_out: u64,
+impl Default for Forbidden {
+    fn default() -> Self {
+        Self(Few::new(OF_ONE, OF_ALL))
+    }
 }
 
 impl Forbidden {
     /// Whether what `user` may not do is to be recorded `now`; then, how many of anybody's were left out since the last one.
     pub fn tells(&self, user: &str, now: Timestamp) -> Option<u64> {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was put back begins a new one, too.
-        if window.began.is_none_or(|began| now < began || now.duration_since(began) >= WINDOW) {
-            *window = Window { began: Some(now), left_out: window.left_out, ..Window::default() };
-        }
-        if window.all >= OF_ALL || window.told.get(user).is_some_and(|told| *told >= OF_ONE) {
-            window.left_out = window.left_out.saturating_add(1);
-            return None;
-        }
-        window.all += 1;
-        *window.told.entry(user.to_owned()).or_default() += 1;
-        Some(std::mem::take(&mut window.left_out))
+        self.0.tells(user.to_owned(), now)
     }
 
     /// The record that was to say `left_out` was not written: the next one says it.
     pub fn not_told(&self, left_out: u64) {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        window.left_out = window.left_out.saturating_add(left_out);
+        self.0.not_told(left_out);
     }
 }
 

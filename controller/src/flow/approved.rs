@@ -51,7 +51,7 @@ impl Approved {
         Self::deserialize(&*claim.approved_spec)
     }
 
-    /// Whether everything this lets through, `other` lets through as well.
+    /// Whether everything this lets through, `other` lets through as well: the same peer further away is another one.
     pub fn is_within(&self, other: &Self) -> bool {
         let peers = match (&self.peer, &other.peer) {
             (Peer::System(one), Peer::System(all)) => one.name == all.name && are_among(&one.hosts, &all.hosts),
@@ -62,7 +62,8 @@ impl Approved {
             _ => false,
         };
         let ports = self.ports.iter().all(|port| other.ports.iter().any(|wider| lies_in(port, wider)));
-        peers && ports && self.direction == other.direction && are_among(&self.hosts, &other.hosts)
+        let reach = self.reach <= other.reach;
+        reach && peers && ports && self.direction == other.direction && are_among(&self.hosts, &other.hosts)
     }
 
     /// What was approved, for people.
@@ -159,6 +160,8 @@ mod tests {
             (json!({"ports": [{"protocol": "TCP", "port": 8050, "endPort": 8101}]}), false),
             (json!({"ports": [{"protocol": "TCP", "port": 8050}, {"protocol": "TCP", "port": 22}]}), false),
             (json!({"direction": "Ingress"}), false),
+            (json!({"reach": "CrossZone", "hosts": ["a"]}), false),
+            (json!({"reach": "WithinSystem"}), true),
         ] {
             assert_eq!(approved(&change).is_within(&whole), within, "{change}");
         }

@@ -1,14 +1,15 @@
-//! Dereference: everything a flow names in its own department, fetched from memory; no judgement here.
+//! Dereference: everything a flow names in its own department, fetched from memory and from the book; no judgement here.
 //!
 //! What it names in another department is not looked up: nothing of it is told.
 
 use jiyun_crds::{
     names::department_of_namespace,
-    v1alpha1::{Department, DepartmentState, InformationSystem, NetworkFlow},
+    v1alpha1::{Department, InformationSystem, NetworkFlow},
 };
+use jiyun_ledger::AccountId;
 use kube::Resource;
 
-use crate::catalogue::{Catalogue, lookup};
+use crate::{catalogue::lookup, context::Context};
 
 /// What a flow names, as far as it exists.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +30,8 @@ fn stays(object: &impl Resource) -> bool {
 }
 
 /// Looks up what `flow` names.
-pub fn dereference(flow: &NetworkFlow, catalogue: &Catalogue) -> Found {
+pub fn dereference(flow: &NetworkFlow, context: &Context) -> Found {
+    let catalogue = &context.catalogue;
     let namespace = flow.metadata.namespace.as_deref();
     let own = namespace.and_then(department_of_namespace);
     let system = |name: &str| lookup(&catalogue.systems, namespace, name).filter(stays);
@@ -37,21 +39,8 @@ pub fn dereference(flow: &NetworkFlow, catalogue: &Catalogue) -> Found {
         department: own.and_then(|department| lookup(&catalogue.departments, None, department)).filter(stays),
         system: system(&flow.spec.system_ref.name),
         peer: flow.spec.peer.system.as_ref().and_then(|peer| system(&peer.name)),
-        closed: own.is_some_and(|department| is_closed(department, catalogue)),
+        closed: own.is_some_and(|department| {
+            context.ledger.read(|state| state.closed_on_path(&AccountId::new(department)).is_some())
+        }),
     }
-}
-
-/// Whether a department or a unit above it takes nothing new.
-fn is_closed(department: &str, catalogue: &Catalogue) -> bool {
-    let find = |name: &str| lookup::<Department>(&catalogue.departments, None, name);
-    let mut unit = find(department);
-    // The bound keeps a circle from being walked for ever.
-    for _ in 0..jiyun_ledger::MAX_DEPTH {
-        let Some(department) = unit else { return false };
-        if department.spec.state == DepartmentState::Closed {
-            return true;
-        }
-        unit = department.spec.parent_ref.as_ref().and_then(|parent| find(&parent.name));
-    }
-    false
 }

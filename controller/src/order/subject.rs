@@ -135,7 +135,7 @@ impl Subject {
                 Wish::Host(Box::new(host::valid::validate(host, &found)?))
             }
             Self::Flow(flow) => {
-                let found = flow::found::dereference(flow, &context.catalogue);
+                let found = flow::found::dereference(flow, context);
                 Wish::Flow(Box::new(flow::valid::validate(flow, &found)?))
             }
         })

@@ -15,7 +15,7 @@ use self::{
     lookup::{of_object, of_uid},
 };
 use super::{
-    account::{Account, AccountId},
+    account::{Account, AccountId, AccountState},
     claim::{Claim, ClaimId, Subject},
     command::CommandError,
     event::Lineage,
@@ -125,6 +125,12 @@ impl State {
     /// The account and those above it, leaf first.
     pub fn path(&self, id: &AccountId) -> Result<Vec<&Arc<Account>>, CommandError> {
         self.ancestry(Some(id))
+    }
+
+    /// The account that keeps `id` from being granted anything new: itself or the first one above it that is closed.
+    pub fn closed_on_path(&self, id: &AccountId) -> Option<&AccountId> {
+        let path = self.path(id).unwrap_or_default();
+        path.into_iter().find(|account| account.state == AccountState::Closed).map(|account| &account.id)
     }
 
     /// The accounts directly below `id`.

@@ -98,24 +98,37 @@ async fn check_references(
         caller.find::<HostImage>(None, &order.image),
         caller.find::<NetworkZone>(None, &order.zone),
     );
-    if let Err(error @ KubernetesError::Forbidden(_)) = system {
-        return Err(Problem::from_kubernetes(error, named(department)));
-    }
-    let system_is_missing = matches!(system, Err(KubernetesError::NotFound(_)));
     let mut faults = Vec::new();
-    let system = there("system", "InformationSystem", &order.system, system, &mut faults)?;
+    let system = system_there(caller, department, "system", &order.system, system, &mut faults).await?;
     let class = there("class", "HostClass", &order.class, class, &mut faults)?;
     let image = there("image", "HostImage", &order.image, image, &mut faults)?;
     there("zone", "NetworkZone", &order.zone, zone, &mut faults)?;
-    // Whoever may look everywhere finds no system in a department that does not exist either.
-    if system_is_missing && is_missing(caller, department).await {
-        return Err(Problem::not_found(named(department)));
-    }
     match (Problem::of_body(faults), system, class, image) {
         (None, Some(system), Some(class), Some(image)) => Ok(NamedByIt { system, class, image }),
         (Some(problem), ..) => Err(problem),
         (None, ..) => Err(Problem::bare(Code::Internal)),
     }
+}
+
+/// The department's own system that was looked up; a fault of `field` if there is none of this name. Whoever may not look at
+/// the department is told what they would be told if it were not there.
+pub(in crate::app) async fn system_there(
+    caller: &Caller,
+    department: &DepartmentName,
+    field: &str,
+    name: &str,
+    found: Result<InformationSystem, KubernetesError>,
+    faults: &mut Vec<Fault>,
+) -> Result<Option<InformationSystem>, Problem> {
+    if let Err(error @ KubernetesError::Forbidden(_)) = found {
+        return Err(Problem::from_kubernetes(error, named(department)));
+    }
+    let system = there(field, "InformationSystem", name, found, faults)?;
+    // Whoever may look everywhere finds no system in a department that does not exist either.
+    if system.is_none() && is_missing(caller, department).await {
+        return Err(Problem::not_found(named(department)));
+    }
+    Ok(system)
 }
 
 /// What was found; a fault of `field` if there is nothing to be seen.

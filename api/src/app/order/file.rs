@@ -9,14 +9,13 @@ use crate::{
     app::{
         App,
         create::create,
-        department::{is_missing, named},
-        host::{Wish, there},
+        host::{Wish, system_there, there},
         once::{self, Asked, Created},
     },
     extract::DepartmentName,
     model::{OrderAction, OrderFiling, OrderedKind, order_filing::place},
     problem::{Code, Fault, Problem},
-    store::{Caller, KubernetesError, Run},
+    store::{Caller, Run},
 };
 
 impl App {
@@ -121,14 +120,8 @@ async fn check_references(
 ) -> Result<Vec<Wish>, Problem> {
     let namespace = department.namespace();
     let system = caller.find::<InformationSystem>(Some(&namespace), &filing.system).await;
-    if let Err(error @ KubernetesError::Forbidden(_)) = system {
-        return Err(Problem::from_kubernetes(error, named(department)));
-    }
     let (mut faults, mut wishes) = (Vec::new(), Vec::new());
-    let system = there("system", "InformationSystem", &filing.system, system, &mut faults)?;
-    if system.is_none() && is_missing(caller, department).await {
-        return Err(Problem::not_found(named(department)));
-    }
+    let system = system_there(caller, department, "system", &filing.system, system, &mut faults).await?;
     for (index, (item, name)) in filing.items.iter().zip(names).enumerate().filter(|(_, (item, _))| item.host.is_none())
     {
         let field = item.name_field(index);

@@ -7,7 +7,7 @@ use jiyun_crds::{
     names::department_namespace,
     v1alpha1::{CloudHost, Department, Handover, InformationSystem},
 };
-use jiyun_ledger::{AccountId, AccountState};
+use jiyun_ledger::AccountId;
 use kube::{Api, Resource, api::ListParams, core::NamespaceResourceScope};
 use serde::de::DeserializeOwned;
 
@@ -41,10 +41,7 @@ pub struct Found {
 /// When a list cannot be read. An answer that cannot be had is never taken for "nothing there".
 pub async fn dereference(handover: &Handover, context: &Context) -> Result<Found, ReconcileError> {
     let (from, to) = (&handover.spec.from.department_ref.name, &handover.spec.to.department_ref.name);
-    let closed = context.ledger.read(|state| {
-        let path = state.path(&AccountId::new(to)).unwrap_or_default();
-        path.iter().find(|account| account.state == AccountState::Closed).map(|account| account.id.to_string())
-    });
+    let closed = context.ledger.read(|state| state.closed_on_path(&AccountId::new(to)).map(ToString::to_string));
     Ok(Found {
         from: lookup(&context.catalogue.departments, None, from),
         to: lookup(&context.catalogue.departments, None, to),
