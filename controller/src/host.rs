@@ -531,13 +531,19 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         | Standing::Ending { .. }
         | Standing::Unaccounted { .. } => SETTLED,
     };
-    if report::worth_writing(host, &status, now) {
+    if report::worth_writing(host, &status, approved_at(host, context), now) {
         write_status(host, &status, context).await?;
         return Ok(Action::requeue(settled));
     }
     let silent = host.status.as_ref() != Some(&status);
     let patience = Duration::from_secs(report::PATIENCE_SECONDS.unsigned_abs());
     Ok(Action::requeue(if silent { patience } else { settled }))
+}
+
+/// When people agreed to the order that the host's status says it waits for.
+fn approved_at(host: &CloudHost, context: &Context) -> Option<Timestamp> {
+    let order = &host.status.as_ref()?.order_ref.as_ref()?.name;
+    order::approved_at(host.metadata.namespace.as_deref()?, order, context)
 }
 
 async fn write_status(host: &CloudHost, status: &CloudHostStatus, context: &Context) -> Result<(), ReconcileError> {

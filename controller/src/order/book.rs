@@ -207,6 +207,11 @@ fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool 
     item.claim.as_ref().is_some_and(|claim| held(claim))
 }
 
+/// How many of its items have what was approved.
+pub fn granted(order: &Order, items: &[FoundItem]) -> usize {
+    accepted(order, items).filter(|(item, accepted)| is_granted(item, accepted)).count()
+}
+
 fn is_granted(item: &FoundItem, accepted: &AcceptedItem) -> bool {
     item.claim.as_ref().is_some_and(|claim| is_claimed(claim, accepted))
 }

@@ -141,6 +141,16 @@ fn what_is_accepted_says_what_is_decided_about_and_who_asks() {
 }
 
 #[test]
+fn whoever_made_an_order_or_an_item_goes_on_asking_for_it_when_somebody_else_wrote_into_it() {
+    let (mut order, mut host) = (create(), host("40Gi"));
+    for (meta, name) in [(&mut order.metadata, "filer"), (&mut host.metadata, "builder")] {
+        meta.annotations.get_or_insert_default().insert("jiyun.io/created-by".to_owned(), name.to_owned());
+    }
+    let accepted = validate(&order, &found(&order, Some(host)), now()).unwrap();
+    assert_eq!(accepted.applicants, ["filer", "builder", "sender", "maker", "declared"]);
+}
+
+#[test]
 fn an_accepted_order_keeps_its_levels_and_its_applicants_whatever_policies_and_people_do_meanwhile() {
     let order = accepted(&host("40Gi"));
     let mut later = host("40Gi");
