@@ -161,14 +161,16 @@ pub async fn change(order: &Order, items: &[FoundItem], context: &Context) -> Re
     Ok(())
 }
 
-/// Ends what an approved order says is to end. Its own controller takes it down, intent first.
+/// Ends what an approved order says is to end. Its own controller takes it down, intent first. What is on its way to
+/// another department is not touched: if it stays after all, it is ended then.
 ///
 /// # Errors
 /// When Kubernetes does not take it.
 pub async fn end(order: &Order, items: &[FoundItem], context: &Context) -> Result<(), ReconcileError> {
     for (item, accepted) in accepted(order, items).filter(|(item, _)| item.item.action == OrderAction::End) {
         let subject = item.subject.as_ref().filter(|subject| subject.meta().uid.as_deref() == Some(&accepted.uid));
-        if let Some(subject) = subject.filter(|subject| subject.stays()) {
+        let stays = |subject: &&Subject| subject.stays() && !subject.is_being_handed_over();
+        if let Some(subject) = subject.filter(stays) {
             subject.delete(context).await?;
         }
     }
@@ -226,7 +228,7 @@ fn holds(claim: &Claim, digest: &str) -> bool {
 }
 
 /// Whether a hold was placed by this very order.
-fn is_held_by(claim: &Claim, order: &Order) -> bool {
+pub fn is_held_by(claim: &Claim, order: &Order) -> bool {
     let by = claim.hold.as_ref().and_then(|hold| OrderMark::of(&hold.approved_spec));
     by.is_some_and(|mark| mark.is_of(order))
 }

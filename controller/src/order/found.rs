@@ -12,6 +12,7 @@ use jiyun_ledger::{Claim, ClaimStage};
 use kube::ResourceExt;
 
 use super::{
+    book::is_held_by,
     delegation, route,
     subject::{Granted, Subject, Wish},
 };
@@ -73,6 +74,9 @@ fn requirement(
 ) -> Requirement {
     let department = department_of(order);
     let size = items.iter().map(FoundItem::size).fold(Size::default(), std::ops::Add::add);
+    let claims = items.iter().filter_map(|item| item.claim.as_deref());
+    let held = claims.filter(|claim| is_held_by(claim, order)).map(route::size_of_hold);
+    let held = held.fold(Size::default(), std::ops::Add::add);
     let about = items.iter().filter_map(FoundItem::about).collect();
     let actions = items.iter().map(|found| found.item.action).collect();
     let wishes = || items.iter().filter_map(FoundItem::asked);
@@ -81,7 +85,7 @@ fn requirement(
     // A system that is not there is taken for the most protected one.
     let own = system.map_or(4, |system| system.spec.protection_level);
     let protection_level = wishes().map(Wish::protection_level).fold(own, u8::max);
-    route::Asked { department, zones, protection_level, about, actions, size }.required(context)
+    route::Asked { department, zones, protection_level, about, actions, size, held }.required(context)
 }
 
 impl FoundItem {

@@ -160,6 +160,9 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
         let about = parameters([("field", "spec.systemRef.name"), ("name", name), ("system", system)]);
         return Err(Rejection::misconfigured("ItemOfOtherSystem", about));
     }
+    if subject.is_being_handed_over() {
+        return Err(rejected(Reason::HandingOver, "HandingOver", &[]));
+    }
     let uid = subject.meta().uid.clone().unwrap_or_default();
     let granted = found.claim.as_ref().filter(|claim| claim.stage() != ClaimStage::Held);
     match (found.item.action, granted) {

@@ -164,6 +164,14 @@ fn an_accepted_order_keeps_its_levels_and_its_applicants_whatever_policies_and_p
 }
 
 #[test]
+fn what_is_being_handed_over_is_not_decided_about() {
+    let (order, mut host) = (create(), host("40Gi"));
+    host.metadata.annotations.get_or_insert_default().insert("jiyun.io/handover".to_owned(), "levy/web".to_owned());
+    let Err(Unfit::Rejected(rejection)) = validate(&order, &found(&order, Some(host)), now()) else { panic!() };
+    assert_eq!((rejection.reason, rejection.code), (Reason::HandingOver, "HandingOver"));
+}
+
+#[test]
 fn an_item_that_changes_goes_or_is_made_anew_makes_the_order_worthless() {
     let order = accepted(&host("40Gi"));
     assert_eq!(validate(&order, &found(&order, Some(host("80Gi"))), now()), Err(Unfit::Changed));
