@@ -5,6 +5,7 @@
 //! is there.
 
 pub mod answer;
+mod ballots;
 mod book;
 mod delegation;
 pub mod filing;
@@ -38,6 +39,7 @@ use self::{
 };
 use crate::{catalogue::lookup, context::Context, error::ReconcileError, host::rejection::Rejection};
 
+pub use ballots::Ballots;
 pub use run::{Orders, Wakes, run};
 
 /// When an order that cannot be decided yet is looked at again.

@@ -123,11 +123,10 @@ fn votes(order: &Order, context: &Context) -> Vec<Vote> {
     let path = route::People::of(department_of(order), context).path;
     let units: Vec<Department> =
         path.iter().filter_map(|unit| lookup(&context.catalogue.departments, None, unit)).collect();
-    let name = order.metadata.name.as_deref().unwrap_or_default();
-    let about = |approval: &Approval| approval.spec.order_ref.name == name && approval.namespace() == order.namespace();
-    let approvals = context.orders.approvals.state();
-    let readable = approvals.iter().filter_map(|approval| approval.0.as_ref().ok());
-    readable.filter(|approval| about(approval)).map(|approval| vote(approval, &units)).collect()
+    let named =
+        (order.metadata.namespace.as_deref().unwrap_or_default(), order.metadata.name.as_deref().unwrap_or_default());
+    let approvals = context.orders.approvals.about(named.0, named.1);
+    approvals.iter().filter_map(|approval| approval.0.as_ref().ok()).map(|approval| vote(approval, &units)).collect()
 }
 
 /// `units` are the order's department and those above it, which may have said that somebody acts for others.
