@@ -7,7 +7,10 @@ use jiyun_ledger::Ledger;
 use kube::Client;
 use tokio::sync::watch;
 
-use crate::{catalogue::Catalogue, metrics::Metrics, order::Orders, site::Sites, unseen::Unseen, write::Writer};
+use crate::{
+    catalogue::Catalogue, metrics::Metrics, networks::Networks, order::Orders, site::Sites, unseen::Unseen,
+    write::Writer,
+};
 
 /// Shared by all reconcilers; cheap to clone.
 #[derive(Clone)]
@@ -28,6 +31,8 @@ pub struct Context {
     pub unseen_hosts: Unseen<CloudHost>,
     /// Flows reported on a moment ago.
     pub unseen_flows: Unseen<NetworkFlow>,
+    /// Departments' own networks.
+    pub networks: Networks,
     /// Figures.
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.

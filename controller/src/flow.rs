@@ -9,6 +9,7 @@ pub mod digest;
 mod ending;
 pub mod found;
 mod members;
+mod networks;
 mod plan;
 mod report;
 pub mod request;
@@ -186,9 +187,15 @@ async fn serve(
 ) -> Result<Standing, ReconcileError> {
     let approved = Approved::of(&claim)?;
     let ends = context.ledger.read(|state| members::ends(&claim, &approved, state));
-    let engine = drive(&claim, &approved, ends, context).await?;
+    let mut engine = drive(&claim, &approved, ends, context).await?;
+    let router = |name: &str| context.sites.all().find_map(|site| site.router(name)).map(|router| router.spec);
+    let gap = context.ledger.read(|state| networks::gap(&claim, &approved, state, router));
+    let is_open = engine == Engine::Open;
+    if let Some(gap) = gap.filter(|_| is_open) {
+        engine = Engine::Apart(gap);
+    }
     let mut claim = claim;
-    if engine == Engine::Open && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
+    if is_open && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
         context.ledger.billable(claim.id).await?;
         claim = open_claim(flow, context).unwrap_or(claim);
     }

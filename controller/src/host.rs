@@ -48,6 +48,7 @@ use crate::{
         view::{EngineKind, View},
     },
     error::ReconcileError,
+    networks,
     order::{
         self,
         answer::Ordered,
@@ -208,6 +209,11 @@ async fn ask(host: &CloudHost, valid: Valid, context: &Context) -> Result<Standi
     }
     if let Some(refusal) = standing_refusal(host, &valid.digest) {
         return Ok(refusal);
+    }
+    if !is_held && !networks::is_ready(valid.approved.subnet.as_deref(), context) {
+        // Nothing is set aside for a machine that cannot be put anywhere.
+        leave_line(host, context).await?;
+        return Ok(Standing::Undecided(Reason::NetworkNotReady));
     }
     let mut valid = valid;
     let action = OrderAction::Create;
@@ -372,7 +378,13 @@ async fn drive(
         Vec::new()
     });
     let untouched = steps.is_empty();
+    // A machine that is there goes on: its network may only be looked at anew.
+    let homeless = !networks::is_ready(order.subnet.as_deref(), context);
+    let awaits_network = homeless && observed.machine.is_none() && problem.is_none();
     for step in steps {
+        if homeless && step == Step::ApplyMachine(Why::Missing) {
+            continue;
+        }
         match take(step, &desired, &order.namespace, &mut observed, site, context).await {
             Ok(()) => {}
             Err(ReconcileError::Obstacle(obstacle)) => {
@@ -401,7 +413,7 @@ async fn drive(
     // No machine runs without its disk: the watch of disks may only be slower to tell than that of machines.
     let filled = |disk: &cdi::DiskView| if running { DiskState::Filled } else { cdi::state(&disk.status) };
     let disk = observed.disk.as_ref().map(filled);
-    Ok(Engines { disk, machine, power: order.power, addresses, problem, untouched })
+    Ok(Engines { disk, machine, power: order.power, addresses, problem, awaits_network, untouched })
 }
 
 async fn take(
@@ -505,7 +517,7 @@ fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngin
 
 fn unreachable_site(power: Power) -> Engines {
     let problem = Some(Reason::SiteUnreachable.as_str().to_owned());
-    Engines { disk: None, machine: None, power, addresses: Vec::new(), problem, untouched: true }
+    Engines { disk: None, machine: None, power, addresses: Vec::new(), problem, awaits_network: false, untouched: true }
 }
 
 /// Writes the status where it is worth it, and says when to look again.
@@ -520,7 +532,9 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         {
             UNSETTLED
         }
-        Standing::Admitted { engines, parked, .. } if engines.problem.is_some() || parked.kept_off.is_some() => {
+        Standing::Admitted { engines, parked, .. }
+            if engines.problem.is_some() || engines.awaits_network || parked.kept_off.is_some() =>
+        {
             UNSETTLED
         }
         // It gives back what it does without only once it is seen to be off and nothing was asked of it.

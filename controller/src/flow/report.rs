@@ -9,7 +9,7 @@ use jiyun_crds::v1alpha1::{
 use jiyun_ledger::{Claim, Refusal};
 use jiyun_messages::{Parameters, parameters};
 
-use super::{change::Objection, digest};
+use super::{change::Objection, digest, networks::Gap};
 use crate::{
     conditions::{finding, merged, plain},
     host::{
@@ -57,6 +57,8 @@ pub enum Standing {
 pub enum Engine {
     /// Open for what was approved.
     Open,
+    /// Open, and nothing leads from one end to the other.
+    Apart(Gap),
     /// Closed, for what was approved is not what it would let through.
     Closed,
     /// Something is still open that should not be: nothing is deleted while the book is being checked.
@@ -164,6 +166,9 @@ fn walls(reach: FlowReach, engine: Engine) -> Finding {
             plain(kind, ConditionStatus::True, Reason::OpenAtThisEnd)
         }
         Engine::Open => plain(kind, ConditionStatus::True, Reason::Open),
+        Engine::Apart(gap) => {
+            finding(kind, ConditionStatus::False, Reason::NotConnected, gap.code(), &Parameters::new())
+        }
         Engine::Closed => plain(kind, ConditionStatus::False, Reason::Misconfigured),
         Engine::Paused => {
             finding(kind, ConditionStatus::False, Reason::Quarantined, "ClosingPaused", &Parameters::new())
