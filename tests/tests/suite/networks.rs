@@ -2,6 +2,7 @@
 
 mod apart;
 mod ending;
+mod lost;
 mod without;
 
 use jiyun_crds::v1alpha1::ConditionType;

@@ -2,7 +2,7 @@
 
 use jiyun_tests::{
     WorldError,
-    world::PATIENCE,
+    world::{PATIENCE, Quota},
     zone::{self, Zone},
 };
 use kube::{
@@ -59,5 +59,42 @@ async fn a_router_goes_after_the_last_subnet_and_the_department_after_its_router
     world.lab.kubectl(&["wait", "networkzone", &zone.name, "--for=delete", "--timeout=60s"]).await?;
     assert!(subnets.get_opt(&subnet).await?.is_none() && routers.get_opt(&router).await?.is_none());
     assert_eq!(zone.given().await?.len(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_host_that_is_handed_over_keeps_its_place_in_the_network_it_was_made_in() -> Result<(), WorldError> {
+    let world = zone::shared().await?;
+    let zone = Zone::open(world, &["10.70.0.0/24"]).await?;
+    let heir = world.department(Quota::AMPLE).await?;
+    zone.admit(&heir).await?;
+    let bureau = &zone.bureau;
+    world.lab.apply_text(&zone.order("web-1").object(&bureau.name).to_string()).await?;
+    bureau.wait_ready("web-1").await?;
+    let side = |name: &str| json!({"departmentRef": {"name": name}, "systemRef": {"name": "inner"}});
+    let handover = json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "Handover", "metadata": {"name": zone.name},
+        "spec": {"from": side(&bureau.name), "to": side(&heir.name)},
+    });
+    world.take("a handover", &handover.to_string()).await?;
+    world.lab.kubectl(&["wait", "handover", &zone.name, "--for=condition=Completed", "--timeout=60s"]).await?;
+    heir.wait_ready("web-1").await?;
+    let path = "jsonpath={.spec.template.metadata.annotations.ovn\\.kubernetes\\.io/logical_switch}";
+    let machine = ["get", "vm", "web-1", "-n", &format!("engine-{}", bureau.name), "-o", path];
+    let subnet = world.lab.kubectl(&machine).await?;
+    assert!(subnet.contains(&format!("jiyun-{}-", bureau.name)), "{subnet}");
+
+    world.lab.kubectl(&["delete", "department", &bureau.name, "--wait=false"]).await?;
+    let holds = "--for=jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}=Deleting";
+    world.lab.kubectl(&["wait", "department", &bureau.name, holds, "--timeout=60s"]).await?;
+    zone.wait_for_reason("Valid").await?;
+    let subnets = zone::engine(world, "Subnet", "subnets").await?;
+    assert!(!is_going(&subnets.get(subnet.trim()).await?), "a machine of another department lies in it");
+
+    heir.caller.delete(&heir.host_path("web-1")).await?;
+    heir.wait_gone("web-1").await?;
+    world.lab.kubectl(&["wait", "department", &bureau.name, "--for=delete", "--timeout=120s"]).await?;
+    let left: Vec<_> = zone.subnets().await?.iter().map(|one| one.labels()["jiyun.io/department"].clone()).collect();
+    assert_eq!(left, [heir.name.clone()]);
     Ok(())
 }
