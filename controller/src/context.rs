@@ -41,6 +41,8 @@ pub struct Context {
     pub orders_listed: Gate,
     /// Open once the engines' machines and disks were listed.
     pub engines_listed: Gate,
+    /// Open once departments' own subnets and routers were listed; never where nothing asks for them.
+    pub networks_listed: Gate,
     /// Open once the walls opened for flows were listed.
     pub policies_listed: Gate,
 }

@@ -104,6 +104,11 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     if held.is_none() && may_come(host, valid.as_ref().err(), Timestamp::now()) {
         return Ok(Action::requeue(NOT_LISTED));
     }
+    let own_network = valid.as_ref().is_ok_and(|valid| valid.approved.subnet.is_some());
+    if held.is_none() && own_network && !networks::is_known(context) {
+        // Who stands in line must not lose the place because subnets are not read yet.
+        return Ok(Action::requeue(NOT_LISTED));
+    }
     if valid.is_err() && held.is_none() {
         leave_line(host, context).await?;
     }

@@ -155,6 +155,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let machines = engines.unseen_machines.watching(machines.stream);
     let disks = engines.unseen_disks.watching(disks.stream);
     let policies_listed = Gate::new([openings.listed]);
+    let networks_listed = Gate::new([subnets.listed, routers.listed]);
     let openings = engines.unseen_policies.watching(openings.stream);
     let context = Context {
         client: client.clone(),
@@ -179,6 +180,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         catalogue_listed: catalogue_listed.clone(),
         orders_listed,
         engines_listed,
+        networks_listed,
         policies_listed,
     };
 

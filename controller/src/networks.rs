@@ -5,11 +5,14 @@ use std::{
     collections::HashMap,
     future::ready,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, future::join};
 use jiyun_crds::{
     names::{LABEL_DEPARTMENT, LABEL_ZONE, department_namespace},
     v1alpha1::{Department, NetworkZone, OrderedKind},
@@ -43,12 +46,13 @@ pub struct Networks {
     pub namespace: String,
     turn: Arc<Mutex<()>>,
     looks: watch::Sender<()>,
+    missing: Arc<AtomicBool>,
 }
 
 impl Networks {
     /// For a platform in this namespace.
     pub fn new(namespace: String) -> Self {
-        Self { namespace, turn: Arc::default(), looks: watch::channel(()).0 }
+        Self { namespace, turn: Arc::default(), looks: watch::channel(()).0, missing: Arc::default() }
     }
 
     /// One zone at a time: a department's router is shared by all of its zones.
@@ -65,6 +69,11 @@ impl Networks {
     pub fn looks(&self) -> impl Stream<Item = ()> + Send + use<> {
         WatchStream::from_changes(self.looks.subscribe())
     }
+}
+
+/// Whether what is not there is not there, and not only on its way to us.
+pub fn is_known(context: &Context) -> bool {
+    context.networks.missing.load(Ordering::Relaxed) || context.networks_listed.is_open()
 }
 
 /// Whether a machine can be put where it was approved for: into no subnet of its own, or into one that is ready.
@@ -107,25 +116,32 @@ pub async fn follow(
             }
         }
         while !(is_served::<SubnetView>(&context.client).await && is_served::<VpcView>(&context.client).await) {
+            context.networks.missing.store(true, Ordering::Relaxed);
             tokio::time::sleep(ENGINE_EVERY).await;
         }
+        context.networks.missing.store(false, Ordering::Relaxed);
     };
     if stop.run_until_cancelled(asked_for).await.is_none() {
         return;
     }
-    let subnets = subnets
-        .predicate_filter(|it: &Guarded<SubnetView>| Some(seen_of_subnet(it)), PredicateConfig::default())
-        .map(|found| found.ok().and_then(|found| found.0.ok()).filter(kube_ovn::is_ready));
-    let routers =
-        routers.predicate_filter(|it: &Guarded<VpcView>| Some(seen_of(it)), PredicateConfig::default()).map(|_| None);
-    let followed = stream::select(subnets, routers).for_each(|usable| {
+    let subnets =
+        subnets.predicate_filter(|it: &Guarded<SubnetView>| Some(seen_of_subnet(it)), PredicateConfig::default());
+    let of_subnets = subnets.for_each(|found| {
         context.networks.look();
-        if let Some(subnet) = usable {
+        if let Some(subnet) = found.ok().and_then(|found| found.0.ok()).filter(kube_ovn::is_ready) {
             wake_hosts(&subnet, &context);
         }
         ready(())
     });
-    stop.run_until_cancelled(followed).await;
+    let routers = routers.predicate_filter(|it: &Guarded<VpcView>| Some(seen_of(it)), PredicateConfig::default());
+    let of_routers = routers.for_each(|found| {
+        context.networks.look();
+        if let Some(router) = found.ok().and_then(|found| found.0.ok()) {
+            wake_flows(&router, &context);
+        }
+        ready(())
+    });
+    stop.run_until_cancelled(join(of_subnets, of_routers)).await;
 }
 
 /// Whether objects of a kind can be listed. A watch of a kind that is not installed fails more than once a second.
@@ -144,6 +160,17 @@ fn wake_hosts(subnet: &SubnetView, context: &Context) {
         let Ok(host) = &host.0 else { continue };
         if host.spec.zone_ref.name == *zone && host.namespace().as_deref() == Some(&namespace) {
             context.orders.wakes.item(OrderedKind::CloudHost, &namespace, &host.name_any());
+        }
+    }
+}
+
+/// Flows of the department that a router is of: what it is connected to decides where they lead.
+fn wake_flows(router: &VpcView, context: &Context) {
+    let Some(department) = router.labels().get(LABEL_DEPARTMENT) else { return };
+    let namespace = department_namespace(department);
+    for flow in context.orders.flows.state() {
+        if flow.namespace().as_deref() == Some(&namespace) {
+            context.orders.wakes.item(OrderedKind::NetworkFlow, &namespace, &flow.name_any());
         }
     }
 }

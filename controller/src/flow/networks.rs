@@ -19,6 +19,10 @@ use crate::{
 /// Where machines lie: behind the router of this name, or in the cluster's own network.
 type Network = Option<String>;
 
+/// Routers were not listed yet: nothing can be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotListed;
+
 /// What is missing between two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
@@ -41,12 +45,20 @@ impl Gap {
     }
 }
 
-/// What is missing between the ends of the flow that was granted `claim`; `router` finds what operators set on a router. Of
-/// another department only its name is looked at.
-pub fn gap(claim: &Claim, approved: &Approved, state: &State, router: impl Fn(&str) -> Option<VpcSpec>) -> Option<Gap> {
+/// What is missing between the ends of the flow that was granted `claim`; `router` finds what operators set on a router, as
+/// soon as routers are listed. Of another department only its name is looked at.
+///
+/// # Errors
+/// When a router has to be looked at, and none is listed yet.
+pub fn gap(
+    claim: &Claim,
+    approved: &Approved,
+    state: &State,
+    router: impl Fn(&str) -> Option<VpcSpec>,
+) -> Result<Option<Gap>, NotListed> {
     let own = networks(state, &claim.account, &claim.system, &approved.hosts);
-    let mut routers = own.iter().flatten().map(|name| router(name).unwrap_or_default());
-    match &approved.peer {
+    let routers = || own.iter().flatten().map(|name| router(name)).collect::<Option<Vec<_>>>().ok_or(NotListed);
+    Ok(match &approved.peer {
         Peer::System(SystemPeer { name, hosts }) => {
             let other = networks(state, &claim.account, name, hosts);
             // Each that is here is to reach each that is there.
@@ -55,10 +67,10 @@ pub fn gap(claim: &Claim, approved: &Approved, state: &State, router: impl Fn(&s
         }
         Peer::Foreign(peer) => {
             let theirs = vpc_name(&peer.department);
-            routers.any(|router| !router.is_joined_to(&theirs)).then_some(Gap::ToOthers)
+            routers()?.iter().any(|router| !router.is_joined_to(&theirs)).then_some(Gap::ToOthers)
         }
-        Peer::IpBlock(_) => routers.any(|router| !router.has_way_out()).then_some(Gap::ToOutside),
-    }
+        Peer::IpBlock(_) => routers()?.iter().any(|router| !router.has_way_out()).then_some(Gap::ToOutside),
+    })
 }
 
 fn networks(state: &State, account: &AccountId, system: &str, hosts: &[String]) -> BTreeSet<Network> {

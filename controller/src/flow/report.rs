@@ -59,6 +59,8 @@ pub enum Engine {
     Open,
     /// Open, and nothing leads from one end to the other.
     Apart(Gap),
+    /// Open; whether anything leads from one end to the other is not known yet. Nothing is reported before it is.
+    Unseen,
     /// Closed, for what was approved is not what it would let through.
     Closed,
     /// Something is still open that should not be: nothing is deleted while the book is being checked.
@@ -77,6 +79,11 @@ impl Standing {
             Self::Admitted { order, .. } => order.clone(),
             _ => None,
         }
+    }
+
+    /// Whether nothing can be said yet.
+    pub fn is_unseen(&self) -> bool {
+        matches!(self, Self::Admitted { engine: Engine::Unseen, .. })
     }
 
     /// Whether there is nothing to wait for but what calls by itself.
@@ -166,6 +173,7 @@ fn walls(reach: FlowReach, engine: Engine) -> Finding {
             plain(kind, ConditionStatus::True, Reason::OpenAtThisEnd)
         }
         Engine::Open => plain(kind, ConditionStatus::True, Reason::Open),
+        Engine::Unseen => plain(kind, ConditionStatus::Unknown, Reason::Undecided),
         Engine::Apart(gap) => {
             finding(kind, ConditionStatus::False, Reason::NotConnected, gap.code(), &Parameters::new())
         }
