@@ -49,6 +49,7 @@ use crate::{
         view::{EngineKind, View},
     },
     error::ReconcileError,
+    networks,
     order::{
         self,
         answer::Ordered,
@@ -103,6 +104,11 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         return Ok(Action::requeue(NOT_LISTED));
     }
     if held.is_none() && may_come(host, valid.as_ref().err(), Timestamp::now()) {
+        return Ok(Action::requeue(NOT_LISTED));
+    }
+    let own_network = valid.as_ref().is_ok_and(|valid| valid.approved.subnet.is_some());
+    if held.is_none() && own_network && !networks::is_known(context) {
+        // Who stands in line must not lose the place because subnets are not read yet.
         return Ok(Action::requeue(NOT_LISTED));
     }
     if valid.is_err() && held.is_none() {
@@ -210,6 +216,11 @@ async fn ask(host: &CloudHost, valid: Valid, context: &Context) -> Result<Standi
     }
     if let Some(refusal) = standing_refusal(host, &valid.digest) {
         return Ok(refusal);
+    }
+    if !is_held && !networks::is_ready(valid.approved.subnet.as_deref(), context) {
+        // Nothing is set aside for a machine that cannot be put anywhere.
+        leave_line(host, context).await?;
+        return Ok(Standing::Undecided(Reason::NetworkNotReady));
     }
     let mut valid = valid;
     let action = OrderAction::Create;
@@ -374,7 +385,13 @@ async fn drive(
         Vec::new()
     });
     let untouched = steps.is_empty();
+    // A machine that is there goes on: its network may only be looked at anew.
+    let homeless = !networks::is_ready(order.subnet.as_deref(), context);
+    let awaits_network = homeless && observed.machine.is_none() && problem.is_none();
     for step in steps {
+        if homeless && step == Step::ApplyMachine(Why::Missing) {
+            continue;
+        }
         match take(step, &desired, (host, &order.namespace), &mut observed, site, context).await {
             Ok(()) => {}
             Err(ReconcileError::Obstacle(obstacle)) => {
@@ -403,7 +420,7 @@ async fn drive(
     // No machine runs without its disk: the watch of disks may only be slower to tell than that of machines.
     let filled = |disk: &cdi::DiskView| if running { DiskState::Filled } else { cdi::state(&disk.status) };
     let disk = observed.disk.as_ref().map(filled);
-    Ok(Engines { disk, machine, power: order.power, addresses, problem, untouched })
+    Ok(Engines { disk, machine, power: order.power, addresses, problem, awaits_network, untouched })
 }
 
 async fn take(
@@ -527,7 +544,7 @@ fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngin
 
 fn unreachable_site(power: Power) -> Engines {
     let problem = Some(Reason::SiteUnreachable.as_str().to_owned());
-    Engines { disk: None, machine: None, power, addresses: Vec::new(), problem, untouched: true }
+    Engines { disk: None, machine: None, power, addresses: Vec::new(), problem, awaits_network: false, untouched: true }
 }
 
 /// Writes the status where it is worth it, and says when to look again.
@@ -542,7 +559,9 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         {
             UNSETTLED
         }
-        Standing::Admitted { engines, parked, .. } if engines.problem.is_some() || parked.kept_off.is_some() => {
+        Standing::Admitted { engines, parked, .. }
+            if engines.problem.is_some() || engines.awaits_network || parked.kept_off.is_some() =>
+        {
             UNSETTLED
         }
         // It gives back what it does without only once it is seen to be off and nothing was asked of it.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::options::Network;
 use crate::profile::Profile;
 use crate::programs::{self, ProgramError};
 use crate::wait::NotInTime;
@@ -115,14 +116,15 @@ impl Supplies {
     }
 
     /// Reads all manifests; `groups` is whether the platform's groups are bound to its roles. Blocks.
-    pub(crate) fn read(&self, profile: Profile, groups: bool) -> Result<Manifests, InstallError> {
+    pub(crate) fn read(&self, profile: Profile, network: Network, groups: bool) -> Result<Manifests, InstallError> {
         let mut definitions = Vec::new();
         for folder in &self.definitions {
             definitions.extend(read(folder)?);
         }
         definitions.retain(|object| {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            object["kind"] == "CustomResourceDefinition" && profile.uses(name)
+            let asked_for = network == Network::KubeOvn || object["spec"]["group"] != "kubeovn.io";
+            object["kind"] == "CustomResourceDefinition" && asked_for && profile.uses(name)
         });
         let charts = self.helm.as_deref().map(|helm| charts::render(helm, groups)).transpose()?.unwrap_or_default();
         Ok(Manifests { definitions, charts })
