@@ -1,5 +1,6 @@
 //! The commands of `jiyun-lab`.
 
+mod doctor;
 mod down;
 mod foreground;
 mod logs;
@@ -77,6 +78,19 @@ enum Command {
         /// Arguments for kubectl.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
+    },
+    /// Show what this machine can run, what is missing, and what to do about it.
+    Doctor(doctor::Options),
+    /// Part of a node; the lab calls this itself.
+    #[command(hide = true)]
+    Node {
+        /// Which part.
+        #[arg(value_enum)]
+        role: jiyun_lab::node::Role,
+        /// The description of the node.
+        spec: PathBuf,
+        /// The process number of the node's keeper.
+        keeper: Option<u32>,
     },
     /// Build the lab's programs, so that the next `up` starts at once.
     Build {
@@ -163,6 +177,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Status => status::run(&which),
         Command::Logs(options) => logs::run(&which, &options),
         Command::Kubectl { arguments } => kubectl(&which, &arguments),
+        Command::Doctor(options) => Ok(doctor::run(&options)),
+        Command::Node { role, spec, keeper } => Ok(jiyun_lab::node::run(role, &spec, keeper)),
         Command::Build { profile } => {
             Lab::build(profile)?;
             println!("everything is built in {}", jiyun_lab::programs::cache_folder().display());

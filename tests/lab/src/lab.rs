@@ -26,7 +26,7 @@ use crate::people::Person;
 use crate::pki::{Authority, PkiError};
 use crate::ports::NoFreePort;
 use crate::process::{Failure, Process, SpawnError, Supervisor};
-use crate::profile::{Profile, ProfileError};
+use crate::profile::{NodeProfileError, NodeSite, Profile, ProfileError};
 use crate::programs::{LabPrograms, ProgramError};
 use crate::simulate::Faults;
 use crate::wait::NotInTime;
@@ -105,6 +105,9 @@ pub enum LabError {
         #[source]
         source: std::io::Error,
     },
+    /// There is no node.
+    #[error("this lab has no node that runs pods: start one of profile `node`")]
+    NoNode,
     /// No component of that name.
     #[error("this lab has no component `{0}`")]
     NoSuchComponent(String),
@@ -132,6 +135,12 @@ impl From<ProfileError> for LabError {
     }
 }
 
+impl From<NodeProfileError> for LabError {
+    fn from(error: NodeProfileError) -> Self {
+        ProfileError::from(error).into()
+    }
+}
+
 impl From<ClusterError> for LabError {
     fn from(error: ClusterError) -> Self {
         Self::Cluster(Box::new(error))
@@ -152,6 +161,8 @@ pub(crate) struct Site {
     pub(crate) options: LabOptions,
     pub(crate) programs: LabPrograms,
     pub(crate) authority: Authority,
+    /// Of profile `node`. Dropped after its processes have ended.
+    pub(crate) node: Option<NodeSite>,
     pub(crate) cluster: Cluster,
     pub(crate) engines: Engines,
     pub(crate) ledger: Etcd,
@@ -345,7 +356,18 @@ impl Lab {
     /// The ports of its own components.
     pub fn ports(&self) -> Vec<u16> {
         let issuer = self.site.issuer.as_ref().map(Issuer::port);
-        self.site.ledger.ports().into_iter().chain(self.site.cluster.ports()).chain(issuer).collect()
+        let node = self.site.node.iter().flat_map(NodeSite::ports);
+        self.site.ledger.ports().into_iter().chain(self.site.cluster.ports()).chain(issuer).chain(node).collect()
+    }
+
+    /// Connects to an address as a program on the node would: a pod's, a service's, the node's own. Of profile `node` only.
+    ///
+    /// # Errors
+    /// When there is no node, or nothing answers at the address.
+    pub async fn connect_from_node(&self, address: std::net::SocketAddr) -> Result<tokio::net::TcpStream, LabError> {
+        let reach = self.site.node.as_ref().and_then(NodeSite::reach).ok_or(LabError::NoNode)?;
+        let connected = reach.connect(address).await;
+        connected.map_err(|source| LabError::System { action: "connect from the node", source })
     }
 
     /// All processes that run now.

@@ -1,12 +1,16 @@
 //! Which engines of a lab are real and which are simulated.
 
+mod node;
 mod real;
 mod scale;
 
+use std::fmt;
 use std::sync::Arc;
 
 use kube::Client;
 
+pub use node::NodeProfileError;
+pub(crate) use node::{NodeSite, Supplies, addresses, check, egress, start as start_node};
 pub use real::RealError;
 
 use crate::lab::Site;
@@ -21,6 +25,15 @@ pub enum ProfileError {
     /// KubeVirt's control plane could not be started.
     #[error(transparent)]
     Real(#[from] RealError),
+    /// The node could not be brought up.
+    #[error(transparent)]
+    Node(Box<NodeProfileError>),
+}
+
+impl From<NodeProfileError> for ProfileError {
+    fn from(error: NodeProfileError) -> Self {
+        Self::Node(Box::new(error))
+    }
 }
 
 /// What is real in a lab. etcd, the API server and the controller manager always are.
@@ -31,13 +44,25 @@ pub enum Profile {
     Scale,
     /// KubeVirt's own control plane; only what a node would do is simulated.
     Real,
+    /// A node that runs pods, in namespaces of its own. Needs root.
+    Node,
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scale => "scale",
+            Self::Real => "real",
+            Self::Node => "node",
+        })
+    }
 }
 
 impl Profile {
     /// Builds the programs the profile needs. Blocks.
     pub(crate) fn provide_programs(self) -> Result<(), ProfileError> {
         match self {
-            Self::Scale => Ok(()),
+            Self::Scale | Self::Node => Ok(()),
             Self::Real => real::provide_programs(),
         }
     }
@@ -45,7 +70,7 @@ impl Profile {
     /// Whether an engines' definition of that name is installed.
     pub(crate) fn uses(self, definition: &str) -> bool {
         match self {
-            Self::Scale => scale::uses(definition),
+            Self::Scale | Self::Node => scale::uses(definition),
             Self::Real => true,
         }
     }
@@ -55,7 +80,7 @@ impl Profile {
     /// handle goes.
     pub(crate) async fn start(self, site: Arc<Site>, client: Client) -> Result<(), ProfileError> {
         match self {
-            Self::Scale => {
+            Self::Scale | Self::Node => {
                 scale::start(&site, &client);
                 Ok(())
             }

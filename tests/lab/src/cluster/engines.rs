@@ -21,7 +21,8 @@ impl Engines {
     /// Those of a profile in a Kubernetes of the lab's own.
     pub(crate) fn of(profile: Profile) -> Self {
         match profile {
-            Profile::Scale => Self::Simulated,
+            // Machines of a node are simulated as elsewhere; its pods are not.
+            Profile::Scale | Profile::Node => Self::Simulated,
             Profile::Real => Self::KubeVirt,
         }
     }

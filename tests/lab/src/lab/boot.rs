@@ -9,7 +9,7 @@ use kube::Client;
 use tokio::task::JoinHandle;
 
 use super::{Lab, LabError, Site, Threads};
-use crate::apiserver::{Auditing, SignIn};
+use crate::apiserver::{Auditing, Nodes, SignIn};
 use crate::cluster::given::{Access, Given, Intent, Survey, survey};
 use crate::cluster::own::ControlPlane;
 use crate::cluster::{Cluster, Engines};
@@ -23,7 +23,7 @@ use crate::people::{self, Person};
 use crate::pki::Authority;
 use crate::ports::Port;
 use crate::process::Supervisor;
-use crate::profile::Profile;
+use crate::profile::{self, NodeSite, Profile, Supplies as NodeSupplies};
 use crate::programs::{ControlPlanePrograms, LabPrograms};
 use crate::simulate::Faults;
 
@@ -48,6 +48,7 @@ pub(super) struct Provisions {
     engines: Engines,
     programs: LabPrograms,
     supplies: Supplies,
+    node: Option<NodeSupplies>,
 }
 
 pub(super) async fn start(options: LabOptions, progress: Report<'_>) -> Result<Lab, LabError> {
@@ -67,6 +68,10 @@ pub(super) async fn start(options: LabOptions, progress: Report<'_>) -> Result<L
 
 /// Finds or builds everything for a lab with a Kubernetes of its own. Blocks.
 pub(super) fn build(profile: Profile) -> Result<(), LabError> {
+    if profile == Profile::Node {
+        profile::check(profile)?;
+        NodeSupplies::provide()?;
+    }
     ControlPlanePrograms::provide()?;
     supplies(profile, Engines::of(profile), true).map(drop)
 }
@@ -78,8 +83,13 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
         progress("programs");
         let engines = if options.engines { Engines::of(profile) } else { Engines::None };
         return blocking(move || {
+            let has_node = profile == Profile::Node;
+            if has_node {
+                profile::check(profile)?;
+            }
             let (programs, supplies) = supplies(profile, engines, charts)?;
-            Ok(Provisions { ground: Ground::Own(ControlPlanePrograms::provide()?), engines, programs, supplies })
+            let node = has_node.then(NodeSupplies::provide).transpose()?;
+            Ok(Provisions { ground: Ground::Own(ControlPlanePrograms::provide()?), engines, programs, supplies, node })
         })
         .await;
     };
@@ -95,7 +105,7 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
     let Survey { engines, foreign } = survey(&client, &access.url, intent).await?;
     progress("programs");
     let (programs, supplies) = blocking(move || supplies(profile, engines, charts)).await?;
-    Ok(Provisions { ground: Ground::Given(access, foreign), engines, programs, supplies })
+    Ok(Provisions { ground: Ground::Given(access, foreign), engines, programs, supplies, node: None })
 }
 
 /// Blocks.
@@ -170,6 +180,10 @@ async fn bring_up(
     for chart in manifests.charts {
         or_failure(site, installer.apply(chart)).await?;
     }
+    if site.node.is_some() {
+        progress("the node");
+        start_node(site).await?;
+    }
     if site.engines != Engines::None {
         progress(&format!("engines: {}", site.engines));
     }
@@ -195,7 +209,7 @@ fn joined<T>(outcome: Result<Result<T, LabError>, tokio::task::JoinError>) -> Re
 
 fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError> {
     let started = Instant::now();
-    let Provisions { ground, engines, programs, .. } = provisions;
+    let Provisions { ground, engines, programs, node, .. } = provisions;
     let folder = Folder::create(&options.parent, &options.name)?;
     let authority = Authority::create(&folder.path().join("pki"))?;
     let people = OnceLock::new();
@@ -212,9 +226,15 @@ fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError
                 log: options.audit.as_ref().map(|log| folder.path().join(log)),
                 webhook: options.audit_webhook.clone(),
             };
-            Cluster::Own(Box::new(ControlPlane::prepare(programs, &folder, &authority, &sign_in, &auditing)?))
+            let nodes =
+                node.is_some().then(|| Nodes::prepare(&folder, &authority, profile::addresses::API)).transpose()?;
+            Cluster::Own(Box::new(ControlPlane::prepare(programs, &folder, &authority, &sign_in, &auditing, nodes)?))
         }
         Ground::Given(access, _) => Cluster::Given(Box::new(Given::prepare(access, &folder)?)),
+    };
+    let node = match (node, cluster.own()) {
+        (Some(supplies), Some(own)) => Some(NodeSite::prepare(supplies, &folder, &authority, own.api_port())?),
+        _ => None,
     };
     folder.write_etc("admin.kubeconfig", cluster.admin_kubeconfig())?;
     let user = |user: LedgerUser| {
@@ -235,6 +255,7 @@ fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError
         options,
         programs,
         authority,
+        node,
         cluster,
         engines,
         ledger_users,
@@ -272,6 +293,9 @@ fn start_servers(site: &Site, progress: Report<'_>) -> Result<(), LabError> {
         }
         Cluster::Given(_) => progress("the ledger's etcd"),
     }
+    if let Some(node) = &site.node {
+        node.launch(site)?;
+    }
     site.ledger.hand_over();
     site.supervisor.start(&site.ledger.launch(&site.programs.etcd, &site.folder))?;
     Ok(())
@@ -306,6 +330,23 @@ async fn or_failure<T, E: Into<LabError>>(
         biased;
         failure = site.supervisor.failed() => Err(failure.into()),
         outcome = work => outcome.map_err(Into::into),
+    }
+}
+
+/// The ways into the node live on the lab's own threads.
+async fn start_node(site: &Arc<Site>) -> Result<(), LabError> {
+    let kept = Arc::clone(site);
+    let started = site.threads.spawn(async move {
+        let client = kubeconfig::client(kept.cluster.admin_kubeconfig()).await?;
+        tokio::select! {
+            biased;
+            failure = kept.supervisor.failed() => Err(LabError::from(failure)),
+            started = profile::start_node(Arc::clone(&kept), client) => Ok(started?),
+        }
+    });
+    match started {
+        Some(started) => joined(started.await),
+        None => Ok(()),
     }
 }
 

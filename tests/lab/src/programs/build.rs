@@ -61,9 +61,20 @@ pub(super) fn provide(module: &Module, go: &Go, cache: &Path) -> Result<PathBuf,
     Ok(built)
 }
 
-/// Makes the folder `target` with `make`, which fills a folder beside it that is then renamed.
+/// Makes the folder `target` with `make`, which fills a folder beside it that is then renamed. One lock for all modules:
+/// linking two such programs at once takes several gigabytes.
 pub(super) fn once<E: From<BuildError>>(
     cache: &Path,
+    target: &Path,
+    make: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<PathBuf, E> {
+    once_under(cache, "build", target, make)
+}
+
+/// As [`once`], one at a time of those with the same lock.
+pub(super) fn once_under<E: From<BuildError>>(
+    cache: &Path,
+    lock: &str,
     target: &Path,
     make: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<PathBuf, E> {
@@ -71,11 +82,10 @@ pub(super) fn once<E: From<BuildError>>(
         return Ok(target.to_owned());
     }
     at("create", cache, fs::create_dir_all(cache))?;
-    // One lock for all modules: linking two such programs at once takes several gigabytes.
-    let lock_path = cache.join("build.lock");
+    let lock_path = cache.join(format!("{lock}.lock"));
     let lock = at("create", &lock_path, File::create(&lock_path))?;
     if lock.try_lock().is_err() {
-        report(format_args!("another lab is building; waiting for it"));
+        report(format_args!("another lab is building ({}); waiting for it", lock_path.display()));
         at("lock", &lock_path, lock.lock())?;
     }
     if target.is_dir() {
@@ -95,7 +105,7 @@ fn at<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, 
     result.map_err(|source| BuildError::Cache { action, path: path.to_owned(), source })
 }
 
-fn report(line: std::fmt::Arguments<'_>) {
+pub(crate) fn report(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "jiyun-lab: {line}");
 }
 
