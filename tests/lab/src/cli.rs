@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use jiyun_lab::{FolderError, Lab, LabError, Profile};
+use jiyun_lab::{FolderError, Lab, LabError, Part, Profile};
 
 /// A real Kubernetes control plane and the ledger's etcd on this machine, with simulated nodes. No cluster, no containers,
 /// no root. With `up --cluster`, an existing cluster instead of that control plane.
@@ -97,6 +97,9 @@ enum Command {
         /// Which engines are real.
         #[arg(long, value_enum, default_value_t)]
         profile: Profile,
+        /// Parts of a node, for profile `node`.
+        #[arg(long, value_enum, value_delimiter = ',', value_name = "PARTS")]
+        with: Vec<Part>,
     },
 }
 
@@ -179,8 +182,8 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Kubectl { arguments } => kubectl(&which, &arguments),
         Command::Doctor(options) => Ok(doctor::run(&options)),
         Command::Node { role, spec, keeper } => Ok(jiyun_lab::node::run(role, &spec, keeper)),
-        Command::Build { profile } => {
-            Lab::build(profile)?;
+        Command::Build { profile, with } => {
+            Lab::build(profile, &with.into_iter().collect())?;
             println!("everything is built in {}", jiyun_lab::programs::cache_folder().display());
             Ok(ExitCode::SUCCESS)
         }

@@ -2,6 +2,7 @@
 //! containerd imports (opencontainers/image-spec 1.1).
 
 mod archive;
+mod initramfs;
 mod layer;
 
 use std::io;
@@ -11,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 pub use archive::write;
+pub use initramfs::Initramfs;
 pub use layer::Layer;
 
 /// An image could not be written.
@@ -44,6 +46,13 @@ pub struct Start {
     pub environment: Vec<String>,
     /// `user`, `user:group`, or numbers; root if empty.
     pub user: String,
+}
+
+impl ImageError {
+    /// What goes into an image could not be read.
+    pub(crate) fn reading(image: &str, path: &Path, source: io::Error) -> Self {
+        Self { image: image.to_owned(), action: "read", path: path.to_owned(), source }
+    }
 }
 
 impl Image {

@@ -5,10 +5,12 @@ mod charts;
 mod engines;
 mod manifest;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::parts::Part;
 use crate::profile::Profile;
 use crate::programs::{self, ProgramError};
 use crate::wait::NotInTime;
@@ -115,14 +117,19 @@ impl Supplies {
     }
 
     /// Reads all manifests; `groups` is whether the platform's groups are bound to its roles. Blocks.
-    pub(crate) fn read(&self, profile: Profile, groups: bool) -> Result<Manifests, InstallError> {
+    pub(crate) fn read(
+        &self,
+        profile: Profile,
+        parts: &BTreeSet<Part>,
+        groups: bool,
+    ) -> Result<Manifests, InstallError> {
         let mut definitions = Vec::new();
         for folder in &self.definitions {
             definitions.extend(read(folder)?);
         }
         definitions.retain(|object| {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            object["kind"] == "CustomResourceDefinition" && profile.uses(name)
+            object["kind"] == "CustomResourceDefinition" && profile.uses(parts, name)
         });
         let charts = self.helm.as_deref().map(|helm| charts::render(helm, groups)).transpose()?.unwrap_or_default();
         Ok(Manifests { definitions, charts })

@@ -6,6 +6,7 @@ mod outage;
 mod threads;
 mod users;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -22,6 +23,7 @@ use crate::install::{self, InstallError, Installer};
 use crate::kubeconfig::{self, ClientError};
 use crate::oidc::{Issuer, OidcError};
 use crate::options::LabOptions;
+use crate::parts::Part;
 use crate::people::Person;
 use crate::pki::{Authority, PkiError};
 use crate::ports::NoFreePort;
@@ -197,8 +199,8 @@ impl Lab {
 
     /// Builds all programs a lab of this profile with a Kubernetes of its own needs, where they are not in the cache.
     /// Blocks; the first build takes minutes and shows its progress on standard error.
-    pub fn build(profile: Profile) -> Result<(), LabError> {
-        boot::build(profile)
+    pub fn build(profile: Profile, parts: &BTreeSet<Part>) -> Result<(), LabError> {
+        boot::build(profile, parts)
     }
 
     /// Finds or builds what a lab with these options needs, and asks an existing cluster whether it can be used. Changes

@@ -117,6 +117,8 @@ pub fn run(role: Role, spec: &Path, keeper: Option<u32>) -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever ended with a code has said why.
+        Err(NodeError::Ended(status)) if status.code().is_some() => ExitCode::FAILURE,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             eprintln!("jiyun-lab: {} of the node: {error}{cause}", role.name());

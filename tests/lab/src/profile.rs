@@ -4,16 +4,19 @@ mod node;
 mod real;
 mod scale;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use kube::Client;
 
 pub use node::NodeProfileError;
-pub(crate) use node::{NodeSite, Supplies, addresses, check, egress, start as start_node};
+pub(crate) use node::{NodeSite, Supplies, addresses, check, egress, install as install_on_node, start as start_node};
 pub use real::RealError;
 
+use crate::cluster::Engines;
 use crate::lab::Site;
+use crate::parts::Part;
 use crate::programs::ProgramError;
 
 /// The profile's engines could not be started.
@@ -68,8 +71,12 @@ impl Profile {
     }
 
     /// Whether an engines' definition of that name is installed.
-    pub(crate) fn uses(self, definition: &str) -> bool {
+    pub(crate) fn uses(self, parts: &BTreeSet<Part>, definition: &str) -> bool {
         match self {
+            // KubeVirt brings its own.
+            Self::Node if parts.contains(&Part::Kubevirt) => {
+                !definition.ends_with("kubevirt.io") || definition.ends_with("cdi.kubevirt.io")
+            }
             Self::Scale | Self::Node => scale::uses(definition),
             Self::Real => true,
         }
@@ -80,6 +87,7 @@ impl Profile {
     /// handle goes.
     pub(crate) async fn start(self, site: Arc<Site>, client: Client) -> Result<(), ProfileError> {
         match self {
+            Self::Node if site.engines == Engines::OnNode => Ok(install_on_node(site, client).await?),
             Self::Scale | Self::Node => {
                 scale::start(&site, &client);
                 Ok(())

@@ -27,8 +27,8 @@ pub enum ProgramError {
 }
 
 /// The Go modules the lab knows, in the order they are built.
-pub const MODULES: [&str; 8] =
-    ["controlplane", "engine-crds", "helm", "kubevirt", "node", "containerd", "coredns", "pods"];
+pub const MODULES: [&str; 9] =
+    ["controlplane", "engine-crds", "helm", "kubevirt", "node", "containerd", "coredns", "pods", "kubevirt-node"];
 
 /// The programs linked into `controlplane`; it is called by their names.
 const CONTROL_PLANE: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];

@@ -8,6 +8,8 @@
 mod ends;
 #[path = "node/machine.rs"]
 mod machine;
+#[path = "node/machines.rs"]
+mod machines;
 #[path = "node/pods.rs"]
 mod pods;
 #[path = "node/refusals.rs"]

@@ -22,8 +22,8 @@ enum Content {
         mode: u32,
         binds_low_ports: bool,
     },
-    Text {
-        text: String,
+    Bytes {
+        bytes: Vec<u8>,
         mode: u32,
     },
     Folder {
@@ -68,8 +68,14 @@ impl Layer {
 
     /// A file with this text.
     #[must_use]
-    pub fn text(mut self, to: &str, text: impl Into<String>, mode: u32) -> Self {
-        self.put(to, Content::Text { text: text.into(), mode });
+    pub fn text(self, to: &str, text: impl Into<String>, mode: u32) -> Self {
+        self.bytes(to, text.into().into_bytes(), mode)
+    }
+
+    /// A file with this content.
+    #[must_use]
+    pub fn bytes(mut self, to: &str, bytes: Vec<u8>, mode: u32) -> Self {
+        self.put(to, Content::Bytes { bytes, mode });
         self
     }
 
@@ -127,10 +133,10 @@ impl Layer {
                 header.set_size(file.metadata()?.len());
                 archive.append_data(&mut header, path, file)
             }
-            Content::Text { text, mode } => {
+            Content::Bytes { bytes, mode } => {
                 let mut header = self.header(EntryType::Regular, *mode, 0, 0);
-                header.set_size(text.len() as u64);
-                archive.append_data(&mut header, path, text.as_bytes())
+                header.set_size(bytes.len() as u64);
+                archive.append_data(&mut header, path, bytes.as_slice())
             }
             Content::Folder { mode, owner } => {
                 let mut header = self.header(EntryType::Directory, *mode, *owner, *owner);

@@ -19,6 +19,7 @@ use crate::install::{Installer, Manifests, Supplies};
 use crate::kubeconfig;
 use crate::oidc::{self, Issuer, OidcError};
 use crate::options::{LabOptions, PeopleCome};
+use crate::parts::Part;
 use crate::people::{self, Person};
 use crate::pki::Authority;
 use crate::ports::Port;
@@ -67,13 +68,13 @@ pub(super) async fn start(options: LabOptions, progress: Report<'_>) -> Result<L
 }
 
 /// Finds or builds everything for a lab with a Kubernetes of its own. Blocks.
-pub(super) fn build(profile: Profile) -> Result<(), LabError> {
+pub(super) fn build(profile: Profile, parts: &BTreeSet<Part>) -> Result<(), LabError> {
     if profile == Profile::Node {
         profile::check(profile)?;
-        NodeSupplies::provide()?;
+        NodeSupplies::provide(parts)?;
     }
     ControlPlanePrograms::provide()?;
-    supplies(profile, Engines::of(profile), true).map(drop)
+    supplies(profile, Engines::of(profile, parts), true).map(drop)
 }
 
 /// Finds or builds everything a lab is made of. An existing cluster is asked first: what it has need not be built.
@@ -81,14 +82,15 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
     let (profile, charts) = (options.profile, options.charts);
     let Some((kubeconfig, context)) = options.cluster.given() else {
         progress("programs");
-        let engines = if options.engines { Engines::of(profile) } else { Engines::None };
+        let engines = if options.engines { Engines::of(profile, &options.parts) } else { Engines::None };
+        let parts = options.parts.clone();
         return blocking(move || {
             let has_node = profile == Profile::Node;
             if has_node {
                 profile::check(profile)?;
             }
             let (programs, supplies) = supplies(profile, engines, charts)?;
-            let node = has_node.then(NodeSupplies::provide).transpose()?;
+            let node = has_node.then(|| NodeSupplies::provide(&parts)).transpose()?;
             Ok(Provisions { ground: Ground::Own(ControlPlanePrograms::provide()?), engines, programs, supplies, node })
         })
         .await;
@@ -118,10 +120,10 @@ fn supplies(profile: Profile, engines: Engines, charts: bool) -> Result<(LabProg
 
 async fn attempt_start(options: LabOptions, provisions: Provisions, progress: Report<'_>) -> Result<Lab, LabError> {
     // Megabytes of YAML: read while the servers start.
-    let (profile, supplies) = (options.profile, provisions.supplies.clone());
+    let (profile, parts, supplies) = (options.profile, options.parts.clone(), provisions.supplies.clone());
     // In somebody's cluster the groups' names may be somebody's too; there the lab's people are bound by name.
     let own = matches!(provisions.ground, Ground::Own(_));
-    let manifests = tokio::spawn(blocking(move || Ok(supplies.read(profile, own)?)));
+    let manifests = tokio::spawn(blocking(move || Ok(supplies.read(profile, &parts, own)?)));
     let foreign = match &provisions.ground {
         Ground::Own(_) => BTreeSet::new(),
         Ground::Given(_, foreign) => foreign.clone(),

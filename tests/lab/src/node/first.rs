@@ -91,7 +91,7 @@ impl Services {
             name: service.name.clone(),
             how: how(status),
             log: service.log.clone(),
-            tail: tail(&service.log, 20),
+            tail: tail(&service.log, 10),
         })
     }
 

@@ -4,13 +4,14 @@
 pub(crate) mod addresses;
 pub(crate) mod egress;
 mod files;
+mod kubevirt;
 mod reach;
 mod ready;
 mod supplies;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,12 +30,12 @@ use crate::install::InstallError;
 use crate::kubeconfig::{self, Credentials};
 use crate::lab::Site;
 use crate::node::cgroups;
-use crate::node::spec::{Hierarchy, Service, Sign, Spec};
+use crate::node::spec::{FOLDERS, Hierarchy, Service, Sign, Spec};
 use crate::paths::{NotBuilt, product_program};
 use crate::pki::{Authority, PkiError};
 use crate::ports::{NoFreePort, Port};
 use crate::process::{Launch, SpawnError, Tie};
-use crate::profile::Profile;
+use crate::profile::{Profile, RealError};
 use crate::programs::{BuildError, ProgramError};
 use crate::wait::{NotInTime, wait_for};
 
@@ -82,6 +83,9 @@ pub enum NodeProfileError {
     /// Something did not come in time.
     #[error(transparent)]
     NotInTime(#[from] NotInTime),
+    /// KubeVirt did not become ready.
+    #[error(transparent)]
+    KubeVirt(#[from] Box<RealError>),
     /// An object was refused.
     #[error(transparent)]
     Install(#[from] InstallError),
@@ -229,12 +233,28 @@ impl NodeSite {
         ready::images(&self.spec.sign(Sign::Images)).await?;
         ready::names(client).await
     }
+
+    /// Installs the parts that were asked for.
+    pub(crate) async fn install(&self, client: Client, lab: &Path) -> Result<(), NodeProfileError> {
+        if let Some(program) = &self.supplies.kubevirt {
+            kubevirt::install(&client, program, &lab.join("virt-operator")).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Drop for NodeSite {
     fn drop(&mut self) {
         // The keeper has removed its groups, unless it was killed itself.
         cgroups::remove_left_over(&self.hierarchies);
+    }
+}
+
+/// Installs what was asked for on the node.
+pub(crate) async fn install(site: Arc<Site>, client: Client) -> Result<(), NodeProfileError> {
+    match &site.node {
+        Some(node) => node.install(client, site.folder.path()).await,
+        None => Ok(()),
     }
 }
 
@@ -257,7 +277,7 @@ async fn forward(stream: std::net::TcpStream, port: u16) {
 }
 
 fn spec(supplies: &Supplies, folder: &Folder, identity: &files::Identity, hierarchies: Vec<Hierarchy>) -> Spec {
-    let flag = |name: &str, path: &std::path::Path| format!("--{name}={}", path.display());
+    let flag = |name: &str, path: &Path| format!("--{name}={}", path.display());
     let service = |name: &str, program: PathBuf, arguments: Vec<String>| Service {
         name: name.into(),
         program,
@@ -282,11 +302,7 @@ fn spec(supplies: &Supplies, folder: &Folder, identity: &files::Identity, hierar
         address: addresses::NODE,
         api: addresses::API,
         files: files::files(NAME, identity),
-        images: supplies
-            .images
-            .iter()
-            .map(|image| std::path::Path::new(crate::node::spec::FOLDERS).join(image))
-            .collect(),
+        images: supplies.images.iter().map(|image| Path::new(FOLDERS).join(image)).collect(),
         runtime: service(
             "containerd",
             files::program("containerd", "containerd"),

@@ -112,10 +112,10 @@ pub(crate) fn report(line: std::fmt::Arguments<'_>) {
 fn compile(module: &Module, go: &Go, program: &str, package: &str, output: &Path) -> Result<(), BuildError> {
     let failed = |source| BuildError::Run { program: program.to_owned(), source };
     let mut child = fetching(Command::new(&go.program))
-        .args(["build", "-v", "-trimpath", "-ldflags", &module.ldflags, "-o"])
+        .args(["build", "-v", "-trimpath", "-tags", &module.tags, "-ldflags", &module.ldflags, "-o"])
         .arg(output)
         .arg(package)
-        .env("CGO_ENABLED", "0")
+        .env("CGO_ENABLED", if module.cgo.contains(program) { "1" } else { "0" })
         .current_dir(&module.folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

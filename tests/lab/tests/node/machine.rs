@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiyun_lab::doctor::{Facts, Finding, examine};
-use jiyun_lab::{Profile, wait_for};
+use jiyun_lab::{Lab, Profile, wait_for};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 pub const DEADLINE: Duration = Duration::from_mins(3);
 
@@ -136,6 +138,17 @@ impl Node {
         assert!(self.inside().len() > 3, "containerd, kubelet, kube-proxy, pods: {:?}", self.inside());
         assert!(self.groups().len() > 3 && !self.mounts().is_empty());
     }
+}
+
+/// What an address in the node's network answers to a request for `/`.
+pub async fn get(lab: &Lab, address: &str) -> Result<String, String> {
+    let address: SocketAddr = address.parse().map_err(|_| "not an address")?;
+    let said = |error: std::io::Error| error.to_string();
+    let mut stream = lab.connect_from_node(address).await.map_err(|error| error.to_string())?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.map_err(said)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.map_err(said)?;
+    Ok(answer)
 }
 
 fn processes() -> Vec<PathBuf> {

@@ -1,11 +1,8 @@
 //! Pods of an image of the lab's own: they answer over a Service, by name, and to the API server.
 
-use std::net::SocketAddr;
-
 use jiyun_lab::{Lab, LabOptions, Profile, wait_for};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::machine::{DEADLINE, able};
+use crate::machine::{DEADLINE, able, get};
 
 const WEB: &str = "
 apiVersion: apps/v1
@@ -57,15 +54,4 @@ async fn a_pod_answers_over_a_service_by_address_by_name_and_to_the_api_server()
     let kvm = lab.kubectl(&["get", "node", "node-1", "-o", "jsonpath={.status.capacity}"]).await.expect("answers");
     assert!(!kvm.contains("kvm"), "{kvm}");
     lab.stop().await.expect("stops");
-}
-
-/// What an address in the node's network answers to a request for `/`.
-async fn get(lab: &Lab, address: &str) -> Result<String, String> {
-    let address: SocketAddr = address.parse().map_err(|_| "not an address")?;
-    let said = |error: std::io::Error| error.to_string();
-    let mut stream = lab.connect_from_node(address).await.map_err(|error| error.to_string())?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.map_err(said)?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.map_err(said)?;
-    Ok(answer)
 }

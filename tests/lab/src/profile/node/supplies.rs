@@ -1,13 +1,14 @@
 //! What a node is made of: programs, a root of Debian's packages, images. Made once and kept in the cache.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::NodeProfileError;
+use super::{NodeProfileError, kubevirt};
 use crate::debian::Root;
 use crate::image::{self, Image, Layer, Start};
+use crate::parts::Part;
 use crate::programs::{self, report};
 
 /// What the node itself runs beside the lab's programs: runc, network plugins, packet rules, and what the kubelet calls.
@@ -55,11 +56,28 @@ pub(crate) struct Supplies {
     pub(super) folders: BTreeMap<String, PathBuf>,
     /// Archives below `folders`, in the order they are imported.
     pub(super) images: Vec<PathBuf>,
+    /// The writer of KubeVirt's objects, where KubeVirt is asked for.
+    pub(super) kubevirt: Option<PathBuf>,
 }
 
 impl Supplies {
     /// Finds or makes it. Packages are fetched while programs are compiled. Blocks.
-    pub(crate) fn provide() -> Result<Self, NodeProfileError> {
+    pub(crate) fn provide(parts: &BTreeSet<Part>) -> Result<Self, NodeProfileError> {
+        let mut supplies = Self::base()?;
+        if parts.contains(&Part::Kubevirt) {
+            let made = kubevirt::provide()?;
+            supplies.add("kubevirt-images", made.images, kubevirt::ARCHIVE);
+            supplies.kubevirt = Some(made.installer);
+        }
+        Ok(supplies)
+    }
+
+    fn add(&mut self, name: &str, folder: PathBuf, archive: &str) {
+        self.images.push(Path::new(name).join(archive));
+        self.folders.insert(name.to_owned(), folder);
+    }
+
+    fn base() -> Result<Self, NodeProfileError> {
         let (root, built) = std::thread::scope(|scope| {
             let root = scope.spawn(|| ROOT.provide());
             let built = Built::provide();
@@ -77,6 +95,7 @@ impl Supplies {
                 ("images".to_owned(), images),
             ]),
             images: vec![PathBuf::from("images/base.tar")],
+            kubevirt: None,
         })
     }
 }
