@@ -65,6 +65,8 @@ pub struct Facts {
     pub cache_room: u64,
     /// The folder where built programs are kept.
     pub cache: PathBuf,
+    /// What lies there, by name and without digests. It may be of other sources than these.
+    pub built: BTreeSet<String>,
     /// Whether a loopback port can be reserved.
     pub port: bool,
 }
@@ -88,6 +90,7 @@ impl Facts {
             programs: PROGRAMS.iter().map(|program| (*program, on_path(program))).collect(),
             memory: field(&text("/proc/meminfo"), "MemAvailable:").and_then(|kib| kib.parse().ok()).unwrap_or(0) / 1024,
             cache_room: room(&cache),
+            built: names(&cache).into_iter().filter_map(|name| Some(name.rsplit_once('-')?.0.to_owned())).collect(),
             cache,
             port: crate::ports::Port::reserve().is_ok(),
         }
@@ -103,7 +106,7 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()
 }
 
-fn names(folder: &str) -> BTreeSet<String> {
+fn names(folder: impl AsRef<Path>) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }

@@ -20,13 +20,26 @@ fn memory(profile: Profile) -> u64 {
     }
 }
 
-/// MiB that built programs take, and the compiler's own cache for them.
-fn room(profile: Profile) -> u64 {
+/// What a profile's labs are made of, as it is called in the cache; and the MiB it takes to make all of it, the compiler's own
+/// cache included.
+fn made(profile: Profile) -> (&'static [&'static str], u64) {
     match profile {
-        Profile::Scale => 4096,
-        Profile::Real => 5120,
-        Profile::Node => 10_240,
+        Profile::Scale => (&["controlplane", "engine-crds", "helm"], 4096),
+        Profile::Real => (&["controlplane", "engine-crds", "helm", "kubevirt"], 5120),
+        Profile::Node => (&["controlplane", "node", "containerd", "coredns", "pods", "debian-node", "images"], 6144),
     }
+}
+
+/// MiB of data that a running lab writes.
+const DATA: u64 = 1024;
+
+/// Room for what is not made yet, and for the lab's data.
+fn room(facts: &Facts, profile: Profile) -> Finding {
+    let (parts, whole) = made(profile);
+    let missing = parts.iter().filter(|part| !facts.built.contains(**part)).count();
+    let share = |whole: u64| whole * missing as u64 / parts.len().max(1) as u64;
+    let remedy = format!("free some in {}, or set JIYUN_LAB_CACHE to a folder with more", facts.cache.display());
+    amount("room on disk", facts.cache_room, DATA + share(whole), &remedy)
 }
 
 /// Every need of the profile, and how this machine meets it.
@@ -40,12 +53,7 @@ pub fn examine(facts: &Facts, profile: Profile) -> Vec<Finding> {
             "install Go 1.21 or later (`sudo apt install golang-go`); it builds the lab's programs once",
         ),
         amount("memory", facts.memory, memory(profile), "stop other programs, or use a machine with more"),
-        amount(
-            "room for built programs",
-            facts.cache_room,
-            room(profile),
-            &format!("free some in {}, or set JIYUN_LAB_CACHE to a folder with more", facts.cache.display()),
-        ),
+        room(facts, profile),
         finding(
             "a loopback port",
             if facts.port { "free" } else { "none is free between 15000 and 32000" },
@@ -158,6 +166,7 @@ mod tests {
             memory: 8192,
             cache_room: 40_000,
             cache: "/cache".into(),
+            built: std::collections::BTreeSet::new(),
             port: true,
         }
     }
@@ -205,6 +214,14 @@ mod tests {
         assert_eq!(missing(&facts, Profile::Node), Vec::<&str>::new());
         let unknown = examine(&facts, Profile::Node).iter().filter(|f| f.verdict == Verdict::Unknown).count();
         assert_eq!(unknown, 3);
+    }
+
+    #[test]
+    fn what_is_built_already_needs_no_room_to_be_built() {
+        let little = Facts { cache_room: 1500, ..able() };
+        assert_eq!(missing(&little, Profile::Scale), ["room on disk"]);
+        let built = ["controlplane", "engine-crds", "helm", "other"].map(str::to_owned).into();
+        assert_eq!(missing(&Facts { built, ..little }, Profile::Scale), Vec::<&str>::new());
     }
 
     #[test]

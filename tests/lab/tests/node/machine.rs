@@ -95,9 +95,13 @@ impl Node {
         found.file_name().and_then(|number| number.to_str()?.parse().ok()).expect("a number")
     }
 
-    /// Processes in the node.
+    /// Processes in the node. Those of pods are in process namespaces below its own, but in its control groups.
     pub fn inside(&self) -> Vec<PathBuf> {
-        let here = |process: &PathBuf| fs::read_link(process.join("ns/pid")).is_ok_and(|of| of == self.namespace);
+        let group = format!("/jiyun-lab-{}", self.keeper);
+        let here = |process: &PathBuf| {
+            fs::read_link(process.join("ns/pid")).is_ok_and(|of| of == self.namespace)
+                || fs::read_to_string(process.join("cgroup")).is_ok_and(|groups| groups.contains(&group))
+        };
         processes().into_iter().filter(here).collect()
     }
 
