@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Part {
     /// KubeVirt whole, with libvirt and QEMU in software emulation: guests boot.
     Kubevirt,
+    /// CloudNativePG with real PostgreSQL.
+    Cnpg,
 }
 
 impl Part {
@@ -14,6 +16,7 @@ impl Part {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kubevirt => "kubevirt",
+            Self::Cnpg => "cnpg",
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use kube::Client;
 
 pub use node::NodeProfileError;
-pub(crate) use node::{NodeSite, Supplies, addresses, check, egress, install as install_on_node, start as start_node};
+pub(crate) use node::{NodeSite, Supplies, addresses, check, egress, start as start_node};
 pub use real::RealError;
 
 use crate::cluster::Engines;
@@ -87,9 +87,14 @@ impl Profile {
     /// handle goes.
     pub(crate) async fn start(self, site: Arc<Site>, client: Client) -> Result<(), ProfileError> {
         match self {
-            Self::Node if site.engines == Engines::OnNode => Ok(install_on_node(site, client).await?),
-            Self::Scale | Self::Node => {
+            Self::Scale => {
                 scale::start(&site, &client);
+                Ok(())
+            }
+            Self::Node => {
+                if site.engines == Engines::Simulated {
+                    scale::start(&site, &client);
+                }
                 Ok(())
             }
             Self::Real => real::start(site, client).await,

@@ -27,8 +27,18 @@ pub enum ProgramError {
 }
 
 /// The Go modules the lab knows, in the order they are built.
-pub const MODULES: [&str; 9] =
-    ["controlplane", "engine-crds", "helm", "kubevirt", "node", "containerd", "coredns", "pods", "kubevirt-node"];
+pub const MODULES: [&str; 10] = [
+    "controlplane",
+    "engine-crds",
+    "helm",
+    "kubevirt",
+    "node",
+    "containerd",
+    "coredns",
+    "pods",
+    "kubevirt-node",
+    "cnpg",
+];
 
 /// The programs linked into `controlplane`; it is called by their names.
 const CONTROL_PLANE: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];

@@ -4,6 +4,8 @@
 // Helpers of tests fail the test as the tests themselves do; clippy exempts only the latter.
 #![allow(clippy::expect_used)]
 
+#[path = "node/databases.rs"]
+mod databases;
 #[path = "node/ends.rs"]
 mod ends;
 #[path = "node/machine.rs"]

@@ -183,7 +183,10 @@ async fn bring_up(
         or_failure(site, installer.apply(chart)).await?;
     }
     if site.node.is_some() {
-        progress("the node");
+        let parts: Vec<String> = site.options.parts.iter().map(ToString::to_string).collect();
+        progress(
+            if parts.is_empty() { "the node".to_owned() } else { format!("the node, {}", parts.join(", ")) }.as_str(),
+        );
         start_node(site).await?;
     }
     if site.engines != Engines::None {

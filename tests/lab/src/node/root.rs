@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, unmount};
 
 use super::mounts::{self, Kind, show, show_read_only};
-use super::spec::{FOLDERS, Spec};
+use super::spec::{FOLDERS, Spec, VOLUMES};
 use super::{NodeError, devices};
 
 /// Folders of the node that lie on disk: too large for memory, or used as the upper layer of containers, for which a
@@ -16,7 +16,7 @@ const ON_DISK: [(&str, &str); 4] = [
     ("containerd", "/var/lib/containerd"),
     ("kubelet", "/var/lib/kubelet"),
     ("pods", "/var/log/pods"),
-    ("volumes", "/var/lib/jiyun-lab/volumes"),
+    ("volumes", VOLUMES),
 ];
 /// Settings of the whole machine that the kubelet would change (kubelet, `pkg/kubelet/cm/container_manager_linux.go`,
 /// `setupKernelTunables`): it sees what it wants to see, and the machine keeps its own.

@@ -12,6 +12,9 @@ use super::NodeError;
 /// Where programs and other folders of the cache lie in the node.
 pub const FOLDERS: &str = "/opt/jiyun-lab";
 
+/// Where folders that are volumes lie in the node.
+pub const VOLUMES: &str = "/var/lib/jiyun-lab/volumes";
+
 /// One node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spec {

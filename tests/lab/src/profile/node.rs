@@ -2,12 +2,14 @@
 //! pods. The API server stays on the machine's loopback; the two reach each other by ways that no other program sees.
 
 pub(crate) mod addresses;
+mod cnpg;
 pub(crate) mod egress;
 mod files;
 mod kubevirt;
 mod reach;
 mod ready;
 mod supplies;
+mod volumes;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -231,6 +233,8 @@ impl NodeSite {
     pub(crate) async fn ready(&self, client: Client) -> Result<(), NodeProfileError> {
         ready::node(&client, NAME).await?;
         ready::images(&self.spec.sign(Sign::Images)).await?;
+        volumes::install(&client).await?;
+        tokio::spawn(volumes::run(client.clone(), self.spec.folder.join("volumes")));
         ready::names(client).await
     }
 
@@ -238,6 +242,9 @@ impl NodeSite {
     pub(crate) async fn install(&self, client: Client, lab: &Path) -> Result<(), NodeProfileError> {
         if let Some(program) = &self.supplies.kubevirt {
             kubevirt::install(&client, program, &lab.join("virt-operator")).await?;
+        }
+        if let Some(manifest) = &self.supplies.cnpg {
+            cnpg::install(&client, manifest).await?;
         }
         Ok(())
     }
@@ -250,19 +257,12 @@ impl Drop for NodeSite {
     }
 }
 
-/// Installs what was asked for on the node.
-pub(crate) async fn install(site: Arc<Site>, client: Client) -> Result<(), NodeProfileError> {
-    match &site.node {
-        Some(node) => node.install(client, site.folder.path()).await,
-        None => Ok(()),
-    }
-}
-
-/// Starts the way into the node and waits for it, on the lab's own threads.
+/// Opens the ways into the node, waits for it and installs its parts, on the lab's own threads.
 pub(crate) async fn start(site: Arc<Site>, client: Client) -> Result<(), NodeProfileError> {
     let (Some(node), Some(own)) = (&site.node, site.cluster.own()) else { return Ok(()) };
     node.join(&site, own.api_port()).await?;
-    node.ready(client).await
+    node.ready(client.clone()).await?;
+    node.install(client, site.folder.path()).await
 }
 
 async fn forward(stream: std::net::TcpStream, port: u16) {

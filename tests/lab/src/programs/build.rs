@@ -51,6 +51,10 @@ pub(super) fn provide(module: &Module, go: &Go, cache: &Path) -> Result<PathBuf,
         for (program, package) in &module.packages {
             compile(module, go, program, package, &unfinished.join(program))?;
         }
+        for (file, (from, path)) in &module.files {
+            let source = folder_of(module, go, from)?.join(path);
+            at("copy from the module cache", &source, fs::copy(&source, unfinished.join(file)))?;
+        }
         for alias in &module.aliases {
             let link = unfinished.join(alias);
             at("create", &link, std::os::unix::fs::symlink(&module.name, &link))?;
@@ -138,6 +142,21 @@ fn compile(module: &Module, go: &Go, program: &str, package: &str, output: &Path
         return Ok(());
     }
     Err(BuildError::Refused { program: program.to_owned(), status, output: last.join("\n") })
+}
+
+/// Where the compiler keeps a module this one is made of.
+fn folder_of(module: &Module, go: &Go, from: &str) -> Result<PathBuf, BuildError> {
+    let output = fetching(Command::new(&go.program))
+        .args(["list", "-m", "-f", "{{.Dir}}", from])
+        .current_dir(&module.folder)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| BuildError::Run { program: from.to_owned(), source })?;
+    if output.status.success() {
+        return Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(BuildError::Refused { program: from.to_owned(), status: output.status, output: said })
 }
 
 /// Removes what older sources of the module left in the cache, but for the newest of them: another checkout may use it.

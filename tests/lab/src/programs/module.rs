@@ -41,6 +41,14 @@ pub enum ModuleError {
         /// The name.
         name: String,
     },
+    /// A file is described without its place.
+    #[error("{path}: `files` must name a module and a path in it, with a space between them, for `{name}`")]
+    NoSuchFile {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
     /// A program's name is not a plain file name.
     #[error("{path}: the program name `{name}` must be a plain file name")]
     ProgramName {
@@ -57,6 +65,7 @@ struct Flags {
     packages: BTreeMap<String, String>,
     cgo: BTreeSet<String>,
     tags: String,
+    files: BTreeMap<String, String>,
     ldflags: String,
 }
 
@@ -73,6 +82,8 @@ pub struct Module {
     pub cgo: BTreeSet<String>,
     /// Build tags, separated by commas.
     pub tags: String,
+    /// Files that lie beside the code in modules this one is made of: name -> (module, path in it).
+    pub files: BTreeMap<String, (String, String)>,
     /// The linker flags.
     pub ldflags: String,
     /// Other names a program is called by: it chooses what it is from the name.
@@ -117,7 +128,14 @@ impl Module {
             return Err(ModuleError::NoSuchProgram { path, name: bad.clone() });
         }
         let (cgo, tags) = (flags.cgo, flags.tags);
-        Ok(Self { name: name.to_owned(), folder, packages, cgo, tags, ldflags, aliases, go_version, content })
+        let mut files = BTreeMap::new();
+        for (file, from) in flags.files {
+            let Some((module, inside)) = from.split_once(' ') else {
+                return Err(ModuleError::NoSuchFile { path, name: file });
+            };
+            files.insert(file, (module.to_owned(), inside.to_owned()));
+        }
+        Ok(Self { name: name.to_owned(), folder, packages, cgo, tags, files, ldflags, aliases, go_version, content })
     }
 
     /// Sixteen hexadecimal digits over every file's path and content and the compiler's version.
@@ -195,6 +213,14 @@ mod tests {
         let (_folder, described) = module(Some(r#"{"cgo": ["tool"], "tags": "a,b"}"#));
         let described = described.expect("readable");
         assert!(described.cgo.contains("tool") && described.tags == "a,b");
+    }
+
+    #[test]
+    fn a_file_is_named_by_its_module_and_its_path_there() {
+        assert!(matches!(module(Some(r#"{"files": {"a": "b"}}"#)).1, Err(ModuleError::NoSuchFile { .. })));
+        let (_folder, described) = module(Some(r#"{"files": {"a.yaml": "example.org/m x/a.yaml"}}"#));
+        let files = described.expect("readable").files;
+        assert_eq!(files.get("a.yaml"), Some(&("example.org/m".to_owned(), "x/a.yaml".to_owned())));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{NodeProfileError, kubevirt};
+use super::{NodeProfileError, cnpg, kubevirt};
 use crate::debian::Root;
 use crate::image::{self, Image, Layer, Start};
 use crate::parts::Part;
@@ -58,6 +58,8 @@ pub(crate) struct Supplies {
     pub(super) images: Vec<PathBuf>,
     /// The writer of KubeVirt's objects, where KubeVirt is asked for.
     pub(super) kubevirt: Option<PathBuf>,
+    /// The manifest of CloudNativePG, where it is asked for.
+    pub(super) cnpg: Option<PathBuf>,
 }
 
 impl Supplies {
@@ -68,6 +70,11 @@ impl Supplies {
             let made = kubevirt::provide()?;
             supplies.add("kubevirt-images", made.images, kubevirt::ARCHIVE);
             supplies.kubevirt = Some(made.installer);
+        }
+        if parts.contains(&Part::Cnpg) {
+            let made = cnpg::provide()?;
+            supplies.add("cnpg-images", made.images, cnpg::ARCHIVE);
+            supplies.cnpg = Some(made.manifest);
         }
         Ok(supplies)
     }
@@ -96,6 +103,7 @@ impl Supplies {
             ]),
             images: vec![PathBuf::from("images/base.tar")],
             kubevirt: None,
+            cnpg: None,
         })
     }
 }
