@@ -107,6 +107,15 @@ pub enum LabError {
         #[source]
         source: std::io::Error,
     },
+    /// Parts of a node without one.
+    #[error("parts run on a node: ask for profile `node` (`--profile node`), or leave them out")]
+    PartsWithoutNode,
+    /// A node beside an existing cluster.
+    #[error(
+        "profile `node` starts a Kubernetes of its own, and {0} names an existing one: leave out `--cluster` and unset \
+         JIYUN_LAB_CLUSTER, or choose another profile"
+    )]
+    NodeOfAnotherCluster(PathBuf),
     /// There is no node.
     #[error("this lab has no node that runs pods: start one of profile `node`")]
     NoNode,

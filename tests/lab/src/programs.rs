@@ -103,13 +103,15 @@ pub(crate) fn keep<E: From<BuildError>>(
 }
 
 /// The folder `entry`, made by `make` where it is missing: once, whoever asks at the same time, and never half. Nothing else
-/// waits for it but who asks with the same `lock`. Blocks.
+/// waits for it but who asks with the same `lock`, which is the entry's name without its digest. Blocks.
 pub(crate) fn keep_alone<E: From<BuildError>>(
     entry: &Path,
     lock: &str,
     make: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<PathBuf, E> {
-    build::once_under(&cache_folder(), lock, entry, make)
+    let kept = build::once_under(&cache_folder(), lock, entry, make)?;
+    build::remove_older(&cache_folder(), lock, &kept);
+    Ok(kept)
 }
 
 /// The programs every lab runs, whoever runs its Kubernetes.

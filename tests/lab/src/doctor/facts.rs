@@ -67,6 +67,8 @@ pub struct Facts {
     pub cache: PathBuf,
     /// What lies there, by name and without digests. It may be of other sources than these.
     pub built: BTreeSet<String>,
+    /// Whether the keys are there by which Debian signs.
+    pub keys: bool,
     /// Whether a loopback port can be reserved.
     pub port: bool,
 }
@@ -92,6 +94,7 @@ impl Facts {
             cache_room: room(&cache),
             built: names(&cache).into_iter().filter_map(|name| Some(name.rsplit_once('-')?.0.to_owned())).collect(),
             cache,
+            keys: Path::new(crate::debian::apt::KEYS).is_file(),
             port: crate::ports::Port::reserve().is_ok(),
         }
     }

@@ -1,6 +1,10 @@
 //! What each profile needs of a machine.
 
+use std::collections::BTreeSet;
+
 use super::{Facts, Finding, Reading, Verdict};
+use crate::debian::apt;
+use crate::parts::Part;
 use crate::profile::Profile;
 
 /// Capabilities a node's namespaces, mounts, device files and network take, with their bits (`linux/capability.h`).
@@ -17,6 +21,14 @@ fn memory(profile: Profile) -> u64 {
         Profile::Scale => 1024,
         Profile::Real => 1536,
         Profile::Node => 2560,
+    }
+}
+
+/// MiB that a part takes beside that, a guest or a database included.
+fn memory_of(part: Part) -> u64 {
+    match part {
+        Part::Kubevirt => 1536,
+        Part::Cnpg => 512,
     }
 }
 
@@ -43,7 +55,8 @@ fn room(facts: &Facts, profile: Profile) -> Finding {
 }
 
 /// Every need of the profile, and how this machine meets it.
-pub fn examine(facts: &Facts, profile: Profile) -> Vec<Finding> {
+pub fn examine(facts: &Facts, profile: Profile, parts: &BTreeSet<Part>) -> Vec<Finding> {
+    let more: u64 = parts.iter().map(|part| memory_of(*part)).sum();
     let mut findings = vec![
         program(facts, "setpriv", "install util-linux (`sudo apt install util-linux`)"),
         program(facts, "setsid", "install util-linux (`sudo apt install util-linux`)"),
@@ -52,7 +65,7 @@ pub fn examine(facts: &Facts, profile: Profile) -> Vec<Finding> {
             "go",
             "install Go 1.21 or later (`sudo apt install golang-go`); it builds the lab's programs once",
         ),
-        amount("memory", facts.memory, memory(profile), "stop other programs, or use a machine with more"),
+        amount("memory", facts.memory, memory(profile) + more, "stop other programs, or use a machine with more"),
         room(facts, profile),
         finding(
             "a loopback port",
@@ -63,6 +76,10 @@ pub fn examine(facts: &Facts, profile: Profile) -> Vec<Finding> {
     ];
     if profile == Profile::Node {
         findings.splice(0..0, node(facts));
+        // Two of KubeVirt's programs call C. Built already, they need no compiler.
+        if parts.contains(&Part::Kubevirt) && !facts.built.contains("kubevirt-node") {
+            findings.push(program(facts, "cc", "install a C compiler (`sudo apt install gcc libc6-dev`)"));
+        }
     }
     findings
 }
@@ -96,6 +113,12 @@ fn node(facts: &Facts) -> Vec<Finding> {
     }
     let debian = "install it: the node's own programs come from Debian's packages, which it fetches and unpacks";
     findings.extend(["apt-get", "dpkg-deb", "tar"].map(|name| program(facts, name, debian)));
+    findings.push(finding(
+        "Debian's keys",
+        apt::KEYS,
+        facts.keys,
+        "install debian-archive-keyring (`sudo apt install debian-archive-keyring`): by them packages are checked",
+    ));
     findings
 }
 
@@ -166,13 +189,18 @@ mod tests {
             memory: 8192,
             cache_room: 40_000,
             cache: "/cache".into(),
-            built: std::collections::BTreeSet::new(),
+            built: BTreeSet::new(),
+            keys: true,
             port: true,
         }
     }
 
     fn missing(facts: &Facts, profile: Profile) -> Vec<&'static str> {
-        examine(facts, profile).iter().filter(|finding| finding.is_missing()).map(|finding| finding.need).collect()
+        examine(facts, profile, &BTreeSet::new())
+            .iter()
+            .filter(|finding| finding.is_missing())
+            .map(|finding| finding.need)
+            .collect()
     }
 
     #[test]
@@ -192,7 +220,7 @@ mod tests {
     #[test]
     fn root_of_a_container_is_told_which_capabilities_it_lacks() {
         let facts = Facts { capabilities: !(1 << 21), ..able() };
-        let findings = examine(&facts, Profile::Node);
+        let findings = examine(&facts, Profile::Node, &BTreeSet::new());
         let said: Vec<String> =
             findings.iter().filter(|finding| finding.is_missing()).map(ToString::to_string).collect();
         assert_eq!(said.len(), 1);
@@ -202,7 +230,7 @@ mod tests {
     #[test]
     fn a_machine_with_the_unified_hierarchy_alone_is_told_how_to_get_the_other() {
         let facts = Facts { hierarchies: BTreeMap::new(), unified: true, ..able() };
-        let findings = examine(&facts, Profile::Node);
+        let findings = examine(&facts, Profile::Node, &BTreeSet::new());
         let said = findings.iter().find(|finding| finding.is_missing()).map(ToString::to_string).unwrap_or_default();
         assert!(said.contains("systemd.unified_cgroup_hierarchy=0"), "{said}");
     }
@@ -212,8 +240,22 @@ mod tests {
         let network = ["veth", "bridge", "nf_tables"].map(|part| (part, Reading::Unknown)).into();
         let facts = Facts { network, ..able() };
         assert_eq!(missing(&facts, Profile::Node), Vec::<&str>::new());
-        let unknown = examine(&facts, Profile::Node).iter().filter(|f| f.verdict == Verdict::Unknown).count();
+        let unknown =
+            examine(&facts, Profile::Node, &BTreeSet::new()).iter().filter(|f| f.verdict == Verdict::Unknown).count();
         assert_eq!(unknown, 3);
+    }
+
+    #[test]
+    fn a_part_needs_memory_of_its_own_and_kubevirt_a_c_compiler_until_it_is_built() {
+        let parts = BTreeSet::from([Part::Kubevirt]);
+        let said = |facts: &Facts| {
+            let findings = examine(facts, Profile::Node, &parts);
+            findings.iter().filter(|finding| finding.is_missing()).map(|finding| finding.need).collect::<Vec<_>>()
+        };
+        assert_eq!(said(&able()), ["cc"]);
+        let built = BTreeSet::from(["kubevirt-node".to_owned()]);
+        assert_eq!(said(&Facts { built: built.clone(), ..able() }), Vec::<&str>::new());
+        assert_eq!(said(&Facts { built, memory: 3000, ..able() }), ["memory"]);
     }
 
     #[test]
@@ -227,7 +269,8 @@ mod tests {
     #[test]
     fn too_little_memory_disk_or_no_program_is_said_with_numbers_and_a_remedy() {
         let facts = Facts { memory: 100, cache_room: 7, programs: BTreeMap::new(), ..able() };
-        let said: Vec<String> = examine(&facts, Profile::Scale).iter().map(ToString::to_string).collect();
+        let said: Vec<String> =
+            examine(&facts, Profile::Scale, &BTreeSet::new()).iter().map(ToString::to_string).collect();
         let said = said.join("\n");
         assert!(said.contains("missing  memory: 100 MiB, 1024 needed; stop other programs"), "{said}");
         assert!(said.contains("7 MiB") && said.contains("JIYUN_LAB_CACHE"), "{said}");

@@ -70,7 +70,7 @@ pub(super) async fn start(options: LabOptions, progress: Report<'_>) -> Result<L
 /// Finds or builds everything for a lab with a Kubernetes of its own. Blocks.
 pub(super) fn build(profile: Profile, parts: &BTreeSet<Part>) -> Result<(), LabError> {
     if profile == Profile::Node {
-        profile::check(profile)?;
+        profile::check(profile, parts)?;
         NodeSupplies::provide(parts)?;
     }
     ControlPlanePrograms::provide()?;
@@ -80,6 +80,9 @@ pub(super) fn build(profile: Profile, parts: &BTreeSet<Part>) -> Result<(), LabE
 /// Finds or builds everything a lab is made of. An existing cluster is asked first: what it has need not be built.
 pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Result<Provisions, LabError> {
     let (profile, charts) = (options.profile, options.charts);
+    if profile != Profile::Node && !options.parts.is_empty() {
+        return Err(LabError::PartsWithoutNode);
+    }
     let Some((kubeconfig, context)) = options.cluster.given() else {
         progress("programs");
         let engines = if options.engines { Engines::of(profile, &options.parts) } else { Engines::None };
@@ -87,7 +90,7 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
         return blocking(move || {
             let has_node = profile == Profile::Node;
             if has_node {
-                profile::check(profile)?;
+                profile::check(profile, &parts)?;
             }
             let (programs, supplies) = supplies(profile, engines, charts)?;
             let node = has_node.then(|| NodeSupplies::provide(&parts)).transpose()?;
@@ -95,6 +98,9 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
         })
         .await;
     };
+    if profile == Profile::Node {
+        return Err(LabError::NodeOfAnotherCluster(kubeconfig));
+    }
     progress(&format!("the existing cluster of {}", kubeconfig.display()));
     let access = Access::read(&kubeconfig, context.as_deref())?;
     let client = kubeconfig::client(&access.kubeconfig).await?;

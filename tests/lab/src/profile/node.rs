@@ -11,6 +11,7 @@ mod ready;
 mod supplies;
 mod volumes;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ use crate::kubeconfig::{self, Credentials};
 use crate::lab::Site;
 use crate::node::cgroups;
 use crate::node::spec::{FOLDERS, Hierarchy, Service, Sign, Spec};
+use crate::parts::Part;
 use crate::paths::{NotBuilt, product_program};
 use crate::pki::{Authority, PkiError};
 use crate::ports::{NoFreePort, Port};
@@ -103,8 +105,9 @@ pub enum NodeProfileError {
 }
 
 /// Refuses what this machine cannot run, before anything is built or started.
-pub(crate) fn check(profile: Profile) -> Result<(), NodeProfileError> {
-    let missing: Vec<Finding> = examine(&Facts::read(), profile).into_iter().filter(Finding::is_missing).collect();
+pub(crate) fn check(profile: Profile, parts: &BTreeSet<Part>) -> Result<(), NodeProfileError> {
+    let missing: Vec<Finding> =
+        examine(&Facts::read(), profile, parts).into_iter().filter(Finding::is_missing).collect();
     if missing.is_empty() { Ok(()) } else { Err(CannotRun { profile: profile.to_string(), missing }.into()) }
 }
 

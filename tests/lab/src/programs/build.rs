@@ -160,7 +160,7 @@ fn folder_of(module: &Module, go: &Go, from: &str) -> Result<PathBuf, BuildError
 }
 
 /// Removes what older sources of the module left in the cache, but for the newest of them: another checkout may use it.
-fn remove_older(cache: &Path, module: &str, current: &Path) {
+pub(super) fn remove_older(cache: &Path, module: &str, current: &Path) {
     let is_entry = |name: &str| {
         name.strip_prefix(module)
             .and_then(|rest| rest.strip_prefix('-'))

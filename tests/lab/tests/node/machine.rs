@@ -15,7 +15,7 @@ pub const DEADLINE: Duration = Duration::from_mins(3);
 /// Whether a node can run here. Where not, the test that asks is left out, and says so.
 pub fn able(test: &str) -> bool {
     let missing: Vec<Finding> =
-        examine(&Facts::read(), Profile::Node).into_iter().filter(Finding::is_missing).collect();
+        examine(&Facts::read(), Profile::Node, &BTreeSet::new()).into_iter().filter(Finding::is_missing).collect();
     for finding in &missing {
         eprintln!("{test} is LEFT OUT, this machine cannot run profile `node`: {finding}");
     }

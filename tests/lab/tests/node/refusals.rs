@@ -35,6 +35,16 @@ fn a_node_without_root_is_refused_with_what_to_do_and_nothing_is_built() {
 }
 
 #[test]
+fn parts_without_a_node_and_a_node_beside_an_existing_cluster_are_refused() {
+    let parts = as_nobody(&["up", "--profile", "scale", "--with", "kubevirt"]);
+    let said = String::from_utf8_lossy(&parts.stderr).into_owned();
+    assert!(!parts.status.success() && said.contains("--profile node"), "{said}");
+    let cluster = as_nobody(&["up", "--profile", "node", "--cluster", "some.kubeconfig"]);
+    let said = String::from_utf8_lossy(&cluster.stderr).into_owned();
+    assert!(!cluster.status.success() && said.contains("some.kubeconfig names an existing one"), "{said}");
+}
+
+#[test]
 fn the_doctor_s_exit_code_says_whether_what_was_asked_for_can_run() {
     let node = as_nobody(&["doctor", "--profile", "node"]);
     assert!(!node.status.success());
