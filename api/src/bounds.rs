@@ -72,13 +72,29 @@ pub enum Bound {
     AddressUnderWay,
 }
 
+/// How long whoever asks too often waits for being told so. What is told at once is asked again at once, and a program that
+/// does not read `Retry-After` would take the processor from everybody.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// A request that was one too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct TooMany {
     /// The bound it ran into.
     pub bound: Bound,
     /// How long to wait before the next one: above 0.
     pub wait: Duration,
+    /// Its place among what is under way: so many of one caller's are told no with a pause, and not one more.
+    place: Option<Place>,
+}
+
+impl TooMany {
+    /// Lets it wait a little where it came too soon after others, so that those who do are not served the faster for it.
+    pub async fn pause(self) {
+        if matches!(self.bound, Bound::CallerRate | Bound::AddressRate) {
+            tokio::time::sleep(PAUSE).await;
+        }
+        drop(self.place);
+    }
 }
 
 /// The places of a request that is let in; they are given back when this is dropped.
@@ -129,10 +145,11 @@ impl Bounds {
 impl Side {
     /// The place first: a request that finds none is not counted against the rate.
     fn admit(&self, asker: Asker, under_way: Bound, rate: Bound) -> Result<Option<Place>, TooMany> {
-        let full = TooMany { bound: under_way, wait: UNDER_WAY_RETRY };
-        let place = self.under_way.as_ref().map(|counted| counted.take(asker).ok_or(full)).transpose()?;
-        let checked = self.rate.as_ref().map_or(Ok(()), |counted| counted.check(asker));
-        checked.map_err(|wait| TooMany { bound: rate, wait })?;
+        let full = || TooMany { bound: under_way, wait: UNDER_WAY_RETRY, place: None };
+        let place = self.under_way.as_ref().map(|counted| counted.take(asker).ok_or_else(full)).transpose()?;
+        if let Some(Err(wait)) = self.rate.as_ref().map(|counted| counted.check(asker)) {
+            return Err(TooMany { bound: rate, wait, place });
+        }
         Ok(place)
     }
 }

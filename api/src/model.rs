@@ -40,7 +40,7 @@ pub use host_order::HostOrder;
 pub use host_patch::HostPatch;
 pub use inbox::Inbox;
 pub use order::{Order, OrderList};
-pub use order_filing::OrderFiling;
+pub use order_filing::{ItemFiling, OrderFiling};
 pub use order_patch::OrderPatch;
 pub use order_words::{ApprovalDecision, ApprovalMode, OrderAction, OrderState, OrderedKind};
 pub use preview::{ChangedHost, ChangedOrder, HostPreview, OrderPreview};

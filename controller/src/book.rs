@@ -5,6 +5,7 @@ mod explain;
 pub(crate) mod export;
 mod read;
 pub(crate) mod table;
+mod users;
 mod verify;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -36,6 +37,11 @@ pub enum BookError {
         "the book cannot be read; check --ledger-endpoints, and that the certificate's user may read /jiyun/ledger/"
     )]
     Store(#[from] StoreError),
+    /// etcd's users.
+    #[error(
+        "etcd did not make the users; check --ledger-endpoints, and that --ledger-cert is the user root's (its common name)"
+    )]
+    Users(#[source] etcd_client::Error),
     /// A file.
     #[error("{} cannot be {what}", path.display())]
     File {
@@ -119,6 +125,7 @@ pub async fn run(command: &LedgerCommand) -> ExitCode {
         LedgerCommand::Import(file) => {
             Box::pin(archive::read(file)).await.map(|()| ExitCode::SUCCESS).map_err(BookError::from)
         }
+        LedgerCommand::Users(arguments) => users::run(arguments).await.map(|()| ExitCode::SUCCESS),
         LedgerCommand::Adopt(arguments) => {
             Box::pin(adopt::run(arguments)).await.map_err(|error| BookError::Adopt(Box::new(error)))
         }

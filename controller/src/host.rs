@@ -27,6 +27,7 @@ use jiyun_crds::{
 use jiyun_ledger::{
     Claim, ClaimId, ClaimStage, Command, Decision, LedgerError, Meter, Refusal, RefusalCode, RequestError, State,
 };
+use jiyun_trail::core::outcome::Outcome;
 use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
 use tracing::{info, warn};
 
@@ -55,6 +56,7 @@ use crate::{
         route::{self, Route},
     },
     site::SiteEngines,
+    write::WriteError,
 };
 
 pub use ending::dismantle;
@@ -373,7 +375,7 @@ async fn drive(
     });
     let untouched = steps.is_empty();
     for step in steps {
-        match take(step, &desired, &order.namespace, &mut observed, site, context).await {
+        match take(step, &desired, (host, &order.namespace), &mut observed, site, context).await {
             Ok(()) => {}
             Err(ReconcileError::Obstacle(obstacle)) => {
                 problem = Some(obstacle.to_string());
@@ -407,7 +409,7 @@ async fn drive(
 async fn take(
     step: Step,
     desired: &Desired,
-    namespace: &str,
+    (host, namespace): (&CloudHost, &str),
     observed: &mut Observed,
     site: &SiteEngines,
     context: &Context,
@@ -435,13 +437,33 @@ async fn take(
             let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
             let machine = match there(&api, &desired.machine, why, desired).await? {
                 Some(machine) => machine,
-                None => context.writer.apply(&api, name_of(&desired.machine), &desired.machine).await?,
+                None => {
+                    let trail = context.writer.trail();
+                    let begun = match observed.machine.as_ref().filter(|machine| is_switched(machine, desired.power)) {
+                        Some(machine) => Some(trail.switching(host, machine, desired.power, why.into()).await?),
+                        None => None,
+                    };
+                    let applied = context.writer.apply(&api, name_of(&desired.machine), &desired.machine).await;
+                    if let Some(begun) = begun {
+                        begun.ended(outcome(&applied)).await;
+                    }
+                    applied?
+                }
             };
             site.unseen_machines.wrote(machine.clone());
             observed.machine = Some(machine);
         }
     }
     Ok(())
+}
+
+/// Whether a machine that is there is told to do something else than it was.
+fn is_switched(machine: &MachineView, power: Power) -> bool {
+    machine.spec.run_strategy.as_deref() != Some(kubevirt::run_strategy(power))
+}
+
+fn outcome<T>(done: &Result<T, WriteError>) -> Outcome {
+    done.as_ref().map_or_else(|error| Outcome::failed(error.to_string()), |_| Outcome::Succeeded)
 }
 
 /// What is missing in our cache may be there: made by hand or by another tool (apply would take it over: refused), or by
@@ -531,13 +553,19 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         | Standing::Ending { .. }
         | Standing::Unaccounted { .. } => SETTLED,
     };
-    if report::worth_writing(host, &status, now) {
+    if report::worth_writing(host, &status, approved_at(host, context), now) {
         write_status(host, &status, context).await?;
         return Ok(Action::requeue(settled));
     }
     let silent = host.status.as_ref() != Some(&status);
     let patience = Duration::from_secs(report::PATIENCE_SECONDS.unsigned_abs());
     Ok(Action::requeue(if silent { patience } else { settled }))
+}
+
+/// When people agreed to the order that the host's status says it waits for.
+fn approved_at(host: &CloudHost, context: &Context) -> Option<Timestamp> {
+    let order = &host.status.as_ref()?.order_ref.as_ref()?.name;
+    order::approved_at(host.metadata.namespace.as_deref()?, order, context)
 }
 
 async fn write_status(host: &CloudHost, status: &CloudHostStatus, context: &Context) -> Result<(), ReconcileError> {

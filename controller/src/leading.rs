@@ -158,7 +158,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         sites: Arc::new(Sites::new(engines)),
         orders: Orders {
             store: orders.store.clone(),
-            approvals: approvals.store,
+            approvals: order::Ballots::of(approvals.store),
             policies: policies.store.clone(),
             hosts: hosts.store.clone(),
             flows: flows.store.clone(),

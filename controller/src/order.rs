@@ -5,6 +5,7 @@
 //! is there.
 
 pub mod answer;
+mod ballots;
 mod book;
 mod delegation;
 pub mod filing;
@@ -38,6 +39,7 @@ use self::{
 };
 use crate::{catalogue::lookup, context::Context, error::ReconcileError, host::rejection::Rejection};
 
+pub use ballots::Ballots;
 pub use run::{Orders, Wakes, run};
 
 /// When an order that cannot be decided yet is looked at again.
@@ -183,7 +185,11 @@ async fn fulfil(order: &Order, context: &Context) -> Result<Action, ReconcileErr
     }
     book::change(order, &items, context).await?;
     book::end(order, &items, context).await?;
-    let progress = found::progress(order, &found::items(order, context));
+    let after = found::items(order, context);
+    if book::granted(order, &after) > book::granted(order, &items) {
+        wake_items(order, context);
+    }
+    let progress = found::progress(order, &after);
     report(order, &Standing::Fulfilling(&progress), now, context).await?;
     Ok(if progress.is_over() { Action::await_change() } else { Action::requeue(SOON) })
 }
@@ -222,7 +228,7 @@ async fn report(
     context: &Context,
 ) -> Result<Order, ReconcileError> {
     let status = report::status(order, standing, now);
-    if order.status.as_ref() == Some(&status) {
+    if !report::worth_writing(order, &status, now) {
         return Ok(order.clone());
     }
     let api = Api::<Order>::namespaced(context.client.clone(), &order.namespace().unwrap_or_default());
@@ -233,6 +239,12 @@ async fn report(
     // Only then: objects and orders that called each other without a word would never stop.
     wake_items(&written, context);
     Ok(written)
+}
+
+/// When everybody had agreed to the order called `name`, as far as they have.
+pub fn approved_at(namespace: &str, name: &str, context: &Context) -> Option<Timestamp> {
+    let cached = lookup(&context.orders.store, Some(namespace), name);
+    phase::approved_at(&context.orders.unseen.or_written(namespace, name, cached)?)
 }
 
 fn wake_items(order: &Order, context: &Context) {

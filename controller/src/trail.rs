@@ -10,6 +10,7 @@ mod head;
 mod recorder;
 mod refused;
 mod show;
+mod switched;
 #[cfg(test)]
 mod tests;
 mod verify;

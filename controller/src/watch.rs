@@ -4,7 +4,7 @@ use std::{fmt::Debug, future::ready};
 
 use futures::{Stream, StreamExt, TryStreamExt};
 use jiyun_crds::names::{
-    ANNOTATION_APPLICANT, ANNOTATION_HANDOVER, ANNOTATION_ORDER, ANNOTATION_REQUESTED_BY,
+    ANNOTATION_APPLICANT, ANNOTATION_CREATED_BY, ANNOTATION_HANDOVER, ANNOTATION_ORDER, ANNOTATION_REQUESTED_BY,
     ANNOTATION_REQUESTED_BY_GROUPS,
 };
 use kube::{
@@ -101,11 +101,17 @@ pub fn watched<K: Watched>(
 /// The annotations of a kind that are read.
 fn marks_of(kind: &str) -> &'static [&'static str] {
     match kind {
-        "NetworkFlow" => &[ANNOTATION_ORDER, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT],
-        "CloudHost" => &[ANNOTATION_HANDOVER, ANNOTATION_ORDER, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT],
+        "NetworkFlow" => &[ANNOTATION_ORDER, ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT],
+        "CloudHost" => &[
+            ANNOTATION_HANDOVER,
+            ANNOTATION_ORDER,
+            ANNOTATION_CREATED_BY,
+            ANNOTATION_REQUESTED_BY,
+            ANNOTATION_APPLICANT,
+        ],
         // Whoever decides is judged by the groups they were in.
         "Approval" => &[ANNOTATION_REQUESTED_BY, ANNOTATION_REQUESTED_BY_GROUPS],
-        "Order" => &[ANNOTATION_REQUESTED_BY],
+        "Order" => &[ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY],
         _ => &[applied::ANNOTATION, ANNOTATION_HANDOVER],
     }
 }

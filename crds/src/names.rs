@@ -19,6 +19,9 @@ pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// Value of [`LABEL_MANAGED_BY`] on everything this platform creates.
 pub const MANAGED_BY: &str = "jiyun";
 
+/// Annotation: user who created the object; written by an admission policy only. Whoever filed something decides nothing
+/// about it, whoever writes into it later.
+pub const ANNOTATION_CREATED_BY: &str = "jiyun.io/created-by";
 /// Annotation: user who created the object or last changed its spec; written by an admission policy only.
 pub const ANNOTATION_REQUESTED_BY: &str = "jiyun.io/requested-by";
 /// Annotation: groups of that user at that moment, one a line; written by an admission policy only.

@@ -2,10 +2,12 @@
 
 mod create;
 mod decision;
+mod references;
 mod wish;
 
 use super::department::{is_missing, named};
 
-pub(super) use create::{Draft, drafted, system_there, there};
+pub(super) use create::{Draft, drafted};
 pub use decision::Ordered;
+pub(super) use references::{References, system_there, there};
 pub use wish::Wish;

@@ -29,8 +29,10 @@ pub async fn layer(
     let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     match bounds.admit(request.headers(), peer) {
         Ok(_admission) => next.run(request).await,
-        Err(TooMany { bound, wait }) => {
+        Err(too_many) => {
+            let TooMany { bound, wait, .. } = too_many;
             metrics.refuse(bound);
+            too_many.pause().await;
             // Whole seconds; sooner would be too soon.
             let wait =
                 Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(Duration::from_secs(1));

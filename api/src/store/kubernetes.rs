@@ -33,6 +33,7 @@ use crate::{
 pub use access::Report;
 pub use error::{ConnectError, KubernetesError};
 pub use user::User;
+use user::{Users, users};
 pub use watch::Change;
 
 /// The longest a single call may take. The API server answers such calls within milliseconds; its own limit is 60 s,
@@ -56,6 +57,7 @@ const USER_AGENT: &str = concat!("jiyun-api/", env!("CARGO_PKG_VERSION"));
 pub struct Kubernetes {
     client: Client,
     recorder: Recorder,
+    users: Users,
 }
 
 impl Kubernetes {
@@ -74,7 +76,7 @@ impl Kubernetes {
         // second order.
         config.default_retry = false;
         let builder = ClientBuilder::try_from(config).map_err(|source| ConnectError::Client { source })?;
-        Ok(Self { client: builder.build(), recorder: Recorder::default() })
+        Ok(Self { client: builder.build(), recorder: Recorder::default(), users: users() })
     }
 
     /// The same, with everything that is written recorded.
@@ -91,7 +93,7 @@ impl Kubernetes {
     /// The way that `client` knows; for tests.
     #[cfg(test)]
     pub fn over(client: Client) -> Self {
-        Self { client, recorder: Recorder::default() }
+        Self { client, recorder: Recorder::default(), users: users() }
     }
 
     /// Speaks in the name of whoever sent `bearer`, for one request of theirs.
@@ -101,6 +103,7 @@ impl Kubernetes {
             authorization: bearer.header(),
             origin: bearer.origin().clone(),
             recorder: self.recorder.clone(),
+            users: self.users.clone(),
         }
     }
 }
@@ -112,6 +115,7 @@ pub struct Caller {
     authorization: HeaderValue,
     origin: Origin,
     recorder: Recorder,
+    users: Users,
 }
 
 impl Caller {

@@ -3,8 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{body::Body, extract::ConnectInfo};
+use futures::future::join_all;
 use http::{Method, Request};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     Answer, Api, request,
@@ -54,17 +56,27 @@ async fn one_abusive_caller_does_not_keep_another_from_being_answered() {
         address_burst: 20,
         ..BoundOptions::NONE
     });
-    let mut let_in = 0;
-    for _ in 0..100 {
-        let_in += u32::from(ask(&api, "10.0.0.1", "mallory").await.status == 200);
-    }
-    assert_eq!(let_in, 4);
+    let asked = join_all((0..100).map(|_| ask(&api, "10.0.0.1", "mallory"))).await;
+    assert_eq!(asked.iter().filter(|answer| answer.status == 200).count(), 4);
     // The one who shares the address with the other pays nothing for it.
     for _ in 0..4 {
         assert_eq!(ask(&api, "10.0.0.1", "alice").await.status, 200);
     }
     assert_eq!(api.server.seen().len(), 8, "what is refused costs the API server nothing");
     assert_eq!(refused_by(&api, "caller_rate").as_deref(), Some("96"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_again_at_once_waits_for_each_no_and_keeps_a_place_meanwhile() {
+    let bounds = BoundOptions { caller_rate: 1, caller_burst: 1, caller_under_way: 2, ..BoundOptions::NONE };
+    let (api, begun) = (api(&bounds), Instant::now());
+    ask(&api, "10.0.0.1", "mallory").await;
+    assert!(begun.elapsed() < Duration::from_millis(1), "whom nothing is held against is not kept waiting");
+    let asked = join_all((0..3).map(|_| ask(&api, "10.0.0.1", "mallory"))).await;
+    assert!(asked.iter().all(|answer| answer.status == 429));
+    assert_eq!(begun.elapsed().as_millis() / 10, 20);
+    assert_eq!(refused_by(&api, "caller_rate").as_deref(), Some("2"));
+    assert_eq!(refused_by(&api, "caller_under_way").as_deref(), Some("1"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,9 +100,12 @@ async fn making_up_tokens_is_no_way_round() {
         address_burst: 10,
         ..BoundOptions::NONE
     });
-    for number in 0..100 {
-        let status = ask(&api, "10.0.0.1", &format!("made-up-{number}")).await.status;
-        assert_eq!(status.as_u16(), if number < 10 { 200 } else { 429 }, "{number}");
+    let asked = (0..100).map(|number| {
+        let api = &api;
+        async move { ask(api, "10.0.0.1", &format!("made-up-{number}")).await }
+    });
+    for (number, answer) in join_all(asked).await.iter().enumerate() {
+        assert_eq!(answer.status.as_u16(), if number < 10 { 200 } else { 429 }, "{number}");
     }
     assert_eq!(refused_by(&api, "address_rate").as_deref(), Some("90"));
     assert_eq!(ask(&api, "10.0.0.2", "alice").await.status, 200);
@@ -115,7 +130,7 @@ async fn who_waits_for_decisions_has_requests_under_way_and_others_are_answered_
     let api = Api::over(server).bounded(&BoundOptions { caller_under_way: 3, ..BoundOptions::NONE });
     let wait = || request(Method::POST, HOSTS, &[("prefer", "wait=30")], &order().to_string());
     let waiting: Vec<_> = (0..3).map(|_| Box::pin(api.send(wait()))).collect();
-    let mut waiting = futures::future::join_all(waiting);
+    let mut waiting = join_all(waiting);
     assert!(futures::poll!(&mut waiting).is_pending());
     let refused = api.send(wait()).await;
     refused.problem(429, "TooManyRequests");

@@ -8,7 +8,7 @@ use super::{
     Api, answer, request,
     stub::{ApiServer, finance, host},
 };
-use crate::router;
+use crate::{extract::json::MAX_BODY, router};
 
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
@@ -259,5 +259,27 @@ async fn every_operation_of_the_document_tells_its_problems_and_its_token() {
         assert!(operation["summary"].is_string(), "{method} {path}");
         let id = operation["operationId"].as_str().unwrap().to_owned();
         assert!(names.insert(id), "{method} {path}: programs made from the document need names that differ");
+    }
+}
+
+/// A library reads text under this key as JSON again, each time with a fresh bound on how deep it may be.
+#[tokio::test]
+async fn a_body_that_is_text_within_text_within_text_is_refused_like_any_other() {
+    let deep = |inner: &str| format!("{}{inner}{}", "[".repeat(100), "]".repeat(100));
+    let mut body = deep("1");
+    for _ in 0..100 {
+        let inner = serde_json::to_string(&body).unwrap();
+        let next = deep(&format!("{{\"$serde_json::private::RawValue\": {inner}}}"));
+        if next.len() > MAX_BODY {
+            break;
+        }
+        body = next;
+    }
+    let api = Api::over(ApiServer::default());
+    for (method, path) in ROUTES.iter().filter(|(method, _)| *method == Method::POST || *method == Method::PATCH) {
+        for body in [body.clone(), format!("{{\"spec\": {body}, \"name\": {body}}}")] {
+            let answer = api.send(request(method.clone(), path, &[], &body)).await;
+            assert!(answer.status.is_client_error(), "{method} {path}: {}", answer.status);
+        }
     }
 }

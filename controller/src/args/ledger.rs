@@ -37,6 +37,23 @@ pub enum LedgerCommand {
         5. scale jiyun-controller up again\n\
         Broken off at any moment, step 4 can be repeated.")]
     Adopt(Box<Adopt>),
+    /// Give the ledger's etcd its users and their rights, and turn authentication on; once, after it was set up.
+    #[command(after_help = "Needs the certificate of etcd's user root. Run again it changes nothing.\n\
+        Example: jiyun-controller ledger users --ledger-endpoints https://ledger-0:2379 --ledger-ca ca.crt \\\n\
+        \x20        --ledger-cert root.crt --ledger-key root.key")]
+    Users(Users),
+}
+
+/// Flags of `ledger users`.
+#[derive(Debug, Args)]
+pub struct Users {
+    /// Wait so long for etcd to answer, in seconds.
+    #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=3600))]
+    pub wait: u64,
+
+    /// How to reach the ledger's etcd.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
 }
 
 /// Flags of `ledger adopt`.

@@ -54,6 +54,7 @@ impl Valid {
             about: BTreeSet::from([About::Flow(self.approved.reach)]),
             actions: BTreeSet::from([action]),
             size: Size::default(),
+            held: Size::default(),
         }
     }
 

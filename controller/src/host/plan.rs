@@ -55,8 +55,8 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// Why a step is taken; logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a step is taken; logged, and recorded where it switches a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 pub enum Why {
     /// It does not exist.
     Missing,

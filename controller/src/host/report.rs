@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::{Timestamp, ToSpan};
 use jiyun_crds::v1alpha1::{
     CloudHost, CloudHostStatus, ConditionStatus, ConditionType, DeletionProtection, HostRefusal, LocalRef, Reason,
-    RefusalParameter, condition::Finding,
+    RefusalParameter, condition, condition::Finding,
 };
 use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
 use jiyun_messages::{Parameters, parameters};
@@ -163,16 +163,30 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
 
 /// Whether `after` is worth a request to the API server now.
 ///
-/// A new host usually is ready within moments; telling every stage would double the writes of a bring-up. So a host
-/// younger than [`PATIENCE_SECONDS`] is reported on when something is decided against it or when it is ready.
-pub fn worth_writing(host: &CloudHost, after: &CloudHostStatus, now: Timestamp) -> bool {
+/// A new host usually is ready within moments, and so is one that people have just agreed to (`approved_at`); telling every
+/// stage would double the writes of a bring-up. So for [`PATIENCE_SECONDS`] only what is decided against it, and that it is
+/// ready, is reported.
+pub fn worth_writing(
+    host: &CloudHost,
+    after: &CloudHostStatus,
+    approved_at: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
     if host.status.as_ref() == Some(after) {
         return false;
     }
-    let is_true = |kind| jiyun_crds::v1alpha1::condition::is_true(&after.conditions, kind);
-    let on_its_way = is_true(ConditionType::Admitted) && !is_true(ConditionType::Ready);
-    let first_report = host.status.is_none() && host.metadata.deletion_timestamp.is_none();
-    !(on_its_way && first_report && is_young(&host.metadata, now))
+    let is_true = |kind| condition::is_true(&after.conditions, kind);
+    let is_admitted = is_true(ConditionType::Admitted);
+    let is_open = condition::find(&after.conditions, ConditionType::Admitted)
+        .is_some_and(|admitted| admitted.status == ConditionStatus::Unknown.as_str());
+    let on_its_way = (is_admitted && !is_true(ConditionType::Ready))
+        || (is_open && approved_at.is_some() && after.order_ref.is_none());
+    let since = match &host.status {
+        None if host.metadata.deletion_timestamp.is_none() => created_at(&host.metadata),
+        Some(before) if !condition::is_true(&before.conditions, ConditionType::Admitted) => approved_at,
+        _ => None,
+    };
+    !(on_its_way && since.is_some_and(|since| is_recent(since, now)))
 }
 
 /// How long a new host may be silent.
@@ -180,10 +194,18 @@ pub const PATIENCE_SECONDS: i64 = 3;
 
 /// Whether an object was made within [`PATIENCE_SECONDS`].
 pub fn is_young(object: &ObjectMeta, now: Timestamp) -> bool {
-    let Some(created) = &object.creation_timestamp else { return false };
-    // A clock behind the API server's must not make a host young for ever.
-    let until = created.0.checked_add(PATIENCE_SECONDS.seconds());
-    created.0 <= whole_second_after(now) && until.is_ok_and(|until| now < until)
+    created_at(object).is_some_and(|created| is_recent(created, now))
+}
+
+fn created_at(object: &ObjectMeta) -> Option<Timestamp> {
+    object.creation_timestamp.as_ref().map(|created| created.0)
+}
+
+/// Whether something happened within [`PATIENCE_SECONDS`].
+pub fn is_recent(at: Timestamp, now: Timestamp) -> bool {
+    // A clock behind the API server's must not make it recent for ever.
+    let until = at.checked_add(PATIENCE_SECONDS.seconds());
+    at <= whole_second_after(now) && until.is_ok_and(|until| now < until)
 }
 
 /// Creation times are whole seconds; a little skew between two clocks is no reason to write twice.

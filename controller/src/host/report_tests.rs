@@ -171,10 +171,29 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
 #[test]
 fn a_young_host_on_its_way_is_not_reported_on_until_it_is_ready_or_slow() {
     let on_its_way = status(&host(), None, &admitted(Power::On, None), at(1001));
-    assert!(!worth_writing(&host(), &on_its_way, at(1001)));
-    assert!(worth_writing(&host(), &on_its_way, at(1000 + PATIENCE_SECONDS)));
+    assert!(!worth_writing(&host(), &on_its_way, None, at(1001)));
+    assert!(worth_writing(&host(), &on_its_way, None, at(1000 + PATIENCE_SECONDS)));
     let ready = status(&host(), None, &admitted(Power::On, Some(MachineState::Running)), at(1001));
-    assert!(worth_writing(&host(), &ready, at(1001)));
+    assert!(worth_writing(&host(), &ready, None, at(1001)));
+}
+
+#[test]
+fn a_host_that_people_have_just_agreed_to_is_not_reported_on_until_it_is_ready_or_slow() {
+    let waits = Ordered { order: "web-1".into(), reason: Reason::AwaitingApproval, refusal: None };
+    let mut host = host();
+    host.status = Some(status(&host, None, &Standing::Ordered(waits), at(2000)));
+    let approved = Some(at(9000));
+    let decided = status(&host, None, &Standing::Undecided(Reason::Undecided), at(9001));
+    let on_its_way = status(&host, None, &admitted(Power::On, None), at(9001));
+    for after in [&decided, &on_its_way] {
+        assert!(!worth_writing(&host, after, approved, at(9001)));
+        assert!(worth_writing(&host, after, approved, at(9000 + PATIENCE_SECONDS)));
+        assert!(worth_writing(&host, after, None, at(9001)), "nobody agreed to anything");
+    }
+    let ready = status(&host, None, &admitted(Power::On, Some(MachineState::Running)), at(9001));
+    assert!(worth_writing(&host, &ready, approved, at(9001)));
+    host.status = Some(ready);
+    assert!(worth_writing(&host, &on_its_way, approved, at(9001)), "that a host is down again is told at once");
 }
 
 #[test]
@@ -182,7 +201,7 @@ fn a_decision_against_a_host_is_told_at_once() {
     let refusal =
         Refusal { code: RefusalCode::PoolExhausted, parameters: Parameters::new(), report: PlacementReport::default() };
     let refused = status(&host(), None, &Standing::Refused(refusal), at(1000));
-    assert!(worth_writing(&host(), &refused, at(1000)));
+    assert!(worth_writing(&host(), &refused, None, at(1000)));
 }
 
 #[test]
@@ -191,7 +210,7 @@ fn an_unchanged_status_is_never_written_again() {
     let mut host = host();
     host.status = Some(status(&host, Some("d".into()), &ready, at(1001)));
     let later = status(&host, Some("d".into()), &ready, at(9000));
-    assert!(!worth_writing(&host, &later, at(9000)));
+    assert!(!worth_writing(&host, &later, None, at(9000)));
 }
 
 #[test]

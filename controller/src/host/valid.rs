@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use jiyun_approvals::About;
+use jiyun_approvals::{About, Size};
 use jiyun_crds::{
     names::{department_namespace, department_of_namespace},
     quantity::InvalidQuantity,
@@ -47,6 +47,7 @@ impl Valid {
             about: BTreeSet::from([About::Resources]),
             actions: BTreeSet::from([action]),
             size: size_of(&self.approved),
+            held: Size::default(),
         }
     }
 }

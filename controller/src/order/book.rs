@@ -161,14 +161,16 @@ pub async fn change(order: &Order, items: &[FoundItem], context: &Context) -> Re
     Ok(())
 }
 
-/// Ends what an approved order says is to end. Its own controller takes it down, intent first.
+/// Ends what an approved order says is to end. Its own controller takes it down, intent first. What is on its way to
+/// another department is not touched: if it stays after all, it is ended then.
 ///
 /// # Errors
 /// When Kubernetes does not take it.
 pub async fn end(order: &Order, items: &[FoundItem], context: &Context) -> Result<(), ReconcileError> {
     for (item, accepted) in accepted(order, items).filter(|(item, _)| item.item.action == OrderAction::End) {
         let subject = item.subject.as_ref().filter(|subject| subject.meta().uid.as_deref() == Some(&accepted.uid));
-        if let Some(subject) = subject.filter(|subject| subject.stays()) {
+        let stays = |subject: &&Subject| subject.stays() && !subject.is_being_handed_over();
+        if let Some(subject) = subject.filter(stays) {
             subject.delete(context).await?;
         }
     }
@@ -207,6 +209,11 @@ fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool 
     item.claim.as_ref().is_some_and(|claim| held(claim))
 }
 
+/// How many of its items have what was approved.
+pub fn granted(order: &Order, items: &[FoundItem]) -> usize {
+    accepted(order, items).filter(|(item, accepted)| is_granted(item, accepted)).count()
+}
+
 fn is_granted(item: &FoundItem, accepted: &AcceptedItem) -> bool {
     item.claim.as_ref().is_some_and(|claim| is_claimed(claim, accepted))
 }
@@ -221,7 +228,7 @@ fn holds(claim: &Claim, digest: &str) -> bool {
 }
 
 /// Whether a hold was placed by this very order.
-fn is_held_by(claim: &Claim, order: &Order) -> bool {
+pub fn is_held_by(claim: &Claim, order: &Order) -> bool {
     let by = claim.hold.as_ref().and_then(|hold| OrderMark::of(&hold.approved_spec));
     by.is_some_and(|mark| mark.is_of(order))
 }

@@ -12,6 +12,7 @@ use jiyun_ledger::{Claim, ClaimStage};
 use kube::ResourceExt;
 
 use super::{
+    book::is_held_by,
     delegation, route,
     subject::{Granted, Subject, Wish},
 };
@@ -73,6 +74,9 @@ fn requirement(
 ) -> Requirement {
     let department = department_of(order);
     let size = items.iter().map(FoundItem::size).fold(Size::default(), std::ops::Add::add);
+    let claims = items.iter().filter_map(|item| item.claim.as_deref());
+    let held = claims.filter(|claim| is_held_by(claim, order)).map(route::size_of_hold);
+    let held = held.fold(Size::default(), std::ops::Add::add);
     let about = items.iter().filter_map(FoundItem::about).collect();
     let actions = items.iter().map(|found| found.item.action).collect();
     let wishes = || items.iter().filter_map(FoundItem::asked);
@@ -81,7 +85,7 @@ fn requirement(
     // A system that is not there is taken for the most protected one.
     let own = system.map_or(4, |system| system.spec.protection_level);
     let protection_level = wishes().map(Wish::protection_level).fold(own, u8::max);
-    route::Asked { department, zones, protection_level, about, actions, size }.required(context)
+    route::Asked { department, zones, protection_level, about, actions, size, held }.required(context)
 }
 
 impl FoundItem {
@@ -119,11 +123,10 @@ fn votes(order: &Order, context: &Context) -> Vec<Vote> {
     let path = route::People::of(department_of(order), context).path;
     let units: Vec<Department> =
         path.iter().filter_map(|unit| lookup(&context.catalogue.departments, None, unit)).collect();
-    let name = order.metadata.name.as_deref().unwrap_or_default();
-    let about = |approval: &Approval| approval.spec.order_ref.name == name && approval.namespace() == order.namespace();
-    let approvals = context.orders.approvals.state();
-    let readable = approvals.iter().filter_map(|approval| approval.0.as_ref().ok());
-    readable.filter(|approval| about(approval)).map(|approval| vote(approval, &units)).collect()
+    let named =
+        (order.metadata.namespace.as_deref().unwrap_or_default(), order.metadata.name.as_deref().unwrap_or_default());
+    let approvals = context.orders.approvals.about(named.0, named.1);
+    approvals.iter().filter_map(|approval| approval.0.as_ref().ok()).map(|approval| vote(approval, &units)).collect()
 }
 
 /// `units` are the order's department and those above it, which may have said that somebody acts for others.

@@ -1,5 +1,6 @@
 //! Where an order stands, read off its own conditions: the one place that says what may follow what.
 
+use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, Order, Reason, condition};
 
 /// Where an order stands.
@@ -35,6 +36,12 @@ pub fn of(order: &Order) -> Phase {
         is(found, ConditionStatus::True) || found.reason == Reason::PartlyFailed.as_str()
     };
     if fulfilled.is_some_and(over) { Phase::Fulfilled } else { Phase::Approved }
+}
+
+/// When everybody had agreed, as far as they have.
+pub fn approved_at(order: &Order) -> Option<Timestamp> {
+    let approved = condition::find(&order.status.as_ref()?.conditions, ConditionType::Approved)?;
+    (approved.status == ConditionStatus::True.as_str()).then_some(approved.last_transition_time.0)
 }
 
 #[cfg(test)]

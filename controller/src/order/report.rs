@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiyun_approvals::{Turn, Weighed};
 use jiyun_crds::v1alpha1::{
-    ConditionStatus, ConditionType, DateTime, HostRefusal, IgnoredApproval, Order, OrderStatus, Reason,
+    ConditionStatus, ConditionType, DateTime, HostRefusal, IgnoredApproval, Order, OrderStatus, Reason, condition,
     condition::Finding,
 };
 use jiyun_ledger::Refusal;
@@ -13,13 +13,14 @@ use jiyun_messages::{Parameters, parameters};
 
 use super::{
     found::Progress,
+    phase,
     valid::{Accepted, MAX_APPLICANTS},
 };
 use crate::{
     conditions::{finding, merged, plain},
     host::{
         rejection::Rejection,
-        report::{in_parts, reason, recorded},
+        report::{in_parts, is_recent, reason, recorded},
     },
 };
 
@@ -196,6 +197,17 @@ pub fn status(order: &Order, standing: &Standing<'_>, now: Timestamp) -> OrderSt
     status
 }
 
+/// Whether `after` is worth a request to the API server now. What was approved is usually there within moments: that it is
+/// granted and on its way is told only once that takes longer.
+pub fn worth_writing(order: &Order, after: &OrderStatus, now: Timestamp) -> bool {
+    if order.status.as_ref() == Some(after) {
+        return false;
+    }
+    let fulfilled = condition::find(&after.conditions, ConditionType::Fulfilled);
+    let on_its_way = fulfilled.is_some_and(|fulfilled| fulfilled.reason == Reason::Fulfilling.as_str());
+    !(on_its_way && phase::approved_at(order).is_some_and(|at| is_recent(at, now)))
+}
+
 fn put(status: &mut OrderStatus, accepted: &Accepted, weighed: &Weighed) {
     status.digest = Some(accepted.digest.clone());
     status.accepted_at = Some(DateTime::from(accepted.at));
@@ -247,4 +259,35 @@ fn fulfilled(progress: &Progress) -> Finding {
         return plain(kind, ConditionStatus::True, Reason::Fulfilled);
     }
     finding(kind, ConditionStatus::False, Reason::PartlyFailed, "PartlyFailed", &about)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::host::report::PATIENCE_SECONDS;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn that_an_approved_order_is_on_its_way_is_told_only_once_that_takes_longer() {
+        let approved = json!([{"type": "Approved", "status": "True", "reason": "Approved", "message": "",
+                               "lastTransitionTime": at(9000).to_string()}]);
+        let order: Order = serde_json::from_value(json!({
+            "apiVersion": "jiyun.io/v1alpha1", "kind": "Order", "metadata": {"name": "o"},
+            "spec": {"systemRef": {"name": "s"}, "items": []}, "status": {"conditions": approved},
+        }))
+        .unwrap();
+        let told = |under_way: &[&str]| {
+            let under_way = under_way.iter().map(ToString::to_string).collect();
+            let progress = Progress { under_way, ..Progress::default() };
+            status(&order, &Standing::Fulfilling(&progress), at(9001))
+        };
+        assert!(!worth_writing(&order, &told(&["web-1"]), at(9001)));
+        assert!(worth_writing(&order, &told(&["web-1"]), at(9000 + PATIENCE_SECONDS)));
+        assert!(worth_writing(&order, &told(&[]), at(9001)), "what is done is told at once");
+    }
 }

@@ -134,6 +134,8 @@ pub struct Asked<'a> {
     pub actions: BTreeSet<OrderAction>,
     /// How much.
     pub size: Size,
+    /// How much of it is held for it already.
+    pub held: Size,
 }
 
 impl<'a> Asked<'a> {
@@ -146,12 +148,15 @@ impl<'a> Asked<'a> {
 
     /// What policies look at; `path` is the department and the units above it.
     fn facts(self, path: Vec<&'a str>, context: &Context) -> Facts<'a> {
-        let Self { department, zones, protection_level, about, actions, size } = self;
-        let meters = [
-            (Meter::Vcpu, size.vcpu),
-            (Meter::Memory, size.memory_mebibytes),
-            (Meter::BlockStorage, size.storage_mebibytes),
-        ];
+        let Self { department, zones, protection_level, about, actions, size, held } = self;
+        let of = |size: Size| {
+            [
+                (Meter::Vcpu, size.vcpu),
+                (Meter::Memory, size.memory_mebibytes),
+                (Meter::BlockStorage, size.storage_mebibytes),
+            ]
+        };
+        let set_aside = |meter| of(held).into_iter().find(|(held, _)| *held == meter).map_or(0, |(_, held)| held);
         let account = AccountId::new(department);
         Facts {
             path,
@@ -160,7 +165,7 @@ impl<'a> Asked<'a> {
             zones,
             protection_level,
             size,
-            beyond_guaranteed: context.ledger.read(|state| beyond_guaranteed(state, &account, meters)),
+            beyond_guaranteed: context.ledger.read(|state| beyond_guaranteed(state, &account, of(size), set_aside)),
         }
     }
 }
@@ -221,6 +226,15 @@ pub fn size_of_claim(claim: &Claim) -> Size {
     }
     let sum = |meter: Meter| claim.taken().filter(|line| line.meter == meter).map(|line| line.quantity).sum();
     Size { vcpu: sum(Meter::Vcpu), memory_mebibytes: sum(Meter::Memory), storage_mebibytes: sum(Meter::BlockStorage) }
+}
+
+/// How much the open hold of a claim sets aside.
+pub fn size_of_hold(claim: &Claim) -> Size {
+    Size {
+        vcpu: claim.held_of(Meter::Vcpu),
+        memory_mebibytes: claim.held_of(Meter::Memory),
+        storage_mebibytes: claim.held_of(Meter::BlockStorage),
+    }
 }
 
 /// All policies. One that cannot be read asks for the department's approvers: what it lets through is not known.

@@ -19,6 +19,7 @@ use kube::{
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::Ballots;
 use crate::{
     context::Context,
     driver::{Driver, drain, failed},
@@ -36,7 +37,7 @@ pub struct Orders {
     /// Orders of all departments.
     pub store: Store<Guarded<Order>>,
     /// Decisions about them.
-    pub approvals: Store<Guarded<Approval>>,
+    pub approvals: Ballots,
     /// Who has to agree.
     pub policies: Store<Guarded<ApprovalPolicy>>,
     /// Hosts of all departments.
@@ -123,6 +124,7 @@ pub async fn run(
     context: Context,
     stop: CancellationToken,
 ) {
+    let ballots = context.orders.approvals.watching(approvals);
     // Our own status writes change no generation: they call nobody.
     let stream = context
         .orders
@@ -131,7 +133,7 @@ pub async fn run(
         .predicate_filter(predicates::generation, PredicateConfig::default());
     let outcomes = Controller::for_stream(stream, orders.store)
         .with_config(Config::default().concurrency(CONCURRENCY))
-        .watches_stream(approvals, |approval| order_of(&approval))
+        .watches_stream(ballots, |approval| order_of(&approval))
         .reconcile_on(told)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));

@@ -1,8 +1,9 @@
 //! What an order can be about: one variant a kind, with all that orders ask of it. A further kind begins here.
 
 use jiyun_approvals::{About, Size};
-use jiyun_crds::v1alpha1::{
-    CloudHost, ConditionType, NetworkFlow, OrderItem, OrderedKind, RefusalParameter, condition,
+use jiyun_crds::{
+    names::ANNOTATION_HANDOVER,
+    v1alpha1::{CloudHost, ConditionType, NetworkFlow, OrderItem, OrderedKind, RefusalParameter, condition},
 };
 use jiyun_ledger::{Claim, ClaimRequest};
 use kube::{
@@ -106,6 +107,11 @@ impl Subject {
     /// Whether it is not on its way out.
     pub fn stays(&self) -> bool {
         self.meta().deletion_timestamp.is_none()
+    }
+
+    /// Whether it is on its way to another department: until it is there nobody changes or ends it.
+    pub fn is_being_handed_over(&self) -> bool {
+        self.annotation(ANNOTATION_HANDOVER).is_some()
     }
 
     /// The system it belongs to.

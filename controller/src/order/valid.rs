@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiyun_approvals::{CalendarError, Requirement, digest};
 use jiyun_crds::{
-    names::{ANNOTATION_APPLICANT, ANNOTATION_REQUESTED_BY},
+    names::{ANNOTATION_APPLICANT, ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY},
     v1alpha1::{AcceptedItem, Evidence, Order, OrderAction, Reason},
 };
 use jiyun_ledger::ClaimStage;
@@ -160,6 +160,9 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
         let about = parameters([("field", "spec.systemRef.name"), ("name", name), ("system", system)]);
         return Err(Rejection::misconfigured("ItemOfOtherSystem", about));
     }
+    if subject.is_being_handed_over() {
+        return Err(rejected(Reason::HandingOver, "HandingOver", &[]));
+    }
     let uid = subject.meta().uid.clone().unwrap_or_default();
     let granted = found.claim.as_ref().filter(|claim| claim.stage() != ClaimStage::Held);
     match (found.item.action, granted) {
@@ -209,10 +212,18 @@ fn held_by_another(order: &Order, found: &FoundItem) -> Option<String> {
     (same_wish && !mark.is_of(order)).then_some(mark.name)
 }
 
-/// Whoever sent the order or an item, as the API server knows them.
+/// Whoever made or last changed the order or an item, as the API server knows them.
 fn stamped<'a>(order: &'a Order, found: &'a Found) -> impl Iterator<Item = String> {
-    let on_items = subjects(found).filter_map(|subject| subject.annotation(ANNOTATION_REQUESTED_BY));
-    order.annotations().get(ANNOTATION_REQUESTED_BY).into_iter().chain(on_items).map(|name| bounded(name))
+    [ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY].into_iter().flat_map(move |stamp| {
+        let on_items = subjects(found).filter_map(move |subject| subject.annotation(stamp));
+        order
+            .annotations()
+            .get(stamp)
+            .into_iter()
+            .chain(on_items)
+            .filter(|name| !name.is_empty())
+            .map(|name| bounded(name))
+    })
 }
 
 /// Whom they say they ask for.

@@ -141,6 +141,16 @@ fn what_is_accepted_says_what_is_decided_about_and_who_asks() {
 }
 
 #[test]
+fn whoever_made_an_order_or_an_item_goes_on_asking_for_it_when_somebody_else_wrote_into_it() {
+    let (mut order, mut host) = (create(), host("40Gi"));
+    for (meta, name) in [(&mut order.metadata, "filer"), (&mut host.metadata, "builder")] {
+        meta.annotations.get_or_insert_default().insert("jiyun.io/created-by".to_owned(), name.to_owned());
+    }
+    let accepted = validate(&order, &found(&order, Some(host)), now()).unwrap();
+    assert_eq!(accepted.applicants, ["filer", "builder", "sender", "maker", "declared"]);
+}
+
+#[test]
 fn an_accepted_order_keeps_its_levels_and_its_applicants_whatever_policies_and_people_do_meanwhile() {
     let order = accepted(&host("40Gi"));
     let mut later = host("40Gi");
@@ -151,6 +161,14 @@ fn an_accepted_order_keeps_its_levels_and_its_applicants_whatever_policies_and_p
     assert_eq!(again.requirement.levels, [level(&["g"])]);
     assert_eq!(again.applicants, ["sender", "maker", "declared", "painter"]);
     assert_eq!(again.at, "2026-11-26T02:00:00Z".parse().unwrap());
+}
+
+#[test]
+fn what_is_being_handed_over_is_not_decided_about() {
+    let (order, mut host) = (create(), host("40Gi"));
+    host.metadata.annotations.get_or_insert_default().insert("jiyun.io/handover".to_owned(), "levy/web".to_owned());
+    let Err(Unfit::Rejected(rejection)) = validate(&order, &found(&order, Some(host)), now()) else { panic!() };
+    assert_eq!((rejection.reason, rejection.code), (Reason::HandingOver, "HandingOver"));
 }
 
 #[test]

@@ -102,15 +102,23 @@ impl Recorder {
         self.trail().and_then(Trail::trouble).map_or(Ok(()), Err)
     }
 
-    /// Records that an object is about to be deleted; see [`Deletion::ended`].
+    /// Records that an object is about to be deleted; see [`Begun::ended`].
     ///
     /// # Errors
     /// When it could not be recorded: then nothing may be deleted.
-    pub async fn deleting<K: Resource<DynamicType = ()>>(&self, object: &K) -> Result<Deletion, Unwritable> {
-        let Some(trail) = self.trail() else { return Ok(Deletion(None)) };
-        let record = deletion(object, Timestamp::now());
+    pub async fn deleting<K: Resource<DynamicType = ()>>(&self, object: &K) -> Result<Begun, Unwritable> {
+        self.begin(|| deletion(object, Timestamp::now())).await
+    }
+
+    /// Records that something is about to be done.
+    ///
+    /// # Errors
+    /// When it could not be recorded: then it may not be done.
+    pub(super) async fn begin(&self, record: impl FnOnce() -> Record) -> Result<Begun, Unwritable> {
+        let Some(trail) = self.trail() else { return Ok(Begun(None)) };
+        let record = record();
         trail.append(record.clone()).await?;
-        Ok(Deletion(Some((trail.clone(), record))))
+        Ok(Begun(Some((trail.clone(), record))))
     }
 
     /// Appends a record nothing waits for; a failure is told in the log.
@@ -124,17 +132,17 @@ impl Recorder {
     }
 }
 
-/// A deletion that was begun.
+/// Something that was begun.
 #[derive(Debug)]
-pub struct Deletion(Option<(Trail, Record)>);
+pub struct Begun(Option<(Trail, Record)>);
 
-impl Deletion {
+impl Begun {
     /// Records how it ended. That it was begun is in the trail already, so a failure here is only told in the log.
     pub async fn ended(self, outcome: Outcome) {
         let Some((trail, record)) = self.0 else { return };
         let record = Record { at: Timestamp::now(), result: outcome, ..record };
         if let Err(failed) = trail.append(record).await {
-            error!(error = chain(&failed), "the end of a deletion was not recorded");
+            error!(error = chain(&failed), "how it ended was not recorded");
         }
     }
 }

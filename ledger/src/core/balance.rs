@@ -49,13 +49,20 @@ pub struct Balance {
 }
 
 /// Whether `account` and those below it would use more of a meter than is guaranteed to it wherever that is, with `asked`
-/// on top of what they use and hold. What is asked for and never was guaranteed is beyond.
-pub fn beyond_guaranteed(state: &State, account: &AccountId, asked: impl IntoIterator<Item = (Meter, u64)>) -> bool {
+/// on top of what they use and hold. What is asked for and never was guaranteed is beyond. `set_aside` is what is held
+/// already for that which is asked for: it is not counted twice.
+pub fn beyond_guaranteed(
+    state: &State,
+    account: &AccountId,
+    asked: impl IntoIterator<Item = (Meter, u64)>,
+    set_aside: impl Fn(Meter) -> u64,
+) -> bool {
     let rows = balance(state, account).map(|balance| balance.rows).unwrap_or_default();
     asked.into_iter().any(|(meter, asked)| {
         let row = rows.iter().find(|row| row.meter == meter && row.dimensions.specificity() == 0);
         let (floor, taken) = row.map_or((0, 0), |row| (row.guaranteed, row.used.saturating_add(row.held)));
-        asked > 0 && taken.saturating_add(asked) > floor
+        let others = taken.saturating_sub(set_aside(meter));
+        asked > 0 && others.saturating_add(asked) > floor
     })
 }
 

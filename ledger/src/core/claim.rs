@@ -224,6 +224,11 @@ impl Claim {
         self.lines.iter().chain(&self.held)
     }
 
+    /// How much of `meter` its open hold sets aside on top of what it has.
+    pub fn held_of(&self, meter: Meter) -> u64 {
+        self.held.iter().filter(|line| line.meter == meter).map(|line| line.quantity).sum()
+    }
+
     /// Who bears it now.
     pub fn holder(&self) -> Holder {
         Holder { account: self.account.clone(), system: self.system.clone(), resource: self.subject.name.clone() }

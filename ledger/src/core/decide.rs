@@ -121,7 +121,9 @@ pub fn check(state: &State, request: &ClaimRequest, only: Only) -> Result<(), Re
             let asked = request.placements.iter().flat_map(|placement| placement.quantities.clone());
             // Hosts are counted, and never guaranteed: policies look at what a host is made of.
             let asked = asked.filter(|(meter, _)| *meter != Meter::Hosts);
-            if beyond_guaranteed(state, &request.account, asked) {
+            // A hold of its own that is placed anew does not stand in its way.
+            let set_aside = |meter| held.map_or(0, |held| held.held_of(meter));
+            if beyond_guaranteed(state, &request.account, asked, set_aside) {
                 return Err(RequestError::BeyondGuaranteed {
                     subject: request.name(),
                     account: request.account.clone(),

@@ -8,10 +8,10 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan};
 use jiyun_ledger::{
-    Decision, Dimensions, Event, Ledger, LedgerError, Lineage, Meter, OpenError, OpenOptions, OpenReport, RefusalCode,
-    RequestError, State, Store,
+    ClaimRequest, Decision, Dimensions, Event, Ledger, LedgerError, Lineage, Meter, OpenError, OpenOptions, OpenReport,
+    RefusalCode, RequestError, State, Store,
     store::memory::{Fault, MemoryStore},
 };
 use tokio_util::sync::CancellationToken;
@@ -128,6 +128,24 @@ async fn of_many_who_ask_at_once_no_more_than_the_guarantee_goes_through_by_it()
     assert!(matches!(again, Decision::Granted { existing: true, .. }), "what it has is not asked for again");
     assert!(matches!(ledger.decide(host("tax", "o199", 1, 1024)).await, Ok(Decision::Granted { .. })));
     assert_eq!(replay(&store).canonical().unwrap(), ledger.snapshot().canonical().unwrap());
+}
+
+#[tokio::test]
+async fn a_hold_that_is_placed_anew_is_not_counted_twice_against_the_guarantee() {
+    let store = MemoryStore::default();
+    let ledger = city(&store).await;
+    let floors = guaranteed(account("tax", None, &[(Meter::Vcpu, 50)]), Meter::Vcpu, 20);
+    ledger.set_account(guaranteed(floors, Meter::Memory, 40 * 1024)).await.unwrap();
+    let held = |name: &str, vcpu, days: i64| ClaimRequest {
+        hold_until: Some(Timestamp::now() + (days * 24).hours()),
+        ..host("tax", name, vcpu, 1024)
+    };
+    for days in [1, 2] {
+        let decided = ledger.decide_within_guaranteed(held("large", 20, days)).await;
+        assert!(matches!(decided, Ok(Decision::Granted { .. })), "{days}: {decided:?}");
+    }
+    let beyond = ledger.decide_within_guaranteed(held("small", 1, 1)).await;
+    assert!(matches!(beyond, Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. }))), "{beyond:?}");
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
 //! The account book of a running system, read by the program operations have: sound, exported whole, and explained.
 
+use std::{path::Path, process::Stdio};
+
+use jiyun_lab::{Lab, LabError, LabOptions, LedgerUser, product_program};
 use jiyun_tests::{
     Order, World, WorldError,
     faults::program::{self, told},
     world::{PATIENCE, Quota},
 };
 use serde_json::Value;
+use tokio::process::Command;
 
 async fn ledger(world: &World, arguments: &[&str]) -> Result<std::process::Output, WorldError> {
     program::ledger(&world.lab, arguments).await
@@ -88,5 +92,50 @@ async fn every_invariant_is_shown_and_holds_while_the_system_runs() -> Result<()
     {
         assert!(line.ends_with(" 0"), "{line}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_ledgers_users_are_made_where_they_lack_and_only_by_its_root() -> Result<(), WorldError> {
+    let lab = Lab::start(LabOptions::bare()).await?;
+    let mut root = lab.ledger_client(LedgerUser::Root).await?;
+    root.user_delete("jiyun-api").await.unwrap();
+    root.role_delete("jiyun-controller").await.unwrap();
+    let users = async |user: LedgerUser| {
+        let tls = lab.ledger_tls(user);
+        let endpoint = lab.ledger_endpoint();
+        let path = |file: &Path| file.to_string_lossy().into_owned();
+        let flags = [
+            ("--ledger-endpoints", endpoint),
+            ("--ledger-ca", path(&tls.authority)),
+            ("--ledger-cert", path(&tls.client.certificate)),
+            ("--ledger-key", path(&tls.client.key)),
+        ];
+        let mut command = Command::new(product_program("jiyun-controller").map_err(LabError::from)?);
+        command.args(["ledger", "users"]).stdin(Stdio::null());
+        for (flag, value) in &flags {
+            command.arg(flag).arg(value);
+        }
+        Ok::<_, WorldError>(command.output().await?)
+    };
+    let refused = users(LedgerUser::Controller).await?;
+    assert_eq!(refused.status.code(), Some(2), "{}", told(&refused));
+    assert!(told(&refused).contains("the user root's"), "{}", told(&refused));
+    let made = users(LedgerUser::Root).await?;
+    assert_eq!(made.status.code(), Some(0), "{}", told(&made));
+    for what in
+        ["user jiyun-api", "role jiyun-controller", "a permission of jiyun-controller", "role of user jiyun-api"]
+    {
+        assert!(told(&made).contains(what), "{what}: {}", told(&made));
+    }
+    let again = users(LedgerUser::Root).await?;
+    assert!(told(&again).contains("everything is there already"), "{}", told(&again));
+    let mut api = lab.ledger_client(LedgerUser::Api).await?;
+    api.get("/jiyun/ledger/leader", None).await.unwrap();
+    api.put("/jiyun/ledger/leader", "mallory", None).await.unwrap_err();
+    api.get("/jiyun/notices/", None).await.unwrap_err();
+    let mut controller = lab.ledger_client(LedgerUser::Controller).await?;
+    controller.put("/jiyun/notices/x", "y", None).await.unwrap();
+    lab.stop().await?;
     Ok(())
 }

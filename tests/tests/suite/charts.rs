@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command};
 
-use jiyun_tests::WorldError;
+use jiyun_tests::{World, WorldError};
 use serde_json::Value;
 
 fn helm(arguments: &[&str]) -> String {
@@ -59,8 +59,10 @@ fn workloads_run_restricted_and_the_api_has_no_token() {
     let (plain, recorded) = (rendered(&[]), rendered(&["--set", "trail.enabled=true"]));
     let of = |objects| [of_kind(objects, "Deployment"), of_kind(objects, "StatefulSet")].concat();
     let workloads = [of(&plain), of(&recorded)].concat();
-    assert_eq!(workloads.len(), 4);
-    for workload in workloads {
+    let jobs = of_kind(&plain, "Job");
+    assert_eq!((workloads.len(), jobs.len()), (6, 1));
+    for workload in workloads.into_iter().chain(jobs) {
+        let is_service = workload["kind"] != "Job";
         let pod = &workload["spec"]["template"]["spec"];
         assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
         for container in pod["containers"].as_array().unwrap() {
@@ -68,9 +70,19 @@ fn workloads_run_restricted_and_the_api_has_no_token() {
             assert_eq!(security["allowPrivilegeEscalation"], false);
             assert_eq!(security["readOnlyRootFilesystem"], true);
             assert_eq!(security["capabilities"]["drop"][0], "ALL");
-            assert!(container["livenessProbe"].is_object() && container["readinessProbe"].is_object());
+            assert!(
+                container["resources"]["requests"]["memory"].is_string()
+                    && container["resources"]["limits"].is_object()
+            );
+            if is_service {
+                assert!(container["livenessProbe"].is_object() && container["readinessProbe"].is_object());
+            }
         }
-        if workload["metadata"]["name"] == "jiyun-api" {
+        if is_service {
+            let spread = pod["topologySpreadConstraints"].as_array().map(Vec::len);
+            assert_eq!(spread, Some(2), "over nodes and over zones: {}", workload["metadata"]["name"]);
+        }
+        if workload["metadata"]["name"] != "jiyun-controller" {
             assert_eq!(pod["automountServiceAccountToken"], false);
         }
     }
@@ -123,7 +135,8 @@ fn with_an_audit_trail_both_programs_write_to_one_volume_and_each_api_under_a_na
     assert_eq!(claims[0]["metadata"]["name"], "jiyun-trail");
     assert_eq!(claims[0]["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
     assert_eq!(claims[0]["spec"]["accessModes"], serde_json::json!(["ReadWriteMany"]));
-    let (api, controller) = (of_kind(&objects, "StatefulSet"), of_kind(&objects, "Deployment"));
+    let (mut api, controller) = (of_kind(&objects, "StatefulSet"), of_kind(&objects, "Deployment"));
+    api.retain(|workload| workload["metadata"]["name"] == "jiyun-api");
     assert_eq!((api.len(), controller.len()), (1, 1));
     for workload in [api[0], controller[0]] {
         let pod = &workload["spec"]["template"]["spec"];
@@ -149,16 +162,100 @@ fn with_an_audit_trail_both_programs_write_to_one_volume_and_each_api_under_a_na
     }
     let given = rendered(&["--set", "trail.enabled=true", "--set", "trail.existingClaim=evidence"]);
     assert!(of_kind(&given, "PersistentVolumeClaim").is_empty());
-    assert!(of_kind(&given, "StatefulSet")[0].to_string().contains(r#"{"claimName":"evidence"}"#));
+    let mut api =
+        of_kind(&given, "StatefulSet").into_iter().filter(|workload| workload["metadata"]["name"] == "jiyun-api");
+    assert!(api.next().unwrap().to_string().contains(r#"{"claimName":"evidence"}"#));
+}
+
+#[test]
+fn the_chart_runs_an_etcd_of_its_own_unless_endpoints_are_given() {
+    let ours = ["--set", "ledger.etcd.replicas=1", "--set", "ledger.etcd.keepData=false"];
+    let given = ["--set", "ledger.endpoints={https://a:2379,https://b:2379}", "--set", "api.tlsSecret=the-citys"];
+    let (objects, given) = (rendered(&[]), rendered(&given));
+    let names = |objects: &[Value], kind: &str| -> Vec<String> {
+        of_kind(objects, kind).iter().map(|object| object["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let made =
+        ["jiyun-authority", "jiyun-ledger-etcd", "jiyun-ledger-api", "jiyun-ledger-controller", "jiyun-ledger-root"];
+    let mut secrets = names(&objects, "Secret");
+    secrets.sort();
+    let mut expected = [&made[..], &["jiyun-api-tls"]].concat();
+    expected.sort_unstable();
+    assert_eq!(secrets, expected);
+    for kind in ["Secret", "StatefulSet", "Job"] {
+        assert_eq!(names(&given, kind), Vec::<String>::new(), "{kind} beside endpoints of one's own");
+    }
+    let controller =
+        |objects: &[Value]| of_kind(objects, "Deployment").iter().map(ToString::to_string).collect::<String>();
+    let members =
+        (0..3).map(|member| format!("https://jiyun-ledger-{member}.jiyun-ledger-members.jiyun-system.svc:2379"));
+    assert!(controller(&objects).contains(&members.collect::<Vec<_>>().join(",")));
+    assert!(controller(&given).contains("https://a:2379,https://b:2379") && controller(&given).contains("the-citys"));
+
+    let kept = |objects: &[Value]| {
+        let etcd = of_kind(objects, "StatefulSet")[0];
+        let authority = of_kind(objects, "Secret").into_iter().find(|secret| secret["metadata"]["name"] == made[0]);
+        let when = etcd["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"].clone();
+        (when, authority.unwrap()["metadata"]["annotations"]["helm.sh/resource-policy"].clone())
+    };
+    assert_eq!(kept(&objects), ("Retain".into(), "keep".into()), "the books outlive the chart");
+    assert_eq!(kept(&rendered(&ours)), ("Delete".into(), Value::Null), "unless told otherwise");
+    assert!(names(&objects, "PodDisruptionBudget").contains(&"jiyun-ledger".to_owned()));
+    assert!(!names(&rendered(&ours), "PodDisruptionBudget").contains(&"jiyun-ledger".to_owned()));
+}
+
+#[test]
+fn nobody_but_jiyuns_own_parts_may_reach_the_books() {
+    let objects = rendered(&[]);
+    let policies = of_kind(&objects, "NetworkPolicy");
+    assert_eq!(policies.len(), 4);
+    let ledger = policies.iter().find(|policy| policy["metadata"]["name"] == "jiyun-ledger").unwrap();
+    for rule in ledger["spec"]["ingress"].as_array().unwrap().iter().filter(|rule| rule["ports"][0]["port"] != 2381) {
+        for from in rule["from"].as_array().unwrap() {
+            let component = from["podSelector"]["matchLabels"]["app.kubernetes.io/name"].as_str().unwrap();
+            assert!(component.starts_with("jiyun-") && from["namespaceSelector"].is_null(), "{from}");
+        }
+    }
+    let users = policies.iter().find(|policy| policy["metadata"]["name"] == "jiyun-ledger-users").unwrap();
+    assert_eq!(users["spec"]["ingress"], serde_json::json!([]));
+    assert!(of_kind(&rendered(&["--set", "networkPolicies.enabled=false"]), "NetworkPolicy").is_empty());
+}
+
+/// A server's own schemas, defaults, admission and Pod Security have a look at everything the chart makes.
+#[tokio::test]
+async fn an_api_server_takes_everything_the_chart_makes_without_a_warning() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let namespace = world.lab.unique_name("install");
+    world.lab.kubectl(&["create", "namespace", &namespace]).await?;
+    let level = "pod-security.kubernetes.io/enforce=restricted";
+    world.lab.kubectl(&["label", "namespace", &namespace, level, "pod-security.kubernetes.io/warn=restricted"]).await?;
+    for settings in [&[][..], &["--set", "trail.enabled=true,networkPolicies.monitoring.matchLabels.team=watch"]] {
+        let arguments = [&["template", "jiyun", "charts/jiyun", "--namespace", &namespace], settings].concat();
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("chart.yaml");
+        std::fs::write(&file, helm(&arguments))?;
+        let file = file.to_str().unwrap();
+        let tried =
+            ["apply", "--dry-run=server", "--server-side", "--force-conflicts", "--warnings-as-errors", "-f", file];
+        let told = world.lab.kubectl(&tried).await?;
+        assert!(told.contains("statefulset.apps/jiyun-ledger serverside-applied (server dry run)"), "{told}");
+    }
+    world.lab.kubectl(&["delete", "namespace", &namespace, "--wait=false"]).await?;
+    Ok(())
 }
 
 #[test]
 fn a_setting_the_chart_does_not_know_is_refused() {
     let program = jiyun_lab::programs::program("helm", "helm").unwrap();
     let chart = jiyun_lab::source_root().join("charts/jiyun");
-    for setting in
-        ["controller.replicaz=3", "ledger.endpoints[0]=http://plain:2379", "api.replicas=-1", "trail.retentionDays=179"]
-    {
+    for setting in [
+        "controller.replicaz=3",
+        "ledger.endpoints[0]=http://plain:2379",
+        "ledger.etcd.replicas=2",
+        "ledger.etcd.size=much",
+        "api.replicas=-1",
+        "trail.retentionDays=179",
+    ] {
         let output =
             Command::new(&program).args(["template", "jiyun"]).arg(Path::new(&chart)).args(["--set", setting]).output();
         assert!(!output.unwrap().status.success(), "{setting} was taken");

@@ -6,18 +6,20 @@ mod refused;
 
 use std::collections::BTreeMap;
 
-use jiyun_crds::v1alpha1::Handover;
+use futures::{StreamExt, TryStreamExt};
+use jiyun_crds::v1alpha1::{CloudHost, Handover};
 use jiyun_lab::wait_for;
 use jiyun_tests::{
     Order, World, WorldError,
     world::{Bureau, PATIENCE, Quota},
 };
 use kube::{
-    Api,
-    api::{ApiResource, DynamicObject, ListParams},
+    Api, ResourceExt,
+    api::{ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 /// A handover from one department to another; of one system or of all.
 fn handover(name: &str, from: &Bureau<'_>, to: &Bureau<'_>, systems: Option<(&str, Option<&str>)>) -> Value {
@@ -86,7 +88,7 @@ async fn machines(world: &World, department: &str) -> Result<BTreeMap<String, St
 /// Claims of a department's hosts, by their names.
 async fn claims(bureau: &Bureau<'_>) -> Result<BTreeMap<String, String>, WorldError> {
     let hosts = bureau.world.hosts(&bureau.name).await?.list(&ListParams::default()).await?;
-    let claim = |host: jiyun_crds::v1alpha1::CloudHost| {
+    let claim = |host: CloudHost| {
         (host.metadata.name.unwrap_or_default(), host.status.and_then(|status| status.claim_id).unwrap_or_default())
     };
     Ok(hosts.items.into_iter().map(claim).collect())
@@ -158,8 +160,10 @@ async fn a_system_goes_to_another_department_while_its_machines_run_on() -> Resu
     billed(&giver, 3).await?;
     let (before, held) = (machines(world, &giver.name).await?, claims(&giver).await?);
     let name = world.lab.unique_name("levy");
+    let seen = watched(&taker).await?;
     world.lab.apply_text(&handover(&name, &giver, &taker, Some(("levy", None))).to_string()).await?;
     let status = completed(world, &name).await?;
+    protected_all_along(seen).await;
     assert_eq!((&status["total"], &status["moved"], &status["failed"]), (&json!(2), &json!(2), &json!(0)), "{status}");
 
     for host in ["web-1", "web-2"] {
@@ -180,6 +184,37 @@ async fn a_system_goes_to_another_department_while_its_machines_run_on() -> Resu
     labelled(world, &giver, &taker).await?;
     statements_tie(&giver, &taker, &held).await?;
     new_life(&giver, &taker).await
+}
+
+/// Every version of a department's hosts from now on, until it is asked for them.
+async fn watched(bureau: &Bureau<'_>) -> Result<JoinHandle<Vec<CloudHost>>, WorldError> {
+    let hosts = bureau.world.hosts(&bureau.name).await?;
+    let mut events = hosts.watch(&WatchParams::default().timeout(30), "0").await?.boxed();
+    Ok(tokio::spawn(async move {
+        let mut seen = Vec::new();
+        while let Ok(Some(event)) = events.try_next().await {
+            let (WatchEvent::Added(host) | WatchEvent::Modified(host)) = event else { continue };
+            let is_last = host.name_any() == "web-2" && is_free(&host);
+            seen.push(host);
+            if is_last {
+                break;
+            }
+        }
+        seen
+    }))
+}
+
+fn is_free(host: &CloudHost) -> bool {
+    !host.annotations().contains_key("jiyun.io/handover")
+}
+
+/// What came is never without both: the mark that protects it on its way, and the claim that protects it from then on.
+async fn protected_all_along(seen: JoinHandle<Vec<CloudHost>>) {
+    let seen = seen.await.unwrap();
+    assert!(seen.iter().any(is_free) && !seen.iter().all(is_free), "{seen:?}");
+    for host in seen.into_iter().filter(is_free) {
+        assert!(host.status.as_ref().is_some_and(|status| status.claim_id.is_some()), "{host:?}");
+    }
 }
 
 /// Engine objects say whose they are now.

@@ -1,7 +1,7 @@
 //! Who may do what: rights come from the chart, stamps and finalizers from its admission policies.
 
 use http::StatusCode;
-use jiyun_crds::names::{ANNOTATION_REQUESTED_BY, FINALIZER_CLAIM};
+use jiyun_crds::names::{ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY, FINALIZER_CLAIM};
 use jiyun_tests::{
     Order, World, WorldError,
     world::{PATIENCE, Quota},
@@ -33,9 +33,28 @@ async fn the_api_servers_stamp_names_the_person_and_cannot_be_forged() -> Result
     assert_eq!(created.metadata.annotations.unwrap()[ANNOTATION_REQUESTED_BY], operator);
     assert_eq!(created.metadata.finalizers, Some(vec![FINALIZER_CLAIM.to_owned()]));
 
-    let forge = json!({"metadata": {"annotations": {(ANNOTATION_REQUESTED_BY): "the-mayor"}}});
-    let after = hosts.patch("forged", &PatchParams::default(), &Patch::Merge(&forge)).await?;
-    assert_eq!(after.metadata.annotations.unwrap()[ANNOTATION_REQUESTED_BY], operator);
+    for stamp in [ANNOTATION_REQUESTED_BY, ANNOTATION_CREATED_BY] {
+        for forged in [json!("the-mayor"), json!(null)] {
+            let forge = json!({"metadata": {"annotations": {(stamp): forged}}});
+            let after = hosts.patch("forged", &PatchParams::default(), &Patch::Merge(&forge)).await?;
+            assert_eq!(after.metadata.annotations.unwrap()[stamp], operator);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_writes_into_a_wish_is_stamped_beside_whoever_made_it() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
+    let edit =
+        json!({"spec": {"displayName": "门户"}, "metadata": {"annotations": {(ANNOTATION_CREATED_BY): "the-mayor"}}});
+    let hosts = world.hosts(&bureau.name).await?;
+    let after =
+        hosts.patch("web-1", &PatchParams::default(), &Patch::Merge(&edit)).await?.metadata.annotations.unwrap();
+    assert_eq!(after[ANNOTATION_CREATED_BY], format!("{}-operator", bureau.name));
+    assert_ne!(after[ANNOTATION_REQUESTED_BY], after[ANNOTATION_CREATED_BY]);
     Ok(())
 }
 

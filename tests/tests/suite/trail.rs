@@ -11,7 +11,8 @@ use jiyun_tests::{
     faults::program::told,
     world::{PATIENCE, Quota},
 };
-use serde_json::Value;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 async fn trail(world: &World, arguments: &[&str]) -> Result<Output, WorldError> {
@@ -88,12 +89,21 @@ async fn a_host_leaves_a_trail_that_is_proven_and_a_changed_byte_is_found() -> R
     let bureau = world.named_department("finance", Quota::AMPLE).await?;
     bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
     bureau.wait_ready("web-1").await?;
+    let off = json!({"spec": {"power": "Stopped"}});
+    world.hosts("finance").await?.patch("web-1", &PatchParams::default(), &Patch::Merge(&off)).await?;
+    bureau
+        .wait_for_host("web-1", "off", |host| {
+            host.status.iter().flat_map(|status| &status.conditions).any(|is| is.reason == "Stopped")
+        })
+        .await?;
     bureau.caller.delete(&bureau.host_path("web-1")).await?;
     bureau.wait_gone("web-1").await?;
 
     let expected = [
         "QuotaChanged Succeeded",
         "Grant Succeeded",
+        "MachineStopped Begun",
+        "MachineStopped Succeeded",
         "MachineDeleted Begun",
         "MachineDeleted Succeeded",
         "Release Succeeded",

@@ -37,6 +37,7 @@ pub(super) async fn needed(
                 (Meter::Memory, size.memory_mebibytes),
                 (Meter::BlockStorage, size.storage_mebibytes),
             ],
+            |_| 0,
         ),
     };
     // Whom roles stand for is worked out already.

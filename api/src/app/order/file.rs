@@ -10,12 +10,13 @@ use crate::{
         App,
         create::create,
         host::{Wish, system_there, there},
+        noun::called,
         once::{self, Asked, Created},
     },
     extract::DepartmentName,
-    model::{OrderAction, OrderFiling, OrderedKind, order_filing::place},
+    model::{ItemFiling, OrderAction, OrderFiling, OrderedKind, order_filing::place},
     problem::{Code, Fault, Problem},
-    store::{Caller, Run},
+    store::Caller,
 };
 
 impl App {
@@ -90,23 +91,54 @@ async fn file(
     names: &[String],
     asked: &Asked,
 ) -> Result<(Order, Vec<Wish>), Problem> {
-    let mut wishes = check_references(caller, department, filing, names).await?;
+    let is_new = |item: &ItemFiling| item.host.is_some();
+    let mut wishes = if filing.items.iter().all(is_new) {
+        Vec::new()
+    } else {
+        check_references(caller, department, filing, names).await?
+    };
     let mut order = filing.object(department, name, names);
     once::mark(&mut order, asked);
-    if filing.items.iter().all(|item| item.host.is_none()) {
+    if !filing.items.iter().any(is_new) {
         return Ok((create(caller, department, name, &order, asked.run).await?, wishes));
     }
     let drafts = hosts::drafted(caller, department, name, filing, names, asked).await?;
     wishes.extend(drafts.iter().filter_map(|draft| draft.wish.clone()));
-    // Whatever is wrong with the order itself is found before anything is written.
-    let preview = create(caller, department, name, &order, Run::Dry).await?;
-    let made = hosts::create_all(caller, department, drafts, asked).await?;
     if asked.run.is_dry() {
+        let preview = create(caller, department, name, &order, asked.run).await?;
+        hosts::create_all(caller, department, drafts, asked).await?;
         return Ok((preview, wishes));
     }
-    match create(caller, department, name, &order, Run::Real).await {
-        Err(problem) if !problem.is(Code::OutcomeUnknown) => Err(hosts::take_back(caller, made, problem).await),
-        outcome => outcome.map(|order| (order, wishes)),
+    // A host that names an order which was decided before would be asked for anew.
+    if is_there(caller, department, name).await? {
+        return Err(Problem::new(Code::AlreadyExists, [("what", called::<Order>(department, name))]));
+    }
+    let made = hosts::create_all(caller, department, drafts, asked).await?;
+    match create(caller, department, name, &order, asked.run).await {
+        Ok(order) => Ok((order, wishes)),
+        // The same was asked twice at once, and the other has filed it: what was made here is what it asks for.
+        Err(problem) if problem.is(Code::AlreadyExists) && is_filed(caller, department, name, &order).await => {
+            Err(problem)
+        }
+        Err(problem) if problem.is(Code::OutcomeUnknown) => Err(problem),
+        Err(problem) => Err(hosts::take_back(caller, made, problem).await),
+    }
+}
+
+/// Whether there is an order called `name`.
+async fn is_there(caller: &Caller, department: &DepartmentName, name: &str) -> Result<bool, Problem> {
+    match caller.get::<Order>(Some(&department.namespace()), name).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_invisible() => Ok(false),
+        Err(error) => Err(Problem::from_kubernetes(error, called::<Order>(department, name))),
+    }
+}
+
+/// Whether there is an order called `name` that asks for what `wanted` does, or nobody can say.
+async fn is_filed(caller: &Caller, department: &DepartmentName, name: &str, wanted: &Order) -> bool {
+    match caller.get::<Order>(Some(&department.namespace()), name).await {
+        Ok(found) => found.spec.items == wanted.spec.items,
+        Err(error) => !error.is_invisible(),
     }
 }
 

@@ -9,12 +9,12 @@ use kube::ResourceExt;
 use crate::{
     app::{
         create::create,
-        host::{self, Wish},
+        host::{self, References, Wish},
         noun::called,
         once::{self, Asked},
     },
     extract::DepartmentName,
-    model::{OrderFiling, order_filing::place},
+    model::{HostOrder, OrderFiling, order_filing::place},
     problem::{Code, Problem},
     store::{Caller, KubernetesError, Run},
 };
@@ -45,13 +45,20 @@ pub(super) async fn drafted(
     names: &[String],
     asked: &Asked,
 ) -> Result<Vec<Draft>, Problem> {
+    let hosts = || {
+        let items = filing.items.iter().zip(names).enumerate();
+        items.filter_map(|(index, (item, name))| Some((format!("{}.host", place(index)), item.host.as_deref()?, name)))
+    };
+    for (place, body, name) in hosts() {
+        body.validate(name).map_err(|problem| within(&place, problem))?;
+    }
+    let bodies: Vec<&HostOrder> = hosts().map(|(_, body, _)| body).collect();
+    let references = References::of(caller, department, bodies).await?;
+    references.has_system("system", &filing.system)?;
     let mut drafts = Vec::new();
-    for (index, (item, name)) in filing.items.iter().zip(names).enumerate() {
-        let Some(body) = &item.host else { continue };
-        let place = format!("{}.host", place(index));
-        let body = body.as_ref().clone();
-        let drafted = host::drafted(caller, department, name, body).await.map_err(|problem| within(&place, problem))?;
-        let host::Draft { mut host, wish } = drafted;
+    for (place, body, name) in hosts() {
+        let drafted = host::drafted(department, name, body.clone(), &references);
+        let host::Draft { mut host, wish } = drafted.map_err(|problem| within(&place, problem))?;
         once::mark_always(&mut host, asked);
         host.annotations_mut().insert(ANNOTATION_ORDER.to_owned(), order.to_owned());
         drafts.push(Draft { place, host, wish });

@@ -1,9 +1,29 @@
-//! Asking who the caller is.
+//! Asking who the caller is, and remembering it for a moment.
+
+use std::time::Duration;
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 
 use super::{Caller, KubernetesError};
-use crate::problem::{Code, Problem};
+use crate::{
+    bounds::Asker,
+    problem::{Code, Problem},
+};
+
+/// How long the API server's word on whose a token is goes on being taken. It names objects and records; what a caller may
+/// do, and whether the token is still good, is asked of the API server with every call.
+const REMEMBERED: Duration = Duration::from_mins(1);
+
+/// The most callers remembered: a few MB.
+const MOST: u64 = 10_000;
+
+/// Callers by their token's digest. Only what the API server said of a token it took.
+pub(super) type Users = moka::sync::Cache<Asker, User>;
+
+/// Nobody yet.
+pub(super) fn users() -> Users {
+    moka::sync::Cache::builder().max_capacity(MOST).time_to_live(REMEMBERED).build()
+}
 
 /// A caller as the API server knows them.
 #[derive(Clone, Debug)]
@@ -23,13 +43,19 @@ impl Caller {
         })
     }
 
-    /// The same; asked once for each request.
+    /// The same; asked once for each request, and of one token once a minute.
     pub(super) async fn who(&self) -> Result<User, KubernetesError> {
         let asked = self.origin.user().get_or_try_init(|| async {
+            let asker = self.asker();
+            if let Some(known) = self.users.get(&asker) {
+                return Ok(known);
+            }
             let review = self.review(&SelfSubjectReview::default()).await?;
             let user = review.status.and_then(|status| status.user_info).ok_or(KubernetesError::Nobody)?;
             let name = user.username.filter(|name| !name.is_empty()).ok_or(KubernetesError::Nobody)?;
-            Ok(User { name, groups: user.groups.unwrap_or_default() })
+            let user = User { name, groups: user.groups.unwrap_or_default() };
+            self.users.insert(asker, user.clone());
+            Ok(user)
         });
         asked.await.cloned()
     }

@@ -210,8 +210,25 @@ impl<'a> Carrier<'a> {
         Ok(())
     }
 
+    /// What is protected from deletion is what has a claim in its status: that is told before the mark goes, which protected
+    /// it until then.
+    async fn tell_claim(&self, made: &CloudHost) -> Result<CloudHost, ReconcileError> {
+        let uid = made.uid().unwrap_or_default();
+        let claim = self.context.ledger.read(|state| state.claim_of_subject(&uid).map(|claim| claim.id.to_string()));
+        let mut status = made.status.clone().unwrap_or_default();
+        if claim.is_none() || status.claim_id == claim {
+            return Ok(made.clone());
+        }
+        status.claim_id = claim;
+        let status = serde_json::to_value(&status)?;
+        let told = self.context.writer.apply_status(&self.takers, &made.name_any(), &status).await?;
+        self.context.unseen_hosts.wrote(told.clone());
+        Ok(told)
+    }
+
     async fn free_made(&mut self, made: &CloudHost) -> Result<(), ReconcileError> {
-        let freed = self.context.writer.annotate(&self.takers, made, ANNOTATION_HANDOVER, None).await?;
+        let made = self.tell_claim(made).await?;
+        let freed = self.context.writer.annotate(&self.takers, &made, ANNOTATION_HANDOVER, None).await?;
         self.context.unseen_hosts.wrote(freed.clone());
         self.there.insert(freed.name_any(), freed);
         Ok(())

@@ -10,8 +10,9 @@ use crate::paths::source_root;
 /// The namespace of Jiyun's own parts.
 pub(crate) const NAMESPACE: &str = "jiyun-system";
 
-/// Jiyun's programs run as processes of the lab under their charts' service accounts, so no pod is wanted.
-const VALUES: &str = "controller.replicas=0,api.replicas=0";
+/// Jiyun's programs and its etcd run as processes of the lab, under their charts' service accounts: no pod and no key is wanted.
+const VALUES: &str =
+    "controller.replicas=0,api.replicas=0,ledger.endpoints={https://ledger.example:2379},api.tlsSecret=none";
 
 /// The installation binds the platform's roles to the installation's groups; these are the lab's.
 const PEOPLE: &str = include_str!("people.yaml");

@@ -42,7 +42,7 @@ const LAUNCHER: Root = Root {
         "xorriso",
     ],
     users: &[
-        ("qemu:x:107:107:qemu:/home/qemu:/bin/bash", "qemu:x:107:"),
+        ("qemu:x:107:107:qemu:/var/lib/qemu:/bin/bash", "qemu:x:107:"),
         ("libvirt-qemu:x:64055:64055:libvirt:/nonexistent:/usr/sbin/nologin", "libvirt-qemu:x:64055:"),
         ("kvm:x:993:993:kvm:/nonexistent:/usr/sbin/nologin", "kvm:x:993:"),
     ],
@@ -158,7 +158,7 @@ fn on_node(folder: &Path, root: &Path, program: &str) -> Result<Image, NodeProfi
         .folder(root)
         .map_err(failed)?
         .link("../run", "var/run")
-        .empty_folder("home/qemu", 0o755, QEMU)
+        .empty_folder("var/lib/qemu", 0o755, QEMU)
         .empty_folder("etc/libvirt/hooks", 0o755, 0)
         .empty_folder("init", 0o755, 0);
     let programs = [

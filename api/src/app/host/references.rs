@@ -1,0 +1,191 @@
+//! What orders of hosts name: looked up once for a request, however many of its hosts name it, in parallel and with the
+//! caller's own rights.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::{join_all, try_join_all};
+use jiyun_crds::v1alpha1::{HostClass, HostImage, InformationSystem, NetworkZone};
+use kube::Resource;
+use serde::de::DeserializeOwned;
+
+use super::{is_missing, named};
+use crate::{
+    extract::DepartmentName,
+    model::HostOrder,
+    problem::{Code, Fault, Problem},
+    store::{Caller, KubernetesError},
+};
+
+/// Objects by name; none where there is nothing to be seen.
+type Seen<K> = BTreeMap<String, Option<K>>;
+
+/// What some orders name.
+pub(in crate::app) struct References {
+    systems: Seen<InformationSystem>,
+    classes: Seen<HostClass>,
+    images: Seen<HostImage>,
+    zones: Seen<NetworkZone>,
+}
+
+/// What an order names and has to fit.
+pub(super) struct Named<'a> {
+    pub system: &'a InformationSystem,
+    pub class: &'a HostClass,
+    pub image: &'a HostImage,
+}
+
+impl References {
+    /// Looks up what `orders` name.
+    ///
+    /// # Errors
+    /// When something cannot be looked up, or the caller may not look at the department.
+    pub async fn of(
+        caller: &Caller,
+        department: &DepartmentName,
+        orders: impl IntoIterator<Item = &HostOrder> + Clone,
+    ) -> Result<Self, Problem> {
+        let names =
+            |field: fn(&HostOrder) -> &str| -> BTreeSet<&str> { orders.clone().into_iter().map(field).collect() };
+        let (systems, classes, images, zones) = tokio::join!(
+            systems(caller, department, names(|order| &order.system)),
+            seen(caller, "HostClass", names(|order| &order.class)),
+            seen(caller, "HostImage", names(|order| &order.image)),
+            seen(caller, "NetworkZone", names(|order| &order.zone)),
+        );
+        Ok(Self { systems: systems?, classes: classes?, images: images?, zones: zones? })
+    }
+
+    /// That the system called `name`, which `field` names, is among them.
+    ///
+    /// # Errors
+    /// A fault of `field` where it is not.
+    pub fn has_system(&self, field: &str, name: &str) -> Result<(), Problem> {
+        let mut faults = Vec::new();
+        pick(&self.systems, field, "InformationSystem", name, &mut faults);
+        Problem::of_body(faults).map_or(Ok(()), Err)
+    }
+
+    /// What `order`, one of those these are of, names.
+    ///
+    /// # Errors
+    /// A fault of each field whose object is not to be seen.
+    pub(super) fn named_by(&self, order: &HostOrder) -> Result<Named<'_>, Problem> {
+        let mut faults = Vec::new();
+        let system = pick(&self.systems, "system", "InformationSystem", &order.system, &mut faults);
+        let class = pick(&self.classes, "class", "HostClass", &order.class, &mut faults);
+        let image = pick(&self.images, "image", "HostImage", &order.image, &mut faults);
+        pick(&self.zones, "zone", "NetworkZone", &order.zone, &mut faults);
+        match (Problem::of_body(faults), system, class, image) {
+            (None, Some(system), Some(class), Some(image)) => Ok(Named { system, class, image }),
+            (Some(problem), ..) => Err(problem),
+            (None, ..) => Err(Problem::bare(Code::Internal)),
+        }
+    }
+}
+
+fn pick<'a, K>(seen: &'a Seen<K>, field: &str, kind: &str, name: &str, faults: &mut Vec<Fault>) -> Option<&'a K> {
+    let found = seen.get(name).and_then(Option::as_ref);
+    if found.is_none() {
+        faults.push(unknown(field, kind, name));
+    }
+    found
+}
+
+/// Objects of the whole platform.
+async fn seen<K>(caller: &Caller, kind: &str, names: BTreeSet<&str>) -> Result<Seen<K>, Problem>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned,
+{
+    let one = |name: String| async move {
+        let found = visible(kind, &name, caller.find::<K>(None, &name).await)?;
+        Ok((name, found))
+    };
+    Ok(try_join_all(names.into_iter().map(str::to_owned).map(one)).await?.into_iter().collect())
+}
+
+async fn systems(
+    caller: &Caller,
+    department: &DepartmentName,
+    names: BTreeSet<&str>,
+) -> Result<Seen<InformationSystem>, Problem> {
+    let namespace = department.namespace();
+    let look = |name: &str| {
+        let (name, namespace) = (name.to_owned(), namespace.as_str());
+        async move {
+            let found = caller.find::<InformationSystem>(Some(namespace), &name).await;
+            (name, found)
+        }
+    };
+    let mut seen = Seen::new();
+    for (name, found) in join_all(names.into_iter().map(look)).await {
+        let found = system_seen(caller, department, &name, found).await?;
+        seen.insert(name, found);
+    }
+    Ok(seen)
+}
+
+/// The department's own system that was looked up. Whoever may not look at the department is told what they would be told if
+/// it were not there.
+async fn system_seen(
+    caller: &Caller,
+    department: &DepartmentName,
+    name: &str,
+    found: Result<InformationSystem, KubernetesError>,
+) -> Result<Option<InformationSystem>, Problem> {
+    if let Err(error @ KubernetesError::Forbidden(_)) = found {
+        return Err(Problem::from_kubernetes(error, named(department)));
+    }
+    let system = visible("InformationSystem", name, found)?;
+    // Whoever may look everywhere finds no system in a department that does not exist either.
+    if system.is_none() && is_missing(caller, department).await {
+        return Err(Problem::not_found(named(department)));
+    }
+    Ok(system)
+}
+
+/// The department's own system that was looked up; a fault of `field` if there is none of this name.
+///
+/// # Errors
+/// As where the department were not there, for whoever may not look at it.
+pub(in crate::app) async fn system_there(
+    caller: &Caller,
+    department: &DepartmentName,
+    field: &str,
+    name: &str,
+    found: Result<InformationSystem, KubernetesError>,
+    faults: &mut Vec<Fault>,
+) -> Result<Option<InformationSystem>, Problem> {
+    let system = system_seen(caller, department, name, found).await?;
+    if system.is_none() {
+        faults.push(unknown(field, "InformationSystem", name));
+    }
+    Ok(system)
+}
+
+/// What was found; a fault of `field` if there is nothing to be seen.
+pub(in crate::app) fn there<K>(
+    field: &str,
+    kind: &str,
+    name: &str,
+    found: Result<K, KubernetesError>,
+    faults: &mut Vec<Fault>,
+) -> Result<Option<K>, Problem> {
+    let found = visible(kind, name, found)?;
+    if found.is_none() {
+        faults.push(unknown(field, kind, name));
+    }
+    Ok(found)
+}
+
+/// What was found; nothing where the caller is not to know whether it is there.
+fn visible<K>(kind: &str, name: &str, found: Result<K, KubernetesError>) -> Result<Option<K>, Problem> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_invisible() => Ok(None),
+        Err(error) => Err(Problem::from_kubernetes(error, format!("{kind} {name}"))),
+    }
+}
+
+fn unknown(field: &str, kind: &str, name: &str) -> Fault {
+    Fault::new(Code::UnknownReference, field, [("kind", kind), ("name", name)])
+}

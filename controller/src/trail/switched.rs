@@ -1,0 +1,75 @@
+//! Machines that are switched on or off: whoever wished it, and whether they did or somebody had switched it past us.
+
+use jiff::Timestamp;
+use jiyun_crds::{
+    names::{ANNOTATION_REQUESTED_BY, department_of_namespace},
+    v1alpha1::CloudHost,
+};
+use jiyun_trail::{
+    Unwritable,
+    core::{action::Action, content::Content, object::Object, outcome::Outcome, record::Record},
+};
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::recorder::{Begun, Recorder, controller};
+use crate::engines::{kubevirt::MachineView, order::Power};
+
+impl Recorder {
+    /// Records that `machine` is about to be switched to `power` for `host`; `why` is the plan's reason.
+    ///
+    /// # Errors
+    /// When it could not be recorded: then it may not be switched.
+    pub async fn switching(
+        &self,
+        host: &CloudHost,
+        machine: &MachineView,
+        power: Power,
+        why: &str,
+    ) -> Result<Begun, Unwritable> {
+        self.begin(|| record(host, machine, power, why, Timestamp::now())).await
+    }
+}
+
+fn record(host: &CloudHost, machine: &MachineView, power: Power, why: &str, at: Timestamp) -> Record {
+    let action = match power {
+        Power::On => Action::MachineStarted,
+        Power::Off => Action::MachineStopped,
+    };
+    let mut actor = controller();
+    actor.on_behalf_of = host.annotations().get(ANNOTATION_REQUESTED_BY).cloned();
+    let object = Object::new("VirtualMachine", machine.name_any()).within(machine.namespace().unwrap_or_default());
+    let object = object.with_uid(machine.uid().unwrap_or_default());
+    let mut record = Record::new(at, actor, action, object, Outcome::Begun);
+    record.department = host.namespace().as_deref().and_then(department_of_namespace).map(str::to_owned);
+    record.after = Some(Content::of(json!({"host": host.name_any(), "why": why})));
+    record
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_which_machine_for_whom_and_why() {
+        let host: CloudHost = serde_json::from_value(json!({
+            "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudHost",
+            "metadata": {"name": "web", "namespace": "dept-tax", "annotations": {ANNOTATION_REQUESTED_BY: "li"}},
+            "spec": {"systemRef": {"name": "portal"}, "classRef": {"name": "c"}, "imageRef": {"name": "i"},
+                     "zoneRef": {"name": "z"}, "architecture": "amd64", "systemDisk": {"tier": "standard", "size": "40Gi"}},
+        }))
+        .unwrap();
+        let machine: MachineView = serde_json::from_value(json!({
+            "apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine",
+            "metadata": {"name": "web", "namespace": "engine-tax", "uid": "u-1"},
+        }))
+        .unwrap();
+        for (power, action) in [(Power::On, Action::MachineStarted), (Power::Off, Action::MachineStopped)] {
+            let record = record(&host, &machine, power, "PowerDrifted", Timestamp::UNIX_EPOCH);
+            assert_eq!((record.action, record.result), (action, Outcome::Begun));
+            assert_eq!(record.department.as_deref(), Some("tax"));
+            assert_eq!(record.actor.on_behalf_of.as_deref(), Some("li"));
+            assert_eq!(record.object.uid.as_deref(), Some("u-1"));
+        }
+    }
+}
