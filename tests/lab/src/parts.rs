@@ -9,6 +9,8 @@ pub enum Part {
     Kubevirt,
     /// CloudNativePG with real PostgreSQL.
     Cnpg,
+    /// An S3 service: versitygw on a volume of the node.
+    S3,
 }
 
 impl Part {
@@ -17,6 +19,7 @@ impl Part {
         match self {
             Self::Kubevirt => "kubevirt",
             Self::Cnpg => "cnpg",
+            Self::S3 => "s3",
         }
     }
 }

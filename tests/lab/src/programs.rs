@@ -27,7 +27,7 @@ pub enum ProgramError {
 }
 
 /// The Go modules the lab knows, in the order they are built.
-pub const MODULES: [&str; 10] = [
+pub const MODULES: [&str; 11] = [
     "controlplane",
     "engine-crds",
     "helm",
@@ -38,6 +38,7 @@ pub const MODULES: [&str; 10] = [
     "pods",
     "kubevirt-node",
     "cnpg",
+    "s3",
 ];
 
 /// The programs linked into `controlplane`; it is called by their names.

@@ -16,3 +16,5 @@ mod machines;
 mod pods;
 #[path = "node/refusals.rs"]
 mod refusals;
+#[path = "node/storage.rs"]
+mod storage;

@@ -29,6 +29,7 @@ fn memory_of(part: Part) -> u64 {
     match part {
         Part::Kubevirt => 1536,
         Part::Cnpg => 512,
+        Part::S3 => 128,
     }
 }
 

@@ -8,6 +8,7 @@ mod files;
 mod kubevirt;
 mod reach;
 mod ready;
+mod s3;
 mod supplies;
 mod volumes;
 
@@ -248,6 +249,9 @@ impl NodeSite {
         }
         if let Some(manifest) = &self.supplies.cnpg {
             cnpg::install(&client, manifest).await?;
+        }
+        if self.supplies.s3 {
+            s3::install(&client).await?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{NodeProfileError, cnpg, kubevirt};
+use super::{NodeProfileError, cnpg, kubevirt, s3};
 use crate::debian::Root;
 use crate::image::{self, Image, Layer, Start};
 use crate::parts::Part;
@@ -60,6 +60,8 @@ pub(crate) struct Supplies {
     pub(super) kubevirt: Option<PathBuf>,
     /// The manifest of CloudNativePG, where it is asked for.
     pub(super) cnpg: Option<PathBuf>,
+    /// Whether an S3 service is asked for.
+    pub(super) s3: bool,
 }
 
 impl Supplies {
@@ -75,6 +77,10 @@ impl Supplies {
             let made = cnpg::provide()?;
             supplies.add("cnpg-images", made.images, cnpg::ARCHIVE);
             supplies.cnpg = Some(made.manifest);
+        }
+        if parts.contains(&Part::S3) {
+            supplies.add("s3-images", s3::images()?, s3::ARCHIVE);
+            supplies.s3 = true;
         }
         Ok(supplies)
     }
@@ -104,6 +110,7 @@ impl Supplies {
             images: vec![PathBuf::from("images/base.tar")],
             kubevirt: None,
             cnpg: None,
+            s3: false,
         })
     }
 }
