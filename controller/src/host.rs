@@ -452,26 +452,36 @@ async fn take(
         }
         Step::ApplyMachine(why) => {
             let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
-            let machine = match there(&api, &desired.machine, why, desired).await? {
-                Some(machine) => machine,
-                None => {
-                    let trail = context.writer.trail();
-                    let begun = match observed.machine.as_ref().filter(|machine| is_switched(machine, desired.power)) {
-                        Some(machine) => Some(trail.switching(host, machine, desired.power, why.into()).await?),
-                        None => None,
-                    };
-                    let applied = context.writer.apply(&api, name_of(&desired.machine), &desired.machine).await;
-                    if let Some(begun) = begun {
-                        begun.ended(outcome(&applied)).await;
-                    }
-                    applied?
-                }
+            let machine = if let Some(machine) = there(&api, &desired.machine, why, desired).await? {
+                machine
+            } else {
+                apply_machine(host, &api, desired, (observed.machine.as_ref(), why), context).await?
             };
             site.unseen_machines.wrote(machine.clone());
             observed.machine = Some(machine);
         }
     }
     Ok(())
+}
+
+/// Applies the machine; where that switches it on or off, the trail has it before and after.
+async fn apply_machine(
+    host: &CloudHost,
+    api: &Api<MachineView>,
+    desired: &Desired,
+    (observed, why): (Option<&MachineView>, Why),
+    context: &Context,
+) -> Result<MachineView, ReconcileError> {
+    let power = desired.power;
+    let begun = match observed.filter(|machine| is_switched(machine, power)) {
+        Some(machine) => Some(context.writer.trail().switching(host, machine, power, why.into()).await?),
+        None => None,
+    };
+    let applied = context.writer.apply(api, name_of(&desired.machine), &desired.machine).await;
+    if let Some(begun) = begun {
+        begun.ended(outcome(&applied)).await;
+    }
+    Ok(applied?)
 }
 
 /// Whether a machine that is there is told to do something else than it was.

@@ -1,12 +1,14 @@
 //! The lab's kube-apiserver: its files, its flags.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use crate::etcd::{Etcd, LOOPBACK};
 use crate::folder::{Folder, FolderError};
 use crate::pki::{Authority, KeyFiles, PkiError};
 use crate::ports::{NoFreePort, Port};
-use crate::process::Launch;
+use crate::process::{Launch, Tie};
+use crate::profile::{addresses, egress};
 
 /// The API server could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +91,40 @@ impl Webhook {
     }
 }
 
+/// What the API server does for nodes that run pods.
+#[derive(Debug)]
+pub struct Nodes {
+    client: KeyFiles,
+    egress: PathBuf,
+    address: Ipv4Addr,
+}
+
+impl Nodes {
+    /// Issues the certificate it shows to kubelets and writes how it reaches what is in nodes; `address` is its own there.
+    pub fn prepare(folder: &Folder, authority: &Authority, address: Ipv4Addr) -> Result<Self, PrepareError> {
+        Ok(Self {
+            client: authority.client("apiserver-kubelet-client", "kube-apiserver", Some("system:masters"))?,
+            egress: folder.write_etc("egress.json", &egress::configuration())?,
+            address,
+        })
+    }
+
+    fn arguments(&self, authority: &Path) -> [String; 8] {
+        let Self { client, egress, address } = self;
+        [
+            "--authorization-mode=Node,RBAC".into(),
+            "--enable-admission-plugins=NodeRestriction".into(),
+            format!("--kubelet-client-certificate={}", client.certificate.display()),
+            format!("--kubelet-client-key={}", client.key.display()),
+            format!("--kubelet-certificate-authority={}", authority.display()),
+            "--kubelet-preferred-address-types=InternalIP".into(),
+            format!("--egress-selector-config-file={}", egress.display()),
+            // Published as the address behind the service `kubernetes`.
+            format!("--advertise-address={address}"),
+        ]
+    }
+}
+
 /// By what the API server knows people.
 #[derive(Debug)]
 pub struct SignIn {
@@ -114,6 +150,7 @@ pub struct ApiServer {
     tokens: PathBuf,
     jwt: Option<PathBuf>,
     audit: Option<(PathBuf, PathBuf)>,
+    nodes: Option<Nodes>,
     /// Where it sends what is changed.
     pub webhook: Option<Webhook>,
 }
@@ -126,13 +163,22 @@ impl ApiServer {
         port: Port,
         sign_in: &SignIn,
         auditing: &Auditing,
+        nodes: Option<Nodes>,
     ) -> Result<Self, PrepareError> {
         let [address, host] = LOOPBACK;
+        let mut names = vec![address.to_owned(), host.to_owned(), "kubernetes.default.svc".to_owned()];
+        if let Some(nodes) = &nodes {
+            names.extend([nodes.address.to_string(), addresses::KUBERNETES.to_owned()]);
+            names.extend(
+                ["kubernetes", "kubernetes.default", "kubernetes.default.svc.cluster.local"].map(str::to_owned),
+            );
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let (token_public, token_private) = authority.key_pair("service-account")?;
         let policy = folder.write_etc("audit-policy.yaml", AUDIT_POLICY)?;
         Ok(Self {
             port,
-            server: authority.server("apiserver", &[address, host, "kubernetes.default.svc"])?,
+            server: authority.server("apiserver", &names)?,
             etcd_client: authority.client("apiserver-etcd-client", "apiserver", None)?,
             front_proxy: authority.client("front-proxy-client", "front-proxy-client", None)?,
             authority: authority.certificate().to_owned(),
@@ -140,6 +186,7 @@ impl ApiServer {
             token_private,
             tokens: folder.write_etc("tokens.csv", &sign_in.tokens)?,
             jwt: sign_in.jwt.as_ref().map(|jwt| folder.write_etc("authentication.json", jwt)).transpose()?,
+            nodes,
             audit: auditing.log.as_ref().map(|log| (policy, log.clone())),
             webhook: auditing
                 .webhook
@@ -164,13 +211,10 @@ impl ApiServer {
             format!("--tls-private-key-file={}", path(&self.server.key)),
             format!("--client-ca-file={authority}"),
             format!("--token-auth-file={}", path(&self.tokens)),
-            "--authorization-mode=RBAC".into(),
             "--service-account-issuer=https://kubernetes.default.svc".into(),
             format!("--service-account-key-file={}", path(&self.token_public)),
             format!("--service-account-signing-key-file={}", path(&self.token_private)),
             "--service-cluster-ip-range=10.0.0.0/16".into(),
-            // No node can reach a loopback address, so there is nothing to publish.
-            "--endpoint-reconciler-type=none".into(),
             "--allow-privileged=true".into(),
             format!("--requestheader-client-ca-file={authority}"),
             "--requestheader-allowed-names=front-proxy-client".into(),
@@ -183,6 +227,13 @@ impl ApiServer {
             "--max-requests-inflight=4000".into(),
             "--max-mutating-requests-inflight=2000".into(),
         ];
+        match &self.nodes {
+            Some(nodes) => arguments.extend(nodes.arguments(&self.authority)),
+            // No node can reach a loopback address, so there is nothing to publish.
+            None => {
+                arguments.extend(["--authorization-mode=RBAC", "--endpoint-reconciler-type=none"].map(str::to_owned));
+            }
+        }
         if let Some(jwt) = &self.jwt {
             arguments.push(format!("--authentication-config={}", path(jwt)));
         }
@@ -209,6 +260,7 @@ impl ApiServer {
             environment: Vec::new(),
             directory: folder.path().to_owned(),
             log: folder.log("kube-apiserver"),
+            tie: Tie::Killed,
         }
     }
 }

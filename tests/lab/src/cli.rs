@@ -1,5 +1,6 @@
 //! The commands of `jiyun-lab`.
 
+mod doctor;
 mod down;
 mod foreground;
 mod logs;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use jiyun_lab::{FolderError, Lab, LabError, Profile};
+use jiyun_lab::{FolderError, Lab, LabError, Part, Profile};
 
 /// A real Kubernetes control plane and the ledger's etcd on this machine, with simulated nodes. No cluster, no containers,
 /// no root. With `up --cluster`, an existing cluster instead of that control plane.
@@ -78,11 +79,27 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Show what this machine can run, what is missing, and what to do about it.
+    Doctor(doctor::Options),
+    /// Part of a node; the lab calls this itself.
+    #[command(hide = true)]
+    Node {
+        /// Which part.
+        #[arg(value_enum)]
+        role: jiyun_lab::node::Role,
+        /// The description of the node.
+        spec: PathBuf,
+        /// The process number of the node's keeper.
+        keeper: Option<u32>,
+    },
     /// Build the lab's programs, so that the next `up` starts at once.
     Build {
         /// Which engines are real.
         #[arg(long, value_enum, default_value_t)]
         profile: Profile,
+        /// Parts of a node, for profile `node`.
+        #[arg(long, value_enum, value_delimiter = ',', value_name = "PARTS")]
+        with: Vec<Part>,
     },
 }
 
@@ -163,8 +180,10 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Status => status::run(&which),
         Command::Logs(options) => logs::run(&which, &options),
         Command::Kubectl { arguments } => kubectl(&which, &arguments),
-        Command::Build { profile } => {
-            Lab::build(profile)?;
+        Command::Doctor(options) => Ok(doctor::run(&options)),
+        Command::Node { role, spec, keeper } => Ok(jiyun_lab::node::run(role, &spec, keeper)),
+        Command::Build { profile, with } => {
+            Lab::build(profile, &with.into_iter().collect())?;
             println!("everything is built in {}", jiyun_lab::programs::cache_folder().display());
             Ok(ExitCode::SUCCESS)
         }

@@ -62,6 +62,14 @@ impl Cluster {
         }
     }
 
+    /// The Kubernetes of the lab's own, if it is that.
+    pub(crate) fn own(&self) -> Option<&own::ControlPlane> {
+        match self {
+            Self::Own(own) => Some(own),
+            Self::Given(_) => None,
+        }
+    }
+
     /// What the lab's names carry to be unique where others put things too: nothing in a cluster of the lab's own.
     pub(crate) fn tag(&self) -> Option<&str> {
         match self {

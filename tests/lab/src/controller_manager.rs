@@ -4,9 +4,9 @@ use std::path::Path;
 
 use crate::folder::Folder;
 use crate::ports::Port;
-use crate::process::Launch;
+use crate::process::{Launch, Tie};
 
-/// Controllers that run. Left out are those that watch nodes, hand out addresses or talk to a cloud.
+/// Controllers that run where no node does. Left out are those that watch nodes, hand out addresses or talk to a cloud.
 const CONTROLLERS: [&str; 20] = [
     "namespace-controller",
     "serviceaccount-controller",
@@ -39,6 +39,8 @@ pub struct Files<'a> {
     pub token_private: &'a Path,
     /// The lab's authority, published in every namespace.
     pub authority: &'a Path,
+    /// Whether there are nodes that run pods: then all controllers run.
+    pub nodes: bool,
 }
 
 /// How to start it.
@@ -57,7 +59,7 @@ pub fn launch(program: &Path, folder: &Folder, port: &Port, files: &Files<'_>) -
         "--enable-hostpath-provisioner".into(),
         "--bind-address=127.0.0.1".into(),
         format!("--secure-port={}", port.number()),
-        format!("--controllers={}", CONTROLLERS.join(",")),
+        format!("--controllers={}", if files.nodes { "*".to_owned() } else { CONTROLLERS.join(",") }),
         // The defaults (20, 30) make the garbage collector the slowest part of a lab with thousands of objects.
         "--kube-api-qps=1000".into(),
         "--kube-api-burst=2000".into(),
@@ -69,5 +71,6 @@ pub fn launch(program: &Path, folder: &Folder, port: &Port, files: &Files<'_>) -
         environment: Vec::new(),
         directory: folder.path().to_owned(),
         log: folder.log("kube-controller-manager"),
+        tie: Tie::Killed,
     }
 }

@@ -8,7 +8,7 @@ use etcd_client::{Certificate, Client, ConnectOptions, Identity, Permission, Tls
 use crate::folder::Folder;
 use crate::pki::{Authority, KeyFiles, PkiError};
 use crate::ports::Port;
-use crate::process::Launch;
+use crate::process::{Launch, Tie};
 
 /// Names under which the lab's servers answer.
 pub(crate) const LOOPBACK: [&str; 2] = ["127.0.0.1", "localhost"];
@@ -172,6 +172,7 @@ impl Etcd {
             environment: Vec::new(),
             directory: folder.path().to_owned(),
             log: folder.log(self.name),
+            tie: Tie::Killed,
         }
     }
 }

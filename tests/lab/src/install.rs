@@ -5,11 +5,13 @@ mod charts;
 mod engines;
 mod manifest;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::options::Network;
+use crate::parts::Part;
 use crate::profile::Profile;
 use crate::programs::{self, ProgramError};
 use crate::wait::NotInTime;
@@ -116,7 +118,13 @@ impl Supplies {
     }
 
     /// Reads all manifests; `groups` is whether the platform's groups are bound to its roles. Blocks.
-    pub(crate) fn read(&self, profile: Profile, network: Network, groups: bool) -> Result<Manifests, InstallError> {
+    pub(crate) fn read(
+        &self,
+        profile: Profile,
+        parts: &BTreeSet<Part>,
+        network: Network,
+        groups: bool,
+    ) -> Result<Manifests, InstallError> {
         let mut definitions = Vec::new();
         for folder in &self.definitions {
             definitions.extend(read(folder)?);
@@ -124,7 +132,7 @@ impl Supplies {
         definitions.retain(|object| {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let asked_for = network == Network::KubeOvn || object["spec"]["group"] != "kubeovn.io";
-            object["kind"] == "CustomResourceDefinition" && asked_for && profile.uses(name)
+            object["kind"] == "CustomResourceDefinition" && asked_for && profile.uses(parts, name)
         });
         let charts = self.helm.as_deref().map(|helm| charts::render(helm, groups)).transpose()?.unwrap_or_default();
         Ok(Manifests { definitions, charts })

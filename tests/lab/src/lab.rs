@@ -6,6 +6,7 @@ mod outage;
 mod threads;
 mod users;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -22,11 +23,12 @@ use crate::install::{self, InstallError, Installer};
 use crate::kubeconfig::{self, ClientError};
 use crate::oidc::{Issuer, OidcError};
 use crate::options::LabOptions;
+use crate::parts::Part;
 use crate::people::Person;
 use crate::pki::{Authority, PkiError};
 use crate::ports::NoFreePort;
 use crate::process::{Failure, Process, SpawnError, Supervisor};
-use crate::profile::{Profile, ProfileError};
+use crate::profile::{NodeProfileError, NodeSite, Profile, ProfileError};
 use crate::programs::{LabPrograms, ProgramError};
 use crate::simulate::Faults;
 use crate::wait::NotInTime;
@@ -105,6 +107,18 @@ pub enum LabError {
         #[source]
         source: std::io::Error,
     },
+    /// Parts of a node without one.
+    #[error("parts run on a node: ask for profile `node` (`--profile node`), or leave them out")]
+    PartsWithoutNode,
+    /// A node beside an existing cluster.
+    #[error(
+        "profile `node` starts a Kubernetes of its own, and {0} names an existing one: leave out `--cluster` and unset \
+         JIYUN_LAB_CLUSTER, or choose another profile"
+    )]
+    NodeOfAnotherCluster(PathBuf),
+    /// There is no node.
+    #[error("this lab has no node that runs pods: start one of profile `node`")]
+    NoNode,
     /// No component of that name.
     #[error("this lab has no component `{0}`")]
     NoSuchComponent(String),
@@ -132,6 +146,12 @@ impl From<ProfileError> for LabError {
     }
 }
 
+impl From<NodeProfileError> for LabError {
+    fn from(error: NodeProfileError) -> Self {
+        ProfileError::from(error).into()
+    }
+}
+
 impl From<ClusterError> for LabError {
     fn from(error: ClusterError) -> Self {
         Self::Cluster(Box::new(error))
@@ -152,6 +172,8 @@ pub(crate) struct Site {
     pub(crate) options: LabOptions,
     pub(crate) programs: LabPrograms,
     pub(crate) authority: Authority,
+    /// Of profile `node`. Dropped after its processes have ended.
+    pub(crate) node: Option<NodeSite>,
     pub(crate) cluster: Cluster,
     pub(crate) engines: Engines,
     pub(crate) ledger: Etcd,
@@ -186,8 +208,8 @@ impl Lab {
 
     /// Builds all programs a lab of this profile with a Kubernetes of its own needs, where they are not in the cache.
     /// Blocks; the first build takes minutes and shows its progress on standard error.
-    pub fn build(profile: Profile) -> Result<(), LabError> {
-        boot::build(profile)
+    pub fn build(profile: Profile, parts: &BTreeSet<Part>) -> Result<(), LabError> {
+        boot::build(profile, parts)
     }
 
     /// Finds or builds what a lab with these options needs, and asks an existing cluster whether it can be used. Changes
@@ -345,7 +367,18 @@ impl Lab {
     /// The ports of its own components.
     pub fn ports(&self) -> Vec<u16> {
         let issuer = self.site.issuer.as_ref().map(Issuer::port);
-        self.site.ledger.ports().into_iter().chain(self.site.cluster.ports()).chain(issuer).collect()
+        let node = self.site.node.iter().flat_map(NodeSite::ports);
+        self.site.ledger.ports().into_iter().chain(self.site.cluster.ports()).chain(issuer).chain(node).collect()
+    }
+
+    /// Connects to an address as a program on the node would: a pod's, a service's, the node's own. Of profile `node` only.
+    ///
+    /// # Errors
+    /// When there is no node, or nothing answers at the address.
+    pub async fn connect_from_node(&self, address: std::net::SocketAddr) -> Result<tokio::net::TcpStream, LabError> {
+        let reach = self.site.node.as_ref().and_then(NodeSite::reach).ok_or(LabError::NoNode)?;
+        let connected = reach.connect(address).await;
+        connected.map_err(|source| LabError::System { action: "connect from the node", source })
     }
 
     /// All processes that run now.

@@ -1,8 +1,10 @@
 //! What a lab is asked to be.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cluster::Choice;
+use crate::parts::Part;
 use crate::profile::Profile;
 use crate::simulate::Pace;
 
@@ -32,6 +34,7 @@ pub struct LabOptions {
     pub(crate) name: String,
     pub(crate) cluster: Choice,
     pub(crate) profile: Profile,
+    pub(crate) parts: BTreeSet<Part>,
     pub(crate) pace: Pace,
     pub(crate) departments: Vec<String>,
     pub(crate) people: Vec<(String, Vec<String>)>,
@@ -51,6 +54,7 @@ impl Default for LabOptions {
             name: unique_name(),
             cluster: Choice::Environment,
             profile: Profile::Scale,
+            parts: BTreeSet::new(),
             pace: Pace::INSTANT,
             departments: Vec::new(),
             people: Vec::new(),
@@ -106,6 +110,13 @@ impl LabOptions {
     #[must_use]
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// What runs on a node beside Kubernetes; of profile [`Profile::Node`] only.
+    #[must_use]
+    pub fn with(mut self, parts: impl IntoIterator<Item = Part>) -> Self {
+        self.parts = parts.into_iter().collect();
         self
     }
 

@@ -4,6 +4,7 @@ mod child;
 mod spawner;
 mod supervisor;
 
+pub(crate) use child::tail;
 pub use child::{Exit, Failure, Process};
-pub use spawner::{Launch, SpawnError};
+pub use spawner::{Launch, SpawnError, Tie};
 pub use supervisor::{GUEST_GRACE, Supervisor};

@@ -1,16 +1,23 @@
 //! Which engines of a lab are real and which are simulated.
 
+mod node;
 mod real;
 mod scale;
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use kube::Client;
 
+pub use node::NodeProfileError;
+pub(crate) use node::{NodeSite, Supplies, addresses, check, egress, start as start_node};
 pub use real::RealError;
 
+use crate::cluster::Engines;
 use crate::lab::Site;
 use crate::options::Network;
+use crate::parts::Part;
 use crate::programs::ProgramError;
 use crate::simulate::{self, Simulation};
 
@@ -23,6 +30,15 @@ pub enum ProfileError {
     /// KubeVirt's control plane could not be started.
     #[error(transparent)]
     Real(#[from] RealError),
+    /// The node could not be brought up.
+    #[error(transparent)]
+    Node(Box<NodeProfileError>),
+}
+
+impl From<NodeProfileError> for ProfileError {
+    fn from(error: NodeProfileError) -> Self {
+        Self::Node(Box::new(error))
+    }
 }
 
 /// What is real in a lab. etcd, the API server and the controller manager always are.
@@ -33,21 +49,37 @@ pub enum Profile {
     Scale,
     /// KubeVirt's own control plane; only what a node would do is simulated.
     Real,
+    /// A node that runs pods, in namespaces of its own. Needs root.
+    Node,
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scale => "scale",
+            Self::Real => "real",
+            Self::Node => "node",
+        })
+    }
 }
 
 impl Profile {
     /// Builds the programs the profile needs. Blocks.
     pub(crate) fn provide_programs(self) -> Result<(), ProfileError> {
         match self {
-            Self::Scale => Ok(()),
+            Self::Scale | Self::Node => Ok(()),
             Self::Real => real::provide_programs(),
         }
     }
 
     /// Whether an engines' definition of that name is installed.
-    pub(crate) fn uses(self, definition: &str) -> bool {
+    pub(crate) fn uses(self, parts: &BTreeSet<Part>, definition: &str) -> bool {
         match self {
-            Self::Scale => scale::uses(definition),
+            // KubeVirt brings its own.
+            Self::Node if parts.contains(&Part::Kubevirt) => {
+                !definition.ends_with("kubevirt.io") || definition.ends_with("cdi.kubevirt.io")
+            }
+            Self::Scale | Self::Node => scale::uses(definition),
             Self::Real => true,
         }
     }
@@ -63,6 +95,12 @@ impl Profile {
         match self {
             Self::Scale => {
                 scale::start(&site, &client);
+                Ok(())
+            }
+            Self::Node => {
+                if site.engines == Engines::Simulated {
+                    scale::start(&site, &client);
+                }
                 Ok(())
             }
             Self::Real => real::start(site, client).await,

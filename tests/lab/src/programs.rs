@@ -8,6 +8,7 @@ mod toolchain;
 use std::path::{Path, PathBuf};
 
 pub use build::BuildError;
+pub(crate) use build::report;
 pub use module::ModuleError;
 pub use toolchain::ToolchainError;
 
@@ -26,7 +27,19 @@ pub enum ProgramError {
 }
 
 /// The Go modules the lab knows, in the order they are built.
-pub const MODULES: [&str; 4] = ["controlplane", "engine-crds", "helm", "kubevirt"];
+pub const MODULES: [&str; 11] = [
+    "controlplane",
+    "engine-crds",
+    "helm",
+    "kubevirt",
+    "node",
+    "containerd",
+    "coredns",
+    "pods",
+    "kubevirt-node",
+    "cnpg",
+    "s3",
+];
 
 /// The programs linked into `controlplane`; it is called by their names.
 const CONTROL_PLANE: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kubectl"];
@@ -36,6 +49,7 @@ fn aliases(module: &str) -> &'static [&'static str] {
     match module {
         "controlplane" => &CONTROL_PLANE,
         "kubevirt" => &["virt-api", "virt-controller", "kubevirt-objects"],
+        "node" => &["kube-scheduler", "kubelet", "kube-proxy"],
         _ => &[],
     }
 }
@@ -87,6 +101,18 @@ pub(crate) fn keep<E: From<BuildError>>(
     make: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<PathBuf, E> {
     build::once(&cache_folder(), &entry.join(name), make)
+}
+
+/// The folder `entry`, made by `make` where it is missing: once, whoever asks at the same time, and never half. Nothing else
+/// waits for it but who asks with the same `lock`, which is the entry's name without its digest. Blocks.
+pub(crate) fn keep_alone<E: From<BuildError>>(
+    entry: &Path,
+    lock: &str,
+    make: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<PathBuf, E> {
+    let kept = build::once_under(&cache_folder(), lock, entry, make)?;
+    build::remove_older(&cache_folder(), lock, &kept);
+    Ok(kept)
 }
 
 /// The programs every lab runs, whoever runs its Kubernetes.

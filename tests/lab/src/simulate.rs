@@ -5,7 +5,7 @@
 pub(crate) mod data_volume;
 pub(crate) mod disk;
 mod faults;
-mod follow;
+pub(crate) mod follow;
 pub(crate) mod kube_ovn;
 mod launcher;
 mod pace;

@@ -82,7 +82,7 @@ async fn order(stage: &Stage, world: &World, clerk: &Caller, profile: Profile) -
     stage.expect(listed.contains("Running"), "the host runs")?;
     let engine: &[&str] = match profile {
         Profile::Real => &["get", "vm,vmi,datavolume,pod", "-n", "engine-finance"],
-        Profile::Scale => &["get", "vm,datavolume", "-n", "engine-finance"],
+        Profile::Scale | Profile::Node => &["get", "vm,datavolume", "-n", "engine-finance"],
     };
     let machines = stage.kubectl(world, engine).await?;
     match profile {
@@ -90,7 +90,7 @@ async fn order(stage: &Stage, world: &World, clerk: &Caller, profile: Profile) -
             stage
                 .expect(machines.contains("virt-launcher-tax-portal"), "KubeVirt's own control plane brought it up")?;
         }
-        Profile::Scale => stage.expect(machines.contains("tax-portal"), "the machine exists")?,
+        Profile::Scale | Profile::Node => stage.expect(machines.contains("tax-portal"), "the machine exists")?,
     }
     let quota = Request { method: Method::GET, path: QUOTA, headers: &[ENGLISH], body: None };
     let quota = stage.call("finance-operator", clerk, quota).await?.json();

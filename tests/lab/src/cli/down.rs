@@ -38,6 +38,9 @@ pub fn run(which: &Which) -> Result<ExitCode, CliError> {
             wait(KILLED, || !jiyun_lab::lives(&folder));
         }
     }
+    // The lock is given back a moment before the process is gone; of one that nobody has waited for, the program is.
+    let alive = |process: i32| fs::read_link(Path::new("/proc").join(process.to_string()).join("exe")).is_ok();
+    wait(KILLED, || !holder.is_some_and(alive));
     wait(KILLED, || processes(&folder).is_empty());
     let left = processes(&folder);
     if !left.is_empty() {

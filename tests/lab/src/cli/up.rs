@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use jiyun_lab::simulate::Pace;
-use jiyun_lab::{Lab, LabOptions, Profile};
+use jiyun_lab::{Lab, LabOptions, Part, Profile};
 
 use super::state::{Phase, State};
 use super::{CliError, Which, tried};
@@ -18,6 +18,9 @@ pub struct Options {
     /// Which engines are real.
     #[arg(long, value_enum, default_value_t)]
     pub profile: Profile,
+    /// What runs on the node beside Kubernetes, for profile `node`.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PARTS")]
+    pub with: Vec<Part>,
     /// How fast simulated engines go, in percent of their usual time; 0 is instantly.
     #[arg(long, default_value_t = 10, value_name = "PERCENT")]
     pub pace: u32,
@@ -48,6 +51,7 @@ impl Options {
         let mut wanted = LabOptions::default()
             .folder(&which.dir, &which.name)
             .profile(self.profile)
+            .with(self.with.iter().copied())
             .pace(Pace::percent(self.pace))
             .departments(self.departments.clone())
             .charts(!self.without_charts);
@@ -64,6 +68,7 @@ impl Options {
     fn arguments(&self) -> Vec<String> {
         let profile = format!("{:?}", self.profile).to_lowercase();
         let mut arguments = vec!["up".into(), "--foreground".into(), format!("--profile={profile}")];
+        arguments.extend(self.with.iter().map(|part| format!("--with={part}")));
         arguments.push(format!("--pace={}", self.pace));
         if !self.departments.is_empty() {
             arguments.push(format!("--departments={}", self.departments.join(",")));

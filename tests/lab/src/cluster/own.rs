@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::Client;
 
-use crate::apiserver::{ApiServer, Auditing, SignIn, Webhook};
+use crate::apiserver::{ApiServer, Auditing, Nodes, SignIn, Webhook};
 use crate::controller_manager;
 use crate::etcd::Etcd;
 use crate::folder::Folder;
@@ -27,6 +27,7 @@ pub(crate) struct ControlPlane {
     apiserver: ApiServer,
     etcd: Etcd,
     manager_port: Port,
+    has_nodes: bool,
     manager_kubeconfig: PathBuf,
     authority: PathBuf,
     admin_kubeconfig: String,
@@ -40,8 +41,10 @@ impl ControlPlane {
         authority: &Authority,
         sign_in: &SignIn,
         auditing: &Auditing,
+        nodes: Option<Nodes>,
     ) -> Result<Self, LabError> {
-        let apiserver = ApiServer::prepare(folder, authority, Port::reserve()?, sign_in, auditing)?;
+        let has_nodes = nodes.is_some();
+        let apiserver = ApiServer::prepare(folder, authority, Port::reserve()?, sign_in, auditing, nodes)?;
         let (url, ca) = (apiserver.port.https(), authority.certificate());
         let admin = authority.client("admin", "lab-admin", Some("system:masters"))?;
         let admin_kubeconfig = kubeconfig::render(&url, ca, "lab-admin", Credentials::Certificate(&admin));
@@ -52,6 +55,7 @@ impl ControlPlane {
             apiserver,
             etcd: Etcd::prepare("etcd", authority, Port::reserve()?, Port::reserve()?)?,
             manager_port: Port::reserve()?,
+            has_nodes,
             manager_kubeconfig: folder.write_etc("controller-manager.kubeconfig", &manager)?,
             authority: ca.to_owned(),
             admin_kubeconfig,
@@ -76,6 +80,11 @@ impl ControlPlane {
     /// The administrator's kubeconfig.
     pub(crate) fn admin_kubeconfig(&self) -> &str {
         &self.admin_kubeconfig
+    }
+
+    /// The port of its API server.
+    pub(crate) fn api_port(&self) -> u16 {
+        self.apiserver.port.number()
     }
 
     /// The ports of its components.
@@ -109,6 +118,7 @@ impl ControlPlane {
             kubeconfig: &self.manager_kubeconfig,
             token_private: &self.apiserver.token_private,
             authority: &self.authority,
+            nodes: self.has_nodes,
         };
         supervisor.start(&controller_manager::launch(&self.programs.controller_manager, folder, port, &files))?;
         Ok(())

@@ -9,7 +9,7 @@ use kube::Client;
 use tokio::task::JoinHandle;
 
 use super::{Lab, LabError, Site, Threads};
-use crate::apiserver::{Auditing, SignIn};
+use crate::apiserver::{Auditing, Nodes, SignIn};
 use crate::cluster::given::{Access, Given, Intent, Survey, survey};
 use crate::cluster::own::ControlPlane;
 use crate::cluster::{Cluster, Engines};
@@ -19,11 +19,12 @@ use crate::install::{Installer, Manifests, Supplies};
 use crate::kubeconfig;
 use crate::oidc::{self, Issuer, OidcError};
 use crate::options::{LabOptions, PeopleCome};
+use crate::parts::Part;
 use crate::people::{self, Person};
 use crate::pki::Authority;
 use crate::ports::Port;
 use crate::process::Supervisor;
-use crate::profile::Profile;
+use crate::profile::{self, NodeSite, Profile, Supplies as NodeSupplies};
 use crate::programs::{ControlPlanePrograms, LabPrograms};
 use crate::simulate::Faults;
 
@@ -48,6 +49,7 @@ pub(super) struct Provisions {
     engines: Engines,
     programs: LabPrograms,
     supplies: Supplies,
+    node: Option<NodeSupplies>,
 }
 
 pub(super) async fn start(options: LabOptions, progress: Report<'_>) -> Result<Lab, LabError> {
@@ -66,23 +68,39 @@ pub(super) async fn start(options: LabOptions, progress: Report<'_>) -> Result<L
 }
 
 /// Finds or builds everything for a lab with a Kubernetes of its own. Blocks.
-pub(super) fn build(profile: Profile) -> Result<(), LabError> {
+pub(super) fn build(profile: Profile, parts: &BTreeSet<Part>) -> Result<(), LabError> {
+    if profile == Profile::Node {
+        profile::check(profile, parts)?;
+        NodeSupplies::provide(parts)?;
+    }
     ControlPlanePrograms::provide()?;
-    supplies(profile, Engines::of(profile), true).map(drop)
+    supplies(profile, Engines::of(profile, parts), true).map(drop)
 }
 
 /// Finds or builds everything a lab is made of. An existing cluster is asked first: what it has need not be built.
 pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Result<Provisions, LabError> {
     let (profile, charts) = (options.profile, options.charts);
+    if profile != Profile::Node && !options.parts.is_empty() {
+        return Err(LabError::PartsWithoutNode);
+    }
     let Some((kubeconfig, context)) = options.cluster.given() else {
         progress("programs");
-        let engines = if options.engines { Engines::of(profile) } else { Engines::None };
+        let engines = if options.engines { Engines::of(profile, &options.parts) } else { Engines::None };
+        let parts = options.parts.clone();
         return blocking(move || {
+            let has_node = profile == Profile::Node;
+            if has_node {
+                profile::check(profile, &parts)?;
+            }
             let (programs, supplies) = supplies(profile, engines, charts)?;
-            Ok(Provisions { ground: Ground::Own(ControlPlanePrograms::provide()?), engines, programs, supplies })
+            let node = has_node.then(|| NodeSupplies::provide(&parts)).transpose()?;
+            Ok(Provisions { ground: Ground::Own(ControlPlanePrograms::provide()?), engines, programs, supplies, node })
         })
         .await;
     };
+    if profile == Profile::Node {
+        return Err(LabError::NodeOfAnotherCluster(kubeconfig));
+    }
     progress(&format!("the existing cluster of {}", kubeconfig.display()));
     let access = Access::read(&kubeconfig, context.as_deref())?;
     let client = kubeconfig::client(&access.kubeconfig).await?;
@@ -95,7 +113,7 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
     let Survey { engines, foreign } = survey(&client, &access.url, intent).await?;
     progress("programs");
     let (programs, supplies) = blocking(move || supplies(profile, engines, charts)).await?;
-    Ok(Provisions { ground: Ground::Given(access, foreign), engines, programs, supplies })
+    Ok(Provisions { ground: Ground::Given(access, foreign), engines, programs, supplies, node: None })
 }
 
 /// Blocks.
@@ -109,9 +127,10 @@ fn supplies(profile: Profile, engines: Engines, charts: bool) -> Result<(LabProg
 async fn attempt_start(options: LabOptions, provisions: Provisions, progress: Report<'_>) -> Result<Lab, LabError> {
     // Megabytes of YAML: read while the servers start.
     let (profile, network, supplies) = (options.profile, options.network, provisions.supplies.clone());
+    let parts = options.parts.clone();
     // In somebody's cluster the groups' names may be somebody's too; there the lab's people are bound by name.
     let own = matches!(provisions.ground, Ground::Own(_));
-    let manifests = tokio::spawn(blocking(move || Ok(supplies.read(profile, network, own)?)));
+    let manifests = tokio::spawn(blocking(move || Ok(supplies.read(profile, &parts, network, own)?)));
     let foreign = match &provisions.ground {
         Ground::Own(_) => BTreeSet::new(),
         Ground::Given(_, foreign) => foreign.clone(),
@@ -170,6 +189,13 @@ async fn bring_up(
     for chart in manifests.charts {
         or_failure(site, installer.apply(chart)).await?;
     }
+    if site.node.is_some() {
+        let parts: Vec<String> = site.options.parts.iter().map(ToString::to_string).collect();
+        progress(
+            if parts.is_empty() { "the node".to_owned() } else { format!("the node, {}", parts.join(", ")) }.as_str(),
+        );
+        start_node(site).await?;
+    }
     if site.engines != Engines::None {
         progress(&format!("engines: {}", site.engines));
     }
@@ -195,7 +221,7 @@ fn joined<T>(outcome: Result<Result<T, LabError>, tokio::task::JoinError>) -> Re
 
 fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError> {
     let started = Instant::now();
-    let Provisions { ground, engines, programs, .. } = provisions;
+    let Provisions { ground, engines, programs, node, .. } = provisions;
     let folder = Folder::create(&options.parent, &options.name)?;
     let authority = Authority::create(&folder.path().join("pki"))?;
     let people = OnceLock::new();
@@ -212,9 +238,15 @@ fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError
                 log: options.audit.as_ref().map(|log| folder.path().join(log)),
                 webhook: options.audit_webhook.clone(),
             };
-            Cluster::Own(Box::new(ControlPlane::prepare(programs, &folder, &authority, &sign_in, &auditing)?))
+            let nodes =
+                node.is_some().then(|| Nodes::prepare(&folder, &authority, profile::addresses::API)).transpose()?;
+            Cluster::Own(Box::new(ControlPlane::prepare(programs, &folder, &authority, &sign_in, &auditing, nodes)?))
         }
         Ground::Given(access, _) => Cluster::Given(Box::new(Given::prepare(access, &folder)?)),
+    };
+    let node = match (node, cluster.own()) {
+        (Some(supplies), Some(own)) => Some(NodeSite::prepare(supplies, &folder, &authority, own.api_port())?),
+        _ => None,
     };
     folder.write_etc("admin.kubeconfig", cluster.admin_kubeconfig())?;
     let user = |user: LedgerUser| {
@@ -235,6 +267,7 @@ fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError
         options,
         programs,
         authority,
+        node,
         cluster,
         engines,
         ledger_users,
@@ -272,6 +305,9 @@ fn start_servers(site: &Site, progress: Report<'_>) -> Result<(), LabError> {
         }
         Cluster::Given(_) => progress("the ledger's etcd"),
     }
+    if let Some(node) = &site.node {
+        node.launch(site)?;
+    }
     site.ledger.hand_over();
     site.supervisor.start(&site.ledger.launch(&site.programs.etcd, &site.folder))?;
     Ok(())
@@ -306,6 +342,23 @@ async fn or_failure<T, E: Into<LabError>>(
         biased;
         failure = site.supervisor.failed() => Err(failure.into()),
         outcome = work => outcome.map_err(Into::into),
+    }
+}
+
+/// The ways into the node live on the lab's own threads.
+async fn start_node(site: &Arc<Site>) -> Result<(), LabError> {
+    let kept = Arc::clone(site);
+    let started = site.threads.spawn(async move {
+        let client = kubeconfig::client(kept.cluster.admin_kubeconfig()).await?;
+        tokio::select! {
+            biased;
+            failure = kept.supervisor.failed() => Err(LabError::from(failure)),
+            started = profile::start_node(Arc::clone(&kept), client) => Ok(started?),
+        }
+    });
+    match started {
+        Some(started) => joined(started.await),
+        None => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::etcd::{LOOPBACK, LedgerUser, TlsFiles};
 use crate::install::NAMESPACE;
 use crate::paths::product_program;
 use crate::ports::Port;
-use crate::process::{Exit, GUEST_GRACE, Launch, Process};
+use crate::process::{Exit, GUEST_GRACE, Launch, Process, Tie};
 use crate::wait::wait_for;
 
 /// As whom a program talks to the API server.
@@ -159,7 +159,7 @@ impl Lab {
     ) -> Launch {
         let folder = &self.site.folder;
         let (log, directory) = (folder.log(&name), folder.path().to_owned());
-        Launch { name, program: program.to_owned(), arguments, environment, directory, log }
+        Launch { name, program: program.to_owned(), arguments, environment, directory, log, tie: Tie::Killed }
     }
 }
 

@@ -5,9 +5,9 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
-use std::sync::Arc;
+use std::process::{ChildStdin, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -62,6 +62,8 @@ pub struct Process {
     descriptor: Arc<OwnedFd>,
     exit: watch::Receiver<Option<Exit>>,
     expected: Arc<AtomicBool>,
+    /// Of a child that is told: the pipe whose end tells it.
+    telling: Arc<Mutex<Option<ChildStdin>>>,
 }
 
 impl Process {
@@ -85,6 +87,7 @@ impl Process {
             descriptor: Arc::new(descriptor),
             exit,
             expected: Arc::new(AtomicBool::new(false)),
+            telling: Arc::new(Mutex::new(child.stdin.take())),
         };
         let watched = process.clone();
         std::thread::Builder::new()
@@ -130,10 +133,12 @@ impl Process {
         }
     }
 
-    /// Sends SIGKILL, as a crash would look; not reported as a failure.
+    /// Sends SIGKILL, as a crash would look; not reported as a failure. A child that is to be told ([`super::Tie`]) is told.
     pub fn kill(&self) {
         self.expected.store(true, Ordering::SeqCst);
-        self.signal(Signal::KILL);
+        if self.telling.lock().unwrap_or_else(PoisonError::into_inner).take().is_none() {
+            self.signal(Signal::KILL);
+        }
     }
 
     /// Sends SIGKILL and leaves it to the lab to notice, as if the process had died by itself.

@@ -13,6 +13,15 @@ use std::sync::mpsc;
 /// in between would never be noticed. Then becomes the program.
 const GUARD: &str = r#"[ "$PPID" = "$1" ] || exit 75; shift; exec "$@""#;
 
+/// How a child ends when the lab does, however that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tie {
+    /// The kernel kills it.
+    Killed,
+    /// Its standard input ends, and it does the rest: what the kernel would leave behind is its to remove.
+    Told,
+}
+
 /// What to start.
 #[derive(Debug, Clone)]
 pub struct Launch {
@@ -28,6 +37,8 @@ pub struct Launch {
     pub directory: PathBuf,
     /// Standard output and error are appended here.
     pub log: PathBuf,
+    /// How it ends with the lab.
+    pub tie: Tie,
 }
 
 /// A child could not be started.
@@ -91,16 +102,23 @@ fn command(launch: &Launch) -> Result<Command, SpawnError> {
     };
     let (log, copy) =
         open().map_err(|source| SpawnError::Log { name: launch.name.clone(), path: launch.log.clone(), source })?;
-    let mut command = Command::new("setpriv");
+    let (mut command, input) = match launch.tie {
+        Tie::Killed => {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--pdeathsig", "KILL", "--", "/bin/sh", "-c", GUARD])
+                .arg(&launch.name)
+                .arg(std::process::id().to_string())
+                .arg(&launch.program);
+            (command, Stdio::null())
+        }
+        Tie::Told => (Command::new(&launch.program), Stdio::piped()),
+    };
     command
-        .args(["--pdeathsig", "KILL", "--", "/bin/sh", "-c", GUARD])
-        .arg(&launch.name)
-        .arg(std::process::id().to_string())
-        .arg(&launch.program)
         .args(&launch.arguments)
         .envs(launch.environment.iter().map(|(name, value)| (name, value)))
         .current_dir(&launch.directory)
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(log)
         .stderr(copy)
         // A group of its own: Ctrl-C in a terminal reaches the lab alone, which then stops its children in order.

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Failure, Launch, Process, SpawnError};
+use super::{Failure, Launch, Process, SpawnError, Tie};
 
 /// How long a component may take to end after SIGTERM before it is killed. A lab's data ends with it, so there is little
 /// to lose; an API server with open watches would take ten seconds.
 const COMPONENT_GRACE: Duration = Duration::from_secs(3);
+/// How long one may take that removes what it leaves: all processes of a node end first.
+const TOLD_GRACE: Duration = Duration::from_secs(20);
 /// How long a program of the product may take: it finishes what it has begun.
 pub const GUEST_GRACE: Duration = Duration::from_secs(10);
 
@@ -43,7 +45,11 @@ impl Supervisor {
                 is_first
             });
         })?;
-        self.adopt(process.clone(), COMPONENT_GRACE);
+        let grace = match launch.tie {
+            Tie::Killed => COMPONENT_GRACE,
+            Tie::Told => TOLD_GRACE,
+        };
+        self.adopt(process.clone(), grace);
         let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
         components.retain(|known| known.name != launch.name);
         components.push(launch.clone());

@@ -1,6 +1,9 @@
 //! Profile `real`: KubeVirt's own virt-api and virt-controller beside the API server. Simulated is what a node, a disk
 //! array and CDI's importer would do; see `programs/kubevirt/README.md`.
 
+pub(super) use nodes::write_status;
+pub(super) use ready::{subresources_answer, webhooks_answer};
+
 mod kubevirt;
 mod nodes;
 mod ready;

@@ -51,6 +51,10 @@ pub(super) fn provide(module: &Module, go: &Go, cache: &Path) -> Result<PathBuf,
         for (program, package) in &module.packages {
             compile(module, go, program, package, &unfinished.join(program))?;
         }
+        for (file, (from, path)) in &module.files {
+            let source = folder_of(module, go, from)?.join(path);
+            at("copy from the module cache", &source, fs::copy(&source, unfinished.join(file)))?;
+        }
         for alias in &module.aliases {
             let link = unfinished.join(alias);
             at("create", &link, std::os::unix::fs::symlink(&module.name, &link))?;
@@ -61,9 +65,20 @@ pub(super) fn provide(module: &Module, go: &Go, cache: &Path) -> Result<PathBuf,
     Ok(built)
 }
 
-/// Makes the folder `target` with `make`, which fills a folder beside it that is then renamed.
+/// Makes the folder `target` with `make`, which fills a folder beside it that is then renamed. One lock for all modules:
+/// linking two such programs at once takes several gigabytes.
 pub(super) fn once<E: From<BuildError>>(
     cache: &Path,
+    target: &Path,
+    make: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<PathBuf, E> {
+    once_under(cache, "build", target, make)
+}
+
+/// As [`once`], one at a time of those with the same lock.
+pub(super) fn once_under<E: From<BuildError>>(
+    cache: &Path,
+    lock: &str,
     target: &Path,
     make: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<PathBuf, E> {
@@ -71,11 +86,10 @@ pub(super) fn once<E: From<BuildError>>(
         return Ok(target.to_owned());
     }
     at("create", cache, fs::create_dir_all(cache))?;
-    // One lock for all modules: linking two such programs at once takes several gigabytes.
-    let lock_path = cache.join("build.lock");
+    let lock_path = cache.join(format!("{lock}.lock"));
     let lock = at("create", &lock_path, File::create(&lock_path))?;
     if lock.try_lock().is_err() {
-        report(format_args!("another lab is building; waiting for it"));
+        report(format_args!("another lab is building ({}); waiting for it", lock_path.display()));
         at("lock", &lock_path, lock.lock())?;
     }
     if target.is_dir() {
@@ -95,17 +109,17 @@ fn at<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, 
     result.map_err(|source| BuildError::Cache { action, path: path.to_owned(), source })
 }
 
-fn report(line: std::fmt::Arguments<'_>) {
+pub(crate) fn report(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "jiyun-lab: {line}");
 }
 
 fn compile(module: &Module, go: &Go, program: &str, package: &str, output: &Path) -> Result<(), BuildError> {
     let failed = |source| BuildError::Run { program: program.to_owned(), source };
     let mut child = fetching(Command::new(&go.program))
-        .args(["build", "-v", "-trimpath", "-ldflags", &module.ldflags, "-o"])
+        .args(["build", "-v", "-trimpath", "-tags", &module.tags, "-ldflags", &module.ldflags, "-o"])
         .arg(output)
         .arg(package)
-        .env("CGO_ENABLED", "0")
+        .env("CGO_ENABLED", if module.cgo.contains(program) { "1" } else { "0" })
         .current_dir(&module.folder)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -130,8 +144,23 @@ fn compile(module: &Module, go: &Go, program: &str, package: &str, output: &Path
     Err(BuildError::Refused { program: program.to_owned(), status, output: last.join("\n") })
 }
 
+/// Where the compiler keeps a module this one is made of.
+fn folder_of(module: &Module, go: &Go, from: &str) -> Result<PathBuf, BuildError> {
+    let output = fetching(Command::new(&go.program))
+        .args(["list", "-m", "-f", "{{.Dir}}", from])
+        .current_dir(&module.folder)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| BuildError::Run { program: from.to_owned(), source })?;
+    if output.status.success() {
+        return Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(BuildError::Refused { program: from.to_owned(), status: output.status, output: said })
+}
+
 /// Removes what older sources of the module left in the cache, but for the newest of them: another checkout may use it.
-fn remove_older(cache: &Path, module: &str, current: &Path) {
+pub(super) fn remove_older(cache: &Path, module: &str, current: &Path) {
     let is_entry = |name: &str| {
         name.strip_prefix(module)
             .and_then(|rest| rest.strip_prefix('-'))

@@ -1,6 +1,6 @@
 //! One Go module folder: its files, its digest, how it is built (`build.flags`, described in `programs/README.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,22 @@ pub enum ModuleError {
         #[source]
         source: serde_json::Error,
     },
+    /// A program is described that is not built.
+    #[error("{path}: `cgo` names `{name}`, which `packages` does not")]
+    NoSuchProgram {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// A file is described without its place.
+    #[error("{path}: `files` must name a module and a path in it, with a space between them, for `{name}`")]
+    NoSuchFile {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
     /// A program's name is not a plain file name.
     #[error("{path}: the program name `{name}` must be a plain file name")]
     ProgramName {
@@ -47,6 +63,9 @@ pub enum ModuleError {
 #[serde(default, deny_unknown_fields)]
 struct Flags {
     packages: BTreeMap<String, String>,
+    cgo: BTreeSet<String>,
+    tags: String,
+    files: BTreeMap<String, String>,
     ldflags: String,
 }
 
@@ -59,6 +78,12 @@ pub struct Module {
     pub folder: PathBuf,
     /// Program name -> package path.
     pub packages: BTreeMap<String, String>,
+    /// Programs that call C, and so need a C compiler.
+    pub cgo: BTreeSet<String>,
+    /// Build tags, separated by commas.
+    pub tags: String,
+    /// Files that lie beside the code in modules this one is made of: name -> (module, path in it).
+    pub files: BTreeMap<String, (String, String)>,
     /// The linker flags.
     pub ldflags: String,
     /// Other names a program is called by: it chooses what it is from the name.
@@ -99,7 +124,18 @@ impl Module {
         }
         let aliases = super::aliases(name).iter().map(|alias| (*alias).to_owned()).collect();
         let ldflags = format!("-s -w {}", flags.ldflags).trim_end().to_owned();
-        Ok(Self { name: name.to_owned(), folder, packages, ldflags, aliases, go_version, content })
+        if let Some(bad) = flags.cgo.iter().find(|program| !packages.contains_key(*program)) {
+            return Err(ModuleError::NoSuchProgram { path, name: bad.clone() });
+        }
+        let (cgo, tags) = (flags.cgo, flags.tags);
+        let mut files = BTreeMap::new();
+        for (file, from) in flags.files {
+            let Some((module, inside)) = from.split_once(' ') else {
+                return Err(ModuleError::NoSuchFile { path, name: file });
+            };
+            files.insert(file, (module.to_owned(), inside.to_owned()));
+        }
+        Ok(Self { name: name.to_owned(), folder, packages, cgo, tags, files, ldflags, aliases, go_version, content })
     }
 
     /// Sixteen hexadecimal digits over every file's path and content and the compiler's version.
@@ -169,6 +205,22 @@ mod tests {
     #[test]
     fn a_program_name_with_a_slash_is_refused() {
         assert!(matches!(module(Some(r#"{"packages": {"a/b": "."}}"#)).1, Err(ModuleError::ProgramName { .. })));
+    }
+
+    #[test]
+    fn a_program_that_calls_c_must_be_one_that_is_built() {
+        assert!(matches!(module(Some(r#"{"cgo": ["other"]}"#)).1, Err(ModuleError::NoSuchProgram { .. })));
+        let (_folder, described) = module(Some(r#"{"cgo": ["tool"], "tags": "a,b"}"#));
+        let described = described.expect("readable");
+        assert!(described.cgo.contains("tool") && described.tags == "a,b");
+    }
+
+    #[test]
+    fn a_file_is_named_by_its_module_and_its_path_there() {
+        assert!(matches!(module(Some(r#"{"files": {"a": "b"}}"#)).1, Err(ModuleError::NoSuchFile { .. })));
+        let (_folder, described) = module(Some(r#"{"files": {"a.yaml": "example.org/m x/a.yaml"}}"#));
+        let files = described.expect("readable").files;
+        assert_eq!(files.get("a.yaml"), Some(&("example.org/m".to_owned(), "x/a.yaml".to_owned())));
     }
 
     #[test]

@@ -23,15 +23,15 @@ const CONCURRENCY: u16 = 16;
 const RETRY: Duration = Duration::from_millis(500);
 
 /// What wakes the loop beside the objects themselves.
-pub(super) struct Wakes<A, S> {
+pub(crate) struct Wakes<A, S> {
     /// One item: look at all objects.
-    pub(super) all: A,
+    pub(crate) all: A,
     /// Look at these objects.
-    pub(super) some: S,
+    pub(crate) some: S,
 }
 
 /// Runs for ever. `act` returns after which time it wants to see the object again even if nothing changes.
-pub(super) async fn follow<K, F, A, S>(
+pub(crate) async fn follow<K, F, A, S>(
     api: Api<K>,
     resource: K::DynamicType,
     wakes: Wakes<A, S>,
@@ -70,7 +70,7 @@ pub(super) async fn follow<K, F, A, S>(
 }
 
 /// Takes an answer that means "somebody was faster" (409, 404, 422) for success: the change is on its way here.
-pub(super) fn unless_overtaken<T>(answer: Result<T, kube::Error>) -> Result<(), kube::Error> {
+pub(crate) fn unless_overtaken<T>(answer: Result<T, kube::Error>) -> Result<(), kube::Error> {
     match answer {
         Err(kube::Error::Api(refusal)) if [404, 409, 422].contains(&refusal.code) => {
             tracing::debug!(%refusal, "a simulator was overtaken");

@@ -10,7 +10,7 @@ use crate::kubeconfig::{self, Credentials};
 use crate::lab::Site;
 use crate::pki::{KeyFiles, PkiError};
 use crate::ports::{NoFreePort, Port};
-use crate::process::Launch;
+use crate::process::{Launch, Tie};
 use crate::programs::{self, ProgramError};
 
 /// The names KubeVirt's program is called by.
@@ -129,6 +129,7 @@ fn start(
         environment: vec![("TMPDIR".into(), site.folder.path().display().to_string())],
         directory: site.folder.path().to_owned(),
         log: site.folder.log(name),
+        tie: Tie::Killed,
     })?;
     Ok(())
 }

@@ -41,7 +41,7 @@ fn node(architecture: &str, name: &str) -> Value {
 }
 
 /// Merges an object's `status` into the subresource of that name.
-pub(super) async fn write_status(client: &Client, object: &Value) -> Result<(), RealError> {
+pub(in super::super) async fn write_status(client: &Client, object: &Value) -> Result<(), RealError> {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (kind, name, namespace) = (text("/kind"), text("/metadata/name"), text("/metadata/namespace"));
     let refused = |source| RealError::Status { object: format!("{kind} {name}"), source };

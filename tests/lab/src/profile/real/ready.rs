@@ -22,7 +22,7 @@ pub(super) async fn virt_api_listens(ports: &Ports) -> Result<(), RealError> {
 }
 
 /// A machine no KubeVirt accepts is refused by KubeVirt, and not only by its definition.
-pub(super) async fn webhooks_answer(client: &Client) -> Result<(), RealError> {
+pub(in super::super) async fn webhooks_answer(client: &Client) -> Result<(), RealError> {
     let kind = GroupVersionKind::gvk("kubevirt.io", "v1", "VirtualMachine");
     let machines: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), "default", &ApiResource::from_gvk_with_plural(&kind, "virtualmachines"));
@@ -41,7 +41,7 @@ pub(super) async fn webhooks_answer(client: &Client) -> Result<(), RealError> {
 }
 
 /// The aggregated API of start, stop and restart is available.
-pub(super) async fn subresources_answer(client: &Client) -> Result<(), RealError> {
+pub(in super::super) async fn subresources_answer(client: &Client) -> Result<(), RealError> {
     let kind = GroupVersionKind::gvk("apiregistration.k8s.io", "v1", "APIService");
     let services: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::from_gvk(&kind));
     wait_for("KubeVirt's subresource API to be available", READY, || async {

@@ -1,0 +1,3 @@
+module jiyun.io/lab/pods
+
+go 1.26.0

@@ -1,0 +1,31 @@
+//! Parts of a node that are switched on by name, so that a test pays only for what it needs.
+
+use std::fmt;
+
+/// What runs on a node beside Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Part {
+    /// KubeVirt whole, with libvirt and QEMU in software emulation: guests boot.
+    Kubevirt,
+    /// CloudNativePG with real PostgreSQL.
+    Cnpg,
+    /// An S3 service: versitygw on a volume of the node.
+    S3,
+}
+
+impl Part {
+    /// Its name, as the command line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kubevirt => "kubevirt",
+            Self::Cnpg => "cnpg",
+            Self::S3 => "s3",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

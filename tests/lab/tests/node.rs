@@ -1,0 +1,20 @@
+//! Profile `node`: pods run, and whatever ends the lab, nothing of its node stays. Needs root and what `jiyun-lab doctor`
+//! asks for; says so where it is not there, and tests nothing.
+
+// Helpers of tests fail the test as the tests themselves do; clippy exempts only the latter.
+#![allow(clippy::expect_used)]
+
+#[path = "node/databases.rs"]
+mod databases;
+#[path = "node/ends.rs"]
+mod ends;
+#[path = "node/machine.rs"]
+mod machine;
+#[path = "node/machines.rs"]
+mod machines;
+#[path = "node/pods.rs"]
+mod pods;
+#[path = "node/refusals.rs"]
+mod refusals;
+#[path = "node/storage.rs"]
+mod storage;

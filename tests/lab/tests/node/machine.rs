@@ -1,0 +1,177 @@
+//! What a node could leave on the machine, looked at before and after.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiyun_lab::doctor::{Facts, Finding, examine};
+use jiyun_lab::{Lab, Part, Profile, wait_for};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+pub const DEADLINE: Duration = Duration::from_mins(3);
+
+/// Whether a node can run here. Where not, the test that asks is left out, and says so.
+pub fn able(test: &str) -> bool {
+    let missing: Vec<Finding> =
+        examine(&Facts::read(), Profile::Node, &BTreeSet::new()).into_iter().filter(Finding::is_missing).collect();
+    for finding in &missing {
+        eprintln!("{test} is LEFT OUT, this machine cannot run profile `node`: {finding}");
+    }
+    missing.is_empty()
+}
+
+/// The same for a test that needs a part of a node. Parts take minutes to build, so they are tested where they are asked for:
+/// `make test-node`.
+pub fn able_with(test: &str, part: Part) -> bool {
+    let asked = std::env::var("JIYUN_TEST_NODE_PARTS").unwrap_or_default();
+    if asked.split(',').any(|name| name == part.name()) {
+        return able(test);
+    }
+    eprintln!("{test} is LEFT OUT: part `{part}` is tested by `make test-node`");
+    false
+}
+
+/// What of the machine a node must not change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    mounts: BTreeSet<String>,
+    interfaces: BTreeSet<String>,
+    loops: BTreeSet<String>,
+    routes: String,
+    settings: Vec<String>,
+}
+
+/// Settings that a kubelet changes where it may.
+const SETTINGS: [&str; 8] = [
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+    "net/ipv4/ip_forward",
+    "kernel/hostname",
+];
+
+impl Seen {
+    pub fn now() -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let mount_point = |line: &str| line.split(' ').nth(4).map(str::to_owned);
+        let interface = |line: &str| line.split_once(':').map(|(name, _)| name.trim().to_owned());
+        let used = |name: &String| Path::new("/sys/block").join(name).join("loop/backing_file").exists();
+        Self {
+            mounts: read("/proc/self/mountinfo").lines().filter_map(mount_point).collect(),
+            interfaces: read("/proc/net/dev").lines().filter_map(interface).collect(),
+            loops: names("/sys/block").into_iter().filter(used).collect(),
+            routes: read("/proc/net/route"),
+            settings: SETTINGS.iter().map(|setting| read(&format!("/proc/sys/{setting}"))).collect(),
+        }
+    }
+}
+
+/// What shows a lab's node: its processes' namespace and its keeper.
+#[derive(Debug)]
+pub struct Node {
+    pub keeper: i32,
+    pub first: i32,
+    namespace: PathBuf,
+    lab: PathBuf,
+}
+
+impl Node {
+    /// That of the running lab in this folder.
+    pub fn of(lab: &Path) -> Self {
+        let number = fs::read_to_string(lab.join("data/node-1/process")).expect("the node runs");
+        let first: i32 = number.trim().parse().expect("a number");
+        let keeper = processes().into_iter().find(|process| {
+            let line = fs::read(process.join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            line.contains(" node keeper ") && line.contains(&lab.display().to_string())
+        });
+        let keeper = keeper.expect("the keeper runs");
+        let keeper = keeper.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("a number");
+        let namespace = fs::read_link(format!("/proc/{first}/ns/pid")).expect("it has namespaces");
+        Self { keeper, first, namespace, lab: lab.to_owned() }
+    }
+
+    /// A process of the node, by the beginning of its name, as its number outside.
+    pub fn process(&self, name: &str) -> i32 {
+        let found = self
+            .inside()
+            .into_iter()
+            .find(|process| fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.starts_with(name)));
+        let found = found.expect("the program runs in the node");
+        found.file_name().and_then(|number| number.to_str()?.parse().ok()).expect("a number")
+    }
+
+    /// Processes in the node. Those of pods are in process namespaces below its own, but in its control groups.
+    pub fn inside(&self) -> Vec<PathBuf> {
+        let group = format!("/jiyun-lab-{}", self.keeper);
+        let here = |process: &PathBuf| {
+            fs::read_link(process.join("ns/pid")).is_ok_and(|of| of == self.namespace)
+                || fs::read_to_string(process.join("cgroup")).is_ok_and(|groups| groups.contains(&group))
+        };
+        processes().into_iter().filter(here).collect()
+    }
+
+    /// Its control groups, in all hierarchies.
+    fn groups(&self) -> Vec<PathBuf> {
+        let name = format!("jiyun-lab-{}", self.keeper);
+        let parents = Facts::read().hierarchies.into_values().map(|hierarchy| hierarchy.folder());
+        parents.map(|parent| parent.join(&name)).filter(|group| group.exists()).collect()
+    }
+
+    /// Mounts of any process that show the lab's folder.
+    fn mounts(&self) -> BTreeSet<String> {
+        let lab = self.lab.display().to_string();
+        let all = processes().into_iter().filter_map(|process| fs::read_to_string(process.join("mountinfo")).ok());
+        all.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+            .filter(|line| line.contains(&lab))
+            .collect()
+    }
+
+    /// Waits until nothing of it is left, and the machine is as it was.
+    pub async fn is_gone(&self, before: &Seen) {
+        wait_for("nothing of the node to be left", DEADLINE, || async {
+            let (inside, groups, mounts) = (self.inside(), self.groups(), self.mounts());
+            let keeper = Path::new("/proc").join(self.keeper.to_string()).exists();
+            if inside.is_empty() && groups.is_empty() && mounts.is_empty() && !keeper {
+                Ok(())
+            } else {
+                Err(format!("processes {inside:?}, groups {groups:?}, mounts {mounts:?}, keeper {keeper}"))
+            }
+        })
+        .await
+        .expect("nothing is left");
+        assert_eq!(&Seen::now(), before, "the machine is as it was");
+    }
+
+    /// The node has what a node has; else its absence would prove nothing.
+    pub fn is_there(&self) {
+        assert!(self.inside().len() > 3, "containerd, kubelet, kube-proxy, pods: {:?}", self.inside());
+        assert!(self.groups().len() > 3 && !self.mounts().is_empty());
+    }
+}
+
+/// What an address in the node's network answers to a request for `/`.
+pub async fn get(lab: &Lab, address: &str) -> Result<String, String> {
+    let address: SocketAddr = address.parse().map_err(|_| "not an address")?;
+    let said = |error: std::io::Error| error.to_string();
+    let mut stream = lab.connect_from_node(address).await.map_err(|error| error.to_string())?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.map_err(said)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.map_err(said)?;
+    Ok(answer)
+}
+
+fn processes() -> Vec<PathBuf> {
+    let is_process = |name: &String| name.chars().all(|letter| letter.is_ascii_digit());
+    names("/proc").into_iter().filter(is_process).map(|name| Path::new("/proc").join(name)).collect()
+}
+
+fn names(folder: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
