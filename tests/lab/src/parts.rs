@@ -11,6 +11,8 @@ pub enum Part {
     Cnpg,
     /// An S3 service: versitygw on a volume of the node.
     S3,
+    /// Images of Jiyun's own programs as they are built, and of an etcd, for its charts.
+    Jiyun,
 }
 
 impl Part {
@@ -20,6 +22,7 @@ impl Part {
             Self::Kubevirt => "kubevirt",
             Self::Cnpg => "cnpg",
             Self::S3 => "s3",
+            Self::Jiyun => "jiyun",
         }
     }
 }

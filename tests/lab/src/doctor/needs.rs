@@ -30,6 +30,7 @@ fn memory_of(part: Part) -> u64 {
         Part::Kubevirt => 1536,
         Part::Cnpg => 512,
         Part::S3 => 128,
+        Part::Jiyun => 768,
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod addresses;
 mod cnpg;
 pub(crate) mod egress;
 mod files;
+mod jiyun;
 mod kubevirt;
 mod reach;
 mod ready;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{NodeProfileError, cnpg, kubevirt, s3};
+use super::{NodeProfileError, cnpg, jiyun, kubevirt, s3};
 use crate::debian::Root;
 use crate::image::{self, Image, Layer, Start};
 use crate::parts::Part;
@@ -77,6 +77,9 @@ impl Supplies {
             let made = cnpg::provide()?;
             supplies.add("cnpg-images", made.images, cnpg::ARCHIVE);
             supplies.cnpg = Some(made.manifest);
+        }
+        if parts.contains(&Part::Jiyun) {
+            supplies.add("jiyun-images", jiyun::images()?, jiyun::ARCHIVE);
         }
         if parts.contains(&Part::S3) {
             supplies.add("s3-images", s3::images()?, s3::ARCHIVE);
