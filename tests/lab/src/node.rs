@@ -11,6 +11,7 @@ mod first;
 mod keeper;
 mod mounts;
 mod network;
+mod pool;
 mod root;
 mod shell;
 pub(crate) mod spec;
@@ -51,6 +52,14 @@ pub enum NodeError {
     #[error("the node's network does not come up; the kernel must have veth (`jiyun-lab doctor`): {said}")]
     Network {
         /// What `ip` said.
+        said: String,
+    },
+    /// The file system with snapshots could not be made or mounted.
+    #[error("`{program}` fails in the node; the kernel must have btrfs and a free loop device: {said}")]
+    Pool {
+        /// The program.
+        program: String,
+        /// What it said.
         said: String,
     },
     /// A service ended.

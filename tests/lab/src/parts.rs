@@ -9,6 +9,8 @@ pub enum Part {
     Kubevirt,
     /// CloudNativePG with real PostgreSQL.
     Cnpg,
+    /// Volumes with snapshots, by a driver of the lab's own.
+    Csi,
     /// An S3 service: versitygw on a volume of the node.
     S3,
     /// Images of Jiyun's own programs as they are built, and of an etcd, for its charts.
@@ -21,6 +23,7 @@ impl Part {
         match self {
             Self::Kubevirt => "kubevirt",
             Self::Cnpg => "cnpg",
+            Self::Csi => "csi",
             Self::S3 => "s3",
             Self::Jiyun => "jiyun",
         }

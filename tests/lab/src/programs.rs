@@ -27,7 +27,7 @@ pub enum ProgramError {
 }
 
 /// The Go modules the lab knows, in the order they are built.
-pub const MODULES: [&str; 11] = [
+pub const MODULES: [&str; 12] = [
     "controlplane",
     "engine-crds",
     "helm",
@@ -39,6 +39,7 @@ pub const MODULES: [&str; 11] = [
     "kubevirt-node",
     "cnpg",
     "s3",
+    "csi",
 ];
 
 /// The programs linked into `controlplane`; it is called by their names.

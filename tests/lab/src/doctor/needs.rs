@@ -29,6 +29,7 @@ fn memory_of(part: Part) -> u64 {
     match part {
         Part::Kubevirt => 1536,
         Part::Cnpg => 512,
+        Part::Csi => 256,
         Part::S3 => 128,
         Part::Jiyun => 768,
     }
@@ -78,6 +79,9 @@ pub fn examine(facts: &Facts, profile: Profile, parts: &BTreeSet<Part>) -> Vec<F
     ];
     if profile == Profile::Node {
         findings.splice(0..0, node(facts));
+        if parts.contains(&Part::Csi) {
+            findings.push(reading("file system btrfs", facts.filesystems.get("btrfs"), "use a kernel that has it"));
+        }
         // Two of KubeVirt's programs call C. Built already, they need no compiler.
         if parts.contains(&Part::Kubevirt) && !facts.built.contains("kubevirt-node") {
             findings.push(program(facts, "cc", "install a C compiler (`sudo apt install gcc libc6-dev`)"));

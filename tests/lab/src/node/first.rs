@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, WaitOptions, WaitStatus, wait, waitpid};
 
 use super::spec::{FOLDERS, Service, Sign, Spec};
-use super::{NodeError, network, root};
+use super::{NodeError, network, pool, root};
 use crate::process::tail;
 
 /// Where containerd listens in the node.
@@ -32,6 +32,9 @@ pub(super) fn run(path: &Path) -> Result<(), NodeError> {
     rustix::system::sethostname(spec.name.as_bytes()).map_err(NodeError::doing("set the node's name"))?;
     network::raise(&spec)?;
     spec.give(Sign::Network, "")?;
+    if let Some(file) = &spec.pool {
+        pool::mount(file)?;
+    }
 
     let mut services = Services::default();
     services.start(&spec.runtime)?;

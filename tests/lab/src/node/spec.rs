@@ -15,6 +15,11 @@ pub const FOLDERS: &str = "/opt/jiyun-lab";
 /// Where folders that are volumes lie in the node.
 pub const VOLUMES: &str = "/var/lib/jiyun-lab/volumes";
 
+/// Where a file system with snapshots is mounted in the node.
+pub const POOL: &str = "/var/lib/jiyun-lab/pool";
+/// How large it is at most; the file takes room only for what is written.
+pub const POOL_BYTES: u64 = 16 << 30;
+
 /// One node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spec {
@@ -30,6 +35,8 @@ pub struct Spec {
     pub folders: BTreeMap<String, PathBuf>,
     /// Version 1 hierarchies of control groups: what is mounted where, and the lab's group in it.
     pub hierarchies: Vec<Hierarchy>,
+    /// A file that holds the file system of [`POOL`], where there is to be one.
+    pub pool: Option<PathBuf>,
     /// The node's address.
     pub address: Ipv4Addr,
     /// Where the API server is reached from within.

@@ -3,6 +3,7 @@
 
 pub(crate) mod addresses;
 mod cnpg;
+mod csi;
 pub(crate) mod egress;
 mod files;
 mod jiyun;
@@ -251,6 +252,9 @@ impl NodeSite {
         if let Some(manifest) = &self.supplies.cnpg {
             cnpg::install(&client, manifest).await?;
         }
+        if let Some(definitions) = &self.supplies.csi {
+            csi::install(&client, definitions).await?;
+        }
         if self.supplies.s3 {
             s3::install(&client).await?;
         }
@@ -307,6 +311,7 @@ fn spec(supplies: &Supplies, folder: &Folder, identity: &files::Identity, hierar
         root: supplies.root.clone(),
         folders: supplies.folders.clone(),
         hierarchies,
+        pool: supplies.csi.is_some().then(|| folder.path().join("data").join(format!("{NAME}.btrfs"))),
         address: addresses::NODE,
         api: addresses::API,
         files: files::files(NAME, identity),

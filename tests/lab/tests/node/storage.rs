@@ -1,4 +1,4 @@
-//! Objects over S3: who has the keys may write and read, nobody else.
+//! Objects over S3, for who has the keys; volumes that can be snapshotted and restored.
 
 use jiyun_lab::{Lab, LabOptions, Part, Profile, wait_for};
 
@@ -54,4 +54,109 @@ async fn client(lab: &Lab, secret: &str) -> Result<String, String> {
         }
     });
     said.await.map_err(|error| error.to_string())?
+}
+
+const VOLUMES: &str = "
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: default}
+spec: {accessModes: [ReadWriteOnce], storageClassName: lab-btrfs, resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: writer, namespace: default}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: web
+    image: lab.jiyun.io/web:1
+    imagePullPolicy: Never
+    command: [/web]
+    env: [{name: DATA, value: /data}]
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+";
+
+const SNAPSHOT: &str = "
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshot
+metadata: {name: then, namespace: default}
+spec: {volumeSnapshotClassName: lab-btrfs, source: {persistentVolumeClaimName: data}}
+";
+
+const RESTORED: &str = "
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: restored, namespace: default}
+spec:
+  accessModes: [ReadWriteOnce]
+  storageClassName: lab-btrfs
+  resources: {requests: {storage: 1Gi}}
+  dataSource: {apiGroup: snapshot.storage.k8s.io, kind: VolumeSnapshot, name: then}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: reader, namespace: default}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: web
+    image: lab.jiyun.io/web:1
+    imagePullPolicy: Never
+    command: [/web]
+    env: [{name: DATA, value: /data}]
+    volumeMounts: [{name: data, mountPath: /data}]
+  volumes: [{name: data, persistentVolumeClaim: {claimName: restored}}]
+";
+
+#[tokio::test]
+async fn a_snapshot_keeps_what_a_volume_held_and_the_driver_keeps_the_interface() {
+    if !able_with("a_snapshot_keeps_what_a_volume_held_and_the_driver_keeps_the_interface", Part::Csi) {
+        return;
+    }
+    let before = Seen::now();
+    let options = LabOptions::default().profile(Profile::Node).with([Part::Csi]).own_cluster();
+    let lab = Lab::start(options.engines(false).charts(false)).await.expect("starts");
+    lab.apply_text(VOLUMES).await.expect("applied");
+    for visit in [1, 2, 3] {
+        visited(&lab, "writer", visit).await;
+    }
+    lab.apply_text(SNAPSHOT).await.expect("applied");
+    let ready = ["wait", "volumesnapshot/then", "--for=jsonpath={.status.readyToUse}=true", "--timeout=60s"];
+    lab.kubectl(&ready).await.expect("the snapshot is taken");
+    visited(&lab, "writer", 4).await;
+    lab.apply_text(RESTORED).await.expect("applied");
+    visited(&lab, "reader", 4).await;
+    visited(&lab, "writer", 5).await;
+
+    // The interface's own conformance tests.
+    let sanity = [
+        "exec",
+        "-n",
+        "lab-csi",
+        "deployment/csi",
+        "-c",
+        "driver",
+        "--",
+        "/csi-sanity",
+        "--csi.endpoint=/csi/csi.sock",
+        "--csi.mountdir=/tmp/target",
+        "--csi.stagingdir=/tmp/staging",
+        "--ginkgo.no-color",
+    ];
+    let said = lab.kubectl(&sanity).await.expect("csi-sanity passes");
+    assert!(said.contains(" 0 Failed"), "{said}");
+
+    let node = Node::of(lab.folder());
+    lab.stop().await.expect("stops");
+    node.is_gone(&before).await;
+}
+
+/// The pod's program counts its visits in its volume.
+async fn visited(lab: &Lab, pod: &str, visit: u32) {
+    let ready = ["wait", &format!("pod/{pod}"), "--for=condition=Ready", "--timeout=120s"];
+    lab.kubectl(&ready).await.expect("the pod runs");
+    let asked = ["exec", pod, "--", "/web", "get", "http://127.0.0.1:8080/"];
+    let said = wait_for("the pod to answer", DEADLINE, || lab.kubectl(&asked)).await.expect("answers");
+    assert!(said.contains(&format!("visit {visit}")), "{said}");
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{NodeProfileError, cnpg, jiyun, kubevirt, s3};
+use super::{NodeProfileError, cnpg, csi, jiyun, kubevirt, s3};
 use crate::debian::Root;
 use crate::image::{self, Image, Layer, Start};
 use crate::parts::Part;
@@ -60,6 +60,8 @@ pub(crate) struct Supplies {
     pub(super) kubevirt: Option<PathBuf>,
     /// The manifest of CloudNativePG, where it is asked for.
     pub(super) cnpg: Option<PathBuf>,
+    /// Where definitions of snapshots lie, where storage with them is asked for.
+    pub(super) csi: Option<PathBuf>,
     /// Whether an S3 service is asked for.
     pub(super) s3: bool,
 }
@@ -77,6 +79,11 @@ impl Supplies {
             let made = cnpg::provide()?;
             supplies.add("cnpg-images", made.images, cnpg::ARCHIVE);
             supplies.cnpg = Some(made.manifest);
+        }
+        if parts.contains(&Part::Csi) {
+            let made = csi::provide()?;
+            supplies.add("csi-images", made.images, csi::ARCHIVE);
+            supplies.csi = Some(made.definitions);
         }
         if parts.contains(&Part::Jiyun) {
             supplies.add("jiyun-images", jiyun::images()?, jiyun::ARCHIVE);
@@ -113,6 +120,7 @@ impl Supplies {
             images: vec![PathBuf::from("images/base.tar")],
             kubevirt: None,
             cnpg: None,
+            csi: None,
             s3: false,
         })
     }
