@@ -33,14 +33,29 @@ lab: prerequisites ## Build the lab's programs (once; cached outside the checkou
 lab-real: lab
 	cargo run --locked -q -p jiyun-lab -- build --profile real
 
+# What a node is made of, where this machine can run one.
+.PHONY: lab-node
+lab-node: lab
+	@if cargo run --locked -q -p jiyun-lab -- doctor --profile node >/dev/null 2>&1; \
+	then cargo run --locked -q -p jiyun-lab -- build --profile node; \
+	else echo "Tests on a node are left out on this machine; 'cargo run -p jiyun-lab -- doctor' says why."; fi
+
 .PHONY: schemathesis
 schemathesis: ## Install what tries the API against its description (needs Python 3 with venv)
 	@tools/schemathesis $(TOOLS)/schemathesis
 
 .PHONY: test
-test: build lab-real ## Run every suite
+test: build lab-real lab-node ## Run every suite (on a node too, where root can run one)
 	-@tools/schemathesis $(TOOLS)/schemathesis
 	cargo test --workspace --locked
+
+NODE_PARTS := kubevirt,cnpg,s3,csi,jiyun
+
+.PHONY: test-node
+test-node: build ## Boot guests, databases and an S3 service on a node (needs root; some minutes to build once)
+	cargo run --locked -q -p jiyun-lab -- doctor --profile node --with $(NODE_PARTS)
+	cargo run --locked -q -p jiyun-lab -- build --profile node --with $(NODE_PARTS)
+	JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test -p jiyun-lab --locked --test node -- --test-threads 1
 
 .PHONY: lint
 lint: prerequisites $(DENY) ## Formatting, clippy, licences, generated files, house rules

@@ -7,7 +7,10 @@ use jiyun_ledger::Ledger;
 use kube::Client;
 use tokio::sync::watch;
 
-use crate::{catalogue::Catalogue, metrics::Metrics, order::Orders, site::Sites, unseen::Unseen, write::Writer};
+use crate::{
+    catalogue::Catalogue, metrics::Metrics, networks::Networks, order::Orders, site::Sites, unseen::Unseen,
+    write::Writer,
+};
 
 /// Shared by all reconcilers; cheap to clone.
 #[derive(Clone)]
@@ -28,6 +31,8 @@ pub struct Context {
     pub unseen_hosts: Unseen<CloudHost>,
     /// Flows reported on a moment ago.
     pub unseen_flows: Unseen<NetworkFlow>,
+    /// Departments' own networks.
+    pub networks: Networks,
     /// Figures.
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.
@@ -36,6 +41,8 @@ pub struct Context {
     pub orders_listed: Gate,
     /// Open once the engines' machines and disks were listed.
     pub engines_listed: Gate,
+    /// Open once departments' own subnets and routers were listed; never where nothing asks for them.
+    pub networks_listed: Gate,
     /// Open once the walls opened for flows were listed.
     pub policies_listed: Gate,
 }

@@ -5,7 +5,7 @@ use jiyun_trail::Unwritable;
 use strum::IntoStaticStr;
 use thiserror::Error;
 
-use crate::{host::plan::Obstacle, write::WriteError};
+use crate::{host::plan::Obstacle, settled::UnreadableEntry, write::WriteError};
 
 /// Why a reconciliation failed. All of these pass: the object is tried again.
 #[derive(Debug, Error, IntoStaticStr)]
@@ -34,6 +34,9 @@ pub enum ReconcileError {
     /// It took too long.
     #[error("it did not end in time; it is begun anew")]
     Timeout,
+    /// What is given to whom cannot be understood.
+    #[error("no addresses are given out: what is given already cannot be read")]
+    Addresses(#[from] UnreadableEntry),
     /// Something is in the way on the engines.
     #[error("the engines are not free yet")]
     Obstacle(#[from] Obstacle),

@@ -9,6 +9,7 @@ pub mod digest;
 mod ending;
 pub mod found;
 mod members;
+mod networks;
 mod plan;
 mod report;
 pub mod request;
@@ -35,6 +36,7 @@ use crate::{
     engines::network::{self, PolicyView},
     error::ReconcileError,
     host::{self, rejection::Rejection, report::is_young},
+    networks::is_known,
     order::{
         answer::Ordered,
         filing,
@@ -96,6 +98,9 @@ pub async fn reconcile(flow: &NetworkFlow, context: &Context) -> Result<Action, 
             serve(flow, claim, Some(change::Objection::Invalid(rejection)), context).await?
         }
     };
+    if standing.is_unseen() {
+        return Ok(Action::requeue(NOT_LISTED));
+    }
     let order = standing.order();
     let status = report::status(flow, reach, &standing, Timestamp::now());
     if flow.status.as_ref() != Some(&status) {
@@ -186,9 +191,20 @@ async fn serve(
 ) -> Result<Standing, ReconcileError> {
     let approved = Approved::of(&claim)?;
     let ends = context.ledger.read(|state| members::ends(&claim, &approved, state));
-    let engine = drive(&claim, &approved, ends, context).await?;
+    let mut engine = drive(&claim, &approved, ends, context).await?;
+    let is_open = engine == Engine::Open;
+    if is_open {
+        let found = |name: &str| context.sites.all().find_map(|site| site.router(name)).map(|router| router.spec);
+        let known = is_known(context);
+        let router = |name: &str| known.then(|| found(name).unwrap_or_default());
+        engine = match context.ledger.read(|state| networks::gap(&claim, &approved, state, router)) {
+            Ok(None) => Engine::Open,
+            Ok(Some(gap)) => Engine::Apart(gap),
+            Err(networks::NotListed) => Engine::Unseen,
+        };
+    }
     let mut claim = claim;
-    if engine == Engine::Open && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
+    if is_open && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
         context.ledger.billable(claim.id).await?;
         claim = open_claim(flow, context).unwrap_or(claim);
     }

@@ -15,6 +15,7 @@ pub mod rejection;
 pub mod report;
 pub mod request;
 mod run;
+mod steps;
 pub mod valid;
 
 use std::{sync::Arc, time::Duration};
@@ -27,8 +28,7 @@ use jiyun_crds::{
 use jiyun_ledger::{
     Claim, ClaimId, ClaimStage, Command, Decision, LedgerError, Meter, Refusal, RefusalCode, RequestError, State,
 };
-use jiyun_trail::core::outcome::Outcome;
-use kube::{Api, ResourceExt, api::GetParams, runtime::controller::Action};
+use kube::{Api, ResourceExt, runtime::controller::Action};
 use tracing::{info, warn};
 
 use self::{
@@ -42,13 +42,12 @@ use crate::{
     catalogue::lookup,
     context::Context,
     engines::{
-        applied,
         cdi::{self, DiskState},
-        kubevirt::{self, MachineState, MachineView},
+        kubevirt::{self, MachineState},
         order::Power,
-        view::{EngineKind, View},
     },
     error::ReconcileError,
+    networks,
     order::{
         self,
         answer::Ordered,
@@ -56,7 +55,6 @@ use crate::{
         route::{self, Route},
     },
     site::SiteEngines,
-    write::WriteError,
 };
 
 pub use ending::dismantle;
@@ -103,6 +101,11 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         return Ok(Action::requeue(NOT_LISTED));
     }
     if held.is_none() && may_come(host, valid.as_ref().err(), Timestamp::now()) {
+        return Ok(Action::requeue(NOT_LISTED));
+    }
+    let own_network = valid.as_ref().is_ok_and(|valid| valid.approved.subnet.is_some());
+    if held.is_none() && own_network && !networks::is_known(context) {
+        // Who stands in line must not lose the place because subnets are not read yet.
         return Ok(Action::requeue(NOT_LISTED));
     }
     if valid.is_err() && held.is_none() {
@@ -210,6 +213,11 @@ async fn ask(host: &CloudHost, valid: Valid, context: &Context) -> Result<Standi
     }
     if let Some(refusal) = standing_refusal(host, &valid.digest) {
         return Ok(refusal);
+    }
+    if !is_held && !networks::is_ready(valid.approved.subnet.as_deref(), context) {
+        // Nothing is set aside for a machine that cannot be put anywhere.
+        leave_line(host, context).await?;
+        return Ok(Standing::Undecided(Reason::NetworkNotReady));
     }
     let mut valid = valid;
     let action = OrderAction::Create;
@@ -374,8 +382,14 @@ async fn drive(
         Vec::new()
     });
     let untouched = steps.is_empty();
+    // A machine that is there goes on: its network may only be looked at anew.
+    let homeless = !networks::is_ready(order.subnet.as_deref(), context);
+    let awaits_network = homeless && observed.machine.is_none() && problem.is_none();
     for step in steps {
-        match take(step, &desired, (host, &order.namespace), &mut observed, site, context).await {
+        if homeless && step == Step::ApplyMachine(Why::Missing) {
+            continue;
+        }
+        match steps::take(step, &desired, (host, &order.namespace), &mut observed, site, context).await {
             Ok(()) => {}
             Err(ReconcileError::Obstacle(obstacle)) => {
                 problem = Some(obstacle.to_string());
@@ -403,94 +417,7 @@ async fn drive(
     // No machine runs without its disk: the watch of disks may only be slower to tell than that of machines.
     let filled = |disk: &cdi::DiskView| if running { DiskState::Filled } else { cdi::state(&disk.status) };
     let disk = observed.disk.as_ref().map(filled);
-    Ok(Engines { disk, machine, power: order.power, addresses, problem, untouched })
-}
-
-async fn take(
-    step: Step,
-    desired: &Desired,
-    (host, namespace): (&CloudHost, &str),
-    observed: &mut Observed,
-    site: &SiteEngines,
-    context: &Context,
-) -> Result<(), ReconcileError> {
-    match step {
-        Step::ApplyDisk(why) => {
-            let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
-            let disk = match there(&api, &desired.disk, why, desired).await? {
-                Some(disk) => disk,
-                None => context.writer.apply(&api, name_of(&desired.disk), &desired.disk).await?,
-            };
-            site.unseen_disks.wrote(disk.clone());
-            observed.disk = Some(disk);
-        }
-        Step::RelabelDisk => {
-            let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
-            let labels = desired.disk.pointer("/metadata/labels").cloned().unwrap_or_default();
-            if let Some(disk) = &observed.disk {
-                let disk = context.writer.relabel(&api, disk, &labels).await?;
-                site.unseen_disks.wrote(disk.clone());
-                observed.disk = Some(disk);
-            }
-        }
-        Step::ApplyMachine(why) => {
-            let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
-            let machine = match there(&api, &desired.machine, why, desired).await? {
-                Some(machine) => machine,
-                None => {
-                    let trail = context.writer.trail();
-                    let begun = match observed.machine.as_ref().filter(|machine| is_switched(machine, desired.power)) {
-                        Some(machine) => Some(trail.switching(host, machine, desired.power, why.into()).await?),
-                        None => None,
-                    };
-                    let applied = context.writer.apply(&api, name_of(&desired.machine), &desired.machine).await;
-                    if let Some(begun) = begun {
-                        begun.ended(outcome(&applied)).await;
-                    }
-                    applied?
-                }
-            };
-            site.unseen_machines.wrote(machine.clone());
-            observed.machine = Some(machine);
-        }
-    }
-    Ok(())
-}
-
-/// Whether a machine that is there is told to do something else than it was.
-fn is_switched(machine: &MachineView, power: Power) -> bool {
-    machine.spec.run_strategy.as_deref() != Some(kubevirt::run_strategy(power))
-}
-
-fn outcome<T>(done: &Result<T, WriteError>) -> Outcome {
-    done.as_ref().map_or_else(|error| Outcome::failed(error.to_string()), |_| Outcome::Succeeded)
-}
-
-/// What is missing in our cache may be there: made by hand or by another tool (apply would take it over: refused), or by
-/// ourselves before a crash (applying it again would only cost a write). Read from the API server's memory, which costs
-/// its store nothing: what appeared in the last milliseconds appears after any reading.
-async fn there<E: EngineKind>(
-    api: &Api<View<E>>,
-    object: &serde_json::Value,
-    why: Why,
-    desired: &Desired,
-) -> Result<Option<View<E>>, ReconcileError> {
-    if why != Why::Missing {
-        return Ok(None);
-    }
-    let name = name_of(object);
-    let found = match api.get_with(name, &GetParams::any()).await {
-        Err(kube::Error::Api(status)) if status.code == 404 => None,
-        outcome => Some(outcome.map_err(|source| ReconcileError::read(format!("{} {name}", E::KIND), source))?),
-    };
-    if let Some(found) = &found {
-        plan::ours(&found.metadata, &desired.claim, E::KIND)?;
-    }
-    Ok(found.filter(|found| applied::is_applied(&found.metadata, object)))
-}
-
-fn name_of(object: &serde_json::Value) -> &str {
-    object.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default()
+    Ok(Engines { disk, machine, power: order.power, addresses, problem, awaits_network, untouched })
 }
 
 /// Whether the machine or the disk of a claim in use is not where it was. A site that cannot be reached says nothing.
@@ -527,7 +454,7 @@ fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngin
 
 fn unreachable_site(power: Power) -> Engines {
     let problem = Some(Reason::SiteUnreachable.as_str().to_owned());
-    Engines { disk: None, machine: None, power, addresses: Vec::new(), problem, untouched: true }
+    Engines { disk: None, machine: None, power, addresses: Vec::new(), problem, awaits_network: false, untouched: true }
 }
 
 /// Writes the status where it is worth it, and says when to look again.
@@ -542,7 +469,9 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         {
             UNSETTLED
         }
-        Standing::Admitted { engines, parked, .. } if engines.problem.is_some() || parked.kept_off.is_some() => {
+        Standing::Admitted { engines, parked, .. }
+            if engines.problem.is_some() || engines.awaits_network || parked.kept_off.is_some() =>
+        {
             UNSETTLED
         }
         // It gives back what it does without only once it is seen to be off and nothing was asked of it.

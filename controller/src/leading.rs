@@ -23,6 +23,7 @@ use crate::{
     context::{Context, Gate},
     engines::{
         cdi::DiskView,
+        kube_ovn::{SubnetView, VpcView},
         kubevirt::{InstanceView, MachineView},
         network::PolicyView,
         node::NodeView,
@@ -30,6 +31,7 @@ use crate::{
     error::ReconcileError,
     flow, host, lineage,
     metrics::Metrics,
+    networks::{self, Networks},
     notices,
     order::{self, Orders, Wakes},
     orphans, settled,
@@ -100,6 +102,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let machines = watched::<MachineView>(Api::all(client.clone()), engines_only(), &metrics);
     let instances = watched::<InstanceView>(Api::all(client.clone()), engines_only(), &metrics);
     let disks = watched::<DiskView>(Api::all(client.clone()), engines_only(), &metrics);
+    let subnets = watched::<SubnetView>(Api::all(client.clone()), engines_only(), &metrics);
+    let routers = watched::<VpcView>(Api::all(client.clone()), engines_only(), &metrics);
 
     // Those opened for flows carry a claim; the walls themselves are looked after by their department.
     let claimed = format!("{}={},{}", jiyun_crds::names::LABEL_MANAGED_BY, jiyun_crds::names::MANAGED_BY, LABEL_CLAIM);
@@ -140,6 +144,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         instances: instances.store,
         disks: disks.store,
         policies: openings.store,
+        subnets: subnets.store,
+        routers: routers.store,
         nodes: nodes.store,
         nodes_listed: nodes.listed,
         unseen_machines: Unseen::default(),
@@ -149,6 +155,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let machines = engines.unseen_machines.watching(machines.stream);
     let disks = engines.unseen_disks.watching(disks.stream);
     let policies_listed = Gate::new([openings.listed]);
+    let networks_listed = Gate::new([subnets.listed, routers.listed]);
     let openings = engines.unseen_policies.watching(openings.stream);
     let context = Context {
         client: client.clone(),
@@ -166,12 +173,14 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
             calendar,
             wakes: Wakes::default(),
         },
+        networks: Networks::new(args.namespace.clone()),
         unseen_hosts: Unseen::default(),
         unseen_flows: Unseen::default(),
         metrics: metrics.clone(),
         catalogue_listed: catalogue_listed.clone(),
         orders_listed,
         engines_listed,
+        networks_listed,
         policies_listed,
     };
 
@@ -183,6 +192,15 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     // Whom a department lets in follows from the units above it, where it is open to them.
     let (access_changes, _) = watch::channel(());
     let departments = settled::following_access(departments, access_changes.clone());
+    let departments = networks::following_zones(departments, context.networks.clone());
+    tasks.spawn(networks::follow(
+        subnets.stream,
+        routers.stream,
+        catalogue.zones.clone(),
+        changes.subscribe(),
+        context.clone(),
+        stop.clone(),
+    ));
     let again = || WatchStream::from_changes(changes.subscribe());
     let relations = stream::select(again(), WatchStream::from_changes(access_changes.subscribe()));
     let hardware = stream::select(again(), WatchStream::from_changes(node_changes.subscribe()));
@@ -193,7 +211,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         )+};
     }
     settle!(
-        zones: stream::pending(), sites: stream::pending(), classes: stream::pending(), images: stream::pending(),
+        zones: context.networks.looks(), sites: stream::pending(), classes: stream::pending(), images: stream::pending(),
         prices: stream::pending(), departments: relations, systems: again(), compute_pools: hardware,
         storage_pools: again(), handovers: stream::pending(), policies: stream::pending(),
     );

@@ -9,6 +9,7 @@ mod compute_pool;
 mod department;
 mod handover;
 mod information_system;
+mod network_zone;
 mod pool;
 mod price_list;
 mod site;
@@ -41,6 +42,7 @@ use crate::{
 };
 
 pub use department::{book_accounts, following_access};
+pub use network_zone::UnreadableEntry;
 
 /// Objects of one kind settled at the same time; they are few, and each costs a request or two.
 const CONCURRENCY: u16 = 8;

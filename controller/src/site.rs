@@ -14,9 +14,10 @@ use kube::{
 use tokio::sync::watch;
 
 use crate::{
-    catalogue::readable,
+    catalogue::{lookup, readable},
     engines::{
         cdi::{DataVolume, DiskView},
+        kube_ovn::{SubnetView, VpcView},
         kubevirt::{InstanceView, MachineView, VirtualMachine, VirtualMachineInstance},
         network::{NetworkPolicy, PolicyView},
         node::{self, Hardware, NodeView},
@@ -42,6 +43,10 @@ pub struct SiteEngines {
     pub disks: Store<Guarded<View<DataVolume>>>,
     /// Walls opened for flows.
     pub policies: Store<Guarded<View<NetworkPolicy>>>,
+    /// Departments' own subnets.
+    pub subnets: Store<Guarded<SubnetView>>,
+    /// Departments' own routers.
+    pub routers: Store<Guarded<VpcView>>,
     /// The nodes they run on.
     pub nodes: Store<Guarded<NodeView>>,
     /// Whether those were listed.
@@ -63,6 +68,16 @@ impl SiteEngines {
     /// The disk of this name.
     pub fn disk(&self, namespace: &str, name: &str) -> Option<DiskView> {
         self.unseen_disks.or_written(namespace, name, named(&self.disks, namespace, name))
+    }
+
+    /// The subnet of this name.
+    pub fn subnet(&self, name: &str) -> Option<SubnetView> {
+        lookup(&self.subnets, None, name)
+    }
+
+    /// The router of this name.
+    pub fn router(&self, name: &str) -> Option<VpcView> {
+        lookup(&self.routers, None, name)
     }
 
     /// The policies made for the claim of this label, as they were last seen or written.

@@ -11,6 +11,8 @@ pub const LABEL_DEPARTMENT: &str = "jiyun.io/department";
 pub const LABEL_CLOUDHOST: &str = "jiyun.io/cloudhost";
 /// Label: the network flow a wall was opened for (value: name of the `NetworkFlow`).
 pub const LABEL_FLOW: &str = "jiyun.io/networkflow";
+/// Label: the network zone a subnet was made for (value: name of the `NetworkZone`).
+pub const LABEL_ZONE: &str = "jiyun.io/networkzone";
 /// Label: the claim an engine object was made for, with the beginning of its ledger's lineage (`claim-7.1a2b3c4d`). The
 /// object behind a claim can be made anew, by a restore, and have another UID; the claim stays.
 pub const LABEL_CLAIM: &str = "jiyun.io/claim";
@@ -50,6 +52,9 @@ pub const FINALIZER_SYSTEM: &str = "jiyun.io/system";
 pub const FINALIZER_HANDOVER: &str = "jiyun.io/handover";
 /// Finalizer that keeps a compute or storage pool until nothing lies in it any more.
 pub const FINALIZER_POOL: &str = "jiyun.io/pool";
+/// Finalizer that keeps a network zone whose departments have networks of their own, and those networks, until nothing is in
+/// them any more.
+pub const FINALIZER_NETWORK: &str = "jiyun.io/network";
 /// Field manager of the controller in server-side apply.
 pub const FIELD_MANAGER: &str = "jiyun-controller";
 /// Namespace of the platform's own programs and settings.

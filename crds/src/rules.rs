@@ -19,6 +19,18 @@ pub fn immutable(what_zh: &str, what_en: &str) -> Rule {
     Rule::new(UNCHANGED).message(&*format!("{what_zh}创建后不可修改 ({what_en} cannot be changed once created)"))
 }
 
+/// The text of a rule on the parent of an optional field: it is neither added nor taken away. With it, what lies below the
+/// field may be [`immutable`].
+pub fn presence(field: &str) -> String {
+    format!("has(self.{field}) == has(oldSelf.{field})")
+}
+
+/// An optional field that is there from the beginning or never. Placed on its parent.
+pub fn there_or_not(what_zh: &str, field: &str) -> Rule {
+    Rule::new(presence(field))
+        .message(&*format!("{what_zh}只能在创建时设置，不能补设或取消 ({field} is set at creation, or never)"))
+}
+
 /// The object's own name, where other names are derived from it: a DNS label of at most 40 characters
 /// ([`crate::names::MAX_NAME_LENGTH`]).
 pub fn short_name() -> Rule {
@@ -320,4 +332,38 @@ pub fn excepted_within() -> Rule {
 pub fn ports_in_order() -> Rule {
     Rule::new("!has(self.endPort) || self.endPort >= self.port")
         .message("截止端口不能小于起始端口 (endPort must not be less than port)")
+}
+
+/// IPv4 networks that subnets can be taken from, at least one.
+pub fn address_ranges(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new(
+        "self.size() >= 1 && self.all(n, isCIDR(n) && cidr(n).ip().family() == 4 && cidr(n) == cidr(n).masked() \
+         && cidr(n).prefixLength() >= 8 && cidr(n).ip().isGlobalUnicast())",
+    )
+    .message(&*format!(
+        "{what_zh}至少填写一项，且每项须为前缀长度不小于 8 的 IPv4 网络地址，例如 10.64.0.0/16 \
+         ({what_en} must hold at least one IPv4 network of prefix length 8 or more, such as 10.64.0.0/16)"
+    ))
+}
+
+/// No network of a list lies within another.
+pub fn apart(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new(
+        "self.all(a, !isCIDR(a) || self.filter(b, isCIDR(b) && (cidr(a).containsCIDR(b) || cidr(b).containsCIDR(a))).size() == 1)",
+    )
+    .message(&*format!("{what_zh}不能互相重叠 ({what_en} must not overlap)"))
+}
+
+/// A list that entries are only added to.
+pub fn only_added(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new("oldSelf.all(n, n in self)")
+        .message(&*format!("{what_zh}只能增加，不能减少或修改 ({what_en} can be added to; none can be taken away)"))
+}
+
+/// A subnet is not larger than what it is taken from.
+pub fn subnets_fit() -> Rule {
+    Rule::new("self.cidrs.all(n, !isCIDR(n) || cidr(n).prefixLength() <= self.subnetPrefixLength)").message(
+        "子网不能大于地址段：subnetPrefixLength 不能小于任一地址段的前缀长度 \
+         (a subnet must fit: subnetPrefixLength must not be less than the prefix length of any of cidrs)",
+    )
 }

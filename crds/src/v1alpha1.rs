@@ -59,7 +59,7 @@ pub use network_flow::{
     FlowDirection, FlowPeer, FlowPort, FlowProtocol, FlowReach, ForeignPeer, IpBlock, NetworkFlow, NetworkFlowSpec,
     NetworkFlowStatus, SystemPeer,
 };
-pub use network_zone::{NetworkZone, NetworkZoneSpec, ZoneKind};
+pub use network_zone::{KubeOvnIsolation, NetworkZone, NetworkZoneSpec, ZoneIsolation, ZoneKind};
 pub use order::{
     AcceptedItem, CountedDecision, IgnoredApproval, Order, OrderAction, OrderItem, OrderSpec, OrderState, OrderStatus,
     OrderedKind, RequiredLevel,

@@ -11,7 +11,7 @@ mod rules {
     use std::str::FromStr;
 
     use jiyun_crds::names;
-    use jiyun_crds::rules::UNCHANGED;
+    use jiyun_crds::rules::{self, UNCHANGED};
     use jiyun_crds::v1alpha1::fields::{FIELDS, FieldClass};
     use jiyun_crds::v1alpha1::{self, ConditionType};
     use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinitionVersion;
@@ -265,7 +265,10 @@ mod rules {
         for guard in roots().iter().flat_map(properties) {
             if guard.rules().iter().any(|rule| rule.rule == UNCHANGED) {
                 for node in guard.upwards().into_iter().filter(|node| node.path != "spec") {
-                    if !node.required && node.schema.default.is_none() {
+                    let name = node.path.rsplit('.').next().unwrap_or_default();
+                    let stays = rules::presence(name);
+                    let stays = node.upwards().iter().any(|above| above.rules().iter().any(|rule| rule.rule == stays));
+                    if !node.required && node.schema.default.is_none() && !stays {
                         problems.push(format!("{guard}: {} is neither required nor defaulted", node.path));
                     }
                 }

@@ -10,6 +10,7 @@ pub mod person;
 pub mod receivers;
 pub mod walls;
 pub mod world;
+pub mod zone;
 
 pub use order::Order;
 pub use person::{Answer, Caller};

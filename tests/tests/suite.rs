@@ -22,6 +22,7 @@ mod suite {
     mod interrupted;
     mod isolation;
     mod manners;
+    mod networks;
     mod notices;
     mod orders;
     mod outages;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    applied,
+    applied, kube_ovn,
     order::{MachineOrder, Power},
     view::{EngineKind, Unread, View},
 };
@@ -135,6 +135,11 @@ pub fn run_strategy(power: Power) -> &'static str {
 
 /// The `VirtualMachine` of an order, ready for server-side apply.
 pub fn build(order: &MachineOrder) -> Value {
+    let mut pod = json!({"labels": order.labels});
+    if let Some(subnet) = &order.subnet {
+        // KubeVirt copies it to the pod, which is where the network plugin looks.
+        pod["annotations"] = json!({(kube_ovn::LOGICAL_SWITCH): subnet});
+    }
     applied::stamped(json!({
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",
@@ -142,7 +147,7 @@ pub fn build(order: &MachineOrder) -> Value {
         "spec": {
             "runStrategy": run_strategy(order.power),
             "template": {
-                "metadata": {"labels": order.labels},
+                "metadata": pod,
                 "spec": {
                     "architecture": order.architecture,
                     "domain": {
@@ -180,6 +185,28 @@ mod tests {
 
     fn status(word: &str, ready: bool) -> MachineStatus {
         MachineStatus { printable_status: Some(word.into()), ready: Some(ready) }
+    }
+
+    #[test]
+    fn only_a_machine_with_a_subnet_carries_its_name_to_the_pod() {
+        let order = |subnet: Option<&str>| MachineOrder {
+            namespace: "engine-tax".into(),
+            name: "web".into(),
+            disk_name: "web-system".into(),
+            labels: std::collections::BTreeMap::new(),
+            vcpu: 2,
+            memory_mebibytes: 4096,
+            architecture: "amd64".into(),
+            disk_mebibytes: 40_960,
+            storage_class: "standard".into(),
+            image: super::super::order::ImageSource::Http("http://images.example/u.qcow2".into()),
+            ssh_authorized_keys: Vec::new(),
+            subnet: subnet.map(str::to_owned),
+            power: Power::On,
+        };
+        let annotations = |subnet| build(&order(subnet)).pointer("/spec/template/metadata/annotations").cloned();
+        assert_eq!(annotations(Some("jiyun-tax-1")), Some(json!({"ovn.kubernetes.io/logical_switch": "jiyun-tax-1"})));
+        assert_eq!(annotations(None), None, "machines that were there before are not sent anew");
     }
 
     #[test]

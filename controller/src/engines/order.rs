@@ -29,6 +29,8 @@ pub struct MachineOrder {
     pub image: ImageSource,
     /// Public keys allowed to sign in.
     pub ssh_authorized_keys: Vec<String>,
+    /// The subnet it lies in; none: the cluster's own network.
+    pub subnet: Option<String>,
     /// Whether the machine is to run.
     pub power: Power,
 }

@@ -49,15 +49,23 @@ fn labels(machines: &Machines) -> Vec<String> {
 /// The machines of hosts of a system, of these names or of all, by the namespace they lie in.
 fn machines(state: &State, account: &AccountId, system: &str, hosts: &[String]) -> Machines {
     let mut found: Machines = BTreeMap::new();
-    for claim in granted(state, account, system) {
-        if hosts.is_empty() || hosts.contains(&claim.subject.name) {
-            found.entry(engine_namespace(claim)).or_default().push(label_of(claim.id, state));
-        }
+    for claim in hosts_of(state, account, system, hosts) {
+        found.entry(engine_namespace(claim)).or_default().push(label_of(claim.id, state));
     }
     for labels in found.values_mut() {
         labels.sort();
     }
     found
+}
+
+/// Hosts of a system, of these names or of all, that were granted and do not end.
+pub fn hosts_of<'a>(
+    state: &'a State,
+    account: &'a AccountId,
+    system: &'a str,
+    hosts: &'a [String],
+) -> impl Iterator<Item = &'a Claim> {
+    granted(state, account, system).filter(|claim| hosts.is_empty() || hosts.contains(&claim.subject.name))
 }
 
 /// Hosts of a system that were granted and do not end.

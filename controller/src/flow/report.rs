@@ -9,7 +9,7 @@ use jiyun_crds::v1alpha1::{
 use jiyun_ledger::{Claim, Refusal};
 use jiyun_messages::{Parameters, parameters};
 
-use super::{change::Objection, digest};
+use super::{change::Objection, digest, networks::Gap};
 use crate::{
     conditions::{finding, merged, plain},
     host::{
@@ -57,6 +57,10 @@ pub enum Standing {
 pub enum Engine {
     /// Open for what was approved.
     Open,
+    /// Open, and nothing leads from one end to the other.
+    Apart(Gap),
+    /// Open; whether anything leads from one end to the other is not known yet. Nothing is reported before it is.
+    Unseen,
     /// Closed, for what was approved is not what it would let through.
     Closed,
     /// Something is still open that should not be: nothing is deleted while the book is being checked.
@@ -75,6 +79,11 @@ impl Standing {
             Self::Admitted { order, .. } => order.clone(),
             _ => None,
         }
+    }
+
+    /// Whether nothing can be said yet.
+    pub fn is_unseen(&self) -> bool {
+        matches!(self, Self::Admitted { engine: Engine::Unseen, .. })
     }
 
     /// Whether there is nothing to wait for but what calls by itself.
@@ -164,6 +173,10 @@ fn walls(reach: FlowReach, engine: Engine) -> Finding {
             plain(kind, ConditionStatus::True, Reason::OpenAtThisEnd)
         }
         Engine::Open => plain(kind, ConditionStatus::True, Reason::Open),
+        Engine::Unseen => plain(kind, ConditionStatus::Unknown, Reason::Undecided),
+        Engine::Apart(gap) => {
+            finding(kind, ConditionStatus::False, Reason::NotConnected, gap.code(), &Parameters::new())
+        }
         Engine::Closed => plain(kind, ConditionStatus::False, Reason::Misconfigured),
         Engine::Paused => {
             finding(kind, ConditionStatus::False, Reason::Quarantined, "ClosingPaused", &Parameters::new())

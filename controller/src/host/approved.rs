@@ -32,6 +32,10 @@ pub struct Approved {
     pub disk_mebibytes: u64,
     /// Public keys allowed to sign in.
     pub ssh_authorized_keys: Vec<String>,
+    /// The subnet its machine lies in, where the zone gives departments networks of their own. It keeps it when the host is
+    /// handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<String>,
     /// Whether the host may be deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deletable: bool,
@@ -41,6 +45,11 @@ pub struct Approved {
     /// The policies that let it through, if nobody had to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<String>,
+}
+
+/// The subnet of a claim, read alone: of every claim at every look.
+pub fn subnet_of(claim: &Claim) -> Option<&str> {
+    claim.approved_spec.pointer("/subnet")?.as_str()
 }
 
 impl Approved {

@@ -87,6 +87,8 @@ pub struct Engines {
     pub addresses: Vec<String>,
     /// Why the engines could not be asked for what is wanted.
     pub problem: Option<String>,
+    /// Whether the machine is not made because the network it is to lie in is not ready.
+    pub awaits_network: bool,
     /// Whether nothing had to be done: what is seen is not from before our own request.
     pub untouched: bool,
 }
@@ -304,6 +306,9 @@ fn provisioned(engines: &Engines) -> Finding {
         let about = parameters([("problem", problem)]);
         return finding(kind, ConditionStatus::False, Reason::EngineError, "EngineError", &about);
     }
+    if engines.awaits_network {
+        return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);
+    }
     match (&engines.disk, &engines.machine) {
         (Some(DiskState::Filled), Some(_)) => plain(kind, ConditionStatus::True, Reason::Provisioned),
         (disk, machine) => {
@@ -334,6 +339,9 @@ fn ready(engines: &Engines, parked: &Parked) -> Finding {
         let code = refusal.code.to_string();
         let sentence = jiyun_messages::refusal_code(&code, &refusal.parameters);
         return finding(kind, ConditionStatus::False, reason(refusal.code), sentence, &refusal.parameters);
+    }
+    if engines.awaits_network {
+        return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);
     }
     match (engines.power, &engines.machine) {
         (Power::Off, Some(MachineState::Stopped)) if !parked.without.is_empty() => {

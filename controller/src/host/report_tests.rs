@@ -63,6 +63,7 @@ fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
         power,
         addresses: vec!["10.0.0.9".into()],
         problem: None,
+        awaits_network: false,
         untouched: true,
     };
     Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default(), deletable: false }
@@ -82,6 +83,20 @@ fn a_running_host_is_ready_and_a_stopped_one_too_when_that_was_asked() {
     let wrong_way = status(&host(), None, &admitted(Power::Off, Some(MachineState::Running)), at(1001));
     let ready = find(&wrong_way.conditions, ConditionType::Ready).unwrap();
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "Stopping"));
+}
+
+#[test]
+fn a_host_without_its_network_says_so_and_is_no_fault_of_its_disk() {
+    let Standing::Admitted { claim, objection, engines, parked, .. } = admitted(Power::On, None) else {
+        unreachable!()
+    };
+    let engines = Engines { awaits_network: true, ..engines };
+    let waits = Standing::Admitted { claim, objection, engines, parked, deletable: false };
+    let status = status(&host(), None, &waits, at(1001));
+    for kind in [ConditionType::Provisioned, ConditionType::Ready] {
+        let told = find(&status.conditions, kind).unwrap();
+        assert_eq!((told.status.as_str(), told.reason.as_str()), ("False", "NetworkNotReady"));
+    }
 }
 
 #[test]
@@ -158,6 +173,7 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
         power: Power::On,
         addresses: vec![],
         problem: None,
+        awaits_network: false,
         untouched: true,
     };
     let standing =

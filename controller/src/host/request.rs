@@ -118,6 +118,7 @@ pub fn machine_order(
         storage_class: storage_class.to_owned(),
         image: approved.image_source.clone(),
         ssh_authorized_keys: approved.ssh_authorized_keys.clone(),
+        subnet: approved.subnet.clone(),
         power,
     }
 }

@@ -13,10 +13,11 @@ use jiyun_crds::{
     },
 };
 use jiyun_messages::parameters;
+use kube::ResourceExt;
 
 use super::{approved::Approved, found::Found, rejection::Rejection};
 use crate::{
-    engines::order::ImageSource,
+    engines::{kube_ovn, order::ImageSource},
     order::route::{Asked, size_of},
 };
 
@@ -62,7 +63,7 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
     let department = department(namespace, found.department.as_ref())?;
     let system = known(found.system.as_ref(), "spec.systemRef.name", "InformationSystem", &spec.system_ref.name)?;
     let zone = &spec.zone_ref.name;
-    known(found.zone.as_ref(), "spec.zoneRef.name", "NetworkZone", zone)?;
+    let found_zone = known(found.zone.as_ref(), "spec.zoneRef.name", "NetworkZone", zone)?;
     zone_allowed(department, zone)?;
     let class = known(found.class.as_ref(), "spec.classRef.name", "HostClass", &spec.class_ref.name)?;
     let image = known(found.image.as_ref(), "spec.imageRef.name", "HostImage", &spec.image_ref.name)?;
@@ -86,6 +87,7 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
         disk_tier: spec.system_disk.tier.clone(),
         disk_mebibytes,
         ssh_authorized_keys: spec.ssh_authorized_keys.clone(),
+        subnet: found_zone.spec.isolation.as_ref().map(|_| kube_ovn::subnet_name(&department.name_any(), zone)),
         deletable: spec.deletion_protection == DeletionProtection::Disabled,
         order: None,
         policies: Vec::new(),

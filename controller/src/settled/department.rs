@@ -13,7 +13,7 @@ use jiyun_crds::{
     v1alpha1::{ConditionStatus, ConditionType, Department, DepartmentState, Reason},
 };
 use jiyun_ledger::{Account, AccountId, AccountState, Claim};
-use jiyun_messages::parameters;
+use jiyun_messages::{Parameters, parameters};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Resource, ResourceExt, api::ListParams, core::NamespaceResourceScope};
 use serde::de::DeserializeOwned;
@@ -21,7 +21,7 @@ use serde_json::json;
 use tracing::error;
 
 use self::{access::Access, account::Unusable, children::Children};
-use super::{AGAIN, Outcome, Settled};
+use super::{AGAIN, Outcome, Settled, network_zone::has_router};
 use crate::{
     catalogue::readable,
     conditions::plain,
@@ -151,6 +151,11 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
         Children::of(department, &Access::default()).apply_to_engines(context).await?;
         let about = parameters([("count", left_behind.to_string())]);
         return Ok(Outcome { again: AGAIN, ..Outcome::waiting(Reason::Deleting, "DepartmentHasMachines", &about) });
+    }
+    if has_router(&name, context).await? {
+        // Its zones take its networks down: machines, subnets, and only then the router.
+        context.networks.look();
+        return Ok(Outcome::waiting(Reason::Deleting, "NetworksGoing", &Parameters::new()));
     }
     context.writer.remove_finalizer(&Api::all(context.client.clone()), department, FINALIZER_ACCOUNT).await?;
     Ok(Outcome::gone())

@@ -114,6 +114,14 @@ pub enum Reason {
     SiteUnreachable,
     /// Ready: no node of the site carries the pool's labels; the capacity read last, if any, is kept.
     NoNodes,
+    /// Ready: what the zone asks for needs an engine that is not installed.
+    EngineMissing,
+    /// Ready: the zone has no addresses left for another department.
+    AddressesExhausted,
+    /// Admitted, Provisioned, Ready: the department's network in the zone is not there yet.
+    NetworkNotReady,
+    /// Ready: the flow is let through, and nothing leads from one end to the other.
+    NotConnected,
     /// `InForce`: prices are taken from this list.
     InForce,
     /// `InForce`: the list's time has not come yet.

@@ -170,6 +170,8 @@ pub const FIELDS: &[Field] = &[
     field("NetworkFlow", "ports[].protocol", Guarded),
     field("NetworkFlow", "systemRef.name", Immutable),
     field("NetworkZone", "displayName", Free),
+    field("NetworkZone", "isolation.kubeOvn.cidrs[]", Guarded),
+    field("NetworkZone", "isolation.kubeOvn.subnetPrefixLength", Immutable),
     field("NetworkZone", "kind", Immutable),
     field("Order", "applicant", Immutable),
     field("Order", "filingNumber", Free),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::options::Network;
 use crate::parts::Part;
 use crate::profile::Profile;
 use crate::programs::{self, ProgramError};
@@ -121,6 +122,7 @@ impl Supplies {
         &self,
         profile: Profile,
         parts: &BTreeSet<Part>,
+        network: Network,
         groups: bool,
     ) -> Result<Manifests, InstallError> {
         let mut definitions = Vec::new();
@@ -129,7 +131,8 @@ impl Supplies {
         }
         definitions.retain(|object| {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            object["kind"] == "CustomResourceDefinition" && profile.uses(parts, name)
+            let asked_for = network == Network::KubeOvn || object["spec"]["group"] != "kubeovn.io";
+            object["kind"] == "CustomResourceDefinition" && asked_for && profile.uses(parts, name)
         });
         let charts = self.helm.as_deref().map(|helm| charts::render(helm, groups)).transpose()?.unwrap_or_default();
         Ok(Manifests { definitions, charts })

@@ -17,6 +17,15 @@ pub(crate) enum PeopleCome {
     WithTokensAndFromIssuer,
 }
 
+/// Which network plugin a lab has the objects of; packets go nowhere either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// One that knows nothing but Kubernetes' own policies.
+    Plain,
+    /// Kube-OVN.
+    KubeOvn,
+}
+
 /// Options of a lab. The default is what tests want: profile `scale`, instant simulators, a folder under `target/lab`
 /// which is removed with the lab, a Kubernetes of its own unless `JIYUN_LAB_CLUSTER` names another.
 #[derive(Debug, Clone)]
@@ -33,6 +42,7 @@ pub struct LabOptions {
     pub(crate) audit_webhook: Option<PathBuf>,
     pub(crate) people_come: PeopleCome,
     pub(crate) engines: bool,
+    pub(crate) network: Network,
     pub(crate) charts: bool,
     pub(crate) keep: bool,
 }
@@ -52,6 +62,7 @@ impl Default for LabOptions {
             audit_webhook: None,
             people_come: PeopleCome::WithTokens,
             engines: true,
+            network: Network::Plain,
             charts: true,
             keep: false,
         }
@@ -162,6 +173,14 @@ impl LabOptions {
     #[must_use]
     pub fn engines(mut self, engines: bool) -> Self {
         self.engines = engines;
+        self
+    }
+
+    /// Installs Kube-OVN's definitions of routers and subnets and simulates them. Left out otherwise: most clusters have
+    /// another network, and what is said there is to be seen, too.
+    #[must_use]
+    pub fn kube_ovn(mut self) -> Self {
+        self.network = Network::KubeOvn;
         self
     }
 

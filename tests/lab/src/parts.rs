@@ -13,6 +13,8 @@ pub enum Part {
     Csi,
     /// An S3 service: versitygw on a volume of the node.
     S3,
+    /// Images of Jiyun's own programs as they are built, and of an etcd, for its charts.
+    Jiyun,
 }
 
 impl Part {
@@ -23,6 +25,7 @@ impl Part {
             Self::Cnpg => "cnpg",
             Self::Csi => "csi",
             Self::S3 => "s3",
+            Self::Jiyun => "jiyun",
         }
     }
 }

@@ -16,8 +16,10 @@ pub use real::RealError;
 
 use crate::cluster::Engines;
 use crate::lab::Site;
+use crate::options::Network;
 use crate::parts::Part;
 use crate::programs::ProgramError;
+use crate::simulate::{self, Simulation};
 
 /// The profile's engines could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +88,10 @@ impl Profile {
     /// lab's own. Called when definitions and charts are installed. Tasks must not keep `site`: it ends when its last
     /// handle goes.
     pub(crate) async fn start(self, site: Arc<Site>, client: Client) -> Result<(), ProfileError> {
+        if site.options.network == Network::KubeOvn {
+            let (pace, faults) = (site.options.pace, Arc::clone(&site.faults));
+            tokio::spawn(simulate::kube_ovn::run(Simulation { client: client.clone(), pace, faults }));
+        }
         match self {
             Self::Scale => {
                 scale::start(&site, &client);

@@ -26,7 +26,7 @@ fn further(group: &str) -> &'static [&'static str] {
 }
 
 /// What is Kubernetes' and the engines' own: (group, resource, subresource).
-const FOREIGN: [(&str, &str, &str); 25] = [
+const FOREIGN: [(&str, &str, &str); 27] = [
     ("", "pods", ""),
     ("", "pods", "exec"),
     ("", "pods", "log"),
@@ -51,6 +51,8 @@ const FOREIGN: [(&str, &str, &str); 25] = [
     ("subresources.kubevirt.io", "virtualmachineinstances", "console"),
     ("subresources.kubevirt.io", "virtualmachineinstances", "vnc"),
     ("cdi.kubevirt.io", "datavolumes", ""),
+    ("kubeovn.io", "vpcs", ""),
+    ("kubeovn.io", "subnets", ""),
     ("jiyun.io", "cloudhosts", "status"),
 ];
 

@@ -31,6 +31,7 @@ fn memory_of(part: Part) -> u64 {
         Part::Cnpg => 512,
         Part::Csi => 256,
         Part::S3 => 128,
+        Part::Jiyun => 768,
     }
 }
 

@@ -6,6 +6,7 @@ mod cnpg;
 mod csi;
 pub(crate) mod egress;
 mod files;
+mod jiyun;
 mod kubevirt;
 mod reach;
 mod ready;

@@ -173,8 +173,11 @@ async fn step<E: Engine>(object: Arc<Guarded<E>>, context: Arc<Context<E>>) -> R
     if let Some(left) = context.time_left(&key, wait, &status) {
         return Ok(Action::requeue(left));
     }
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(simulation.client.clone(), &object.namespace().unwrap_or_default(), &E::resource());
+    let (client, resource) = (simulation.client.clone(), E::resource());
+    let api: Api<DynamicObject> = match object.namespace() {
+        Some(namespace) => Api::namespaced_with(client, &namespace, &resource),
+        None => Api::all_with(client, &resource),
+    };
     let patch = Patch::Merge(json!({"status": status}));
     match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
         Ok(written) => context.wrote(&key, version(written.resource_version())),

@@ -12,7 +12,7 @@ const DEADLINE: Duration = Duration::from_mins(1);
 const AUDIT: &str = "audit.log";
 
 async fn lab() -> &'static Lab {
-    let lab = Lab::shared_with(|| LabOptions::default().charts(false).audit(AUDIT));
+    let lab = Lab::shared_with(|| LabOptions::default().charts(false).kube_ovn().audit(AUDIT));
     lab.await.expect("the lab starts")
 }
 
@@ -292,4 +292,46 @@ async fn at_a_pace_of_their_own_engines_pass_through_their_states() {
     {
         assert!(seen.iter().any(|state| state == expected), "{expected} was not seen: {seen:?}");
     }
+}
+
+#[tokio::test]
+async fn a_router_stands_by_and_a_subnet_is_ready_unless_it_cannot_be_made() {
+    let lab = lab().await;
+    let client = lab.client().await.expect("client");
+    let kind = |kind: &str| {
+        Api::<DynamicObject>::all_with(
+            client.clone(),
+            &ApiResource::from_gvk(&GroupVersionKind::gvk("kubeovn.io", "v1", kind)),
+        )
+    };
+    let (routers, subnets) = (kind("Vpc"), kind("Subnet"));
+    let object = |kind: &str, name: &str, spec: Value| {
+        json!({
+            "apiVersion": "kubeovn.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec,
+        })
+    };
+    let (router, broken) = (lab.unique_name("router"), lab.unique_name("broken"));
+    lab.faults().set(Fault::NeverReady, &broken);
+    apply(&routers, &router, &object("Vpc", &router, json!({}))).await;
+    let subnet = lab.unique_name("subnet");
+    for name in [&subnet, &broken] {
+        let spec = json!({"vpc": router, "protocol": "IPv4", "cidrBlock": "10.64.0.0/26"});
+        apply(&subnets, name, &object("Subnet", name, spec)).await;
+    }
+    let ready = |object: &DynamicObject| {
+        let conditions = object.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.iter().find(|one| one["type"] == "Ready").and_then(|one| one["status"].as_str().map(str::to_owned))
+    };
+    wait_for("the router and both subnets to be told of", DEADLINE, || async {
+        let found = (routers.get(&router).await, subnets.get(&subnet).await, subnets.get(&broken).await);
+        let (Ok(router), Ok(subnet), Ok(broken)) = &found else { return Err(format!("{found:?}")) };
+        let told = (router.data["status"]["standby"] == true, ready(subnet), ready(broken));
+        if told == (true, Some("True".to_owned()), Some("False".to_owned())) {
+            Ok(())
+        } else {
+            Err(format!("{told:?}"))
+        }
+    })
+    .await
+    .expect("simulated");
 }

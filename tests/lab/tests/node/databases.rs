@@ -2,7 +2,7 @@
 
 use jiyun_lab::{Lab, LabOptions, Part, Profile, wait_for};
 
-use crate::machine::{DEADLINE, Node, Seen, able};
+use crate::machine::{DEADLINE, Node, Seen, able_with};
 
 const CLUSTER: &str = "
 apiVersion: postgresql.cnpg.io/v1
@@ -17,7 +17,7 @@ spec:
 
 #[tokio::test]
 async fn a_database_keeps_its_rows_when_its_pod_is_deleted() {
-    let Some(_alone) = able("a_database_keeps_its_rows_when_its_pod_is_deleted").await else { return };
+    let Some(_alone) = able_with("a_database_keeps_its_rows_when_its_pod_is_deleted", Part::Cnpg).await else { return };
     let before = Seen::now();
     let options = LabOptions::default().profile(Profile::Node).with([Part::Cnpg]).own_cluster();
     let lab = Lab::start(options.engines(false).charts(false)).await.expect("starts");

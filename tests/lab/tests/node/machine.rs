@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiyun_lab::doctor::{Facts, Finding, examine};
-use jiyun_lab::{Lab, Profile, wait_for};
+use jiyun_lab::{Lab, Part, Profile, wait_for};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -24,6 +24,17 @@ pub async fn able(test: &str) -> Option<MutexGuard<'static, ()>> {
         eprintln!("{test} is LEFT OUT, this machine cannot run profile `node`: {finding}");
     }
     if missing.is_empty() { Some(ALONE.lock().await) } else { None }
+}
+
+/// The same for a test that needs a part of a node. Parts take minutes to build, so they are tested where they are asked for:
+/// `make test-node`.
+pub async fn able_with(test: &str, part: Part) -> Option<MutexGuard<'static, ()>> {
+    let asked = std::env::var("JIYUN_TEST_NODE_PARTS").unwrap_or_default();
+    if asked.split(',').any(|name| name == part.name()) {
+        return able(test).await;
+    }
+    eprintln!("{test} is LEFT OUT: part `{part}` is tested by `make test-node`");
+    None
 }
 
 /// What of the machine a node must not change.

@@ -2,7 +2,7 @@
 
 use jiyun_lab::{Lab, LabOptions, Part, Profile, wait_for};
 
-use crate::machine::{DEADLINE, Node, Seen, able, get};
+use crate::machine::{DEADLINE, Node, Seen, able_with, get};
 
 const MACHINE: &str = "
 apiVersion: kubevirt.io/v1
@@ -38,7 +38,11 @@ spec:
 
 #[tokio::test]
 async fn a_guest_boots_answers_stops_and_starts_and_nothing_of_it_stays() {
-    let Some(_alone) = able("a_guest_boots_answers_stops_and_starts_and_nothing_of_it_stays").await else { return };
+    let Some(_alone) =
+        able_with("a_guest_boots_answers_stops_and_starts_and_nothing_of_it_stays", Part::Kubevirt).await
+    else {
+        return;
+    };
     let before = Seen::now();
     let options = LabOptions::default().profile(Profile::Node).with([Part::Kubevirt]).own_cluster().charts(false);
     let lab = Lab::start(options).await.expect("starts");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{NodeProfileError, cnpg, csi, kubevirt, s3};
+use super::{NodeProfileError, cnpg, csi, jiyun, kubevirt, s3};
 use crate::debian::Root;
 use crate::image::{self, Image, Layer, Start};
 use crate::parts::Part;
@@ -84,6 +84,9 @@ impl Supplies {
             let made = csi::provide()?;
             supplies.add("csi-images", made.images, csi::ARCHIVE);
             supplies.csi = Some(made.definitions);
+        }
+        if parts.contains(&Part::Jiyun) {
+            supplies.add("jiyun-images", jiyun::images()?, jiyun::ARCHIVE);
         }
         if parts.contains(&Part::S3) {
             supplies.add("s3-images", s3::images()?, s3::ARCHIVE);

@@ -1,0 +1,120 @@
+//! Takes the steps of a plan: applies disks and machines, and never what somebody else has made under the same name.
+
+use jiyun_crds::v1alpha1::CloudHost;
+use jiyun_trail::core::outcome::Outcome;
+use kube::{Api, api::GetParams};
+
+use super::plan::{self, Desired, Observed, Step, Why};
+use crate::{
+    context::Context,
+    engines::{
+        applied, cdi,
+        kubevirt::{self, MachineView},
+        order::Power,
+        view::{EngineKind, View},
+    },
+    error::ReconcileError,
+    site::SiteEngines,
+    write::WriteError,
+};
+
+/// Takes `step` for `host` in `namespace`; what comes of it is in `observed`.
+///
+/// # Errors
+/// When an engine does not take it, or something of the name is somebody else's.
+pub(super) async fn take(
+    step: Step,
+    desired: &Desired,
+    (host, namespace): (&CloudHost, &str),
+    observed: &mut Observed,
+    site: &SiteEngines,
+    context: &Context,
+) -> Result<(), ReconcileError> {
+    match step {
+        Step::ApplyDisk(why) => {
+            let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
+            let disk = match there(&api, &desired.disk, why, desired).await? {
+                Some(disk) => disk,
+                None => context.writer.apply(&api, name_of(&desired.disk), &desired.disk).await?,
+            };
+            site.unseen_disks.wrote(disk.clone());
+            observed.disk = Some(disk);
+        }
+        Step::RelabelDisk => {
+            let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
+            let labels = desired.disk.pointer("/metadata/labels").cloned().unwrap_or_default();
+            if let Some(disk) = &observed.disk {
+                let disk = context.writer.relabel(&api, disk, &labels).await?;
+                site.unseen_disks.wrote(disk.clone());
+                observed.disk = Some(disk);
+            }
+        }
+        Step::ApplyMachine(why) => {
+            let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
+            let machine = if let Some(machine) = there(&api, &desired.machine, why, desired).await? {
+                machine
+            } else {
+                apply_machine(host, &api, desired, (observed.machine.as_ref(), why), context).await?
+            };
+            site.unseen_machines.wrote(machine.clone());
+            observed.machine = Some(machine);
+        }
+    }
+    Ok(())
+}
+
+/// Applies the machine; where that switches it on or off, the trail has it before and after.
+async fn apply_machine(
+    host: &CloudHost,
+    api: &Api<MachineView>,
+    desired: &Desired,
+    (observed, why): (Option<&MachineView>, Why),
+    context: &Context,
+) -> Result<MachineView, ReconcileError> {
+    let power = desired.power;
+    let begun = match observed.filter(|machine| is_switched(machine, power)) {
+        Some(machine) => Some(context.writer.trail().switching(host, machine, power, why.into()).await?),
+        None => None,
+    };
+    let applied = context.writer.apply(api, name_of(&desired.machine), &desired.machine).await;
+    if let Some(begun) = begun {
+        begun.ended(outcome(&applied)).await;
+    }
+    Ok(applied?)
+}
+
+/// Whether a machine that is there is told to do something else than it was.
+fn is_switched(machine: &MachineView, power: Power) -> bool {
+    machine.spec.run_strategy.as_deref() != Some(kubevirt::run_strategy(power))
+}
+
+fn outcome<T>(done: &Result<T, WriteError>) -> Outcome {
+    done.as_ref().map_or_else(|error| Outcome::failed(error.to_string()), |_| Outcome::Succeeded)
+}
+
+/// What is missing in our cache may be there: made by hand or by another tool (apply would take it over: refused), or by
+/// ourselves before a crash (applying it again would only cost a write). Read from the API server's memory, which costs
+/// its store nothing: what appeared in the last milliseconds appears after any reading.
+async fn there<E: EngineKind>(
+    api: &Api<View<E>>,
+    object: &serde_json::Value,
+    why: Why,
+    desired: &Desired,
+) -> Result<Option<View<E>>, ReconcileError> {
+    if why != Why::Missing {
+        return Ok(None);
+    }
+    let name = name_of(object);
+    let found = match api.get_with(name, &GetParams::any()).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => None,
+        outcome => Some(outcome.map_err(|source| ReconcileError::read(format!("{} {name}", E::KIND), source))?),
+    };
+    if let Some(found) = &found {
+        plan::ours(&found.metadata, &desired.claim, E::KIND)?;
+    }
+    Ok(found.filter(|found| applied::is_applied(&found.metadata, object)))
+}
+
+fn name_of(object: &serde_json::Value) -> &str {
+    object.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default()
+}

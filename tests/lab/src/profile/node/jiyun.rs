@@ -1,0 +1,74 @@
+//! Images of Jiyun's own programs and of an etcd for its books, for the charts to run on a node: a program and the C library,
+//! no shell, not root.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{fs, io};
+
+use super::NodeProfileError;
+use super::supplies::{PLACE, keep};
+use crate::debian::Root;
+use crate::image::{Image, ImageError, Layer, Start};
+use crate::paths::product_program;
+use crate::programs;
+
+/// The name of the archive.
+pub(super) const ARCHIVE: &str = "jiyun.tar";
+/// The tag of all three.
+const TAG: &str = "lab";
+/// Who the programs run as; the charts say the same.
+const USER: &str = "65532:65532";
+
+/// What programs of Rust need to run.
+const RUNTIME: Root = Root { name: "runtime", packages: &["libc6", "libgcc-s1"], users: &[] };
+
+/// The programs, with the name of their image.
+const PROGRAMS: [&str; 2] = ["jiyun-controller", "jiyun-api"];
+
+/// The folder with the archive of their images, of the programs as they are built now. Blocks.
+pub(super) fn images() -> Result<PathBuf, NodeProfileError> {
+    let (runtime, etcd) = (RUNTIME.provide()?, programs::provide("controlplane")?.join("controlplane"));
+    let stripped = tempfile::tempdir().map_err(|source| NodeProfileError::Do { action: "make a folder", source })?;
+    let (mut images, mut made_of) = (Vec::new(), vec![etcd.display().to_string(), runtime.display().to_string()]);
+    for name in PROGRAMS {
+        let built = product_program(name)?;
+        made_of.push(version(name, &built)?);
+        let program = strip(&built, stripped.path().join(name));
+        images.push(image(name, runtime_layer(&runtime)?.file(program, &format!("usr/bin/{name}"), 0o755)));
+    }
+    images.push(image("etcd", Layer::new().file(etcd, "usr/bin/etcd", 0o755)));
+    keep("jiyun-images", &made_of.join(" "), &[(ARCHIVE, &images)])
+}
+
+fn image(name: &str, layer: Layer) -> Image {
+    let start = Start {
+        entrypoint: vec![format!("/usr/bin/{name}")],
+        environment: vec!["PATH=/usr/bin".into()],
+        user: USER.into(),
+    };
+    Image { name: format!("{PLACE}/{name}:{TAG}"), layers: vec![layer], start }
+}
+
+/// The C library, where programs look for it.
+fn runtime_layer(runtime: &Path) -> Result<Layer, NodeProfileError> {
+    let layer = Layer::new().folder(runtime).map_err(|source| reading(runtime, source))?;
+    Ok(layer.link("usr/lib", "lib").link("usr/lib64", "lib64"))
+}
+
+fn reading(path: &Path, source: io::Error) -> NodeProfileError {
+    ImageError::reading("jiyun", path, source).into()
+}
+
+/// Which build it is: hashing it would take longer than all the rest.
+fn version(name: &str, program: &Path) -> Result<String, NodeProfileError> {
+    let metadata = fs::metadata(program).map_err(|source| reading(program, source))?;
+    let changed = metadata.modified().map_err(|source| reading(program, source))?;
+    Ok(format!("{name} {} {changed:?}", metadata.len()))
+}
+
+/// The program without what only a debugger reads, where binutils are there to take that off; else as it is.
+fn strip(program: &Path, to: PathBuf) -> PathBuf {
+    let mut strip = Command::new("strip");
+    strip.arg("--strip-debug").arg("-o").arg(&to).arg(program).stdin(Stdio::null()).stderr(Stdio::null());
+    if strip.status().is_ok_and(|status| status.success()) { to } else { program.to_owned() }
+}
