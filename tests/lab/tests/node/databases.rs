@@ -17,9 +17,7 @@ spec:
 
 #[tokio::test]
 async fn a_database_keeps_its_rows_when_its_pod_is_deleted() {
-    if !able_with("a_database_keeps_its_rows_when_its_pod_is_deleted", Part::Cnpg) {
-        return;
-    }
+    let Some(_alone) = able_with("a_database_keeps_its_rows_when_its_pod_is_deleted", Part::Cnpg).await else { return };
     let before = Seen::now();
     let options = LabOptions::default().profile(Profile::Node).with([Part::Cnpg]).own_cluster();
     let lab = Lab::start(options.engines(false).charts(false)).await.expect("starts");

@@ -44,9 +44,7 @@ impl Drop for Cli {
 
 #[tokio::test]
 async fn sigkill_of_the_lab_leaves_nothing_of_its_node() {
-    if !able("sigkill_of_the_lab_leaves_nothing_of_its_node") {
-        return;
-    }
+    let Some(_alone) = able("sigkill_of_the_lab_leaves_nothing_of_its_node").await else { return };
     let before = Seen::now();
     let cli = Cli(tempfile::tempdir().expect("temp dir"));
     let mut holder = cli
@@ -72,9 +70,7 @@ async fn sigkill_of_the_lab_leaves_nothing_of_its_node() {
 
 #[tokio::test]
 async fn up_and_down_with_a_node_leave_nothing() {
-    if !able("up_and_down_with_a_node_leave_nothing") {
-        return;
-    }
+    let Some(_alone) = able("up_and_down_with_a_node_leave_nothing").await else { return };
     let before = Seen::now();
     let cli = Cli(tempfile::tempdir().expect("temp dir"));
     let up = cli.run(&["up", "--without-charts", "--profile", "node"]);
@@ -92,9 +88,7 @@ async fn up_and_down_with_a_node_leave_nothing() {
 
 #[tokio::test]
 async fn sigkill_of_any_process_of_the_node_ends_it_and_leaves_nothing() {
-    if !able("sigkill_of_any_process_of_the_node_ends_it_and_leaves_nothing") {
-        return;
-    }
+    let Some(_alone) = able("sigkill_of_any_process_of_the_node_ends_it_and_leaves_nothing").await else { return };
     for victim in ["keeper", "first", "kubelet", "containerd"] {
         let before = Seen::now();
         let lab = Lab::start(options()).await.expect("starts");
@@ -117,9 +111,7 @@ async fn sigkill_of_any_process_of_the_node_ends_it_and_leaves_nothing() {
 
 #[tokio::test]
 async fn two_labs_with_nodes_stand_side_by_side_and_end_alone() {
-    if !able("two_labs_with_nodes_stand_side_by_side_and_end_alone") {
-        return;
-    }
+    let Some(_alone) = able("two_labs_with_nodes_stand_side_by_side_and_end_alone").await else { return };
     let before = Seen::now();
     let (first, second) = tokio::join!(Lab::start(options()), Lab::start(options()));
     let (first, second) = (first.expect("starts"), second.expect("starts"));

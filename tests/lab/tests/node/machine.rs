@@ -9,28 +9,32 @@ use std::time::Duration;
 use jiyun_lab::doctor::{Facts, Finding, examine};
 use jiyun_lab::{Lab, Part, Profile, wait_for};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{Mutex, MutexGuard};
 
 pub const DEADLINE: Duration = Duration::from_mins(3);
 
-/// Whether a node can run here. Where not, the test that asks is left out, and says so.
-pub fn able(test: &str) -> bool {
-    let missing: Vec<Finding> =
-        examine(&Facts::read(), Profile::Node, &BTreeSet::new()).into_iter().filter(Finding::is_missing).collect();
+/// One node at a time, but where a test starts two: loop devices belong to the whole machine.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// Leave to run a node, for as long as it is held. Where none can run, the test that asks is left out, and says so.
+pub async fn able(test: &str) -> Option<MutexGuard<'static, ()>> {
+    let missing = examine(&Facts::read(), Profile::Node, &BTreeSet::new()).into_iter().filter(Finding::is_missing);
+    let missing: Vec<Finding> = missing.collect();
     for finding in &missing {
         eprintln!("{test} is LEFT OUT, this machine cannot run profile `node`: {finding}");
     }
-    missing.is_empty()
+    if missing.is_empty() { Some(ALONE.lock().await) } else { None }
 }
 
 /// The same for a test that needs a part of a node. Parts take minutes to build, so they are tested where they are asked for:
 /// `make test-node`.
-pub fn able_with(test: &str, part: Part) -> bool {
+pub async fn able_with(test: &str, part: Part) -> Option<MutexGuard<'static, ()>> {
     let asked = std::env::var("JIYUN_TEST_NODE_PARTS").unwrap_or_default();
     if asked.split(',').any(|name| name == part.name()) {
-        return able(test);
+        return able(test).await;
     }
     eprintln!("{test} is LEFT OUT: part `{part}` is tested by `make test-node`");
-    false
+    None
 }
 
 /// What of the machine a node must not change.

@@ -38,9 +38,11 @@ spec:
 
 #[tokio::test]
 async fn a_guest_boots_answers_stops_and_starts_and_nothing_of_it_stays() {
-    if !able_with("a_guest_boots_answers_stops_and_starts_and_nothing_of_it_stays", Part::Kubevirt) {
+    let Some(_alone) =
+        able_with("a_guest_boots_answers_stops_and_starts_and_nothing_of_it_stays", Part::Kubevirt).await
+    else {
         return;
-    }
+    };
     let before = Seen::now();
     let options = LabOptions::default().profile(Profile::Node).with([Part::Kubevirt]).own_cluster().charts(false);
     let lab = Lab::start(options).await.expect("starts");

@@ -33,9 +33,9 @@ spec:
 
 #[tokio::test]
 async fn a_pod_answers_over_a_service_by_address_by_name_and_to_the_api_server() {
-    if !able("a_pod_answers_over_a_service_by_address_by_name_and_to_the_api_server") {
+    let Some(_alone) = able("a_pod_answers_over_a_service_by_address_by_name_and_to_the_api_server").await else {
         return;
-    }
+    };
     let options = LabOptions::default().profile(Profile::Node).own_cluster().engines(false).charts(false);
     let lab = Lab::start(options).await.expect("starts");
     lab.apply_text(WEB).await.expect("applied");

@@ -6,9 +6,10 @@ use crate::machine::{DEADLINE, Node, Seen, able_with};
 
 #[tokio::test]
 async fn an_s3_service_takes_objects_of_who_has_its_keys_and_of_nobody_else() {
-    if !able_with("an_s3_service_takes_objects_of_who_has_its_keys_and_of_nobody_else", Part::S3) {
+    let Some(_alone) = able_with("an_s3_service_takes_objects_of_who_has_its_keys_and_of_nobody_else", Part::S3).await
+    else {
         return;
-    }
+    };
     let before = Seen::now();
     let options = LabOptions::default().profile(Profile::Node).with([Part::S3]).own_cluster();
     let lab = Lab::start(options.engines(false).charts(false)).await.expect("starts");
@@ -111,9 +112,11 @@ spec:
 
 #[tokio::test]
 async fn a_snapshot_keeps_what_a_volume_held_and_the_driver_keeps_the_interface() {
-    if !able_with("a_snapshot_keeps_what_a_volume_held_and_the_driver_keeps_the_interface", Part::Csi) {
+    let Some(_alone) =
+        able_with("a_snapshot_keeps_what_a_volume_held_and_the_driver_keeps_the_interface", Part::Csi).await
+    else {
         return;
-    }
+    };
     let before = Seen::now();
     let options = LabOptions::default().profile(Profile::Node).with([Part::Csi]).own_cluster();
     let lab = Lab::start(options.engines(false).charts(false)).await.expect("starts");
