@@ -52,7 +52,7 @@ test: build lab-real lab-node ## Run every suite (on a node too, where root can 
 NODE_PARTS := kubevirt,cnpg,csi,s3,jiyun
 
 .PHONY: test-node
-test-node: build ## Boot guests, databases and an S3 service on a node (needs root; some minutes to build once)
+test-node: build ## On a node: boot guests and databases, take snapshots, install the charts (root; minutes to build once)
 	cargo run --locked -q -p jiyun-lab -- doctor --profile node --with $(NODE_PARTS)
 	cargo run --locked -q -p jiyun-lab -- build --profile node --with $(NODE_PARTS)
 	JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test -p jiyun-lab --locked --test node -- --test-threads 1
