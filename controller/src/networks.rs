@@ -115,9 +115,14 @@ pub async fn follow(
                 std::future::pending::<()>().await;
             }
         }
-        while !(is_served::<SubnetView>(&context.client).await && is_served::<VpcView>(&context.client).await) {
-            context.networks.missing.store(true, Ordering::Relaxed);
-            tokio::time::sleep(ENGINE_EVERY).await;
+        loop {
+            let served = [is_served::<SubnetView>(&context.client).await, is_served::<VpcView>(&context.client).await];
+            if served == [Some(true); 2] {
+                break;
+            }
+            // A request that failed says nothing: whoever stands in line must not lose the place for it.
+            context.networks.missing.store(served.contains(&Some(false)), Ordering::Relaxed);
+            tokio::time::sleep(if served.contains(&Some(false)) { ENGINE_EVERY } else { AGAIN }).await;
         }
         context.networks.missing.store(false, Ordering::Relaxed);
     };
@@ -144,9 +149,17 @@ pub async fn follow(
     stop.run_until_cancelled(join(of_subnets, of_routers)).await;
 }
 
-/// Whether objects of a kind can be listed. A watch of a kind that is not installed fails more than once a second.
-async fn is_served<K: Watched>(client: &Client) -> bool {
-    Api::<K>::all(client.clone()).list_metadata(&ListParams::default().limit(1)).await.is_ok()
+/// How soon it is asked again whether an engine is there, where that could not be told.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether objects of a kind can be listed; nothing where the request failed for another reason. A watch of a kind that is not
+/// installed fails more than once a second.
+async fn is_served<K: Watched>(client: &Client) -> Option<bool> {
+    match Api::<K>::all(client.clone()).list_metadata(&ListParams::default().limit(1)).await {
+        Ok(_) => Some(true),
+        Err(kube::Error::Api(status)) if status.code == 404 => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// Hosts of the department and the zone that a subnet is for.

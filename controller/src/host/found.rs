@@ -41,6 +41,12 @@ pub fn dereference(host: &CloudHost, catalogue: &Catalogue) -> Found {
         system: lookup(&catalogue.systems, namespace, &spec.system_ref.name).filter(stays),
         class: lookup(&catalogue.classes, None, &spec.class_ref.name),
         image: lookup(&catalogue.images, None, &spec.image_ref.name),
-        zone: lookup(&catalogue.zones, None, &spec.zone_ref.name),
+        // A zone on its way out takes nothing new; what lies in it goes on.
+        zone: lookup(&catalogue.zones, None, &spec.zone_ref.name)
+            .filter(|zone: &NetworkZone| zone.metadata.deletion_timestamp.is_none() || is_granted(host)),
     }
+}
+
+fn is_granted(host: &CloudHost) -> bool {
+    host.status.as_ref().is_some_and(|status| status.claim_id.is_some())
 }

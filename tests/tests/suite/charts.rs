@@ -192,6 +192,10 @@ fn the_chart_runs_an_etcd_of_its_own_unless_endpoints_are_given() {
     assert!(controller(&objects).contains(&members.collect::<Vec<_>>().join(",")));
     assert!(controller(&given).contains("https://a:2379,https://b:2379") && controller(&given).contains("the-citys"));
 
+    let own_keys = rendered(&["--set", "ledger.etcd.certificates=given,api.tlsSecret=the-citys"]);
+    assert_eq!(names(&own_keys, "Secret"), Vec::<String>::new());
+    assert_eq!(names(&own_keys, "StatefulSet"), ["jiyun-ledger"]);
+
     let kept = |objects: &[Value]| {
         let etcd = of_kind(objects, "StatefulSet")[0];
         let authority = of_kind(objects, "Secret").into_iter().find(|secret| secret["metadata"]["name"] == made[0]);

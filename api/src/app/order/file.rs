@@ -106,21 +106,23 @@ async fn file(
     wishes.extend(drafts.iter().filter_map(|draft| draft.wish.clone()));
     if asked.run.is_dry() {
         let preview = create(caller, department, name, &order, asked.run).await?;
-        hosts::create_all(caller, department, drafts, asked).await?;
+        hosts::create_all(caller, department, drafts, asked, &mut Vec::new()).await?;
         return Ok((preview, wishes));
     }
     // A host that names an order which was decided before would be asked for anew.
     if is_there(caller, department, name).await? {
         return Err(Problem::new(Code::AlreadyExists, [("what", called::<Order>(department, name))]));
     }
-    let made = hosts::create_all(caller, department, drafts, asked).await?;
-    match create(caller, department, name, &order, asked.run).await {
+    let mut made = Vec::new();
+    let filed = match hosts::create_all(caller, department, drafts, asked, &mut made).await {
+        Ok(()) => create(caller, department, name, &order, asked.run).await,
+        Err(problem) => Err(problem),
+    };
+    match filed {
         Ok(order) => Ok((order, wishes)),
+        Err(problem) if problem.is(Code::OutcomeUnknown) || made.is_empty() => Err(problem),
         // The same was asked twice at once, and the other has filed it: what was made here is what it asks for.
-        Err(problem) if problem.is(Code::AlreadyExists) && is_filed(caller, department, name, &order).await => {
-            Err(problem)
-        }
-        Err(problem) if problem.is(Code::OutcomeUnknown) => Err(problem),
+        Err(problem) if is_filed(caller, department, name, &order).await => Err(problem),
         Err(problem) => Err(hosts::take_back(caller, made, problem).await),
     }
 }

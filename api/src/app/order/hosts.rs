@@ -66,15 +66,16 @@ pub(super) async fn drafted(
     Ok(drafts)
 }
 
-/// Creates the hosts, one after the other. Where one cannot be, those made before it are taken back; where nobody knows
-/// whether one was, they stay: the same request completes them, and without their order they do nothing.
+/// Creates the hosts, one after the other, and notes in `made` which of them are new. Where one cannot be, those stay for the
+/// caller to take back; where nobody knows whether one was, they stay for good: the same request completes them, and without
+/// their order they do nothing.
 pub(super) async fn create_all(
     caller: &Caller,
     department: &DepartmentName,
     drafts: Vec<Draft>,
     asked: &Asked,
-) -> Result<Vec<Made>, Problem> {
-    let mut made = Vec::with_capacity(drafts.len());
+    made: &mut Vec<Made>,
+) -> Result<(), Problem> {
     for Draft { place, host, .. } in drafts {
         let name = host.name_any();
         let problem = match create(caller, department, &name, &host, asked.run).await {
@@ -93,12 +94,9 @@ pub(super) async fn create_all(
             }
             Err(problem) => problem,
         };
-        if problem.is(Code::OutcomeUnknown) {
-            return Err(problem);
-        }
-        return Err(take_back(caller, made, within(&place, problem)).await);
+        return Err(if problem.is(Code::OutcomeUnknown) { problem } else { within(&place, problem) });
     }
-    Ok(made)
+    Ok(())
 }
 
 /// Whether an earlier try of the same request has created `wanted`; the problem if not.

@@ -65,6 +65,10 @@ async fn the_charts_bring_jiyun_up_keep_its_books_and_give_them_back() {
     assert_eq!(self::keys(&lab).await, keys, "an upgrade changes no key");
     serves(&lab).await;
 
+    let more = ["upgrade", "jiyun", "charts/jiyun", "-f", values, "--set=ledger.etcd.replicas=3"];
+    let refused = said(&lab, &more).await.expect_err("another ledger is not begun beside the first");
+    assert!(refused.contains("another, empty ledger"), "{refused}");
+
     helm(&lab, &["uninstall", "jiyun", "--wait", "--timeout=2m"]).await;
     let left = lab.kubectl(&["get", "pvc,secret", "-n", NAMESPACE, "-o", "name"]).await.expect("listed");
     assert!(left.contains("/data-jiyun-ledger-0") && left.contains("/jiyun-authority"), "{left}");
@@ -78,8 +82,8 @@ async fn the_charts_bring_jiyun_up_keep_its_books_and_give_them_back() {
     node.is_gone(&before).await;
 }
 
-/// What Helm says, of a command that has to succeed.
-async fn helm(lab: &Lab, arguments: &[&str]) -> String {
+/// What Helm says; an error where it does not do it.
+async fn said(lab: &Lab, arguments: &[&str]) -> Result<String, String> {
     let program: PathBuf = programs::program("helm", "helm").expect("built");
     let output = Command::new(program)
         .args(arguments)
@@ -91,16 +95,22 @@ async fn helm(lab: &Lab, arguments: &[&str]) -> String {
         .await
         .expect("starts");
     let said = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
+    if output.status.success() { Ok(said) } else { Err(said) }
+}
+
+/// The same of a command that has to succeed.
+async fn helm(lab: &Lab, arguments: &[&str]) -> String {
+    let said = said(lab, arguments).await;
     let mut seen = String::new();
-    if !output.status.success() {
+    if said.is_err() {
         let labelled = ["-l", "app.kubernetes.io/instance=jiyun", "--tail=20", "--all-containers", "--prefix"];
         for looked in [&["get", "pods,jobs,pvc,events", "-o", "wide"][..], &[&["logs"], &labelled[..]].concat()] {
             let looked = lab.kubectl(&[looked, &["-n", NAMESPACE]].concat()).await;
             seen += &looked.unwrap_or_else(|error| error.to_string());
         }
     }
-    assert!(output.status.success(), "helm {arguments:?}: {said}\n{seen}");
-    said
+    assert!(said.is_ok(), "helm {arguments:?}: {said:?}\n{seen}");
+    said.unwrap_or_default()
 }
 
 /// Both replicas of both programs are available, and the API answers over its Service, with TLS.
