@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 use std::{fs, io};
 
 use super::NodeProfileError;
@@ -14,6 +15,10 @@ use crate::programs;
 
 /// The name of the archive.
 pub(super) const ARCHIVE: &str = "jiyun.tar";
+/// What they are called in the cache.
+const NAME: &str = "jiyun-images";
+/// How long images of an older build are kept.
+const OLD: Duration = Duration::from_hours(24);
 /// The tag of all three.
 const TAG: &str = "lab";
 /// Who the programs run as; the charts say the same.
@@ -37,7 +42,24 @@ pub(super) fn images() -> Result<PathBuf, NodeProfileError> {
         images.push(image(name, runtime_layer(&runtime)?.file(program, &format!("usr/bin/{name}"), 0o755)));
     }
     images.push(image("etcd", Layer::new().file(etcd, "usr/bin/etcd", 0o755)));
-    keep("jiyun-images", &made_of.join(" "), &[(ARCHIVE, &images)])
+    let folder = keep(NAME, &made_of.join(" "), &[(ARCHIVE, &images)])?;
+    forget_older(&folder);
+    Ok(folder)
+}
+
+/// Every build makes other images: those of yesterday's are removed. A lab that starts may still read those of today's.
+fn forget_older(kept: &Path) {
+    let is_old = |path: &Path| {
+        let changed = fs::metadata(path).and_then(|metadata| metadata.modified());
+        changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > OLD))
+    };
+    let entries = kept.parent().and_then(|cache| fs::read_dir(cache).ok()).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()).filter(|path| path != kept && is_old(path)) {
+        let is_ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&format!("{NAME}-")));
+        if is_ours && let Err(error) = fs::remove_dir_all(&path) {
+            programs::report(format_args!("{} stays in the cache: {error}", path.display()));
+        }
+    }
 }
 
 fn image(name: &str, layer: Layer) -> Image {
