@@ -56,6 +56,16 @@ test-node: build ## On a node: boot guests and databases, take snapshots, instal
 	cargo run --locked -q -p jiyun-lab -- doctor --profile node --with $(NODE_PARTS)
 	cargo run --locked -q -p jiyun-lab -- build --profile node --with $(NODE_PARTS)
 	JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test -p jiyun-lab --locked --test node -- --test-threads 1
+	JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test -p jiyun-tests --locked --test suite -- on_node:: --test-threads 1 --nocapture
+
+REGISTRY ?= localhost
+IMAGES := target/images/jiyun.tar
+
+.PHONY: images
+images: prerequisites ## Write container images without a daemon: target/images/jiyun.tar (REGISTRY=registry.example TAG=...)
+	cargo build --release --locked -p jiyun-controller -p jiyun-api
+	JIYUN_BIN_DIR=target/release cargo run --locked -q -p jiyun-lab -- images \
+	  --registry $(REGISTRY) $(if $(TAG),--tag $(TAG),) --output $(IMAGES)
 
 .PHONY: lint
 lint: prerequisites $(DENY) ## Formatting, clippy, licences, generated files, house rules

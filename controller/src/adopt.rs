@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode};
 use jiyun_ledger::{ElectionError, LedgerError, OpenError, StoreError};
 use thiserror::Error;
 
-use crate::{args::Adopt, error::ReconcileError, serve::ServeError};
+use crate::{args::Adopt, error::ReconcileError, input::Input, serve::ServeError};
 use plan::Plan;
 
 /// Why nothing was brought together, or not all of it.
@@ -102,8 +102,8 @@ pub async fn run(arguments: &Adopt) -> Result<ExitCode, AdoptError> {
             }
         }
         Some(path) => {
-            let text =
-                std::fs::read_to_string(path).map_err(|source| AdoptError::File { path: path.clone(), source })?;
+            let read = Input::open(path).and_then(|input| input.from_start()).and_then(std::io::read_to_string);
+            let text = read.map_err(|source| AdoptError::File { path: path.clone(), source })?;
             let reviewed: Plan =
                 serde_json::from_str(&text).map_err(|source| AdoptError::NoPlan { path: path.clone(), source })?;
             Box::pin(apply::apply(&reviewed, arguments)).await?;

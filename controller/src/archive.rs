@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, BufWriter, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::{Archive, ArchiveFile},
+    input::Input,
     serve::{ServeError, ledger_config},
 };
 
@@ -63,8 +64,8 @@ pub enum ArchivingError {
 /// See [`ArchivingError`]; nothing was changed then.
 pub async fn note(file: &ArchiveFile) -> Result<(), ArchivingError> {
     let path = &file.path;
-    let source = File::open(path).map_err(|source| ArchivingError::File { path: path.clone(), source })?;
-    let receipt = archive::sealed(BufReader::new(source)).map_err(|source| refused(path, source))?;
+    let source = open(path)?.from_start().map_err(|source| ArchivingError::File { path: path.clone(), source })?;
+    let receipt = archive::sealed(source).map_err(|source| refused(path, source))?;
     let store = EtcdStore::new(ledger_config(&file.ledger)?.connect().await?, DEFAULT_PREFIX);
     note_exported(&store, &receipt).await.map_err(|source| refused(path, source))?;
     tracing::info!(first = receipt.first, last = receipt.last, chain = %receipt.chain, "noted as archived");
@@ -77,14 +78,15 @@ pub async fn note(file: &ArchiveFile) -> Result<(), ArchivingError> {
 /// See [`ArchivingError`]; it can be run again.
 pub async fn read(file: &ArchiveFile) -> Result<(), ArchivingError> {
     let path = &file.path;
+    let input = open(path)?;
     let client = ledger_config(&file.ledger)?.connect().await?;
     let store = EtcdStore::new(client.clone(), DEFAULT_PREFIX);
     let withdraw = CancellationToken::new();
     let campaign = Campaign::new(DEFAULT_PREFIX, "ledger-import");
     let leadership = tokio::time::timeout(PATIENCE, campaign.win(&client, &withdraw)).await;
     let leadership = leadership.map_err(|_| ArchivingError::Led)??;
-    let source = || File::open(path).map(BufReader::new);
-    let imported = Box::pin(import(&store, leadership.fence(), &leadership.lost(), source)).await;
+    let lost = leadership.lost();
+    let imported = Box::pin(import(&store, leadership.fence(), &lost, || input.from_start())).await;
     leadership.resign().await;
     let imported = imported.map_err(|source| refused(path, source))?;
     let (last, resumed, sealed) = (imported.last, imported.resumed, imported.sealed);
@@ -92,7 +94,12 @@ pub async fn read(file: &ArchiveFile) -> Result<(), ArchivingError> {
     Ok(())
 }
 
-/// Writes an archive, under another name first, so that a file of this name is whole.
+fn open(path: &Path) -> Result<Input, ArchivingError> {
+    Input::open(path).map_err(|source| ArchivingError::File { path: path.to_owned(), source })
+}
+
+/// Writes an archive, under another name first, so that a file of this name is whole; or to standard output, where its trailer
+/// shows that it is.
 ///
 /// # Errors
 /// See [`ArchivingError`].
@@ -100,10 +107,18 @@ pub async fn write(flags: &Archive) -> Result<(), ArchivingError> {
     let Archive { file, first, last } = flags;
     let path = &file.path;
     let failed = |source| ArchivingError::File { path: path.clone(), source };
-    if path.exists() {
+    let is_file = path != Path::new("-");
+    if is_file && path.exists() {
         return Err(failed(io::ErrorKind::AlreadyExists.into()));
     }
     let store = EtcdStore::new(ledger_config(&file.ledger)?.connect().await?, DEFAULT_PREFIX);
+    if !is_file {
+        let mut out = BufWriter::new(io::stdout());
+        let receipt = export(&store, *first, *last, &mut out).await.map_err(|source| refused(path, source))?;
+        out.flush().map_err(failed)?;
+        tracing::info!(first = receipt.first, last = receipt.last, chain = %receipt.chain, "archived");
+        return Ok(());
+    }
     let mut part = path.clone().into_os_string();
     part.push(".part");
     let mut out = BufWriter::new(File::create(&part).map_err(failed)?);

@@ -1,4 +1,4 @@
-//! `jiyun-controller ledger`: exports the account book, verifies it, and explains what it says. Reads only.
+//! `jiyun-controller ledger`: exports the account book, verifies it, explains what it says, and brings it back.
 
 mod compare;
 mod explain;
@@ -12,13 +12,14 @@ use std::{path::PathBuf, process::ExitCode};
 
 use jiyun_ledger::{ApplyError, StoreError};
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     adopt::{self, AdoptError},
     archive::{self, ArchivingError},
     args::LedgerCommand,
     error::chain,
-    serve::ServeError,
+    serve::{ServeError, stop_on_signal},
 };
 
 /// The exit code when there are findings.
@@ -98,6 +99,9 @@ pub enum BookError {
     /// An archive was not written, noted or read.
     #[error("the archive was not dealt with")]
     Archive(#[from] ArchivingError),
+    /// Nothing could tell it to stop.
+    #[error("it would not notice when it is told to stop")]
+    Hold(#[source] ServeError),
     /// The two stores were not brought together.
     #[error("the stores were not brought together")]
     Adopt(#[from] Box<AdoptError>),
@@ -126,6 +130,7 @@ pub async fn run(command: &LedgerCommand) -> ExitCode {
             Box::pin(archive::read(file)).await.map(|()| ExitCode::SUCCESS).map_err(BookError::from)
         }
         LedgerCommand::Users(arguments) => users::run(arguments).await.map(|()| ExitCode::SUCCESS),
+        LedgerCommand::Hold => hold().await,
         LedgerCommand::Adopt(arguments) => {
             Box::pin(adopt::run(arguments)).await.map_err(|error| BookError::Adopt(Box::new(error)))
         }
@@ -134,6 +139,14 @@ pub async fn run(command: &LedgerCommand) -> ExitCode {
         eprintln!("error: {}", chain(&error));
         ExitCode::from(NO_ANSWER)
     })
+}
+
+/// Stands ready until it is told to stop.
+async fn hold() -> Result<ExitCode, BookError> {
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone()).map_err(BookError::Hold)?;
+    stop.cancelled().await;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes an answer to standard output. Whoever closes the pipe has read enough.

@@ -17,6 +17,7 @@ mod error;
 mod flow;
 mod health;
 mod host;
+mod input;
 mod leading;
 mod lineage;
 mod metrics;

@@ -215,7 +215,10 @@ pub fn ledger_config(args: &LedgerArgs) -> Result<EtcdConfig, ServeError> {
 }
 
 /// The first SIGTERM or SIGINT asks for a clean end, the second ends at once.
-fn stop_on_signal(stop: CancellationToken) -> Result<(), ServeError> {
+///
+/// # Errors
+/// When signals cannot be awaited.
+pub fn stop_on_signal(stop: CancellationToken) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signal)?;
     tokio::spawn(async move {

@@ -366,13 +366,24 @@ impl World {
 /// A client that trusts the lab's authority and nothing else. A new one for each caller: its connections end with the
 /// runtime that opened them, and every test has its own.
 fn http_client(authority: &[u8]) -> Result<reqwest::Client, reqwest::Error> {
+    client(authority, |builder| builder)
+}
+
+/// A client that trusts `authority` and nothing else, with what `change` makes of it.
+///
+/// # Errors
+/// When the authority is no certificate.
+pub fn client(
+    authority: &[u8],
+    change: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, reqwest::Error> {
     // Installing it twice is refused and does no harm.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
+    let builder = reqwest::Client::builder()
         .tls_certs_only([reqwest::Certificate::from_pem(authority)?])
         .no_proxy()
-        .timeout(Duration::from_secs(90))
-        .build()
+        .timeout(Duration::from_secs(90));
+    change(builder).build()
 }
 
 /// What a department of a test may have.

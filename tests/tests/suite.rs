@@ -24,6 +24,7 @@ mod suite {
     mod manners;
     mod networks;
     mod notices;
+    mod on_node;
     mod orders;
     mod outages;
     mod pools;

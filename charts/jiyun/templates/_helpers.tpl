@@ -12,6 +12,13 @@ app.kubernetes.io/name: jiyun-{{ .component }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- end }}
 
+{{/* An image of Jiyun's own; call with (dict "root" . "image" .Values.api.image). */}}
+{{- define "jiyun.image" -}}
+{{- $tag := .image.tag | default .root.Values.images.tag | default .root.Chart.AppVersion -}}
+{{- with .root.Values.images.registry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{ .image.repository }}:{{ $tag }}
+{{- end }}
+
 {{/* The user name of the controller's ServiceAccount, as admission policies see it. */}}
 {{- define "jiyun.controllerUser" -}}
 system:serviceaccount:{{ .Release.Namespace }}:jiyun-controller

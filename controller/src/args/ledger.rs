@@ -42,6 +42,9 @@ pub enum LedgerCommand {
         Example: jiyun-controller ledger users --ledger-endpoints https://ledger-0:2379 --ledger-ca ca.crt \\\n\
         \x20        --ledger-cert root.crt --ledger-key root.key")]
     Users(Users),
+    /// Do nothing until told to stop: a pod in which the other commands are run while no operator runs.
+    #[command(after_help = "Example: kubectl exec --stdin deployment/jiyun-ledger-tool -- jiyun-controller ledger import - < book.jsonl")]
+    Hold,
 }
 
 /// Flags of `ledger users`.
@@ -64,7 +67,7 @@ pub struct Adopt {
     #[arg(long)]
     pub plan: bool,
 
-    /// Apply this plan, as far as it is not done yet, and end the quarantine.
+    /// Apply this plan, as far as it is not done yet, and end the quarantine; `-` is standard input.
     #[arg(long, value_name = "FILE", requires_all = ["by", "note"])]
     pub apply: Option<PathBuf>,
 
@@ -235,7 +238,7 @@ pub struct Archive {
 /// An archive, and the ledger it belongs to.
 #[derive(Debug, Args)]
 pub struct ArchiveFile {
-    /// The file, JSON Lines.
+    /// The file, JSON Lines; `-` is standard input, or output.
     #[arg(value_name = "FILE")]
     pub path: PathBuf,
 

@@ -3,6 +3,7 @@
 mod doctor;
 mod down;
 mod foreground;
+mod images;
 mod logs;
 mod state;
 mod status;
@@ -81,6 +82,8 @@ enum Command {
     },
     /// Show what this machine can run, what is missing, and what to do about it.
     Doctor(doctor::Options),
+    /// Write the container images of Jiyun's programs to an archive, without a container daemon.
+    Images(images::Options),
     /// Part of a node; the lab calls this itself.
     #[command(hide = true)]
     Node {
@@ -181,6 +184,7 @@ pub fn run(arguments: Arguments) -> Result<ExitCode, CliError> {
         Command::Logs(options) => logs::run(&which, &options),
         Command::Kubectl { arguments } => kubectl(&which, &arguments),
         Command::Doctor(options) => Ok(doctor::run(&options)),
+        Command::Images(options) => images::run(&options),
         Command::Node { role, spec, keeper } => Ok(jiyun_lab::node::run(role, &spec, keeper)),
         Command::Build { profile, with } => {
             Lab::build(profile, &with.into_iter().collect())?;

@@ -28,7 +28,7 @@ use crate::people::Person;
 use crate::pki::{Authority, PkiError};
 use crate::ports::NoFreePort;
 use crate::process::{Failure, Process, SpawnError, Supervisor};
-use crate::profile::{NodeProfileError, NodeSite, Profile, ProfileError};
+use crate::profile::{NodeProfileError, NodeSite, Profile, ProfileError, jiyun};
 use crate::programs::{LabPrograms, ProgramError};
 use crate::simulate::Faults;
 use crate::wait::NotInTime;
@@ -210,6 +210,14 @@ impl Lab {
     /// Blocks; the first build takes minutes and shows its progress on standard error.
     pub fn build(profile: Profile, parts: &BTreeSet<Part>) -> Result<(), LabError> {
         boot::build(profile, parts)
+    }
+
+    /// Writes the container images of Jiyun's programs, as they are built now, to `archive`, and returns their names. Blocks.
+    ///
+    /// # Errors
+    /// When a program is not built, Debian's C library cannot be had, or the archive cannot be written.
+    pub fn write_images(registry: &str, tag: &str, archive: &Path) -> Result<Vec<String>, LabError> {
+        Ok(jiyun::write(registry, tag, archive)?)
     }
 
     /// Finds or builds what a lab with these options needs, and asks an existing cluster whether it can be used. Changes

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use kube::Client;
 
 pub use node::NodeProfileError;
-pub(crate) use node::{NodeSite, Supplies, addresses, check, egress, start as start_node};
+pub(crate) use node::{NodeSite, Supplies, addresses, check, egress, jiyun, start as start_node};
 pub use real::RealError;
 
 use crate::cluster::Engines;

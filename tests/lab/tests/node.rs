@@ -8,8 +8,6 @@
 mod databases;
 #[path = "node/ends.rs"]
 mod ends;
-#[path = "node/install.rs"]
-mod install;
 #[path = "node/machine.rs"]
 mod machine;
 #[path = "node/machines.rs"]

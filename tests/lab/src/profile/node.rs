@@ -6,7 +6,7 @@ mod cnpg;
 mod csi;
 pub(crate) mod egress;
 mod files;
-mod jiyun;
+pub(crate) mod jiyun;
 mod kubevirt;
 mod reach;
 mod ready;

@@ -6,12 +6,17 @@ use std::path::{Path, PathBuf};
 pub const UNINSTALL: &str = "( set -euo pipefail # what labs left";
 
 /// Commands no test can run, by the first line of their block, with the reason. A block of `make` targets needs no entry.
-pub const NOT_RUN: [(&str, &str); 15] = [
+pub const NOT_RUN: [(&str, &str); 17] = [
     ("export KUBECONFIG=", "the test itself sets what `make demo` prints"),
     (
         "sudo --preserve-env jiyun-lab doctor",
         "needs root; tests/lab/tests/node/ starts the same labs where it is there",
     ),
+    (
+        "sudo --preserve-env jiyun-lab up --profile node --with jiyun",
+        "needs root; on_node/guide.rs starts the same lab where it is there",
+    ),
+    ("for name in jiyun-controller jiyun-api; do\n  skopeo", "needs a registry; on_node/images.rs reads the same archive"),
     ("jiyun-lab up --cluster", "needs a cluster; tests/lab/tests/given.rs gives these arguments with one of its own"),
     (UNINSTALL, "given_cluster.rs runs it, where nothing is lost"),
     ("etcdctl user add root --no-password", "the lab has no etcdctl; it makes the same calls (tests/lab/src/etcd.rs)"),

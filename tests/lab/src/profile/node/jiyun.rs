@@ -6,10 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{fs, io};
 
+use tempfile::TempDir;
+
 use super::NodeProfileError;
 use super::supplies::{PLACE, keep};
 use crate::debian::Root;
-use crate::image::{Image, ImageError, Layer, Start};
+use crate::image::{self, Image, ImageError, Layer, Start};
 use crate::paths::product_program;
 use crate::programs;
 
@@ -33,18 +35,47 @@ const PROGRAMS: [&str; 2] = ["jiyun-controller", "jiyun-api"];
 /// The folder with the archive of their images, of the programs as they are built now. Blocks.
 pub(super) fn images() -> Result<PathBuf, NodeProfileError> {
     let (runtime, etcd) = (RUNTIME.provide()?, programs::provide("controlplane")?.join("controlplane"));
-    let stripped = tempfile::tempdir().map_err(|source| NodeProfileError::Do { action: "make a folder", source })?;
-    let (mut images, mut made_of) = (Vec::new(), vec![etcd.display().to_string(), runtime.display().to_string()]);
+    let stripped = scratch()?;
+    let mut made_of = vec![etcd.display().to_string(), runtime.display().to_string()];
     for name in PROGRAMS {
-        let built = product_program(name)?;
-        made_of.push(version(name, &built)?);
-        let program = strip(&built, stripped.path().join(name));
-        images.push(image(name, runtime_layer(&runtime)?.file(program, &format!("usr/bin/{name}"), 0o755)));
+        made_of.push(version(name, &product_program(name)?)?);
     }
-    images.push(image("etcd", Layer::new().file(etcd, "usr/bin/etcd", 0o755)));
+    let mut images = of_programs(&runtime, stripped.path(), PLACE, TAG)?;
+    images.push(image(PLACE, "etcd", TAG, Layer::new().file(etcd, "usr/bin/etcd", 0o755)));
     let folder = keep(NAME, &made_of.join(" "), &[(ARCHIVE, &images)])?;
     forget_older(&folder);
     Ok(folder)
+}
+
+/// Writes the images of Jiyun's programs, as they are built now, to the new file `archive`: `<registry>/<program>:<tag>`, an
+/// archive of the OCI image layout, the same bytes for the same programs. Needs neither root nor a daemon. Returns their
+/// names. Blocks.
+///
+/// # Errors
+/// When a program is not built, Debian's C library cannot be had, or the file cannot be written.
+pub(crate) fn write(registry: &str, tag: &str, archive: &Path) -> Result<Vec<String>, NodeProfileError> {
+    let folder = archive.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|source| ImageError::reading("jiyun", folder, source))?;
+    let scratch = scratch()?;
+    let images = of_programs(&RUNTIME.provide()?, scratch.path(), registry.trim_end_matches('/'), tag)?;
+    // Under another name first: a file of this name is whole.
+    let part = archive.with_extension("part");
+    image::write(&images, &part, scratch.path())?;
+    fs::rename(&part, archive).map_err(|source| ImageError::reading("jiyun", archive, source))?;
+    Ok(images.into_iter().map(|image| image.name).collect())
+}
+
+fn scratch() -> Result<TempDir, NodeProfileError> {
+    tempfile::tempdir().map_err(|source| NodeProfileError::Do { action: "make a folder", source })
+}
+
+fn of_programs(runtime: &Path, scratch: &Path, place: &str, tag: &str) -> Result<Vec<Image>, NodeProfileError> {
+    let of = |name: &&str| {
+        let program = strip(&product_program(name)?, scratch.join(name));
+        let layers = runtime_layer(runtime)?.file(program, &format!("usr/bin/{name}"), 0o755);
+        Ok(image(place, name, tag, layers))
+    };
+    PROGRAMS.iter().map(of).collect()
 }
 
 /// Every build makes other images: those of yesterday's are removed. A lab that starts may still read those of today's.
@@ -62,13 +93,13 @@ fn forget_older(kept: &Path) {
     }
 }
 
-fn image(name: &str, layer: Layer) -> Image {
+fn image(place: &str, name: &str, tag: &str, layer: Layer) -> Image {
     let start = Start {
         entrypoint: vec![format!("/usr/bin/{name}")],
         environment: vec!["PATH=/usr/bin".into()],
         user: USER.into(),
     };
-    Image { name: format!("{PLACE}/{name}:{TAG}"), layers: vec![layer], start }
+    Image { name: format!("{place}/{name}:{tag}"), layers: vec![layer], start }
 }
 
 /// The C library, where programs look for it.

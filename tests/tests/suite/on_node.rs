@@ -1,0 +1,181 @@
+//! Jiyun as its users have it: installed by its charts on a node that runs pods. Needs root and images of the programs, so it
+//! is run by `make test-node` and left out elsewhere.
+
+mod guide;
+mod images;
+mod upgrade;
+
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use jiyun_lab::{
+    Lab, LabOptions, Part, Profile,
+    doctor::{Facts, Finding, examine},
+    wait_for,
+};
+use jiyun_tests::{Caller, WorldError};
+use tokio::{
+    io::copy_bidirectional,
+    net::TcpListener,
+    process::Command,
+    sync::{Mutex, MutexGuard},
+};
+
+use super::docs::{
+    blocks::{Block, blocks},
+    search_path,
+};
+
+/// Where the charts are installed.
+const NAMESPACE: &str = "jiyun-system";
+/// How long one block of the guide may take: Helm's own patience and a little more.
+const PATIENCE: Duration = Duration::from_mins(7);
+/// How long a thing of the cluster may take.
+const SOON: Duration = Duration::from_mins(2);
+/// Who calls the API in these tests.
+const DEPARTMENT: &str = "finance";
+
+/// One node at a time: two would only slow each other down.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// Leave to run a node with Jiyun on it. Where that was not asked for, or none can run, the test is left out and says so.
+async fn able(test: &str) -> Option<MutexGuard<'static, ()>> {
+    let asked = std::env::var("JIYUN_TEST_NODE_PARTS").unwrap_or_default();
+    if !asked.split(',').any(|name| name == Part::Jiyun.name()) {
+        eprintln!("{test} is LEFT OUT: it is run by `make test-node`");
+        return None;
+    }
+    let parts = BTreeSet::from([Part::Jiyun]);
+    let missing: Vec<Finding> =
+        examine(&Facts::read(), Profile::Node, &parts).into_iter().filter(Finding::is_missing).collect();
+    for finding in &missing {
+        eprintln!("{test} is LEFT OUT, this machine cannot run profile `node`: {finding}");
+    }
+    if missing.is_empty() { Some(ALONE.lock().await) } else { None }
+}
+
+/// A node, a reader of the guide, and the folder with what the reader keeps.
+#[derive(Debug)]
+struct Cluster {
+    lab: Arc<Lab>,
+    work: PathBuf,
+    guide: Vec<Block>,
+}
+
+impl Cluster {
+    /// A node without Jiyun.
+    async fn start() -> Result<Self, WorldError> {
+        let options = LabOptions::default().profile(Profile::Node).with([Part::Jiyun]).own_cluster().charts(false);
+        let lab = Lab::start(options.departments([DEPARTMENT])).await?;
+        let work = lab.folder().join("work");
+        std::fs::create_dir(&work)?;
+        let guide = blocks(&jiyun_lab::source_root().join("docs/install.md"));
+        Ok(Self { lab: Arc::new(lab), work, guide })
+    }
+
+    /// Runs one block of the guide and returns what it printed.
+    async fn run(&self, name: &str) -> Result<String, WorldError> {
+        let block = self.guide.iter().find(|block| block.run.as_deref() == Some(name));
+        let block = block.unwrap_or_else(|| panic!("docs/install.md has no block {name}"));
+        let mut command = Command::new("bash");
+        command
+            .args(["-euo", "pipefail", "-c", &block.script])
+            .current_dir(jiyun_lab::source_root())
+            .env("PATH", search_path(&self.lab)?)
+            .env("KUBECONFIG", self.lab.kubeconfig())
+            .env("HELM_CACHE_HOME", &self.work)
+            .env("HELM_CONFIG_HOME", &self.work)
+            .env("HELM_DATA_HOME", &self.work)
+            .env("REGISTRY", "lab.jiyun.io")
+            .env("TAG", "lab")
+            .env("ETCD_TAG", "lab")
+            .env("MEMBERS", "1")
+            .env("WORK", &self.work)
+            .env("YOU", "zhang.san")
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true);
+        let output = tokio::time::timeout(PATIENCE, command.output()).await;
+        let output = output.unwrap_or_else(|_| panic!("{name} took longer than {PATIENCE:?}"))?;
+        let printed = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
+        if !output.status.success() {
+            panic!("docs/install.md:{} ({name}): {}\n{printed}\n{}", block.line, output.status, self.state().await);
+        }
+        Ok(printed)
+    }
+
+    /// What runs and what it says, for whoever looks for the cause of a failure.
+    async fn state(&self) -> String {
+        let mut seen = String::new();
+        let of_jiyun = ["-l", "app.kubernetes.io/part-of=jiyun", "--tail=15", "--all-containers", "--prefix"];
+        for looked in [&["get", "pods,jobs,pvc,events", "-o", "wide"][..], &[&["logs"], &of_jiyun[..]].concat()] {
+            let looked = self.lab.kubectl(&[looked, &["-n", NAMESPACE]].concat()).await;
+            seen += &looked.unwrap_or_else(|error| error.to_string());
+        }
+        seen
+    }
+
+    /// Kubectl in Jiyun's own namespace.
+    async fn kubectl(&self, arguments: &[&str]) -> Result<String, WorldError> {
+        Ok(self.lab.kubectl(&[&["--namespace", NAMESPACE], arguments].concat()).await?)
+    }
+
+    /// A local address behind which the Service `name` answers at `port`, as it does for programs on the node.
+    async fn open(&self, name: &str, port: u16) -> Result<SocketAddr, WorldError> {
+        let address = self.kubectl(&["get", "service", name, "-o", "jsonpath={.spec.clusterIP}"]).await?;
+        let address = SocketAddr::new(address.parse().map_err(std::io::Error::other)?, port);
+        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+        let (here, lab) = (listener.local_addr()?, Arc::clone(&self.lab));
+        tokio::spawn(async move {
+            while let Ok((mut outside, _)) = listener.accept().await {
+                let lab = Arc::clone(&lab);
+                tokio::spawn(async move {
+                    // A connection that cannot be made is closed: that is what its caller sees.
+                    let Ok(mut inside) = lab.connect_from_node(address).await else { return };
+                    let _ = copy_bidirectional(&mut outside, &mut inside).await;
+                });
+            }
+        });
+        Ok(here)
+    }
+
+    /// The department's operator, who calls the API by the name in its certificate; `anew`, over another connection each time.
+    async fn operator(&self, anew: bool) -> Result<Caller, WorldError> {
+        const NAME: &str = "jiyun-api.jiyun-system.svc";
+        let here = self.open("jiyun-api", 443).await?;
+        let told = ["get", "secret", "jiyun-api-tls", "-o", "jsonpath={.data.ca\\.crt}"];
+        let authority = data_encoding::BASE64.decode(self.kubectl(&told).await?.trim().as_bytes());
+        let authority = authority.map_err(std::io::Error::other)?;
+        let kept = if anew { 0 } else { 8 };
+        let client = jiyun_tests::world::client(&authority, |builder| {
+            builder.resolve(NAME, here).pool_max_idle_per_host(kept)
+        })?;
+        let token = self.lab.person(&format!("{DEPARTMENT}-operator"))?.token.clone();
+        Ok(Caller::new(client, format!("https://{NAME}:{}", here.port()), Some(token)))
+    }
+
+    /// Waits until both replicas of both programs are available.
+    async fn serves(&self) -> Result<(), WorldError> {
+        wait_for("both replicas of both programs", SOON, || async {
+            let printed = "jsonpath={.items[*].status.availableReplicas}";
+            let told = ["get", "deployments", "jiyun-controller", "jiyun-api", "-o", printed];
+            let told = self.kubectl(&told).await.map_err(|error| error.to_string())?;
+            if told == "2 2" { Ok(()) } else { Err(told) }
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// The condition `Ready` of the department is that of its newest generation.
+    async fn department_ready(&self) -> Result<(), WorldError> {
+        let name = format!("department/{DEPARTMENT}");
+        wait_for(format!("{name} to be ready"), SOON, || async {
+            let told = self.lab.kubectl(&["get", &name, "-o", "json"]).await.map_err(|error| error.to_string())?;
+            let found: serde_json::Value = serde_json::from_str(&told).map_err(|error| error.to_string())?;
+            let conditions = found["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let is_ready = conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+            let is_new = found["status"]["observedGeneration"] == found["metadata"]["generation"];
+            if is_ready && is_new { Ok(()) } else { Err(found["status"].to_string()) }
+        })
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! `docs/install.md` from its first command to its last, and what has to be so in between.
+
+use jiyun_lab::wait_for;
+use jiyun_tests::WorldError;
+
+use super::{Cluster, DEPARTMENT, SOON, able};
+
+/// Every key and certificate of the chart.
+async fn keys(cluster: &Cluster) -> Result<String, WorldError> {
+    let told = ["get", "secrets", "--field-selector=type=kubernetes.io/tls", "-o", "jsonpath={.items[*].data}"];
+    let keys = cluster.kubectl(&told).await?;
+    assert_eq!(keys.matches("tls.key").count(), 6, "{}", keys.len());
+    Ok(keys)
+}
+
+/// The last entry of the book.
+async fn last(cluster: &Cluster) -> Result<u64, WorldError> {
+    let archive =
+        ["exec", "deployment/jiyun-controller", "--", "/usr/bin/jiyun-controller", "ledger", "archive", "-"];
+    let book = cluster.kubectl(&archive).await?;
+    let end: serde_json::Value = serde_json::from_str(book.lines().last().unwrap_or_default()).unwrap();
+    Ok(end["end"]["last"].as_u64().expect("a whole book"))
+}
+
+/// Gives the department another limit, which is an entry in the book once the department is ready again.
+async fn change_limit(cluster: &Cluster, vcpu: u32) -> Result<(), WorldError> {
+    let patch = format!(r#"{{"spec": {{"quota": [{{"meter": "Vcpu", "limit": "{vcpu}"}}]}}}}"#);
+    let department = format!("department/{DEPARTMENT}");
+    cluster.lab.kubectl(&["patch", &department, "--type=merge", "--patch", &patch]).await?;
+    Ok(())
+}
+
+/// Authentication is on: the controller's own user may not make users.
+async fn only_root_makes_users(cluster: &Cluster) {
+    let tried = ["exec", "deployment/jiyun-controller", "--", "/usr/bin/jiyun-controller", "ledger", "users"];
+    let refused = cluster.kubectl(&tried).await.expect_err("is refused");
+    assert!(format!("{refused:?}").contains("the user root's"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_guide_to_an_installation_installs_upgrades_restores_and_removes() -> Result<(), WorldError> {
+    let Some(_alone) = able("the_guide_to_an_installation_installs_upgrades_restores_and_removes").await else {
+        return Ok(());
+    };
+    let cluster = Cluster::start().await?;
+    for name in ["look", "values"] {
+        cluster.run(name).await?;
+    }
+    let notes = cluster.run("install").await?;
+    assert!(notes.contains("is installed in jiyun-system") && notes.contains("One member is one disk"), "{notes}");
+    cluster.serves().await?;
+    only_root_makes_users(&cluster).await;
+    for name in ["first", "reach", "backup", "secrets"] {
+        cluster.run(name).await?;
+    }
+
+    let before = keys(&cluster).await?;
+    cluster.run("upgrade").await?;
+    cluster.run("rollback").await?;
+    assert_eq!(keys(&cluster).await?, before, "neither changes a key");
+    cluster.serves().await?;
+    another_number_of_members_is_refused(&cluster).await?;
+
+    // What comes after the backup is lost with the disks, and Kubernetes remembers that it was there.
+    let kept = last(&cluster).await?;
+    change_limit(&cluster, 24).await?;
+    cluster.department_ready().await?;
+    remembered(&cluster, kept + 1).await?;
+    cluster.run("empty").await?;
+    let imported = cluster.run("import").await?;
+    assert!(imported.contains("imported"), "{imported}");
+    quarantined(&cluster, true).await?;
+    for name in ["plan", "adopt"] {
+        cluster.run(name).await?;
+    }
+    quarantined(&cluster, false).await?;
+    change_limit(&cluster, 32).await?;
+    cluster.department_ready().await?;
+
+    let kept = last(&cluster).await?;
+    let left = cluster.run("remove").await?;
+    assert!(left.contains("/data-jiyun-ledger-0") && left.contains("/jiyun-authority"), "{left}");
+    assert!(left.contains(DEPARTMENT), "kinds and objects stay: {left}");
+    cluster.run("again").await?;
+    cluster.serves().await?;
+    assert!(last(&cluster).await? >= kept, "the books are there again");
+
+    cluster.run("nothing").await?;
+    let left = cluster.lab.kubectl(&["get", "crds,namespaces,pv", "-o", "name"]).await?;
+    assert!(!left.contains("jiyun.io") && !left.contains("jiyun-system") && !left.contains("dept-"), "{left}");
+    Ok(())
+}
+
+async fn another_number_of_members_is_refused(cluster: &Cluster) -> Result<(), WorldError> {
+    let program = jiyun_lab::programs::program("helm", "helm").unwrap();
+    let values = cluster.work.join("values.yaml");
+    let output = tokio::process::Command::new(program)
+        .args(["upgrade", "jiyun", "charts/jiyun", "--set=ledger.etcd.replicas=3", "--namespace=jiyun-system"])
+        .arg("--values")
+        .arg(values)
+        .arg("--kubeconfig")
+        .arg(cluster.lab.kubeconfig())
+        .current_dir(jiyun_lab::source_root())
+        .env("HELM_CACHE_HOME", &cluster.work)
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("another, empty ledger"), "{said}");
+    Ok(())
+}
+
+/// Waits until Kubernetes remembers this entry of the book.
+async fn remembered(cluster: &Cluster, entry: u64) -> Result<(), WorldError> {
+    wait_for("Kubernetes to remember the entry", SOON, || async {
+        let told = cluster.kubectl(&["get", "configmap", "jiyun-ledger-mark", "-o", "json"]).await;
+        let mark: serde_json::Value =
+            serde_json::from_str(&told.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+        let numbers = mark["data"].as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str()?.parse().ok());
+        if numbers.max().is_some_and(|number: u64| number >= entry) { Ok(()) } else { Err(mark["data"].to_string()) }
+    })
+    .await?;
+    Ok(())
+}
+
+/// Waits until the leader says that the ledger is in quarantine, or that it is not.
+async fn quarantined(cluster: &Cluster, expected: bool) -> Result<(), WorldError> {
+    let wanted = format!("jiyun_quarantined {}", u8::from(expected));
+    let here = cluster.open("jiyun-controller-metrics", 8080).await?;
+    wait_for(&wanted, SOON, || async {
+        // Either replica may answer; only the leader knows.
+        let answer = reqwest::get(format!("http://{here}/metrics")).await.map_err(|error| error.to_string())?;
+        let text = answer.text().await.map_err(|error| error.to_string())?;
+        let says = |line: &str| text.lines().any(|found| found == line);
+        if says("jiyun_leader 1") && says(&wanted) { Ok(()) } else { Err("not yet".to_owned()) }
+    })
+    .await?;
+    Ok(())
+}
