@@ -3,6 +3,8 @@
 
 mod guide;
 mod images;
+mod killed;
+mod load;
 mod upgrade;
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};

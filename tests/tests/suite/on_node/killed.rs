@@ -1,0 +1,77 @@
+//! Pods of Jiyun and of its ledger are killed while people order, as a power cut would: SIGKILL, no leave taken.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use jiyun_lab::wait_for;
+use jiyun_tests::WorldError;
+
+use super::{
+    Cluster, SOON, able,
+    load::{Load, every_order_is_there_once, prepare},
+};
+
+/// How long callers ask again: a pod is started anew within seconds, a crashed leader's lease runs for ten.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Sends SIGKILL to every process of pods whose command line has all these words; how many there were.
+fn kill(words: &[&str]) -> usize {
+    let mut killed = 0;
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let groups = fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
+        // Of a lab's node, and below it of pods: nothing of this machine, or of a lab's own control plane.
+        let in_pod = groups.contains("/jiyun-lab-") && groups.contains("pod");
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        if in_pod && words.iter().all(|word| line.contains(word)) {
+            let sent = std::process::Command::new("kill").args(["-KILL", &number.to_string()]).status();
+            killed += usize::from(sent.is_ok_and(|status| status.success()));
+        }
+    }
+    killed
+}
+
+/// Restarts of the containers of a component so far.
+async fn restarts(cluster: &Cluster, component: &str) -> Result<u64, WorldError> {
+    let selector = format!("app.kubernetes.io/name={component}");
+    let printed = "jsonpath={.items[*].status.containerStatuses[*].restartCount}";
+    let told = cluster.kubectl(&["get", "pods", "-l", &selector, "-o", printed]).await?;
+    Ok(told.split_whitespace().filter_map(|count| count.parse::<u64>().ok()).sum())
+}
+
+#[tokio::test]
+async fn orders_survive_the_death_of_every_pod() -> Result<(), WorldError> {
+    let Some(_alone) = able("orders_survive_the_death_of_every_pod").await else { return Ok(()) };
+    let cluster = Arc::new(Cluster::start().await?);
+    cluster.run("values").await?;
+    cluster.run("install").await?;
+    prepare(&cluster).await?;
+
+    let load = Load::begin(&cluster, Some(PATIENCE)).await?;
+    let programs: [(&str, &[&str]); 4] = [
+        ("jiyun-controller", &["jiyun-controller", " run "]),
+        ("jiyun-api", &["jiyun-api", "--kubernetes-url"]),
+        ("jiyun-ledger", &["etcd", "--initial-cluster-token=jiyun-ledger"]),
+        ("jiyun-ledger", &["etcd", "--initial-cluster-token=jiyun-ledger"]),
+    ];
+    for (component, words) in programs {
+        let before = restarts(&cluster, component).await?;
+        let killed = kill(words);
+        assert!(killed > 0, "no process of {component} was found");
+        wait_for(format!("{component} to be started again"), SOON, || async {
+            let now = restarts(&cluster, component).await.map_err(|error| error.to_string())?;
+            if now > before { Ok(()) } else { Err(format!("{now} restarts")) }
+        })
+        .await?;
+        cluster.serves().await?;
+    }
+    let outcomes = load.end().await;
+    let lost: Vec<_> = outcomes.iter().filter(|outcome| outcome.trouble.is_some()).collect();
+    assert!(lost.is_empty(), "{lost:#?}");
+    assert!(outcomes.len() > 50, "only {} requests", outcomes.len());
+    every_order_is_there_once(&cluster, &outcomes).await?;
+
+    let verify = ["exec", "deployment/jiyun-controller", "--", "/usr/bin/jiyun-controller", "ledger", "verify"];
+    cluster.kubectl(&verify).await?;
+    Ok(())
+}
