@@ -34,3 +34,36 @@ pub const CATALOGUE_FILES: [&str; 7] = [
     "50-prices.yaml",
     "55-approvals.yaml",
 ];
+
+/// The disk every host on a node of the lab boots from.
+const GUEST_DISK: &str = "http://images.lab-images.svc/debian.qcow2";
+/// The class of volumes there.
+const VOLUMES: &str = "lab-local";
+
+/// A file of the city for a node of the lab: images come from the node's own shop, volumes from its only class.
+pub fn on_node(text: &str) -> String {
+    let place = |line: &str| {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        match line.trim_start() {
+            source if source.starts_with("http: {url:") => format!("{indent}http: {{url: \"{}\"}}", GUEST_DISK),
+            class if class.starts_with("storageClassName:") => format!("{indent}storageClassName: {}", VOLUMES),
+            _ => line.to_owned(),
+        }
+    };
+    text.lines().map(place).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_a_node_every_image_and_class_is_the_nodes_own() {
+        for file in ["20-pools.yaml", "40-images.yaml"] {
+            let text = std::fs::read_to_string(folder().join(file)).unwrap();
+            let there = on_node(&text);
+            assert!(!there.contains("gov.example/") && !there.contains("storageClassName: standard"), "{there}");
+            assert_eq!(there.lines().count(), text.lines().count());
+        }
+    }
+}

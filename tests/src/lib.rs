@@ -5,6 +5,7 @@ pub mod city;
 pub mod demo;
 pub mod desk;
 pub mod faults;
+pub mod installed;
 pub mod order;
 pub mod person;
 pub mod receivers;

@@ -9,12 +9,12 @@ use jiyun_crds::{
     names::{FINALIZER_ACCOUNT, department_namespace},
     v1alpha1::{CloudHost, ConditionType, Department, condition},
 };
-use jiyun_lab::{ApiOptions, ControllerOptions, Guest, Lab, LabError, LabOptions, NotInTime, wait_for};
+use jiyun_lab::{ApiOptions, ControllerOptions, Engines, Guest, Lab, LabError, LabOptions, NotInTime, wait_for};
 use kube::{Api, Client, api::PostParams};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use crate::{Caller, Order, city};
+use crate::{Caller, Order, city, installed};
 
 /// How long a step may take on a busy machine before a test says it did not happen.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -47,6 +47,14 @@ pub enum WorldError {
     /// Kubernetes refused.
     #[error("kubernetes refused")]
     Kubernetes(#[source] Box<kube::Error>),
+    /// Helm refused.
+    #[error("helm {command}: {said}")]
+    Helm {
+        /// What it was asked.
+        command: String,
+        /// What it said.
+        said: String,
+    },
     /// The shared world has no department left; raise [`DEPARTMENTS`].
     #[error("the shared world has no department left for this test")]
     NoDepartmentLeft,
@@ -171,6 +179,10 @@ impl World {
             arguments: UNBOUNDED.iter().chain(api_arguments).map(|argument| (*argument).to_owned()).collect(),
             ..ApiOptions::default()
         })?;
+        Self::of(lab, controller, api).await
+    }
+
+    async fn of(lab: Lab, controller: Guest, api: Guest) -> Result<Self, WorldError> {
         let authority = std::fs::read(lab.authority())?;
         let base = api.url().ok_or(WorldError::NoAddress)?;
         for guest in [&controller, &api] {
@@ -179,13 +191,35 @@ impl World {
         Ok(Self { lab, controller, api, authority, base, patience: None, taken: AtomicU32::new(0) })
     }
 
+    /// Jiyun installed by its charts on a lab's node, with the catalogue of `files` as [`city::on_node`] has it. Its
+    /// `controller` and `api` are the ways to one replica of each.
+    ///
+    /// # Errors
+    /// See [`WorldError`].
+    pub async fn deployed(lab: Lab, files: &[&str]) -> Result<Self, WorldError> {
+        installed::install(&lab, &jiyun_lab::source_root().join("tests/calendars")).await?;
+        for file in files {
+            let text = std::fs::read_to_string(city::folder().join(file))?;
+            // Simulated machines boot from any image.
+            let text = if lab.engines() == Engines::OnNode { city::on_node(&text) } else { text };
+            wait_for(format!("{file} to be taken"), POLICIES, || async {
+                lab.apply_text(&text).await.map_err(|error| format!("{error:?}"))
+            })
+            .await?;
+        }
+        let controller = lab.spawn_forward("deployment/jiyun-controller", None, 8080)?;
+        let api = lab.spawn_forward("deployment/jiyun-api", Some(8443), 8080)?;
+        Self::of(lab, controller, api).await
+    }
+
     /// The same world, whose callers put up with an API that dies and comes back within this time.
     #[must_use]
     pub fn patient(self, within: Duration) -> Self {
         Self { patience: Some(within), ..self }
     }
 
-    /// The world all tests of a program share. It keeps an audit trail: whatever they do is recorded.
+    /// The world all tests of a program share. It keeps an audit trail: whatever they do is recorded. With
+    /// `JIYUN_TEST_WORLD=node` it is Jiyun in pods on a node where machines boot, without a trail.
     ///
     /// # Errors
     /// See [`WorldError`].
@@ -193,6 +227,10 @@ impl World {
         static SHARED: OnceCell<World> = OnceCell::const_new();
         let begin = || async {
             let options = WorldOptions::default();
+            if std::env::var_os("JIYUN_TEST_WORLD").is_some_and(|kind| kind == "node") {
+                let lab = Lab::start(installed::on_node(options.lab)).await?;
+                return Self::deployed(lab, &options.files).await;
+            }
             Self::recorded(Lab::start(options.lab).await?, &options.files).await
         };
         SHARED.get_or_try_init(begin).await

@@ -14,7 +14,10 @@ use jiyun_lab::{
     doctor::{Facts, Finding, examine},
     wait_for,
 };
-use jiyun_tests::{Caller, WorldError};
+use jiyun_tests::{
+    Caller, WorldError,
+    installed::{self, NAMESPACE},
+};
 use tokio::{
     io::copy_bidirectional,
     net::TcpListener,
@@ -27,8 +30,6 @@ use super::docs::{
     search_path,
 };
 
-/// Where the charts are installed.
-const NAMESPACE: &str = "jiyun-system";
 /// How long one block of the guide may take: Helm's own patience and a little more.
 const PATIENCE: Duration = Duration::from_mins(7);
 /// How long a thing of the cluster may take.
@@ -99,20 +100,9 @@ impl Cluster {
         let output = output.unwrap_or_else(|_| panic!("{name} took longer than {PATIENCE:?}"))?;
         let printed = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
         if !output.status.success() {
-            panic!("docs/install.md:{} ({name}): {}\n{printed}\n{}", block.line, output.status, self.state().await);
+            panic!("docs/install.md:{} ({name}): {}\n{printed}\n{}", block.line, output.status, installed::state(&self.lab).await);
         }
         Ok(printed)
-    }
-
-    /// What runs and what it says, for whoever looks for the cause of a failure.
-    async fn state(&self) -> String {
-        let mut seen = String::new();
-        let of_jiyun = ["-l", "app.kubernetes.io/part-of=jiyun", "--tail=15", "--all-containers", "--prefix"];
-        for looked in [&["get", "pods,jobs,pvc,events", "-o", "wide"][..], &[&["logs"], &of_jiyun[..]].concat()] {
-            let looked = self.lab.kubectl(&[looked, &["-n", NAMESPACE]].concat()).await;
-            seen += &looked.unwrap_or_else(|error| error.to_string());
-        }
-        seen
     }
 
     /// Kubectl in Jiyun's own namespace.

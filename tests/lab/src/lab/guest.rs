@@ -1,4 +1,5 @@
-//! Jiyun's own programs as processes of a lab: started, killed, stopped and started again as a test wishes.
+//! Jiyun's own programs as processes of a lab, started, killed, stopped and started again as a test wishes; and the ways to
+//! those that run in pods.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,6 +9,7 @@ use super::{Lab, LabError, Site};
 use crate::etcd::{LOOPBACK, LedgerUser, TlsFiles};
 use crate::install::NAMESPACE;
 use crate::paths::product_program;
+use crate::pki::KeyFiles;
 use crate::ports::Port;
 use crate::process::{Exit, GUEST_GRACE, Launch, Process, Tie};
 use crate::wait::wait_for;
@@ -125,6 +127,32 @@ impl Lab {
         arguments.extend(options.arguments);
         let launch = self.guest_launch(options.name, &program, arguments, options.environment);
         Guest::start(&self.site, launch, Some(service), metrics)
+    }
+
+    /// Starts a way to a program in a pod, `to` as kubectl names it (`deployment/jiyun-api`): it answers at addresses of this
+    /// machine as a program beside the lab does. It is the way that is killed and restarted, not the program; it leads to one
+    /// pod and ends with it.
+    ///
+    /// # Errors
+    /// When no port is free or kubectl cannot be started.
+    pub fn spawn_forward(&self, to: &str, service: Option<u16>, metrics: u16) -> Result<Guest, LabError> {
+        let here = service.map(|_| Port::reserve()).transpose()?;
+        let metrics_here = Port::reserve()?;
+        let mut arguments = vec!["port-forward".into(), format!("--namespace={NAMESPACE}"), to.to_owned()];
+        arguments.extend(here.iter().zip(service).map(|(here, there)| format!("{}:{there}", here.number())));
+        arguments.push(format!("{}:{metrics}", metrics_here.number()));
+        let environment = vec![("KUBECONFIG".into(), self.kubeconfig().display().to_string())];
+        let name = format!("forward-{}", to.rsplit('/').next().unwrap_or(to));
+        let launch = self.guest_launch(name, self.kubectl_program(), arguments, environment);
+        Guest::start(&self.site, launch, here, metrics_here)
+    }
+
+    /// A certificate of the lab's authority for a program that is reached at this machine's loopback, called `name`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn serving_certificate(&self, name: &str) -> Result<KeyFiles, LabError> {
+        Ok(self.site.authority.server(name, &LOOPBACK)?)
     }
 
     /// Arguments with which a `jiyun-api` that keeps a trail receives what the API server tells; none unless

@@ -1,7 +1,7 @@
 //! `docs/install.md` from its first command to its last, and what has to be so in between.
 
 use jiyun_lab::wait_for;
-use jiyun_tests::WorldError;
+use jiyun_tests::{WorldError, installed::helm};
 
 use super::{Cluster, DEPARTMENT, SOON, able};
 
@@ -92,20 +92,12 @@ async fn the_guide_to_an_installation_installs_upgrades_restores_and_removes() -
 }
 
 async fn another_number_of_members_is_refused(cluster: &Cluster) -> Result<(), WorldError> {
-    let program = jiyun_lab::programs::program("helm", "helm").unwrap();
-    let values = cluster.work.join("values.yaml");
-    let output = tokio::process::Command::new(program)
-        .args(["upgrade", "jiyun", "charts/jiyun", "--set=ledger.etcd.replicas=3", "--namespace=jiyun-system"])
-        .arg("--values")
-        .arg(values)
-        .arg("--kubeconfig")
-        .arg(cluster.lab.kubeconfig())
-        .current_dir(jiyun_lab::source_root())
-        .env("HELM_CACHE_HOME", &cluster.work)
-        .output()
-        .await?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("another, empty ledger"), "{said}");
+    let values = format!("--values={}", cluster.work.join("values.yaml").display());
+    let more = ["upgrade", "jiyun", "charts/jiyun", &values, "--set=ledger.etcd.replicas=3"];
+    match helm(&cluster.lab, &more).await {
+        Err(WorldError::Helm { said, .. }) => assert!(said.contains("another, empty ledger"), "{said}"),
+        other => panic!("it was not refused: {other:?}"),
+    }
     Ok(())
 }
 
