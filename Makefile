@@ -9,6 +9,8 @@ TOOLS := $(CACHE)/tools
 DENY_VERSION := 0.20.2
 DENY := $(TOOLS)/bin/cargo-deny
 
+comma := ,
+
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,7 +24,8 @@ build: prerequisites ## Build every program
 	cargo build --workspace --locked
 
 .PHONY: demo
-demo: build lab-real ## Tell the story on a lab of its own, then stay up (ONCE=1 ends by itself)
+demo: build lab-real ## Tell the story on a lab of its own, then stay up (ONCE=1 ends by itself; PROFILE=node: machines boot, as root)
+	$(if $(filter node,$(PROFILE)),cargo run --locked -q -p jiyun-lab -- build --profile node --with kubevirt$(comma)cdi$(comma)jiyun)
 	cargo run --locked -q -p jiyun-tests --bin jiyun-demo -- $(if $(ONCE),--once,) $(if $(PROFILE),--profile $(PROFILE),)
 
 .PHONY: lab
@@ -50,6 +53,8 @@ test: build lab-real lab-node ## Run every suite (on a node too, where root can 
 	cargo test --workspace --locked
 
 NODE_PARTS := kubevirt,cnpg,csi,s3,jiyun
+# Suites that know nothing of how Jiyun runs: they go through against its pods as they are.
+SCENARIOS := $(addprefix suite::,access account_book bad_input deletion isolation orders pools rights roles story tree)
 
 .PHONY: test-node
 test-node: build ## On a node: boot guests and databases, take snapshots, install the charts (root; minutes to build once)
@@ -57,6 +62,8 @@ test-node: build ## On a node: boot guests and databases, take snapshots, instal
 	cargo run --locked -q -p jiyun-lab -- build --profile node --with $(NODE_PARTS)
 	JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test -p jiyun-lab --locked --test node -- --test-threads 1
 	JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test -p jiyun-tests --locked --test suite -- on_node:: --test-threads 1 --nocapture
+	JIYUN_TEST_WORLD=node JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test -p jiyun-tests --locked --test suite -- story:: --test-threads 1
+	JIYUN_TEST_WORLD=node JIYUN_TEST_NODE_PARTS=jiyun cargo test -p jiyun-tests --locked --test suite -- $(SCENARIOS) --test-threads 4
 
 REGISTRY ?= localhost
 IMAGES := target/images/jiyun.tar

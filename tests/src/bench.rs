@@ -12,6 +12,7 @@ mod idle;
 mod ledger;
 pub mod machine;
 mod memory;
+mod node;
 mod observer;
 mod options;
 pub mod plan;
@@ -38,8 +39,14 @@ pub use options::Options;
 pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
     let file = jiyun_lab::target_folder().join("bench/results.jsonl");
     let mut figures = Vec::new();
-    let (mut storm, mut asked) = (None, None);
+    let (mut storm, mut asked, mut booted) = (None, None, None);
     for name in options.figures() {
+        let missing = if name.needs_node() { node::missing() } else { Vec::new() };
+        if !missing.is_empty() {
+            let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+            progress::say(&format!("{name} is LEFT OUT, this machine cannot run a node: {}", missing.join("; ")));
+            continue;
+        }
         let load = machine::look_around().await?;
         progress::say(&format!("{name}: {load}"));
         if let Some(warning) = load.warning() {
@@ -68,6 +75,9 @@ pub async fn run(options: &Options) -> Result<Vec<Figure>, BenchError> {
             Name::RestCpuMs => over_rest(&mut asked, options).await?.processor()?,
             Name::WritesPerOrder => Box::pin(rest::writes_per_order(options)).await?,
             Name::AbuseP99 => Box::pin(rest::abuse(options)).await?,
+            Name::InstallToReadyS => on_node(&mut booted, options).await?.install(),
+            Name::OrderToHttpS => on_node(&mut booted, options).await?.order()?,
+            Name::ApiPodRssMb | Name::ControllerPodRssMb => on_node(&mut booted, options).await?.memory(name),
         };
         figure.notes.push(format!("at the start: {load}"));
         figure.notes.extend(load.warning());
@@ -102,4 +112,16 @@ async fn over_rest<'a>(asked: &'a mut Option<rest::Rest>, options: &Options) -> 
         None => Box::pin(rest::measure(options)).await?,
     };
     Ok(asked.insert(measured))
+}
+
+/// Four figures are told of the same node.
+async fn on_node<'a>(
+    booted: &'a mut Option<node::Measured>,
+    options: &Options,
+) -> Result<&'a node::Measured, BenchError> {
+    let measured = match booted.take() {
+        Some(measured) => measured,
+        None => Box::pin(node::measure(options)).await?,
+    };
+    Ok(booted.insert(measured))
 }

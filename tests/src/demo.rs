@@ -2,13 +2,18 @@
 
 mod afterwards;
 mod audience;
+mod guest;
 mod prompter;
+mod resident;
 mod stage;
 mod story;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
-use jiyun_lab::{Lab, LabError, LabOptions, Profile, simulate::Pace};
+use jiyun_lab::{Lab, LabError, LabOptions, Part, Profile, simulate::Pace};
 
 use crate::{World, WorldError, city};
 
@@ -76,9 +81,10 @@ pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result
         () = &mut stop => return Ok(()),
     };
     let world = tokio::select! {
-        world = World::recorded(lab, &city::PLATFORM_FILES) => world?,
+        world = open(&stage, lab, options.profile) => world?,
         () = &mut stop => return Ok(()),
     };
+    let began = Instant::now();
     let told = tokio::select! {
         told = story::tell(&stage, &world, &options) => told,
         () = &mut stop => {
@@ -90,7 +96,11 @@ pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result
         stage.note(&format!("the story stops here: {error}"));
         stage.note(&format!("last lines of the controller:\n{}", world.controller.tail(8)));
         stage.note(&format!("last lines of the API:\n{}", world.api.tail(4)));
-    } else if !options.once {
+    } else {
+        let (seconds, mebibytes) = (began.elapsed().as_secs(), resident::kibibytes() / 1024);
+        stage.note(&format!("the story took {seconds} s; all processes of the lab hold {mebibytes} MiB now"));
+    }
+    if told.is_ok() && !options.once {
         afterwards::describe(&stage, &world, &options)?;
         tokio::select! {
             failure = world.lab.failed() => stage.note(&format!("a component of the lab ended: {failure}")),
@@ -112,11 +122,27 @@ pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result
 
 /// The lab the story is told on.
 pub fn lab_options(profile: Profile) -> LabOptions {
-    LabOptions::default().profile(profile).pace(PACE).departments(DEPARTMENTS)
+    let lab = LabOptions::default().profile(profile).pace(PACE).departments(DEPARTMENTS);
+    match profile {
+        Profile::Node => lab.with([Part::Kubevirt, Part::Cdi, Part::Jiyun]).own_cluster().charts(false),
+        Profile::Scale | Profile::Real => lab,
+    }
+}
+
+/// The system the story is about: programs beside the lab, or on a node what its charts install.
+async fn open(stage: &Stage, lab: Lab, profile: Profile) -> Result<World, WorldError> {
+    if profile != Profile::Node {
+        return World::recorded(lab, &city::PLATFORM_FILES).await;
+    }
+    let started = Instant::now();
+    stage.note("helm install jiyun-crds charts/jiyun-crds; helm install jiyun charts/jiyun --wait");
+    let world = World::deployed(lab, &city::PLATFORM_FILES).await?;
+    stage.note(&format!("installed, in pods, after {} s", started.elapsed().as_secs()));
+    Ok(world)
 }
 
 async fn start(stage: &Stage, profile: Profile) -> Result<Lab, LabError> {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let lab = Lab::start_with_progress(lab_options(profile), &|step| stage.note(step)).await?;
     if lab.uses_given_cluster() {
         stage.note(&format!("on the existing cluster at {}; its engines: {}", lab.url(), lab.engines()));

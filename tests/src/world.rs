@@ -198,18 +198,37 @@ impl World {
     /// See [`WorldError`].
     pub async fn deployed(lab: Lab, files: &[&str]) -> Result<Self, WorldError> {
         installed::install(&lab, &jiyun_lab::source_root().join("tests/calendars")).await?;
+        lab.bind_people().await?;
+        let controller = lab.spawn_forward("deployment/jiyun-controller", None, 8080)?;
+        let api = lab.spawn_forward("deployment/jiyun-api", Some(8443), 8080)?;
+        let world = Self::of(lab, controller, api).await?;
+        world.catalogue(files).await?;
+        Ok(world)
+    }
+
+    /// Applies files of the city to a world on a node.
+    ///
+    /// # Errors
+    /// When they are refused for longer than policies take to be in force.
+    pub async fn catalogue(&self, files: &[&str]) -> Result<(), WorldError> {
         for file in files {
             let text = std::fs::read_to_string(city::folder().join(file))?;
             // Simulated machines boot from any image.
-            let text = if lab.engines() == Engines::OnNode { city::on_node(&text) } else { text };
-            wait_for(format!("{file} to be taken"), POLICIES, || async {
-                lab.apply_text(&text).await.map_err(|error| format!("{error:?}"))
-            })
-            .await?;
+            let text = if self.lab.engines() == Engines::OnNode { city::on_node(&text) } else { text };
+            self.take(file, &text).await?;
         }
-        let controller = lab.spawn_forward("deployment/jiyun-controller", None, 8080)?;
-        let api = lab.spawn_forward("deployment/jiyun-api", Some(8443), 8080)?;
-        Self::of(lab, controller, api).await
+        Ok(())
+    }
+
+    /// Ends its programs, then its lab.
+    ///
+    /// # Errors
+    /// When the lab does not end as it should.
+    pub async fn close(self) -> Result<(), WorldError> {
+        // The guests' handles go before the lab does.
+        let Self { lab, controller, api, .. } = self;
+        drop((controller, api));
+        Ok(lab.stop().await?)
     }
 
     /// The same world, whose callers put up with an API that dies and comes back within this time.

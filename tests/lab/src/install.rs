@@ -17,7 +17,7 @@ use crate::programs::{self, ProgramError};
 use crate::wait::NotInTime;
 
 pub(crate) use apply::{Installer, MANAGER};
-pub(crate) use charts::NAMESPACE;
+pub(crate) use charts::{NAMESPACE, people};
 pub(crate) use manifest::{parse, read};
 
 /// Something could not be installed.

@@ -341,6 +341,15 @@ impl Lab {
         Ok(Installer::new(self.client().await?).apply(objects).await?)
     }
 
+    /// Gives the platform's people (operator, finance, auditor, ...) their roles, where Jiyun's charts were not the lab's to
+    /// install.
+    ///
+    /// # Errors
+    /// When the roles are not there, or the API server refuses.
+    pub async fn bind_people(&self) -> Result<(), LabError> {
+        Ok(Installer::new(self.client().await?).apply(install::people()?).await?)
+    }
+
     /// Runs kubectl as administrator and returns what it printed.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String, LabError> {
         let output = tokio::process::Command::new(&self.site.programs.kubectl)

@@ -48,11 +48,19 @@ pub enum Name {
     WritesPerOrder,
     /// How slow the API becomes for others while one caller asks without a pause.
     AbuseP99,
+    /// From `helm install` to everything available, on a node.
+    InstallToReadyS,
+    /// From the order of a host to its web page, against the same machine created without us, on a node.
+    OrderToHttpS,
+    /// Memory of the API's pod with the example county.
+    ApiPodRssMb,
+    /// Memory of the controller's pod with the example county.
+    ControllerPodRssMb,
 }
 
 impl Name {
     /// All of them, in the order they are measured.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::BringupVsRoofline,
         Self::WritesPerHost,
         Self::IdleWrites,
@@ -72,7 +80,18 @@ impl Name {
         Self::RestCpuMs,
         Self::WritesPerOrder,
         Self::AbuseP99,
+        Self::InstallToReadyS,
+        Self::OrderToHttpS,
+        Self::ApiPodRssMb,
+        Self::ControllerPodRssMb,
     ];
+}
+
+impl Name {
+    /// Whether it takes a node where machines boot.
+    pub fn needs_node(self) -> bool {
+        matches!(self, Self::InstallToReadyS | Self::OrderToHttpS | Self::ApiPodRssMb | Self::ControllerPodRssMb)
+    }
 }
 
 impl fmt::Display for Name {
@@ -97,6 +116,10 @@ impl fmt::Display for Name {
             Self::RestCpuMs => "rest_cpu_ms",
             Self::WritesPerOrder => "writes_per_order",
             Self::AbuseP99 => "abuse_p99",
+            Self::InstallToReadyS => "install_to_ready_s",
+            Self::OrderToHttpS => "order_to_http_s",
+            Self::ApiPodRssMb => "api_pod_rss_mb",
+            Self::ControllerPodRssMb => "controller_pod_rss_mb",
         })
     }
 }

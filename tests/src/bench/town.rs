@@ -150,9 +150,6 @@ impl Town {
     /// # Errors
     /// When it cannot be stopped.
     pub async fn close(self) -> Result<(), BenchError> {
-        // The guests' handles go before the lab does.
-        let World { lab, controller, api, .. } = self.world;
-        drop((controller, api));
-        Ok(lab.stop().await?)
+        Ok(self.world.close().await?)
     }
 }

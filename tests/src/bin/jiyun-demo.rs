@@ -15,7 +15,8 @@ struct Arguments {
     #[arg(long)]
     once: bool,
 
-    /// `real`: KubeVirt's own control plane; `scale`: its objects are simulated as well.
+    /// `real`: KubeVirt's own control plane; `scale`: its objects are simulated as well; `node`: Jiyun in pods, and machines
+    /// that boot, which takes root.
     #[arg(long, value_enum, default_value_t = Profile::Real)]
     profile: Profile,
 

@@ -5,7 +5,7 @@ use super::{
     stage::{Stage, variable},
 };
 use crate::{World, WorldError};
-use jiyun_lab::LedgerUser;
+use jiyun_lab::{LedgerUser, Profile};
 
 /// People whose tokens are printed: throw-away users of a lab on loopback.
 const PEOPLE: [&str; 8] = [
@@ -29,11 +29,15 @@ pub(super) fn describe(stage: &Stage, world: &World, options: &DemoOptions) -> R
     for person in PEOPLE {
         println!("   export {}={}", variable(person), world.lab.person(person)?.token);
     }
-    let reader = world.lab.ledger_tls(LedgerUser::Api);
-    println!("   export JIYUN_LEDGER_ENDPOINTS={}", world.lab.ledger_endpoint());
-    println!("   export JIYUN_LEDGER_CA={}", reader.authority.display());
-    println!("   export JIYUN_LEDGER_CERT={}", reader.client.certificate.display());
-    println!("   export JIYUN_LEDGER_KEY={}", reader.client.key.display());
+    if options.profile == Profile::Node {
+        println!("   # the books: kubectl exec -n jiyun-system deploy/jiyun-controller -- jiyun-controller ledger verify");
+    } else {
+        let reader = world.lab.ledger_tls(LedgerUser::Api);
+        println!("   export JIYUN_LEDGER_ENDPOINTS={}", world.lab.ledger_endpoint());
+        println!("   export JIYUN_LEDGER_CA={}", reader.authority.display());
+        println!("   export JIYUN_LEDGER_CERT={}", reader.client.certificate.display());
+        println!("   export JIYUN_LEDGER_KEY={}", reader.client.key.display());
+    }
     if let Some(programs) = std::env::current_exe().ok().as_deref().and_then(std::path::Path::parent) {
         println!("   export PATH={}:$PATH", programs.display());
     }

@@ -68,7 +68,7 @@ impl Stage {
         self.audience.line(&format!("   {} {text}", self.audience.painted("1;32", "ok")));
     }
 
-    async fn command(&self, text: &str) {
+    pub(super) async fn command(&self, text: &str) {
         self.audience.line("");
         let prompt = self.audience.painted("1;33", "$");
         self.audience.line(&format!("   {prompt} {}", self.audience.painted("1", text)));
@@ -89,7 +89,7 @@ impl Stage {
         *self.beat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, text: &str) {
+    pub(super) fn answer(&self, text: &str) {
         let lines: Vec<_> = text.trim_end().lines().collect();
         for line in lines.iter().take(LINES) {
             self.audience.line(&format!("   {line}"));

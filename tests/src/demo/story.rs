@@ -8,7 +8,7 @@ use jiyun_lab::{Profile, wait_for};
 use serde_json::{Value, json};
 
 use super::{
-    DemoError, DemoOptions,
+    DemoError, DemoOptions, guest,
     stage::{Request, Stage},
 };
 use crate::{
@@ -72,25 +72,31 @@ async fn order(stage: &Stage, world: &World, clerk: &Caller, profile: Profile) -
 
     stage.note(&format!("the image is imported and the machine started (engines: {})", world.lab.engines()));
     let hosts = world.hosts("finance").await?;
-    wait_for("tax-portal to be ready", PATIENCE * 2, || async {
+    let patience = if profile == Profile::Node { PATIENCE * 5 } else { PATIENCE * 2 };
+    let host = wait_for("tax-portal to be ready", patience, || async {
         let host = hosts.get("tax-portal").await.map_err(|error| error.to_string())?;
-        if has(&host, ConditionType::Ready) { Ok(()) } else { Err(format!("{:?}", host.status)) }
+        if has(&host, ConditionType::Ready) { Ok(host) } else { Err(format!("{:?}", host.status)) }
     })
     .await
     .map_err(crate::WorldError::from)?;
     let listed = stage.kubectl(world, &["get", "cloudhosts", "-n", "dept-finance"]).await?;
     stage.expect(listed.contains("Running"), "the host runs")?;
     let engine: &[&str] = match profile {
-        Profile::Real => &["get", "vm,vmi,datavolume,pod", "-n", "engine-finance"],
-        Profile::Scale | Profile::Node => &["get", "vm,datavolume", "-n", "engine-finance"],
+        Profile::Real | Profile::Node => &["get", "vm,vmi,datavolume,pod", "-n", "engine-finance"],
+        Profile::Scale => &["get", "vm,datavolume", "-n", "engine-finance"],
     };
     let machines = stage.kubectl(world, engine).await?;
     match profile {
-        Profile::Real => {
+        Profile::Real | Profile::Node => {
             stage
                 .expect(machines.contains("virt-launcher-tax-portal"), "KubeVirt's own control plane brought it up")?;
         }
-        Profile::Scale | Profile::Node => stage.expect(machines.contains("tax-portal"), "the machine exists")?,
+        Profile::Scale => stage.expect(machines.contains("tax-portal"), "the machine exists")?,
+    }
+    if profile == Profile::Node {
+        let addresses = host.status.map(|status| status.addresses).unwrap_or_default();
+        let address = addresses.first().map(String::as_str).unwrap_or_default();
+        guest::answers(stage, world, address, "tax-portal").await?;
     }
     let quota = Request { method: Method::GET, path: QUOTA, headers: &[ENGLISH], body: None };
     let quota = stage.call("finance-operator", clerk, quota).await?.json();
@@ -149,7 +155,7 @@ async fn power(stage: &Stage, world: &World) -> Result<(), DemoError> {
             .kubectl(world, &["patch", "cloudhost", "tax-portal", "-n", "dept-finance", "--type=merge", "-p", &patch])
             .await?;
         let reason = format!("--for=jsonpath={{.status.conditions[?(@.type==\"Ready\")].reason}}={power}");
-        let waited = ["wait", "cloudhost", "tax-portal", "-n", "dept-finance", &reason, "--timeout=120s"];
+        let waited = ["wait", "cloudhost", "tax-portal", "-n", "dept-finance", &reason, "--timeout=300s"];
         stage.kubectl(world, &waited).await?;
         stage.seen(&format!("the host is {}", power.to_lowercase()));
     }

@@ -17,6 +17,11 @@ const VALUES: &str =
 /// The installation binds the platform's roles to the installation's groups; these are the lab's.
 const PEOPLE: &str = include_str!("people.yaml");
 
+/// Bindings of the platform's roles to the groups of the lab's people.
+pub(crate) fn people() -> Result<Vec<Value>, InstallError> {
+    Ok(manifest::parse(Path::new("people.yaml"), PEOPLE)?)
+}
+
 /// The charts in the order they are installed.
 fn folders() -> Vec<PathBuf> {
     let charts = ["jiyun-crds", "jiyun"].map(|chart| source_root().join("charts").join(chart));
@@ -42,7 +47,7 @@ pub(super) fn render(helm: &Path, groups: bool) -> Result<Vec<Vec<Value>>, Insta
         charts.push(manifest::parse(&chart, &super::output_blocking(helm, &arguments)?)?);
     }
     if groups {
-        charts.push(manifest::parse(Path::new("people.yaml"), PEOPLE)?);
+        charts.push(people()?);
     }
     Ok(charts)
 }

@@ -270,6 +270,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_killed_build_has_left_is_not_taken_for_a_program() {
+        let cache = tempfile::tempdir().expect("temp dir");
+        let target = cache.path().join("tool-1");
+        let left = target.with_extension("unfinished");
+        fs::create_dir_all(&left).expect("made");
+        fs::write(left.join("half"), "of a program").expect("written");
+        let made = once::<BuildError>(cache.path(), &target, |unfinished| {
+            assert!(!unfinished.join("half").exists());
+            fs::write(unfinished.join("tool"), "built").expect("write");
+            Ok(())
+        });
+        let made = made.expect("built");
+        assert!(made.join("tool").exists() && !made.join("half").exists() && !left.exists());
+    }
+
+    #[test]
     fn of_older_entries_only_the_newest_is_kept() {
         let cache = tempfile::tempdir().expect("temp dir");
         let entry = |name: &str| {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 pub const UNINSTALL: &str = "( set -euo pipefail # what labs left";
 
 /// Commands no test can run, by the first line of their block, with the reason. A block of `make` targets needs no entry.
-pub const NOT_RUN: [(&str, &str); 17] = [
+pub const NOT_RUN: [(&str, &str); 16] = [
     ("export KUBECONFIG=", "the test itself sets what `make demo` prints"),
     (
         "sudo --preserve-env jiyun-lab doctor",
@@ -24,7 +24,6 @@ pub const NOT_RUN: [(&str, &str); 17] = [
         "kubectl create namespace jiyun-system",
         "needs certificates and a cluster with nodes; the lab applies the same charts",
     ),
-    ("helm install jiyun-crds", "needs a cluster with nodes; charts.rs has an API server look at everything it makes"),
     (
         "jiyun-controller ledger adopt --plan",
         "restored.rs runs it, where something was restored; the lab has no pods to scale",

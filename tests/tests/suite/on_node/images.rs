@@ -63,3 +63,23 @@ async fn images_are_the_same_bytes_again_without_a_shell_and_not_root() -> Resul
     assert!(looked > 10, "{looked} files");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_keeps_no_half_of_an_archive() -> Result<(), WorldError> {
+    let Some(_alone) = able("a_full_disk_is_told_and_keeps_no_half_of_an_archive").await else { return Ok(()) };
+    let folder = tempfile::tempdir()?;
+    // A file system of eight megabytes, in a mount namespace of its own.
+    let script = "mount -t tmpfs -o size=8m none \"$1\"; \"$2\" images --output \"$1/jiyun.tar\"; echo \"status $?\"; ls -A \"$1\"";
+    let own = std::env::current_exe()?;
+    let lab = own.ancestors().nth(2).expect("a target folder").join("jiyun-lab");
+    let output = tokio::process::Command::new("unshare")
+        .args(["--mount", "bash", "-euo", "pipefail", "-c", &format!("set +e; {script}"), "full"])
+        .args([folder.path(), &lab])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("No space left on device") && said.contains("jiyun"), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "status 1\n", "{said}");
+    Ok(())
+}
