@@ -49,7 +49,7 @@ test: build lab-real lab-node ## Run every suite (on a node too, where root can 
 	-@tools/schemathesis $(TOOLS)/schemathesis
 	cargo test --workspace --locked
 
-NODE_PARTS := kubevirt,cnpg,csi,s3,jiyun
+NODE_PARTS := kubevirt,cdi,cnpg,csi,s3,jiyun
 
 .PHONY: test-node
 test-node: build ## On a node: boot guests and databases, take snapshots, install the charts (root; minutes to build once)
