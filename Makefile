@@ -52,7 +52,7 @@ test: build lab-real lab-node ## Run every suite (on a node too, where root can 
 	-@tools/schemathesis $(TOOLS)/schemathesis
 	cargo test --workspace --locked
 
-NODE_PARTS := kubevirt,cnpg,csi,s3,jiyun
+NODE_PARTS := kubevirt,cdi,cnpg,csi,s3,jiyun
 # Suites that know nothing of how Jiyun runs: they go through against its pods as they are.
 SCENARIOS := $(addprefix suite::,access account_book bad_input deletion isolation orders pools rights roles story tree)
 

@@ -36,7 +36,7 @@ pub const CATALOGUE_FILES: [&str; 7] = [
 ];
 
 /// The disk every host on a node of the lab boots from.
-const GUEST_DISK: &str = "http://images.lab-images.svc/debian.qcow2";
+const GUEST_DISK: &str = "http://images.lab-images.svc/debian-13.qcow2";
 /// The class of volumes there.
 const VOLUMES: &str = "lab-local";
 

@@ -1,6 +1,7 @@
 //! Root folders of Debian's packages: fetched and checked by apt in folders of its own, unpacked, never installed.
 
 pub(crate) mod apt;
+mod installed;
 mod unpack;
 
 use std::io;
@@ -15,6 +16,8 @@ use crate::programs::{self, BuildError};
 const SUITE: &str = "trixie";
 /// Raised when the way roots are made changes, so that older ones are not taken for new.
 const RECIPE: u32 = 1;
+/// The same for roots in which packages are installed.
+const INSTALLED: u32 = 1;
 
 /// A root folder could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -88,9 +91,34 @@ impl Root {
         Ok(entry.join("root"))
     }
 
+    /// The folder with its packages installed: their scripts have run, as on a machine. Made where it is not in the cache.
+    /// Blocks; takes a minute.
+    pub fn provide_installed(&self) -> Result<PathBuf, DebianError> {
+        let entry = self.installed_entry();
+        programs::keep_alone(&entry, &format!("installed-{}", self.name), |unfinished| {
+            let apt = apt::Apt::prepare(unfinished)?;
+            let archives = apt.download(self.packages)?;
+            let root = unfinished.join("root");
+            unpack::unpack(self, &archives, &root, apt.mirror())?;
+            programs::report(format_args!("installing packages of {}", self.name));
+            installed::install(&archives, &root, apt.mirror())?;
+            apt.remove()
+        })?;
+        Ok(entry.join("root"))
+    }
+
+    /// Where [`Self::provide_installed`] keeps it.
+    pub fn installed_entry(&self) -> PathBuf {
+        programs::cache_folder().join(format!("installed-{}-{}", self.name, self.digest_of(INSTALLED)))
+    }
+
     fn digest(&self) -> String {
+        self.digest_of(RECIPE)
+    }
+
+    fn digest_of(&self, recipe: u32) -> String {
         let mut hasher = Sha256::new();
-        hasher.update(format!("{RECIPE} {SUITE} {:?} {:?}", self.packages, self.users));
+        hasher.update(format!("{recipe} {SUITE} {:?} {:?}", self.packages, self.users));
         hex::encode(hasher.finalize()).chars().take(16).collect()
     }
 }

@@ -398,6 +398,13 @@ impl Lab {
         connected.map_err(|source| LabError::System { action: "connect from the node", source })
     }
 
+    /// What a machine wrote on its serial console since its launcher started; empty if it has none. Of a node with part
+    /// `kubevirt`, which keeps it beside the launcher.
+    pub async fn console(&self, namespace: &str, machine: &str) -> Result<String, LabError> {
+        let selector = format!("vm.kubevirt.io/name={machine}");
+        self.kubectl(&["logs", "-n", namespace, "-l", &selector, "-c", "guest-console-log", "--tail=-1"]).await
+    }
+
     /// All processes that run now.
     pub fn processes(&self) -> Vec<Process> {
         self.site.supervisor.running()

@@ -15,6 +15,7 @@ mod apiserver;
 mod cluster;
 mod controller_manager;
 mod debian;
+mod disk;
 pub mod doctor;
 mod etcd;
 mod folder;

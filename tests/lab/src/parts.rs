@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Part {
     /// KubeVirt whole, with libvirt and QEMU in software emulation: guests boot.
     Kubevirt,
+    /// CDI whole: it fills disks from images over HTTP; and a shop in the node that has one.
+    Cdi,
     /// CloudNativePG with real PostgreSQL.
     Cnpg,
     /// Volumes with snapshots, by a driver of the lab's own.
@@ -22,6 +24,7 @@ impl Part {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kubevirt => "kubevirt",
+            Self::Cdi => "cdi",
             Self::Cnpg => "cnpg",
             Self::Csi => "csi",
             Self::S3 => "s3",

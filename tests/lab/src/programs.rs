@@ -27,7 +27,7 @@ pub enum ProgramError {
 }
 
 /// The Go modules the lab knows, in the order they are built.
-pub const MODULES: [&str; 12] = [
+pub const MODULES: [&str; 13] = [
     "controlplane",
     "engine-crds",
     "helm",
@@ -37,6 +37,7 @@ pub const MODULES: [&str; 12] = [
     "coredns",
     "pods",
     "kubevirt-node",
+    "cdi",
     "cnpg",
     "s3",
     "csi",

@@ -6,6 +6,8 @@
 
 #[path = "node/databases.rs"]
 mod databases;
+#[path = "node/disks.rs"]
+mod disks;
 #[path = "node/ends.rs"]
 mod ends;
 #[path = "node/machine.rs"]

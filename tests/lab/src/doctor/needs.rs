@@ -28,7 +28,7 @@ fn memory(profile: Profile) -> u64 {
 fn memory_of(part: Part) -> u64 {
     match part {
         Part::Kubevirt => 1536,
-        Part::Cnpg => 512,
+        Part::Cdi | Part::Cnpg => 512,
         Part::Csi => 256,
         Part::S3 => 128,
         Part::Jiyun => 768,

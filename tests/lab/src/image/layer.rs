@@ -52,6 +52,14 @@ impl Layer {
         Ok(self)
     }
 
+    /// All of a folder, below `to`.
+    pub fn folder_at(mut self, folder: &Path, to: &str) -> io::Result<Self> {
+        let mut found = BTreeMap::new();
+        collect(folder, folder, &mut found)?;
+        self.entries.extend(found.into_iter().map(|(path, content)| (Path::new(to).join(path), content)));
+        Ok(self)
+    }
+
     /// One file.
     #[must_use]
     pub fn file(mut self, from: impl Into<PathBuf>, to: &str, mode: u32) -> Self {
@@ -105,7 +113,7 @@ impl Layer {
     }
 
     /// Writes the tar.
-    pub(super) fn write(&self, output: impl Write) -> io::Result<()> {
+    pub(crate) fn write(&self, output: impl Write) -> io::Result<()> {
         let mut archive = Builder::new(output);
         let mut linked = HashMap::new();
         for (path, content) in &self.entries {

@@ -2,6 +2,7 @@
 //! pods. The API server stays on the machine's loopback; the two reach each other by ways that no other program sees.
 
 pub(crate) mod addresses;
+mod cdi;
 mod cnpg;
 mod csi;
 pub(crate) mod egress;
@@ -29,6 +30,7 @@ pub(crate) use reach::Reach;
 pub(crate) use supplies::Supplies;
 
 use crate::debian::DebianError;
+use crate::disk::DiskError;
 use crate::doctor::{CannotRun, Facts, Finding, examine};
 use crate::folder::{Folder, FolderError};
 use crate::image::ImageError;
@@ -66,6 +68,9 @@ pub enum NodeProfileError {
     /// Debian's packages could not be had.
     #[error(transparent)]
     Debian(#[from] DebianError),
+    /// A disk could not be made.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// An image could not be written.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -248,6 +253,9 @@ impl NodeSite {
     pub(crate) async fn install(&self, client: Client, lab: &Path) -> Result<(), NodeProfileError> {
         if let Some(program) = &self.supplies.kubevirt {
             kubevirt::install(&client, program, &lab.join("virt-operator")).await?;
+        }
+        if let Some(program) = &self.supplies.cdi {
+            cdi::install(&client, program, &lab.join("cdi-operator"), self.supplies.csi.is_some()).await?;
         }
         if let Some(manifest) = &self.supplies.cnpg {
             cnpg::install(&client, manifest).await?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::Client;
 
 use crate::lab::Site;
+use crate::parts::Part;
 use crate::simulate::{self, Simulation};
 
 /// Definitions nothing here reads or writes. They are the largest, and each half megabyte costs the API server seconds.
@@ -23,6 +24,9 @@ pub(super) fn uses(definition: &str) -> bool {
 /// Starts the simulators on the current runtime.
 pub(super) fn start(site: &Site, client: &Client) {
     let simulation = Simulation { client: client.clone(), pace: site.options.pace, faults: Arc::clone(&site.faults) };
-    tokio::spawn(simulate::data_volume::run(simulation.clone()));
+    // Where CDI itself runs, it does this.
+    if !site.options.parts.contains(&Part::Cdi) {
+        tokio::spawn(simulate::data_volume::run(simulation.clone()));
+    }
     tokio::spawn(simulate::virtual_machine::run(simulation));
 }

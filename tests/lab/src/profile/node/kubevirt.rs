@@ -1,6 +1,6 @@
 //! KubeVirt whole on a node: virt-api, virt-controller, virt-handler, and launchers with libvirt and QEMU in software.
 
-mod guest;
+pub(super) mod guest;
 mod images;
 
 use std::path::Path;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::Client;
 use kube::api::Api;
 
@@ -56,6 +57,22 @@ pub(super) async fn deployed(client: &Client, namespace: &str, name: &str) -> Re
         match status.ready_replicas {
             Some(ready) if ready >= wanted => Ok(()),
             ready => Err(format!("{} of {wanted} pods are ready", ready.unwrap_or(0))),
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+/// An API that another program serves can be asked.
+pub(super) async fn served(client: &Client, name: &str) -> Result<(), NodeProfileError> {
+    let services = Api::<APIService>::all(client.clone());
+    wait_for(format!("the API {name} to be available"), READY, || async {
+        let service = services.get(name).await.map_err(|error| error.to_string())?;
+        let conditions = service.status.and_then(|status| status.conditions).unwrap_or_default();
+        match conditions.into_iter().find(|condition| condition.type_ == "Available") {
+            Some(condition) if condition.status == "True" => Ok(()),
+            Some(condition) => Err(condition.message.unwrap_or_default()),
+            None => Err("it reports nothing yet".to_owned()),
         }
     })
     .await?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{NodeProfileError, cnpg, csi, jiyun, kubevirt, s3};
+use super::{NodeProfileError, cdi, cnpg, csi, jiyun, kubevirt, s3};
 use crate::debian::Root;
 use crate::image::{self, Image, Layer, Start};
 use crate::parts::Part;
@@ -58,6 +58,8 @@ pub(crate) struct Supplies {
     pub(super) images: Vec<PathBuf>,
     /// The writer of KubeVirt's objects, where KubeVirt is asked for.
     pub(super) kubevirt: Option<PathBuf>,
+    /// The writer of CDI's objects, where CDI is asked for.
+    pub(super) cdi: Option<PathBuf>,
     /// The manifest of CloudNativePG, where it is asked for.
     pub(super) cnpg: Option<PathBuf>,
     /// Where definitions of snapshots lie, where storage with them is asked for.
@@ -74,6 +76,12 @@ impl Supplies {
             let made = kubevirt::provide()?;
             supplies.add("kubevirt-images", made.images, kubevirt::ARCHIVE);
             supplies.kubevirt = Some(made.installer);
+        }
+        if parts.contains(&Part::Cdi) {
+            let made = cdi::provide()?;
+            supplies.add("cdi-images", made.images, cdi::ARCHIVE);
+            supplies.folders.insert(cdi::DISKS.to_owned(), made.disks);
+            supplies.cdi = Some(made.installer);
         }
         if parts.contains(&Part::Cnpg) {
             let made = cnpg::provide()?;
@@ -119,6 +127,7 @@ impl Supplies {
             ]),
             images: vec![PathBuf::from("images/base.tar")],
             kubevirt: None,
+            cdi: None,
             cnpg: None,
             csi: None,
             s3: false,

@@ -11,7 +11,7 @@ use crate::debian::Root;
 use crate::image::{Image, ImageError, Initramfs, Layer, Start};
 
 /// A kernel made for virtual machines, and the tools of the tree.
-pub(super) const ROOT: Root =
+pub(in super::super) const ROOT: Root =
     Root { name: "guest", packages: &["linux-image-cloud-amd64", "busybox-static"], users: &[] };
 
 /// What the kernel needs to see the machine's devices, each after what it needs itself.
@@ -81,7 +81,7 @@ pub(super) fn image(root: &Path) -> Result<Image, NodeProfileError> {
 }
 
 /// The kernel, and the folder of its modules.
-fn find(root: &Path) -> io::Result<(PathBuf, PathBuf)> {
+pub(in super::super) fn find(root: &Path) -> io::Result<(PathBuf, PathBuf)> {
     let only = |folder: PathBuf, beginning: &str| {
         let mut found = fs::read_dir(&folder)?.flatten().map(|entry| entry.path());
         let named = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(beginning));
@@ -92,9 +92,7 @@ fn find(root: &Path) -> io::Result<(PathBuf, PathBuf)> {
 }
 
 fn tree(root: &Path, modules: &Path) -> io::Result<Vec<u8>> {
-    let busybox =
-        ["usr/bin/busybox", "bin/busybox"].map(|path| root.join(path)).into_iter().find(|path| path.is_file());
-    let busybox = fs::read(busybox.ok_or_else(|| io::Error::other("no busybox"))?)?;
+    let busybox = busybox(root)?;
     let mut tree = Initramfs::new();
     for folder in ["bin", "dev", "etc", "lib", "lib/modules", "proc", "sys", "tmp"] {
         tree = tree.folder(folder);
@@ -103,22 +101,31 @@ fn tree(root: &Path, modules: &Path) -> io::Result<Vec<u8>> {
     for tool in TOOLS {
         tree = tree.link(&format!("bin/{tool}"), "busybox");
     }
-    let mut all = Vec::new();
-    collect(&modules.join("kernel"), &mut all)?;
     let mut order = String::new();
-    for module in MODULES {
-        // Some kernels have one or the other built in.
-        let is_it = |path: &&PathBuf| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().split(".ko").next() == Some(module))
-        };
-        if let Some(path) = all.iter().find(is_it) {
-            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            tree = tree.file(&format!("lib/modules/{file}"), &fs::read(path)?);
-            order.push_str(&file);
-            order.push('\n');
-        }
+    for path in drivers(modules, &MODULES)? {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        tree = tree.file(&format!("lib/modules/{file}"), &fs::read(path)?);
+        order.push_str(&file);
+        order.push('\n');
     }
     tree.file("lib/modules/order", order.as_bytes()).finish()
+}
+
+/// The one program of the tree, which needs no library.
+pub(in super::super) fn busybox(root: &Path) -> io::Result<Vec<u8>> {
+    let paths = ["usr/bin/busybox", "bin/busybox"].map(|path| root.join(path));
+    let found = paths.into_iter().find(|path| path.is_file());
+    fs::read(found.ok_or_else(|| io::Error::other("no busybox"))?)
+}
+
+/// Files of these modules, in this order. Some kernels have one or the other built in.
+pub(in super::super) fn drivers(modules: &Path, names: &[&str]) -> io::Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    collect(&modules.join("kernel"), &mut all)?;
+    let is = |path: &&PathBuf, name: &str| {
+        path.file_name().is_some_and(|file| file.to_string_lossy().split(".ko").next() == Some(name))
+    };
+    Ok(names.iter().filter_map(|name| all.iter().find(|path| is(path, name)).cloned()).collect())
 }
 
 fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
