@@ -20,3 +20,5 @@ mod pods;
 mod refusals;
 #[path = "node/storage.rs"]
 mod storage;
+#[path = "node/two.rs"]
+mod two;
