@@ -133,6 +133,9 @@ pub enum LabError {
     /// It was killed.
     #[error("the node {0} was killed: start it again first")]
     NodeIsDead(String),
+    /// It is not a component that stands alone.
+    #[error("{0} is a node: start it again with Lab::start_node")]
+    IsNode(String),
     /// It was not killed.
     #[error("the node {0} runs: kill it first")]
     NodeLives(String),

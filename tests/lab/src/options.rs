@@ -26,7 +26,7 @@ pub(crate) enum Network {
     KubeOvn,
 }
 
-/// More nodes would be told apart by the same means, and nobody has tried: each takes half a gigabyte.
+/// The most nodes a lab may have. More would be told apart by the same means; nobody has tried.
 pub const MOST_NODES: u8 = 2;
 
 /// Options of a lab. The default is what tests want: profile `scale`, instant simulators, a folder under `target/lab`

@@ -14,6 +14,8 @@ mod install;
 mod machine;
 #[path = "node/machines.rs"]
 mod machines;
+#[path = "node/moves.rs"]
+mod moves;
 #[path = "node/pods.rs"]
 mod pods;
 #[path = "node/refusals.rs"]

@@ -40,7 +40,7 @@ impl Lab {
     /// # Errors
     /// When there is none of that name.
     pub async fn kill_node(&self, name: &str) -> Result<(), LabError> {
-        self.node(name)?.ways().close(name);
+        self.node(name)?;
         // Its keeper removes what the kernel leaves.
         self.kill(name).await
     }

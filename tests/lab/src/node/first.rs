@@ -174,7 +174,7 @@ fn images_command(does: &str) -> Command {
 }
 
 /// Gives every image a second name by its content. A machine that moves to another node is asked for there by what its
-/// images were here (KubeVirt, `pkg/virt-controller/services/template.go`), and nothing is ever fetched.
+/// images were here (KubeVirt, `pkg/container-disk/container-disk.go`, `ExtractImageIDsFromSourcePod`), and nothing is ever fetched.
 fn name_by_digests() -> Result<(), NodeError> {
     let failed = || NodeError::doing("name images by their digests");
     let list = images_command("ls").stdin(Stdio::null()).output().map_err(failed())?;

@@ -109,12 +109,16 @@ impl Node {
 
     /// A process of the node, by the beginning of its name, as its number outside.
     pub fn process(&self, name: &str) -> i32 {
+        self.finds(name).expect("the program runs in the node")
+    }
+
+    /// The same of a program that may not run.
+    pub fn finds(&self, name: &str) -> Option<i32> {
         let found = self
             .inside()
             .into_iter()
-            .find(|process| fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.starts_with(name)));
-        let found = found.expect("the program runs in the node");
-        found.file_name().and_then(|number| number.to_str()?.parse().ok()).expect("a number")
+            .find(|process| fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.starts_with(name)))?;
+        found.file_name().and_then(|number| number.to_str()?.parse().ok())
     }
 
     /// Processes in the node. Those of pods are in process namespaces below its own, but in its control groups.

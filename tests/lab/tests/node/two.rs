@@ -4,28 +4,29 @@ use jiyun_lab::{Lab, LabOptions, Profile, wait_for};
 
 use crate::machine::{DEADLINE, Node, Seen, able, get_from};
 
-/// A pod on each node, and a Service for each.
-const PODS: &str = "
+/// A pod on the node of this number, and a Service for it.
+fn pod(number: u8) -> String {
+    format!(
+        "
 apiVersion: v1
 kind: Pod
-metadata: {name: web-1, namespace: default, labels: {app: web-1}}
-spec: {nodeName: node-1, terminationGracePeriodSeconds: 1, containers: [{name: web, image: 'lab.jiyun.io/web:1', imagePullPolicy: Never, command: [/web]}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: web-2, namespace: default, labels: {app: web-2}}
-spec: {nodeName: node-2, terminationGracePeriodSeconds: 1, containers: [{name: web, image: 'lab.jiyun.io/web:1', imagePullPolicy: Never, command: [/web]}]}
+metadata: {{name: web-{number}, namespace: default, labels: {{app: web-{number}}}}}
+spec:
+  nodeName: node-{number}
+  terminationGracePeriodSeconds: 1
+  containers:
+  - name: web
+    image: lab.jiyun.io/web:1
+    imagePullPolicy: Never
+    command: [/web]
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: web-1, namespace: default}
-spec: {clusterIP: 10.0.0.81, selector: {app: web-1}, ports: [{port: 80, targetPort: 8080}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web-2, namespace: default}
-spec: {clusterIP: 10.0.0.82, selector: {app: web-2}, ports: [{port: 80, targetPort: 8080}]}
-";
+metadata: {{name: web-{number}, namespace: default}}
+spec: {{clusterIP: 10.0.0.8{number}, selector: {{app: web-{number}}}, ports: [{{port: 80, targetPort: 8080}}]}}
+"
+    )
+}
 
 #[tokio::test]
 async fn pods_of_two_nodes_reach_each_other_the_names_and_the_api_server_also_after_one_died() {
@@ -39,19 +40,23 @@ async fn pods_of_two_nodes_reach_each_other_the_names_and_the_api_server_also_af
     let lab = Lab::start(options).await.expect("starts");
     assert_eq!(lab.nodes(), ["node-1", "node-2"]);
     assert_eq!(Seen::now(), before, "two running nodes change nothing of the machine either");
-    lab.apply_text(PODS).await.expect("applied");
+    for number in [1, 2] {
+        lab.apply_text(&pod(number)).await.expect("applied");
+    }
     reach_each_other(&lab).await;
 
     let (one, other) = (Node::named(lab.folder(), "node-1"), Node::named(lab.folder(), "node-2"));
-    lab.kill_node("node-2").await.expect("dies");
-    other.is_gone_alone().await;
-    one.is_there();
+    lab.kill_node("node-1").await.expect("dies");
+    one.is_gone_alone().await;
+    other.is_there();
     assert!(lab.failure().is_none(), "asked for, so no failure of the lab");
-    get_from(&lab, "node-2", "10.0.0.81:80", "/").await.expect_err("there is nobody to ask");
-    lab.start_node("node-2").await.expect("starts again");
+    get_from(&lab, "node-1", "10.0.0.82:80", "/").await.expect_err("there is nobody to ask");
+    says(&lab, "web-2", "http://127.0.0.1:8080/", "hello from web-2").await;
+    lab.start_node("node-1").await.expect("starts again");
+    lab.start_node("node-1").await.expect_err("it runs");
     reach_each_other(&lab).await;
 
-    let other = Node::named(lab.folder(), "node-2");
+    let one = Node::named(lab.folder(), "node-1");
     let switch = lab.process("switch").expect("it runs").pid();
     lab.stop().await.expect("stops");
     one.is_gone(&before).await;
@@ -62,8 +67,7 @@ async fn pods_of_two_nodes_reach_each_other_the_names_and_the_api_server_also_af
 /// Every pod asks the other by its Service, by name, and the API server; every node asks both.
 async fn reach_each_other(lab: &Lab) {
     for (from, to) in [(1, 2), (2, 1)] {
-        let pod = format!("web-{from}");
-        let name = format!("http://web-{to}.default.svc.cluster.local/");
+        let (pod, name) = (format!("web-{from}"), format!("http://web-{to}.default.svc.cluster.local/"));
         let hello = format!("hello from web-{to}");
         says(lab, &pod, &name, &hello).await;
         says(lab, &pod, "http://10.0.0.1:443/", "HTTP request to an HTTPS server").await;
