@@ -41,8 +41,16 @@ spec:
               kernelPath: /boot/vmlinuz
               initrdPath: /boot/initrd.img
               imagePullPolicy: Never
-        devices: {interfaces: [{name: default, masquerade: {}}]}
+        devices:
+          disks: [{name: data, disk: {bus: virtio}}]
+          interfaces: [{name: default, masquerade: {}}]
       networks: [{name: default, pod: {}}]
+      volumes: [{name: data, persistentVolumeClaim: {claimName: data}}]
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: default}
+spec: {accessModes: [ReadWriteMany], storageClassName: lab-local, resources: {requests: {storage: 64Mi}}}
 ---
 apiVersion: v1
 kind: Service

@@ -9,6 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use kube::Client;
 use kube::api::Api;
+use serde_json::{Value, json};
 
 pub(super) use images::{ARCHIVE, provide};
 
@@ -35,6 +36,7 @@ pub(super) async fn install(client: &Client, program: &Path, folder: &Path, node
     installer.apply(install::read(&folder.join("definitions"))?).await?;
     let mut objects = install::read(&folder.join("objects"))?;
     one_for_each(&mut objects, nodes);
+    objects.extend(budgets(&objects));
     installer.apply(objects).await?;
     for status in install::read(&folder.join("statuses"))? {
         real::write_status(client, &status).await.map_err(Box::new)?;
@@ -47,6 +49,22 @@ pub(super) async fn install(client: &Client, program: &Path, folder: &Path, node
     real::webhooks_answer(client).await.map_err(Box::new)?;
     real::subresources_answer(client).await.map_err(Box::new)?;
     Ok(())
+}
+
+/// What keeps a drain from taking the last pod of a Deployment before another is ready, as virt-operator makes it where there
+/// are several (KubeVirt, `NewPodDisruptionBudgetForDeployment`): without virt-api nobody answers for a machine's eviction.
+fn budgets(objects: &[Value]) -> Vec<Value> {
+    let several = objects.iter().filter(|object| object["kind"] == "Deployment" && object["spec"]["replicas"] != 1);
+    let budget = |deployment: &Value| {
+        let name = format!("{}-pdb", deployment["metadata"]["name"].as_str().unwrap_or_default());
+        json!({
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": {"namespace": NAMESPACE, "name": name},
+            "spec": {"maxUnavailable": 1, "selector": deployment["spec"]["selector"]},
+        })
+    };
+    several.map(budget).collect()
 }
 
 /// virt-handler runs on every node, which is then labelled as one for machines.
