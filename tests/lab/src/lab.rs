@@ -2,6 +2,7 @@
 
 mod boot;
 mod guest;
+mod nodes;
 mod outage;
 mod threads;
 mod users;
@@ -22,7 +23,7 @@ use crate::folder::{Folder, FolderError};
 use crate::install::{self, InstallError, Installer};
 use crate::kubeconfig::{self, ClientError};
 use crate::oidc::{Issuer, OidcError};
-use crate::options::LabOptions;
+use crate::options::{LabOptions, MOST_NODES};
 use crate::parts::Part;
 use crate::people::Person;
 use crate::pki::{Authority, PkiError};
@@ -110,6 +111,34 @@ pub enum LabError {
     /// Parts of a node without one.
     #[error("parts run on a node: ask for profile `node` (`--profile node`), or leave them out")]
     PartsWithoutNode,
+    /// A number of nodes without any.
+    #[error(
+        "only profile `node` has nodes that run pods: ask for it (`--profile node`), or leave out their number (`--nodes`)"
+    )]
+    NodesWithoutNode,
+    /// Too many nodes, or none.
+    #[error("a lab has 1 to {MOST_NODES} nodes (`--nodes`), not {0}")]
+    NodeCount(u8),
+    /// A part that one node has.
+    #[error("the part `{0}` serves one node: leave it out of `--with`, or `--nodes` with it")]
+    OnOneNode(Part),
+    /// No node of that name.
+    #[error("this lab has no node `{name}`; it has {known}")]
+    NoSuchNode {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// It was killed.
+    #[error("the node {0} was killed: start it again first")]
+    NodeIsDead(String),
+    /// It is not a component that stands alone.
+    #[error("{0} is a node: start it again with Lab::start_node")]
+    IsNode(String),
+    /// It was not killed.
+    #[error("the node {0} runs: kill it first")]
+    NodeLives(String),
     /// A node beside an existing cluster.
     #[error(
         "profile `node` starts a Kubernetes of its own, and {0} names an existing one: leave out `--cluster` and unset \
@@ -386,16 +415,6 @@ impl Lab {
         let issuer = self.site.issuer.as_ref().map(Issuer::port);
         let node = self.site.node.iter().flat_map(NodeSite::ports);
         self.site.ledger.ports().into_iter().chain(self.site.cluster.ports()).chain(issuer).chain(node).collect()
-    }
-
-    /// Connects to an address as a program on the node would: a pod's, a service's, the node's own. Of profile `node` only.
-    ///
-    /// # Errors
-    /// When there is no node, or nothing answers at the address.
-    pub async fn connect_from_node(&self, address: std::net::SocketAddr) -> Result<tokio::net::TcpStream, LabError> {
-        let reach = self.site.node.as_ref().and_then(NodeSite::reach).ok_or(LabError::NoNode)?;
-        let connected = reach.connect(address).await;
-        connected.map_err(|source| LabError::System { action: "connect from the node", source })
     }
 
     /// What a machine wrote on its serial console since its launcher started; empty if it has none. Of a node with part

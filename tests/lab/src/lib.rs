@@ -47,7 +47,7 @@ pub use install::InstallError;
 pub use kubeconfig::ClientError;
 pub use lab::{ApiOptions, ControllerOptions, Guest, Identity, Lab, LabError};
 pub use oidc::{AUDIENCE, Claims, Issuer, LookedUp, OidcError};
-pub use options::LabOptions;
+pub use options::{LabOptions, MOST_NODES};
 pub use parts::Part;
 pub use paths::{NotBuilt, product_program, source_root, target_folder};
 pub use people::Person;

@@ -3,7 +3,7 @@
 //!
 //! Four processes hold it: the lab, which starts the *keeper* and holds a pipe to it; the keeper, outside the node, which
 //! removes its control groups; the *shell*, which enters namespaces; the *first* process in them. Each ends with the one
-//! before it.
+//! before it. Where a lab has several nodes, one more process holds the *switch* between them.
 
 pub(crate) mod cgroups;
 mod devices;
@@ -15,6 +15,8 @@ mod pool;
 mod root;
 mod shell;
 pub(crate) mod spec;
+mod stock;
+pub(crate) mod switch;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,6 +55,28 @@ pub enum NodeError {
     Network {
         /// What `ip` said.
         said: String,
+    },
+    /// The switch did not come up.
+    #[error("the switch between the nodes did not come up within {0:?}: see `jiyun-lab logs switch`")]
+    NoSwitch(Duration),
+    /// The first node did not lay down its images.
+    #[error("node-1 did not lay down its images within {0:?}")]
+    NoStock(Duration),
+    /// Images could not be shared between nodes.
+    #[error("cannot copy {from}: {said}")]
+    Copy {
+        /// From where.
+        from: PathBuf,
+        /// What `cp` said.
+        said: String,
+    },
+    /// An image could not be named.
+    #[error("containerd refused to name {image} by its digest ({status})")]
+    Name {
+        /// Which.
+        image: String,
+        /// How its client ended.
+        status: ExitStatus,
     },
     /// The file system with snapshots could not be made or mounted.
     #[error("`{program}` fails in the node; the kernel must have btrfs and a free loop device: {said}")]
@@ -104,25 +128,29 @@ pub enum Role {
     Shell,
     /// The first process inside.
     First,
+    /// Between nodes.
+    Switch,
 }
 
 impl Role {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Keeper => "keeper",
             Self::Shell => "shell",
             Self::First => "first",
+            Self::Switch => "switch",
         }
     }
 }
 
-/// Runs as that part of the node `spec` describes; `keeper` is the keeper's process number, which the shell is told.
+/// Runs as that part of the node (or the switch) `spec` describes; `keeper` is the keeper's process number, which the shell is told.
 pub fn run(role: Role, spec: &Path, keeper: Option<u32>) -> ExitCode {
     let outcome = match (role, keeper) {
         (Role::Keeper, _) => keeper::keep(spec),
         (Role::Shell, Some(keeper)) => shell::run(spec, keeper),
         (Role::Shell, None) => Err(NodeError::Orphan),
         (Role::First, _) => first::run(spec),
+        (Role::Switch, _) => switch::run(spec),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

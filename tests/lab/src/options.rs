@@ -26,6 +26,9 @@ pub(crate) enum Network {
     KubeOvn,
 }
 
+/// The most nodes a lab may have. More would be told apart by the same means; nobody has tried.
+pub const MOST_NODES: u8 = 2;
+
 /// Options of a lab. The default is what tests want: profile `scale`, instant simulators, a folder under `target/lab`
 /// which is removed with the lab, a Kubernetes of its own unless `JIYUN_LAB_CLUSTER` names another.
 #[derive(Debug, Clone)]
@@ -35,6 +38,7 @@ pub struct LabOptions {
     pub(crate) cluster: Choice,
     pub(crate) profile: Profile,
     pub(crate) parts: BTreeSet<Part>,
+    pub(crate) nodes: Option<u8>,
     pub(crate) pace: Pace,
     pub(crate) departments: Vec<String>,
     pub(crate) people: Vec<(String, Vec<String>)>,
@@ -55,6 +59,7 @@ impl Default for LabOptions {
             cluster: Choice::Environment,
             profile: Profile::Scale,
             parts: BTreeSet::new(),
+            nodes: None,
             pace: Pace::INSTANT,
             departments: Vec::new(),
             people: Vec::new(),
@@ -117,6 +122,14 @@ impl LabOptions {
     #[must_use]
     pub fn with(mut self, parts: impl IntoIterator<Item = Part>) -> Self {
         self.parts = parts.into_iter().collect();
+        self
+    }
+
+    /// How many nodes there are, 1 to [`MOST_NODES`]; of profile [`Profile::Node`] only, which has one if this is left out.
+    /// Another number is refused at the start.
+    #[must_use]
+    pub fn nodes(mut self, nodes: u8) -> Self {
+        self.nodes = Some(nodes);
         self
     }
 

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use kube::Client;
 
 pub use node::NodeProfileError;
-pub(crate) use node::{NodeSite, Supplies, addresses, check, egress, jiyun, start as start_node};
+pub(crate) use node::{
+    NodeSite, Supplies, addresses, check, egress, jiyun, start as start_node, start_again as start_node_again,
+};
 pub use real::RealError;
 
 use crate::cluster::Engines;

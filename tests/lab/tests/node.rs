@@ -14,9 +14,13 @@ mod ends;
 mod machine;
 #[path = "node/machines.rs"]
 mod machines;
+#[path = "node/moves.rs"]
+mod moves;
 #[path = "node/pods.rs"]
 mod pods;
 #[path = "node/refusals.rs"]
 mod refusals;
 #[path = "node/storage.rs"]
 mod storage;
+#[path = "node/two.rs"]
+mod two;

@@ -21,6 +21,9 @@ pub struct Options {
     /// What runs on the node beside Kubernetes, for profile `node`.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "PARTS")]
     pub with: Vec<Part>,
+    /// How many nodes, 1 or 2, for profile `node`; one if left out.
+    #[arg(long, value_name = "NUMBER")]
+    pub nodes: Option<u8>,
     /// How fast simulated engines go, in percent of their usual time; 0 is instantly.
     #[arg(long, default_value_t = 10, value_name = "PERCENT")]
     pub pace: u32,
@@ -55,6 +58,9 @@ impl Options {
             .pace(Pace::percent(self.pace))
             .departments(self.departments.clone())
             .charts(!self.without_charts);
+        if let Some(nodes) = self.nodes {
+            wanted = wanted.nodes(nodes);
+        }
         if let Some(audit) = &self.audit {
             wanted = wanted.audit(tried("find the audit log", std::path::absolute(audit))?);
         }
@@ -69,6 +75,7 @@ impl Options {
         let profile = format!("{:?}", self.profile).to_lowercase();
         let mut arguments = vec!["up".into(), "--foreground".into(), format!("--profile={profile}")];
         arguments.extend(self.with.iter().map(|part| format!("--with={part}")));
+        arguments.extend(self.nodes.iter().map(|nodes| format!("--nodes={nodes}")));
         arguments.push(format!("--pace={}", self.pace));
         if !self.departments.is_empty() {
             arguments.push(format!("--departments={}", self.departments.join(",")));

@@ -18,7 +18,7 @@ use crate::folder::Folder;
 use crate::install::{Installer, Manifests, Supplies};
 use crate::kubeconfig;
 use crate::oidc::{self, Issuer, OidcError};
-use crate::options::{LabOptions, PeopleCome};
+use crate::options::{LabOptions, MOST_NODES, PeopleCome};
 use crate::parts::Part;
 use crate::people::{self, Person};
 use crate::pki::Authority;
@@ -83,6 +83,7 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
     if profile != Profile::Node && !options.parts.is_empty() {
         return Err(LabError::PartsWithoutNode);
     }
+    node_count(options)?;
     let Some((kubeconfig, context)) = options.cluster.given() else {
         progress("programs");
         let engines = if options.engines { Engines::of(profile, &options.parts) } else { Engines::None };
@@ -114,6 +115,18 @@ pub(super) async fn provide(options: &LabOptions, progress: Report<'_>) -> Resul
     progress("programs");
     let (programs, supplies) = blocking(move || supplies(profile, engines, charts)).await?;
     Ok(Provisions { ground: Ground::Given(access, foreign), engines, programs, supplies, node: None })
+}
+
+/// How many nodes there are to be, where that can be.
+fn node_count(options: &LabOptions) -> Result<u8, LabError> {
+    match options.nodes {
+        None => Ok(1),
+        Some(_) if options.profile != Profile::Node => Err(LabError::NodesWithoutNode),
+        Some(count) if !(1..=MOST_NODES).contains(&count) => Err(LabError::NodeCount(count)),
+        // Its driver keeps the volumes on one node.
+        Some(count) if count > 1 && options.parts.contains(&Part::Csi) => Err(LabError::OnOneNode(Part::Csi)),
+        Some(count) => Ok(count),
+    }
 }
 
 /// Blocks.
@@ -189,11 +202,9 @@ async fn bring_up(
     for chart in manifests.charts {
         or_failure(site, installer.apply(chart)).await?;
     }
-    if site.node.is_some() {
-        let parts: Vec<String> = site.options.parts.iter().map(ToString::to_string).collect();
-        progress(
-            if parts.is_empty() { "the node".to_owned() } else { format!("the node, {}", parts.join(", ")) }.as_str(),
-        );
+    if let Some(node) = &site.node {
+        let parts = site.options.parts.iter().map(ToString::to_string);
+        progress(&node.names().into_iter().chain(parts).collect::<Vec<_>>().join(", "));
         start_node(site).await?;
     }
     if site.engines != Engines::None {
@@ -215,7 +226,7 @@ async fn blocking<T: Send + 'static>(
     joined(tokio::task::spawn_blocking(work).await)
 }
 
-fn joined<T>(outcome: Result<Result<T, LabError>, tokio::task::JoinError>) -> Result<T, LabError> {
+pub(super) fn joined<T>(outcome: Result<Result<T, LabError>, tokio::task::JoinError>) -> Result<T, LabError> {
     outcome.map_err(|error| LabError::System { action: "finish a task", source: std::io::Error::other(error) })?
 }
 
@@ -245,7 +256,10 @@ fn prepare(options: LabOptions, provisions: Provisions) -> Result<Site, LabError
         Ground::Given(access, _) => Cluster::Given(Box::new(Given::prepare(access, &folder)?)),
     };
     let node = match (node, cluster.own()) {
-        (Some(supplies), Some(own)) => Some(NodeSite::prepare(supplies, &folder, &authority, own.api_port())?),
+        (Some(supplies), Some(own)) => {
+            let count = node_count(&options)?;
+            Some(NodeSite::prepare(supplies, &folder, &authority, own.api_port(), count)?)
+        }
         _ => None,
     };
     folder.write_etc("admin.kubeconfig", cluster.admin_kubeconfig())?;

@@ -10,6 +10,9 @@ impl Lab {
     /// When there is no component of that name.
     pub async fn kill(&self, component: &str) -> Result<(), LabError> {
         let process = self.process(component).ok_or_else(|| LabError::NoSuchComponent(component.to_owned()))?;
+        if let Some(node) = &self.site.node {
+            node.ways().close(component);
+        }
         process.kill();
         process.wait().await;
         Ok(())
@@ -18,8 +21,11 @@ impl Lab {
     /// Starts a component that was killed again, on its ports and with its data; does not wait until it answers.
     ///
     /// # Errors
-    /// When there is none of that name, or it cannot be started.
+    /// When there is none of that name, it is a node, or it cannot be started.
     pub fn revive(&self, component: &str) -> Result<(), LabError> {
+        if self.nodes().iter().any(|node| node == component) {
+            return Err(LabError::IsNode(component.to_owned()));
+        }
         let started = self.site.supervisor.start_again(component)?;
         started.map(drop).ok_or_else(|| LabError::NoSuchComponent(component.to_owned()))
     }

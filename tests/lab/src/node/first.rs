@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, WaitOptions, WaitStatus, wait, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait, waitpid};
 
-use super::spec::{FOLDERS, Service, Sign, Spec};
-use super::{NodeError, network, pool, root};
+use super::spec::{FOLDERS, Service, Sign, Spec, Stock};
+use super::{NodeError, network, pool, root, stock};
 use crate::process::tail;
 
 /// Where containerd listens in the node.
@@ -37,9 +37,29 @@ pub(super) fn run(path: &Path) -> Result<(), NodeError> {
     }
 
     let mut services = Services::default();
+    // Those of an earlier life are still there.
+    let mut images = if spec.sign(Sign::Images).exists() { [].iter() } else { spec.images.iter() };
+    if let Some(stock) = spec.stock.as_ref().filter(|_| images.len() > 0) {
+        let own = spec.folder.join(root::CONTAINERD);
+        match stock {
+            Stock::Lay(stock) => {
+                services.start(&spec.runtime)?;
+                services.runtime_answers()?;
+                for archive in images.by_ref() {
+                    services.import(archive)?;
+                }
+                name_by_digests()?;
+                services.end_all()?;
+                stock::lay(&own, stock)?;
+            }
+            Stock::Take(stock) => {
+                stock::take(stock, &own)?;
+                images = [].iter();
+            }
+        }
+    }
     services.start(&spec.runtime)?;
     services.runtime_answers()?;
-    let mut images = spec.images.iter();
     if let Some(first) = images.next() {
         services.import(first)?;
     }
@@ -115,16 +135,22 @@ impl Services {
         Ok(())
     }
 
+    /// Ends all of them and waits for that.
+    fn end_all(&mut self) -> Result<(), NodeError> {
+        for (number, service) in std::mem::take(&mut self.0) {
+            let Some(pid) = Pid::from_raw(number) else { continue };
+            let failed = || NodeError::doing(format!("end {}", service.name));
+            kill_process(pid, Signal::TERM).map_err(failed())?;
+            waitpid(Some(pid), WaitOptions::empty()).map_err(failed())?;
+        }
+        Ok(())
+    }
+
     /// Imports an archive of images. Other processes of the node are reaped meanwhile.
     fn import(&self, archive: &Path) -> Result<(), NodeError> {
         let failed = NodeError::doing(format!("import {}", archive.display()));
-        let child = command(&Path::new(FOLDERS).join("containerd/ctr"))
-            .args(["--address", CONTAINERD, "--namespace", "k8s.io", "images", "import"])
-            .arg(archive)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .map_err(failed)?;
+        let child =
+            images_command("import").arg(archive).stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(failed)?;
         loop {
             match self.reap()? {
                 Some((pid, status)) if pid.as_raw_nonzero().get().unsigned_abs() == child.id() => {
@@ -138,6 +164,44 @@ impl Services {
             }
         }
     }
+}
+
+/// containerd's own client, for images as the kubelet sees them.
+fn images_command(does: &str) -> Command {
+    let mut command = command(&Path::new(FOLDERS).join("containerd/ctr"));
+    command.args(["--address", CONTAINERD, "--namespace", "k8s.io", "images", does]);
+    command
+}
+
+/// Gives every image a second name by its content. A machine that moves to another node is asked for there by what its
+/// images were here (KubeVirt, `pkg/container-disk/container-disk.go`, `ExtractImageIDsFromSourcePod`), and nothing is ever fetched.
+fn name_by_digests() -> Result<(), NodeError> {
+    let failed = || NodeError::doing("name images by their digests");
+    let list = images_command("ls").stdin(Stdio::null()).output().map_err(failed())?;
+    for (name, by_digest) in by_digests(&String::from_utf8_lossy(&list.stdout)) {
+        let mut tag = images_command("tag");
+        tag.args(["--force", name, &by_digest]).stdin(Stdio::null()).stdout(Stdio::null());
+        let status = tag.status().map_err(failed())?;
+        if !status.success() {
+            return Err(NodeError::Name { image: name.to_owned(), status });
+        }
+    }
+    Ok(())
+}
+
+/// What names an image by its content, for each `NAME:TAG` of a list by `ctr images ls`: the name it has, the name to give.
+fn by_digests(list: &str) -> Vec<(&str, String)> {
+    let named = |line| {
+        let mut words = str::split_whitespace(line);
+        let (name, digest) = (words.next()?, words.nth(1)?);
+        let (repository, tag) = name.rsplit_once(':')?;
+        let is_tagged = repository.contains('/')
+            && !repository.contains('@')
+            && !tag.contains('/')
+            && digest.starts_with("sha256:");
+        is_tagged.then(|| (name, format!("{repository}@{digest}")))
+    };
+    list.lines().filter_map(named).collect()
 }
 
 fn command(program: &Path) -> Command {
@@ -158,5 +222,21 @@ fn how(status: WaitStatus) -> String {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => "for an unknown reason".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_with_a_tag_get_a_name_by_their_digest() {
+        let list = "REF TYPE DIGEST SIZE PLATFORMS LABELS
+lab.jiyun.io/guest:1 application/vnd.oci.image.manifest.v1+json sha256:aa 12.4 MiB linux/amd64 -
+lab.jiyun.io/guest@sha256:aa application/vnd.oci.image.manifest.v1+json sha256:aa 12.4 MiB linux/amd64 -
+sha256:bb application/vnd.oci.image.manifest.v1+json sha256:aa 12.4 MiB linux/amd64 io.cri-containerd.image=managed
+";
+        let named = by_digests(list);
+        assert_eq!(named, [("lab.jiyun.io/guest:1", "lab.jiyun.io/guest@sha256:aa".to_owned())]);
     }
 }

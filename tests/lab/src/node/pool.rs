@@ -8,11 +8,14 @@ use std::process::{Command, Stdio};
 use super::NodeError;
 use super::spec::{POOL, POOL_BYTES};
 
-/// Makes it and mounts it, by programs of the node's own root.
+/// Makes it where it is not there yet and mounts it, by programs of the node's own root.
 pub(super) fn mount(file: &Path) -> Result<(), NodeError> {
-    let made = File::create(file).and_then(|made| made.set_len(POOL_BYTES)).and_then(|()| fs::create_dir_all(POOL));
-    made.map_err(NodeError::doing(format!("make {}", file.display())))?;
-    run("/usr/sbin/mkfs.btrfs", &["--quiet"], &[file])?;
+    let failed = || NodeError::doing(format!("make {}", file.display()));
+    fs::create_dir_all(POOL).map_err(failed())?;
+    if !file.exists() {
+        File::create(file).and_then(|made| made.set_len(POOL_BYTES)).map_err(failed())?;
+        run("/usr/sbin/mkfs.btrfs", &["--quiet"], &[file])?;
+    }
     // `mount` has the kernel free the loop device when nothing is mounted any more.
     run("/usr/bin/mount", &["-o", "loop,discard"], &[file, Path::new(POOL)])
 }

@@ -8,16 +8,14 @@ use rustix::mount::{MountPropagationFlags, UnmountFlags, unmount};
 
 use super::mounts::{self, Kind, show, show_read_only};
 use super::spec::{FOLDERS, Spec, VOLUMES};
-use super::{NodeError, devices};
+use super::{NodeError, devices, switch};
 
 /// Folders of the node that lie on disk: too large for memory, or used as the upper layer of containers, for which a
 /// layered file system does not serve.
-const ON_DISK: [(&str, &str); 4] = [
-    ("containerd", "/var/lib/containerd"),
-    ("kubelet", "/var/lib/kubelet"),
-    ("pods", "/var/log/pods"),
-    ("volumes", VOLUMES),
-];
+const ON_DISK: [(&str, &str); 3] =
+    [(CONTAINERD, "/var/lib/containerd"), ("kubelet", "/var/lib/kubelet"), ("pods", "/var/log/pods")];
+/// Where containerd's files lie below the node's folder.
+pub(super) const CONTAINERD: &str = "containerd";
 /// Settings of the whole machine that the kubelet would change (kubelet, `pkg/kubelet/cm/container_manager_linux.go`,
 /// `setupKernelTunables`): it sees what it wants to see, and the machine keeps its own.
 const SETTINGS: [(&str, &str); 6] = [
@@ -46,12 +44,16 @@ pub(super) fn enter(spec: &Spec) -> Result<(), NodeError> {
     for (name, folder) in &spec.folders {
         show_read_only(folder, &root.join(FOLDERS.trim_start_matches('/')).join(name))?;
     }
-    for (name, at) in ON_DISK {
-        let folder = spec.folder.join(name);
-        fs::create_dir_all(&folder).map_err(NodeError::doing(format!("make {}", folder.display())))?;
-        show(&folder, &inside(Path::new(at)))?;
+    let on_disk = ON_DISK.map(|(name, at)| (spec.folder.join(name), at));
+    for (folder, at) in on_disk.iter().chain([&(spec.volumes.clone(), VOLUMES)]) {
+        fs::create_dir_all(folder).map_err(NodeError::doing(format!("make {}", folder.display())))?;
+        show(folder, &inside(Path::new(at)))?;
     }
     show(&spec.lab, &inside(&spec.lab))?;
+    if let Some(link) = &spec.link {
+        // Seen by its number outside: the machine's own processes are still in view.
+        switch::show(link, &inside(Path::new(switch::SEEN)))?;
+    }
     settings(&root)?;
     for (path, content) in &spec.files {
         let path = inside(path);

@@ -5,6 +5,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::NodeError;
@@ -12,7 +13,7 @@ use super::NodeError;
 /// Where programs and other folders of the cache lie in the node.
 pub const FOLDERS: &str = "/opt/jiyun-lab";
 
-/// Where folders that are volumes lie in the node.
+/// Where folders that are volumes lie in the node; all nodes of a lab see the same.
 pub const VOLUMES: &str = "/var/lib/jiyun-lab/volumes";
 
 /// Where a file system with snapshots is mounted in the node.
@@ -27,8 +28,10 @@ pub struct Spec {
     pub name: String,
     /// The lab's folder, at the same path in the node.
     pub lab: PathBuf,
-    /// The node's own folder on disk: images, volumes, logs of pods.
+    /// The node's own folder on disk: images, logs of pods.
     pub folder: PathBuf,
+    /// The folder of all nodes' volumes, seen at [`VOLUMES`].
+    pub volumes: PathBuf,
     /// The root folder, shared by all nodes of all labs and never written to.
     pub root: PathBuf,
     /// Folders seen below [`FOLDERS`] by their names, read-only.
@@ -41,14 +44,38 @@ pub struct Spec {
     pub address: Ipv4Addr,
     /// Where the API server is reached from within.
     pub api: Ipv4Addr,
+    /// How it is joined to the lab's other nodes; nothing where it is alone.
+    pub link: Option<Link>,
     /// Files in the node, with their content.
     pub files: Vec<(PathBuf, String)>,
     /// Archives of images, in the order they are needed; the node runs pods when the first is there.
     pub images: Vec<PathBuf>,
+    /// Where several nodes have the same images.
+    pub stock: Option<Stock>,
     /// What runs before images are imported.
     pub runtime: Service,
     /// What runs after the first of them.
     pub services: Vec<Service>,
+}
+
+/// A node's place among others.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Link {
+    /// The sign of the lab's [`super::switch`], which holds its process number.
+    pub switch: PathBuf,
+    /// The hardware address of the node's end: the same after a restart, so that no other node asks a dead one.
+    pub hardware: String,
+    /// The other nodes: their pods' network and their address.
+    pub others: Vec<(String, Ipv4Addr)>,
+}
+
+/// Images that several nodes have: imported by one, and their files shared, since nothing ever writes to them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Stock {
+    /// Import them and lay them down in this folder.
+    Lay(PathBuf),
+    /// Take them from there, as soon as they are there.
+    Take(PathBuf),
 }
 
 /// A hierarchy of control groups.
@@ -83,8 +110,7 @@ pub struct Service {
 impl Spec {
     /// Reads it.
     pub fn read(path: &Path) -> Result<Self, NodeError> {
-        let text = fs::read(path).map_err(NodeError::doing(format!("read {}", path.display())))?;
-        serde_json::from_slice(&text).map_err(|source| NodeError::Spec { path: path.to_owned(), source })
+        read(path)
     }
 
     /// A sign by which the lab sees how far the node is.
@@ -96,6 +122,17 @@ impl Spec {
         })
     }
 
+    /// Takes back the signs of an earlier life. Its images are still there.
+    pub fn forget(&self) -> std::io::Result<()> {
+        for sign in [Sign::Process, Sign::Network] {
+            match fs::remove_file(self.sign(sign)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Gives a sign.
     pub fn give(&self, sign: Sign, content: &str) -> Result<(), NodeError> {
         let path = self.sign(sign);
@@ -104,6 +141,12 @@ impl Spec {
         let written = fs::write(&unfinished, content).and_then(|()| fs::rename(&unfinished, &path));
         written.map_err(NodeError::doing(format!("write {}", path.display())))
     }
+}
+
+/// Reads a description.
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, NodeError> {
+    let text = fs::read(path).map_err(NodeError::doing(format!("read {}", path.display())))?;
+    serde_json::from_slice(&text).map_err(|source| NodeError::Spec { path: path.to_owned(), source })
 }
 
 /// How far a node is.

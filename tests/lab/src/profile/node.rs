@@ -1,5 +1,5 @@
-//! Profile `node`: beside the control plane, which is that of the other profiles, a node in namespaces of its own runs
-//! pods. The API server stays on the machine's loopback; the two reach each other by ways that no other program sees.
+//! Profile `node`: beside the control plane, which is that of the other profiles, nodes in namespaces of their own run
+//! pods. The API server stays on the machine's loopback; it and the nodes reach each other by ways that no other program sees.
 
 pub(crate) mod addresses;
 mod cdi;
@@ -9,25 +9,23 @@ pub(crate) mod egress;
 mod files;
 pub(crate) mod jiyun;
 mod kubevirt;
+mod member;
 mod reach;
 mod ready;
 mod s3;
 mod supplies;
 mod volumes;
+mod ways;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
 use kube::Client;
-use tokio::io::copy_bidirectional;
-use tokio::net::TcpStream;
-
-pub(crate) use reach::Reach;
+use member::{Common, Member};
 pub(crate) use supplies::Supplies;
+use ways::Ways;
 
 use crate::debian::DebianError;
 use crate::disk::DiskError;
@@ -37,8 +35,9 @@ use crate::image::ImageError;
 use crate::install::InstallError;
 use crate::kubeconfig::{self, Credentials};
 use crate::lab::Site;
-use crate::node::cgroups;
-use crate::node::spec::{FOLDERS, Hierarchy, Service, Sign, Spec};
+use crate::node::spec::{Hierarchy, Sign};
+use crate::node::switch::Switch;
+use crate::node::{Role, cgroups};
 use crate::parts::Part;
 use crate::paths::{NotBuilt, product_program};
 use crate::pki::{Authority, PkiError};
@@ -46,12 +45,10 @@ use crate::ports::{NoFreePort, Port};
 use crate::process::{Launch, SpawnError, Tie};
 use crate::profile::{Profile, RealError};
 use crate::programs::{BuildError, ProgramError};
-use crate::wait::{NotInTime, wait_for};
+use crate::wait::NotInTime;
 
-/// The node's name.
-const NAME: &str = "node-1";
-/// Namespaces, mounts and network take a fifth of a second; a machine that also compiles takes longer.
-const UP: Duration = Duration::from_secs(30);
+/// What the process between the nodes is called, and its files.
+const SWITCH: &str = "switch";
 
 /// A node could not be provided or started.
 #[derive(Debug, thiserror::Error)]
@@ -119,26 +116,28 @@ pub(crate) fn check(profile: Profile, parts: &BTreeSet<Part>) -> Result<(), Node
     if missing.is_empty() { Ok(()) } else { Err(CannotRun { profile: profile.to_string(), missing }.into()) }
 }
 
-/// The node of one lab.
+/// The nodes of one lab.
 #[derive(Debug)]
 pub(crate) struct NodeSite {
     supplies: Supplies,
-    spec: Spec,
-    description: PathBuf,
+    members: Vec<Member>,
+    /// The description of the switch between them; nothing where there is one node.
+    switch: Option<PathBuf>,
     program: PathBuf,
     hierarchies: Vec<Hierarchy>,
     scheduler_port: Port,
     scheduler_kubeconfig: PathBuf,
-    reach: OnceLock<Reach>,
+    ways: Ways,
 }
 
 impl NodeSite {
-    /// Issues certificates and writes what the node's parts are told; `api_port` is the API server's.
+    /// Issues certificates and writes what the parts of so many nodes are told; `api_port` is the API server's.
     pub(crate) fn prepare(
         supplies: Supplies,
         folder: &Folder,
         authority: &Authority,
         api_port: u16,
+        count: u8,
     ) -> Result<Self, NodeProfileError> {
         let program = product_program("jiyun-lab")?;
         let hierarchies = cgroups::hierarchies(&Facts::read());
@@ -149,44 +148,57 @@ impl NodeSite {
             let text = kubeconfig::render(server, authority.certificate(), name, Credentials::Certificate(&client));
             Ok::<_, NodeProfileError>(folder.write_etc(&format!("{name}.kubeconfig"), &text)?)
         };
-        let server = authority.server(&format!("kubelet-{NAME}"), &[NAME, &addresses::NODE.to_string()])?;
-        let identity = files::Identity {
-            authority: authority.certificate().to_owned(),
-            kubelet_kubeconfig: kubeconfig("kubelet", &format!("system:node:{NAME}"), Some("system:nodes"), &inside)?,
-            kubelet_certificate: server.certificate,
-            kubelet_key: server.key,
-            proxy_kubeconfig: kubeconfig("kube-proxy", "system:kube-proxy", None, &inside)?,
-        };
         let outside = format!("https://127.0.0.1:{api_port}");
         let scheduler_kubeconfig = kubeconfig("scheduler", "system:kube-scheduler", None, &outside)?;
-        let spec = spec(&supplies, folder, &identity, hierarchies.clone());
-        let text = serde_json::to_string_pretty(&spec)
-            .map_err(|error| NodeProfileError::Do { action: "describe the node", source: error.into() })?;
-        std::fs::create_dir_all(&spec.folder)
-            .map_err(|source| NodeProfileError::Do { action: "make the node's folder", source })?;
+        let proxy_kubeconfig = kubeconfig("kube-proxy", "system:kube-proxy", None, &inside)?;
+        let switch = Switch { root: supplies.root.clone(), sign: folder.path().join("data").join(SWITCH) };
+        let common = Common { supplies: &supplies, folder, hierarchies: &hierarchies, switch: &switch.sign, count };
+        let mut members = Vec::new();
+        for number in 1..=count {
+            let name = member::name(number);
+            let user = format!("system:node:{name}");
+            let address = addresses::node(number).to_string();
+            let server = authority.server(&format!("kubelet-server-{name}"), &[&name, &address])?;
+            let identity = files::Identity {
+                authority: authority.certificate().to_owned(),
+                kubelet_kubeconfig: kubeconfig(&format!("kubelet-{name}"), &user, Some("system:nodes"), &inside)?,
+                kubelet_certificate: server.certificate,
+                kubelet_key: server.key,
+                proxy_kubeconfig: proxy_kubeconfig.clone(),
+            };
+            members.push(Member::prepare(&common, number, &identity)?);
+        }
+        let described = serde_json::to_string_pretty(&switch)
+            .map_err(|error| NodeProfileError::Do { action: "describe the switch", source: error.into() })?;
+        let switch = (count > 1).then(|| folder.write_etc(&format!("{SWITCH}.json"), &described)).transpose()?;
         Ok(Self {
-            description: folder.write_etc(&format!("{NAME}.json"), &text)?,
             supplies,
-            spec,
+            members,
+            switch,
             program,
             hierarchies,
             scheduler_port: Port::reserve()?,
             scheduler_kubeconfig,
-            reach: OnceLock::new(),
+            ways: Ways::default(),
         })
     }
 
-    /// Ports of the node's components outside of it.
+    /// Ports of the nodes' components outside of them.
     pub(crate) fn ports(&self) -> [u16; 1] {
         [self.scheduler_port.number()]
     }
 
-    /// The way into the node, as soon as it is up.
-    pub(crate) fn reach(&self) -> Option<&Reach> {
-        self.reach.get()
+    /// The nodes' names.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.members.iter().map(|member| member.name.clone()).collect()
     }
 
-    /// Starts the node; it comes up beside the control plane.
+    /// The ways into the nodes that are up.
+    pub(crate) fn ways(&self) -> &Ways {
+        &self.ways
+    }
+
+    /// Starts the nodes; they come up beside the control plane.
     pub(crate) fn launch(&self, site: &Site) -> Result<(), NodeProfileError> {
         let component = |name: &str, program: &PathBuf, arguments: Vec<String>, tie| Launch {
             name: name.into(),
@@ -197,8 +209,15 @@ impl NodeSite {
             log: site.folder.log(name),
             tie,
         };
-        let keeper = vec!["node".into(), "keeper".into(), self.description.display().to_string()];
-        site.supervisor.start(&component(NAME, &self.program, keeper, Tie::Told))?;
+        let role = |role: Role, told: &Path| vec!["node".into(), role.name().into(), told.display().to_string()];
+        if let Some(told) = &self.switch {
+            let switch = component(SWITCH, &self.program, role(Role::Switch, told), Tie::Killed);
+            site.supervisor.start(&switch)?;
+        }
+        for Member { name, description, .. } in &self.members {
+            let keeper = component(name, &self.program, role(Role::Keeper, description), Tie::Told);
+            site.supervisor.start(&keeper)?;
+        }
         let kubeconfig = self.scheduler_kubeconfig.display();
         self.scheduler_port.hand_over();
         let scheduler = vec![
@@ -214,45 +233,34 @@ impl NodeSite {
         Ok(())
     }
 
-    /// Joins the node's network with the API server; the node's programs can speak from then on.
-    pub(crate) async fn join(&self, site: &Site, api_port: u16) -> Result<(), NodeProfileError> {
-        let failed = |action| move |source| NodeProfileError::Do { action, source };
-        let sign = |sign| {
-            let path = self.spec.sign(sign);
-            wait_for(format!("the node's sign {}", path.display()), UP, move || {
-                let path = path.clone();
-                async move { std::fs::read_to_string(path).map_err(|error| error.to_string()) }
-            })
-        };
-        let process = sign(Sign::Process).await?;
-        sign(Sign::Network).await?;
-        let process = process.trim().parse().unwrap_or_default();
-        let listen = SocketAddr::from((addresses::API, api_port));
-        let (reach, mut accepted) = Reach::open(process, listen).map_err(failed("enter the node's network"))?;
-        let reach = self.reach.get_or_init(|| reach).clone();
-        let socket = egress::listen(site.folder.path()).map_err(failed("make the API server's way into the node"))?;
-        tokio::spawn(egress::serve(socket, reach));
-        tokio::spawn(async move {
-            while let Some(stream) = accepted.recv().await {
-                tokio::spawn(forward(stream, api_port));
-            }
-        });
+    /// Joins the nodes' networks with the API server.
+    async fn join(&self, site: &Site, api_port: u16) -> Result<(), NodeProfileError> {
+        let socket = egress::listen(site.folder.path())
+            .map_err(|source| NodeProfileError::Do { action: "make the API server's way into the node", source })?;
+        tokio::spawn(egress::serve(socket, self.ways.clone()));
+        for member in &self.members {
+            member.join(&self.ways, api_port).await?;
+        }
         Ok(())
     }
 
-    /// Waits until the node runs pods and names resolve.
-    pub(crate) async fn ready(&self, client: Client) -> Result<(), NodeProfileError> {
-        ready::node(&client, NAME).await?;
-        ready::images(&self.spec.sign(Sign::Images)).await?;
+    /// Waits until the nodes run pods and names resolve.
+    async fn ready(&self, client: Client) -> Result<(), NodeProfileError> {
+        for member in &self.members {
+            ready::node(&client, &member.name).await?;
+            ready::images(&member.spec.sign(Sign::Images)).await?;
+        }
         volumes::install(&client).await?;
-        tokio::spawn(volumes::run(client.clone(), self.spec.folder.join("volumes")));
-        ready::names(client).await
+        if let Some(member) = self.members.first() {
+            tokio::spawn(volumes::run(client.clone(), member.spec.volumes.clone()));
+        }
+        ready::names(client, self.count()).await
     }
 
     /// Installs the parts that were asked for.
-    pub(crate) async fn install(&self, client: Client, lab: &Path) -> Result<(), NodeProfileError> {
+    async fn install(&self, client: Client, lab: &Path) -> Result<(), NodeProfileError> {
         if let Some(program) = &self.supplies.kubevirt {
-            kubevirt::install(&client, program, &lab.join("virt-operator")).await?;
+            kubevirt::install(&client, program, &lab.join("virt-operator"), self.count()).await?;
         }
         if let Some(program) = &self.supplies.cdi {
             cdi::install(&client, program, &lab.join("cdi-operator"), self.supplies.csi.is_some()).await?;
@@ -268,6 +276,10 @@ impl NodeSite {
         }
         Ok(())
     }
+
+    fn count(&self) -> u8 {
+        u8::try_from(self.members.len()).unwrap_or(u8::MAX)
+    }
 }
 
 impl Drop for NodeSite {
@@ -277,7 +289,7 @@ impl Drop for NodeSite {
     }
 }
 
-/// Opens the ways into the node, waits for it and installs its parts, on the lab's own threads.
+/// Opens the ways into the nodes, waits for them and installs their parts, on the lab's own threads.
 pub(crate) async fn start(site: Arc<Site>, client: Client) -> Result<(), NodeProfileError> {
     let (Some(node), Some(own)) = (&site.node, site.cluster.own()) else { return Ok(()) };
     node.join(&site, own.api_port()).await?;
@@ -285,53 +297,11 @@ pub(crate) async fn start(site: Arc<Site>, client: Client) -> Result<(), NodePro
     node.install(client, site.folder.path()).await
 }
 
-async fn forward(stream: std::net::TcpStream, port: u16) {
-    let joined = async {
-        let mut inside = TcpStream::from_std(stream)?;
-        let mut outside = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-        copy_bidirectional(&mut inside, &mut outside).await
-    };
-    if let Err(error) = joined.await {
-        tracing::debug!(%error, "a connection of the node to the API server ended");
-    }
-}
-
-fn spec(supplies: &Supplies, folder: &Folder, identity: &files::Identity, hierarchies: Vec<Hierarchy>) -> Spec {
-    let flag = |name: &str, path: &Path| format!("--{name}={}", path.display());
-    let service = |name: &str, program: PathBuf, arguments: Vec<String>| Service {
-        name: name.into(),
-        program,
-        arguments,
-        log: folder.log(name),
-    };
-    let kubelet = vec![
-        flag("config", &files::path("kubelet.json")),
-        flag("kubeconfig", &identity.kubelet_kubeconfig),
-        "--root-dir=/var/lib/kubelet".into(),
-        format!("--node-ip={}", addresses::NODE),
-        format!("--hostname-override={NAME}"),
-    ];
-    let proxy = vec![flag("config", &files::path("kube-proxy.json")), format!("--hostname-override={NAME}")];
-    Spec {
-        name: NAME.into(),
-        lab: folder.path().to_owned(),
-        folder: folder.path().join("data").join(NAME),
-        root: supplies.root.clone(),
-        folders: supplies.folders.clone(),
-        hierarchies,
-        pool: supplies.csi.is_some().then(|| folder.path().join("data").join(format!("{NAME}.btrfs"))),
-        address: addresses::NODE,
-        api: addresses::API,
-        files: files::files(NAME, identity),
-        images: supplies.images.iter().map(|image| Path::new(FOLDERS).join(image)).collect(),
-        runtime: service(
-            "containerd",
-            files::program("containerd", "containerd"),
-            vec![flag("config", &files::path("containerd.toml"))],
-        ),
-        services: vec![
-            service("kubelet", files::program("node", "kubelet"), kubelet),
-            service("kube-proxy", files::program("node", "kube-proxy"), proxy),
-        ],
-    }
+/// Starts a node again that was killed, and opens the way into it, on the lab's own threads.
+pub(crate) async fn start_again(site: Arc<Site>, name: &str) -> Result<(), NodeProfileError> {
+    let (Some(node), Some(own)) = (&site.node, site.cluster.own()) else { return Ok(()) };
+    let Some(member) = node.members.iter().find(|member| member.name == name) else { return Ok(()) };
+    member.spec.forget().map_err(|source| NodeProfileError::Do { action: "forget the node's earlier life", source })?;
+    site.supervisor.start_again(name)?;
+    member.join(&node.ways, own.api_port()).await
 }

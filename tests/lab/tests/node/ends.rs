@@ -1,6 +1,7 @@
 //! However a lab ends, or a process of its node: no process, mount, loop device, control group or interface stays.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use jiyun_lab::{Lab, LabOptions, Profile, lives, wait_for};
@@ -10,6 +11,23 @@ use crate::machine::{DEADLINE, Node, Seen, able};
 
 fn options() -> LabOptions {
     LabOptions::default().profile(Profile::Node).own_cluster().engines(false).charts(false)
+}
+
+/// The nodes of a lab with two.
+const NODES: [&str; 2] = ["node-1", "node-2"];
+
+/// The process that holds the switch between them.
+fn switch(lab: &Path) -> i32 {
+    let number = fs::read_to_string(lab.join("data/switch")).expect("the switch is up");
+    number.trim().parse().expect("a number")
+}
+
+async fn is_gone(process: i32) {
+    wait_for(format!("process {process} to be gone"), DEADLINE, || async {
+        if Path::new("/proc").join(process.to_string()).exists() { Err("it is there") } else { Ok(()) }
+    })
+    .await
+    .expect("it ends");
 }
 
 fn kill(process: i32) {
@@ -43,12 +61,12 @@ impl Drop for Cli {
 }
 
 #[tokio::test]
-async fn sigkill_of_the_lab_leaves_nothing_of_its_node() {
-    let Some(_alone) = able("sigkill_of_the_lab_leaves_nothing_of_its_node").await else { return };
+async fn sigkill_of_the_lab_leaves_nothing_of_its_nodes() {
+    let Some(_alone) = able("sigkill_of_the_lab_leaves_nothing_of_its_nodes").await else { return };
     let before = Seen::now();
     let cli = Cli(tempfile::tempdir().expect("temp dir"));
     let mut holder = cli
-        .command(&["up", "--foreground", "--without-charts", "--profile", "node"])
+        .command(&["up", "--foreground", "--without-charts", "--profile", "node", "--nodes", "2"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -59,12 +77,18 @@ async fn sigkill_of_the_lab_leaves_nothing_of_its_node() {
     })
     .await
     .expect("ready");
-    let node = Node::of(&cli.lab());
-    node.is_there();
-    assert_eq!(Seen::now(), before, "a running node changes nothing of the machine either");
+    let nodes = NODES.map(|name| Node::named(&cli.lab(), name));
+    for node in &nodes {
+        node.is_there();
+    }
+    let switch = switch(&cli.lab());
+    assert_eq!(Seen::now(), before, "running nodes change nothing of the machine either");
     holder.kill().expect("SIGKILL");
     holder.wait().expect("reaped");
-    node.is_gone(&before).await;
+    for node in nodes {
+        node.is_gone(&before).await;
+    }
+    is_gone(switch).await;
     assert!(!lives(&cli.lab()), "the lock is free, so the next lab may take the name");
 }
 
@@ -106,6 +130,26 @@ async fn sigkill_of_any_process_of_the_node_ends_it_and_leaves_nothing() {
         }
         lab.stop().await.expect("stops");
         node.is_gone(&before).await;
+    }
+}
+
+#[tokio::test]
+async fn sigkill_of_the_second_node_or_of_the_switch_ends_the_lab_and_leaves_nothing() {
+    let test = "sigkill_of_the_second_node_or_of_the_switch_ends_the_lab_and_leaves_nothing";
+    let Some(_alone) = able(test).await else { return };
+    for victim in ["node-2", "switch"] {
+        let before = Seen::now();
+        let lab = Lab::start(options().nodes(2)).await.expect("starts");
+        let nodes = NODES.map(|name| Node::named(lab.folder(), name));
+        let switch = switch(lab.folder());
+        kill(if victim == "switch" { switch } else { nodes[1].keeper });
+        let failure = tokio::time::timeout(DEADLINE, lab.failed()).await.expect("noticed");
+        assert_eq!(failure.name, victim);
+        lab.stop().await.expect("stops");
+        for node in nodes {
+            node.is_gone(&before).await;
+        }
+        is_gone(switch).await;
     }
 }
 

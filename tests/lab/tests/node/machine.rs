@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiyun_lab::doctor::{Facts, Finding, examine};
 use jiyun_lab::{Lab, Part, Profile, wait_for};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
 
 pub const DEADLINE: Duration = Duration::from_mins(3);
@@ -80,34 +81,44 @@ impl Seen {
 pub struct Node {
     pub keeper: i32,
     pub first: i32,
+    name: String,
     namespace: PathBuf,
     lab: PathBuf,
 }
 
 impl Node {
-    /// That of the running lab in this folder.
+    /// The first one of the running lab in this folder.
     pub fn of(lab: &Path) -> Self {
-        let number = fs::read_to_string(lab.join("data/node-1/process")).expect("the node runs");
+        Self::named(lab, "node-1")
+    }
+
+    /// The one of that name.
+    pub fn named(lab: &Path, name: &str) -> Self {
+        let number = fs::read_to_string(lab.join("data").join(name).join("process")).expect("the node runs");
         let first: i32 = number.trim().parse().expect("a number");
         let keeper = processes().into_iter().find(|process| {
             let line = fs::read(process.join("cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            line.contains(" node keeper ") && line.contains(&lab.display().to_string())
+            line.contains(" node keeper ") && line.contains(&lab.join(format!("etc/{name}.json")).display().to_string())
         });
         let keeper = keeper.expect("the keeper runs");
         let keeper = keeper.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("a number");
         let namespace = fs::read_link(format!("/proc/{first}/ns/pid")).expect("it has namespaces");
-        Self { keeper, first, namespace, lab: lab.to_owned() }
+        Self { keeper, first, name: name.to_owned(), namespace, lab: lab.to_owned() }
     }
 
     /// A process of the node, by the beginning of its name, as its number outside.
     pub fn process(&self, name: &str) -> i32 {
+        self.finds(name).expect("the program runs in the node")
+    }
+
+    /// The same of a program that may not run.
+    pub fn finds(&self, name: &str) -> Option<i32> {
         let found = self
             .inside()
             .into_iter()
-            .find(|process| fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.starts_with(name)));
-        let found = found.expect("the program runs in the node");
-        found.file_name().and_then(|number| number.to_str()?.parse().ok()).expect("a number")
+            .find(|process| fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.starts_with(name)))?;
+        found.file_name().and_then(|number| number.to_str()?.parse().ok())
     }
 
     /// Processes in the node. Those of pods are in process namespaces below its own, but in its control groups.
@@ -127,19 +138,21 @@ impl Node {
         parents.map(|parent| parent.join(&name)).filter(|group| group.exists()).collect()
     }
 
-    /// Mounts of any process that show the lab's folder.
-    fn mounts(&self) -> BTreeSet<String> {
-        let lab = self.lab.display().to_string();
-        let all = processes().into_iter().filter_map(|process| fs::read_to_string(process.join("mountinfo")).ok());
-        all.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
-            .filter(|line| line.contains(&lab))
-            .collect()
-    }
-
     /// Waits until nothing of it is left, and the machine is as it was.
     pub async fn is_gone(&self, before: &Seen) {
+        self.ends_below(&self.lab).await;
+        assert_eq!(&Seen::now(), before, "the machine is as it was");
+    }
+
+    /// Waits until nothing of it is left, while its lab lives on.
+    pub async fn is_gone_alone(&self) {
+        // What another node has mounted is that node's.
+        self.ends_below(&self.lab.join("data").join(&self.name)).await;
+    }
+
+    async fn ends_below(&self, folder: &Path) {
         wait_for("nothing of the node to be left", DEADLINE, || async {
-            let (inside, groups, mounts) = (self.inside(), self.groups(), self.mounts());
+            let (inside, groups, mounts) = (self.inside(), self.groups(), mounts(folder));
             let keeper = Path::new("/proc").join(self.keeper.to_string()).exists();
             if inside.is_empty() && groups.is_empty() && mounts.is_empty() && !keeper {
                 Ok(())
@@ -149,25 +162,42 @@ impl Node {
         })
         .await
         .expect("nothing is left");
-        assert_eq!(&Seen::now(), before, "the machine is as it was");
     }
 
     /// The node has what a node has; else its absence would prove nothing.
     pub fn is_there(&self) {
         assert!(self.inside().len() > 3, "containerd, kubelet, kube-proxy, pods: {:?}", self.inside());
-        assert!(self.groups().len() > 3 && !self.mounts().is_empty());
+        assert!(self.groups().len() > 3 && !mounts(&self.lab).is_empty());
     }
 }
 
 /// What an address in the node's network answers to a request for `/`.
 pub async fn get(lab: &Lab, address: &str) -> Result<String, String> {
     let address: SocketAddr = address.parse().map_err(|_| "not an address")?;
+    ask(lab.connect_from_node(address).await.map_err(|error| error.to_string())?, "/").await
+}
+
+/// The same, from the node of this name, to a request for a path.
+pub async fn get_from(lab: &Lab, node: &str, address: &str, path: &str) -> Result<String, String> {
+    let address: SocketAddr = address.parse().map_err(|_| "not an address")?;
+    ask(lab.connect_from(node, address).await.map_err(|error| error.to_string())?, path).await
+}
+
+async fn ask(mut stream: TcpStream, path: &str) -> Result<String, String> {
     let said = |error: std::io::Error| error.to_string();
-    let mut stream = lab.connect_from_node(address).await.map_err(|error| error.to_string())?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.map_err(said)?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.map_err(said)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.map_err(said)?;
     Ok(answer)
+}
+
+/// Mounts of any process that show a folder.
+fn mounts(folder: &Path) -> BTreeSet<String> {
+    let folder = folder.display().to_string();
+    let all = processes().into_iter().filter_map(|process| fs::read_to_string(process.join("mountinfo")).ok());
+    all.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|line| line.contains(&folder))
+        .collect()
 }
 
 fn processes() -> Vec<PathBuf> {

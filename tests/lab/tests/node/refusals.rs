@@ -45,6 +45,20 @@ fn parts_without_a_node_and_a_node_beside_an_existing_cluster_are_refused() {
 }
 
 #[test]
+fn a_number_of_nodes_is_refused_where_there_are_none_or_another_number_can_be() {
+    for (arguments, expected) in [
+        (["--profile", "scale", "--nodes", "2"].as_slice(), "only profile `node` has nodes"),
+        (&["--profile", "node", "--nodes", "0"], "1 to 2 nodes (`--nodes`), not 0"),
+        (&["--profile", "node", "--nodes", "3"], "1 to 2 nodes (`--nodes`), not 3"),
+        (&["--profile", "node", "--nodes", "2", "--with", "csi"], "the part `csi` serves one node"),
+    ] {
+        let up = as_nobody(&[&["up"], arguments].concat());
+        let said = String::from_utf8_lossy(&up.stderr).into_owned();
+        assert!(!up.status.success() && said.contains(expected), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn the_doctor_s_exit_code_says_whether_what_was_asked_for_can_run() {
     let node = as_nobody(&["doctor", "--profile", "node"]);
     assert!(!node.status.success());

@@ -11,7 +11,7 @@ use std::path::Path;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{UnixListener, UnixStream};
 
-use super::reach::Reach;
+use super::ways::Ways;
 
 /// The socket file, below the lab's folder, which is the API server's working directory: the kernel takes no path longer
 /// than 107 bytes (unix(7)), and a lab's folder may lie deep.
@@ -52,13 +52,13 @@ pub(super) fn listen(lab: &Path) -> io::Result<UnixListener> {
 }
 
 /// Serves for as long as it is polled.
-pub(super) async fn serve(listener: UnixListener, reach: Reach) {
+pub(super) async fn serve(listener: UnixListener, ways: Ways) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let reach = reach.clone();
+                let ways = ways.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = connect(stream, &reach).await {
+                    if let Err(error) = connect(stream, &ways).await {
                         tracing::debug!(%error, "a connection of the API server into the node ended");
                     }
                 });
@@ -71,10 +71,10 @@ pub(super) async fn serve(listener: UnixListener, reach: Reach) {
     }
 }
 
-async fn connect(mut client: UnixStream, reach: &Reach) -> io::Result<()> {
+async fn connect(mut client: UnixStream, ways: &Ways) -> io::Result<()> {
     let asked = request(&mut client).await?;
     let connected = match target(&asked) {
-        Some(address) => reach.connect(address).await,
+        Some(address) => ways.connect(address).await,
         None => Err(io::Error::other("not a request for a connection to an address and port")),
     };
     match connected {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::addresses::{DNS, POD_NETWORK, PODS};
+use super::addresses::{DNS, PODS};
 use super::supplies::PLACE;
 use crate::node::spec::FOLDERS;
 
@@ -26,13 +26,13 @@ pub(super) fn path(name: &str) -> PathBuf {
     Path::new(ETC).join(name)
 }
 
-/// All files. JSON is YAML, so that no value needs quoting.
-pub(super) fn files(name: &str, identity: &Identity) -> Vec<(PathBuf, String)> {
+/// All files of the node of this name, whose pods have addresses of this network. JSON is YAML, so that no value needs quoting.
+pub(super) fn files(name: &str, pods: &str, identity: &Identity) -> Vec<(PathBuf, String)> {
     vec![
         (path("containerd.toml"), containerd()),
         (path("kubelet.json"), kubelet(identity).to_string()),
         (path("kube-proxy.json"), proxy(identity).to_string()),
-        ("/etc/cni/net.d/10-lab.conflist".into(), pod_network().to_string()),
+        ("/etc/cni/net.d/10-lab.conflist".into(), pod_network(pods).to_string()),
         // An address for documentation (RFC 5737): there is nobody to ask outside, and an empty list would mean localhost.
         ("/etc/resolv.conf".into(), "nameserver 192.0.2.1\n".into()),
         ("/etc/hosts".into(), format!("127.0.0.1 localhost {name}\n")),
@@ -115,7 +115,7 @@ fn proxy(identity: &Identity) -> Value {
     })
 }
 
-fn pod_network() -> Value {
+fn pod_network(pods: &str) -> Value {
     json!({
         "cniVersion": "1.0.0",
         "name": "lab",
@@ -129,7 +129,7 @@ fn pod_network() -> Value {
                 "ipam": {
                     "type": "host-local",
                     "dataDir": "/run/cni",
-                    "ranges": [[{"subnet": POD_NETWORK}]],
+                    "ranges": [[{"subnet": pods}]],
                     "routes": [{"dst": "0.0.0.0/0"}],
                 },
             },

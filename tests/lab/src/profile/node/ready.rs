@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::Client;
 use kube::api::Api;
+use serde_json::Value;
 
 use super::NodeProfileError;
 use crate::install::{self, Installer};
@@ -40,11 +41,19 @@ pub(super) async fn images(sign: &Path) -> Result<(), NodeProfileError> {
     Ok(())
 }
 
-/// The name server runs.
-pub(super) async fn names(client: Client) -> Result<(), NodeProfileError> {
-    let objects = install::parse(Path::new("dns.yaml"), DNS)?;
+/// The name server runs, on every one of so many nodes.
+pub(super) async fn names(client: Client, nodes: u8) -> Result<(), NodeProfileError> {
+    let mut objects = install::parse(Path::new("dns.yaml"), DNS)?;
+    one_for_each(&mut objects, nodes);
     Installer::new(client.clone()).apply(objects).await?;
     deployed(&client, "kube-system", "coredns").await
+}
+
+/// Gives every Deployment as many pods as there are nodes: a node that dies leaves one.
+pub(super) fn one_for_each(objects: &mut [Value], nodes: u8) {
+    for deployment in objects.iter_mut().filter(|object| object["kind"] == "Deployment") {
+        deployment["spec"]["replicas"] = nodes.into();
+    }
 }
 
 /// All pods of a Deployment are ready.

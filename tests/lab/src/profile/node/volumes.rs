@@ -1,5 +1,5 @@
-//! Volumes on the node's disk: folders, made when a claim asks for one and removed with it. A provisioner of the lab's own:
-//! sizes are not enforced, and there are no snapshots.
+//! Volumes on the nodes' disk: folders that all nodes see, made when a claim asks for one and removed with it. A provisioner of
+//! the lab's own: sizes are not enforced, and there are no snapshots.
 
 use std::fs::{self, Permissions};
 use std::io;

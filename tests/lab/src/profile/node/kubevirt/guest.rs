@@ -41,7 +41,6 @@ mount -t devtmpfs dev /dev
 for module in $(cat /lib/modules/order); do insmod /lib/modules/$module; done
 ip link set lo up
 udhcpc -i eth0 -s /etc/lease -n -q -t 10 -T 2
-mkdir -p /www
 echo "hello from a guest, Linux $(uname -r)" >/www/index.html
 httpd -p 80 -h /www
 echo "the guest is ready"
@@ -49,6 +48,19 @@ while :; do
   setsid cttyhack sh
   sleep 1
 done
+"#;
+
+/// Which start of the guest answers, by its kernel's number for it, for how long it runs, and how often it was asked: in its
+/// memory alone, so that a guest that goes on somewhere else is told from one that started again.
+const LIFE: &str = r#"#!/bin/sh
+read count 2>/dev/null </tmp/count
+count=$((${count:-0} + 1))
+echo $count >/tmp/count
+read uptime rest </proc/uptime
+read boot </proc/sys/kernel/random/boot_id
+echo "Content-Type: text/plain"
+echo
+echo "boot=$boot uptime=$uptime asked=$count"
 "#;
 
 const LEASE: &str = r#"#!/bin/sh
@@ -94,10 +106,11 @@ pub(in super::super) fn find(root: &Path) -> io::Result<(PathBuf, PathBuf)> {
 fn tree(root: &Path, modules: &Path) -> io::Result<Vec<u8>> {
     let busybox = busybox(root)?;
     let mut tree = Initramfs::new();
-    for folder in ["bin", "dev", "etc", "lib", "lib/modules", "proc", "sys", "tmp"] {
+    for folder in ["bin", "dev", "etc", "lib", "lib/modules", "proc", "sys", "tmp", "www", "www/cgi-bin"] {
         tree = tree.folder(folder);
     }
     tree = tree.file("bin/busybox", &busybox).file("init", INIT.as_bytes()).file("etc/lease", LEASE.as_bytes());
+    tree = tree.file("www/cgi-bin/life", LIFE.as_bytes());
     for tool in TOOLS {
         tree = tree.link(&format!("bin/{tool}"), "busybox");
     }

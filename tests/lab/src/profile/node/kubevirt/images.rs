@@ -128,7 +128,7 @@ pub(in super::super) fn provide() -> Result<KubeVirt, NodeProfileError> {
 }
 
 /// Raised when these images are put together in another way.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 fn name(program: &str) -> String {
     format!("{PLACE}/kubevirt/{program}:{TAG}")
