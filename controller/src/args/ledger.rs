@@ -43,7 +43,9 @@ pub enum LedgerCommand {
         \x20        --ledger-cert root.crt --ledger-key root.key")]
     Users(Users),
     /// Do nothing until told to stop: a pod in which the other commands are run while no operator runs.
-    #[command(after_help = "Example: kubectl exec --stdin deployment/jiyun-ledger-tool -- jiyun-controller ledger import - < book.jsonl")]
+    #[command(
+        after_help = "Example: kubectl exec --stdin deployment/jiyun-ledger-tool -- jiyun-controller ledger import - < book.jsonl"
+    )]
     Hold,
 }
 

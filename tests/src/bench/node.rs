@@ -23,7 +23,7 @@ use super::{
     progress::say,
     statistics::median,
 };
-use crate::{Order, World, WorldError, city, installed};
+use crate::{Order, World, WorldError, city};
 
 /// What the figures need of a node.
 const PARTS: [Part; 3] = [Part::Kubevirt, Part::Cdi, Part::Jiyun];
@@ -77,7 +77,9 @@ pub async fn measure(options: &Options) -> Result<Measured, BenchError> {
 
     world.catalogue(&city::PLATFORM_FILES).await?;
     world.department_ready(DEPARTMENT).await?;
-    world.take("systems", &fs::read_to_string(city::folder().join("70-systems.yaml")).map_err(WorldError::from)?).await?;
+    world
+        .take("systems", &fs::read_to_string(city::folder().join("70-systems.yaml")).map_err(WorldError::from)?)
+        .await?;
     tokio::time::sleep(SETTLING).await;
     let city = resident();
 
@@ -88,7 +90,9 @@ pub async fn measure(options: &Options) -> Result<Measured, BenchError> {
         say(&format!("node: a host answers after {ours:.1} s, the same machine without us after {theirs:.1} s"));
         orders.push(ours);
         machines.push(theirs);
-        for (kind, name, namespace) in [("cloudhost", order_name(run), "dept-finance"), ("vm,datavolume", beside_name(run), BESIDE)] {
+        for (kind, name, namespace) in
+            [("cloudhost", order_name(run), "dept-finance"), ("vm,datavolume", beside_name(run), BESIDE)]
+        {
             let gone = ["delete", kind, &name, "-n", namespace, "--timeout=180s"];
             world.lab.kubectl(&gone).await.map_err(WorldError::from)?;
         }
@@ -184,7 +188,8 @@ async fn ordered(world: &World, run: u32) -> Result<f64, BenchError> {
     let (caller, host) = (world.caller("finance-operator")?, order_name(run));
     let began = Instant::now();
     let order = Order::new(&host, "budget").body();
-    let answer = caller.post(&format!("/v1/departments/{DEPARTMENT}/hosts"), &order, 0).await.map_err(WorldError::from)?;
+    let answer =
+        caller.post(&format!("/v1/departments/{DEPARTMENT}/hosts"), &order, 0).await.map_err(WorldError::from)?;
     if !answer.status.is_success() {
         return Err(BenchError::Refused { host, status: answer.status.as_u16(), text: answer.text });
     }

@@ -30,7 +30,9 @@ pub(super) fn describe(stage: &Stage, world: &World, options: &DemoOptions) -> R
         println!("   export {}={}", variable(person), world.lab.person(person)?.token);
     }
     if options.profile == Profile::Node {
-        println!("   # the books: kubectl exec -n jiyun-system deploy/jiyun-controller -- jiyun-controller ledger verify");
+        println!(
+            "   # the books: kubectl exec -n jiyun-system deploy/jiyun-controller -- jiyun-controller ledger verify"
+        );
     } else {
         let reader = world.lab.ledger_tls(LedgerUser::Api);
         println!("   export JIYUN_LEDGER_ENDPOINTS={}", world.lab.ledger_endpoint());

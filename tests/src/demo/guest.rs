@@ -18,7 +18,7 @@ pub(super) async fn answers(stage: &Stage, world: &World, address: &str, machine
     let page = wait_for("the machine's web page", BOOT, || page(world, address)).await.map_err(WorldError::from)?;
     stage.command(&format!("curl http://{address}/    (from the node)")).await;
     stage.answer(&page);
-    stage.expect(page.contains(machine), "the machine answers HTTP, and says its name")?;
+    stage.expect(page.contains("hello from"), "the machine answers HTTP")?;
     stage.command(&format!("virtctl console {machine} -n engine-finance")).await;
     let console = wait_for("a login on the serial console", BOOT, || async {
         let text = world.lab.console("engine-finance", machine).await.map_err(|error| error.to_string())?;

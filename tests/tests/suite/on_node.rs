@@ -98,9 +98,15 @@ impl Cluster {
             .kill_on_drop(true);
         let output = tokio::time::timeout(PATIENCE, command.output()).await;
         let output = output.unwrap_or_else(|_| panic!("{name} took longer than {PATIENCE:?}"))?;
-        let printed = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
+        let printed =
+            [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
         if !output.status.success() {
-            panic!("docs/install.md:{} ({name}): {}\n{printed}\n{}", block.line, output.status, installed::state(&self.lab).await);
+            panic!(
+                "docs/install.md:{} ({name}): {}\n{printed}\n{}",
+                block.line,
+                output.status,
+                installed::state(&self.lab).await
+            );
         }
         Ok(printed)
     }
@@ -137,9 +143,8 @@ impl Cluster {
         let authority = data_encoding::BASE64.decode(self.kubectl(&told).await?.trim().as_bytes());
         let authority = authority.map_err(std::io::Error::other)?;
         let kept = if anew { 0 } else { 8 };
-        let client = jiyun_tests::world::client(&authority, |builder| {
-            builder.resolve(NAME, here).pool_max_idle_per_host(kept)
-        })?;
+        let client =
+            jiyun_tests::world::client(&authority, |builder| builder.resolve(NAME, here).pool_max_idle_per_host(kept))?;
         let token = self.lab.person(&format!("{DEPARTMENT}-operator"))?.token.clone();
         Ok(Caller::new(client, format!("https://{NAME}:{}", here.port()), Some(token)))
     }
@@ -163,7 +168,8 @@ impl Cluster {
             let told = self.lab.kubectl(&["get", &name, "-o", "json"]).await.map_err(|error| error.to_string())?;
             let found: serde_json::Value = serde_json::from_str(&told).map_err(|error| error.to_string())?;
             let conditions = found["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let is_ready = conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
+            let is_ready =
+                conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True");
             let is_new = found["status"]["observedGeneration"] == found["metadata"]["generation"];
             if is_ready && is_new { Ok(()) } else { Err(found["status"].to_string()) }
         })

@@ -16,7 +16,10 @@ pub const NOT_RUN: [(&str, &str); 16] = [
         "sudo --preserve-env jiyun-lab up --profile node --with jiyun",
         "needs root; on_node/guide.rs starts the same lab where it is there",
     ),
-    ("for name in jiyun-controller jiyun-api; do\n  skopeo", "needs a registry; on_node/images.rs reads the same archive"),
+    (
+        "for name in jiyun-controller jiyun-api; do\n  skopeo",
+        "needs a registry; on_node/images.rs reads the same archive",
+    ),
     ("jiyun-lab up --cluster", "needs a cluster; tests/lab/tests/given.rs gives these arguments with one of its own"),
     (UNINSTALL, "given_cluster.rs runs it, where nothing is lost"),
     ("etcdctl user add root --no-password", "the lab has no etcdctl; it makes the same calls (tests/lab/src/etcd.rs)"),

@@ -15,8 +15,7 @@ async fn keys(cluster: &Cluster) -> Result<String, WorldError> {
 
 /// The last entry of the book.
 async fn last(cluster: &Cluster) -> Result<u64, WorldError> {
-    let archive =
-        ["exec", "deployment/jiyun-controller", "--", "/usr/bin/jiyun-controller", "ledger", "archive", "-"];
+    let archive = ["exec", "deployment/jiyun-controller", "--", "/usr/bin/jiyun-controller", "ledger", "archive", "-"];
     let book = cluster.kubectl(&archive).await?;
     let end: serde_json::Value = serde_json::from_str(book.lines().last().unwrap_or_default()).unwrap();
     Ok(end["end"]["last"].as_u64().expect("a whole book"))
@@ -107,7 +106,8 @@ async fn remembered(cluster: &Cluster, entry: u64) -> Result<(), WorldError> {
         let told = cluster.kubectl(&["get", "configmap", "jiyun-ledger-mark", "-o", "json"]).await;
         let mark: serde_json::Value =
             serde_json::from_str(&told.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
-        let numbers = mark["data"].as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str()?.parse().ok());
+        let numbers =
+            mark["data"].as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str()?.parse().ok());
         if numbers.max().is_some_and(|number: u64| number >= entry) { Ok(()) } else { Err(mark["data"].to_string()) }
     })
     .await?;

@@ -60,9 +60,8 @@ pub(crate) fn write(registry: &str, tag: &str, archive: &Path) -> Result<Vec<Str
     let images = of_programs(&RUNTIME.provide()?, scratch.path(), registry.trim_end_matches('/'), tag)?;
     // Under another name first: a file of this name is whole.
     let part = archive.with_extension("part");
-    let written = image::write(&images, &part, scratch.path()).and_then(|()| {
-        fs::rename(&part, archive).map_err(|source| ImageError::reading("jiyun", archive, source))
-    });
+    let written = image::write(&images, &part, scratch.path())
+        .and_then(|()| fs::rename(&part, archive).map_err(|source| ImageError::reading("jiyun", archive, source)));
     if let Err(error) = written {
         // Half an archive is of no use to anybody, least of all on a full disk.
         let _ = fs::remove_file(&part);
