@@ -82,7 +82,7 @@ pub(super) fn install(archives: &Path, root: &Path, mirror: &str) -> Result<(), 
     write(&root.join("etc/machine-id"), "", 0o444)
 }
 
-/// Python's compiled modules are checked by content and not by time where this is set (py_compile).
+/// Python's compiled modules are checked by content and not by time where this is set (`py_compile`).
 fn isolated(command: &mut Command) -> &mut Command {
     command
         .args(["--mount", "--pid", "--net", "--ipc", "--uts", "--propagation", "private", "--fork", "--kill-child"])

@@ -1,9 +1,14 @@
 //! Disks that CDI fills, and machines that boot from them: the page of the guest answers, its console asks who it is, its agent
 //! speaks, and what it wrote is there when it starts again.
 
+use std::time::Duration;
+
 use jiyun_lab::{Lab, LabOptions, Part, Profile, wait_for};
 
-use crate::machine::{DEADLINE, Node, Seen, able_with};
+use crate::machine::{Node, Seen, able_with, get};
+
+/// A whole system starts in software emulation: a minute where nothing else runs.
+const DEADLINE: Duration = Duration::from_mins(8);
 
 /// As Jiyun's controller orders a host.
 const ORDER: &str = r##"
@@ -122,7 +127,7 @@ async fn seen(lab: &Lab, what: &str, asked: &[&str], wanted: &str) {
 
 async fn answers(lab: &Lab, wanted: &str) {
     let waited = wait_for(format!("the page to say {wanted:?}"), DEADLINE, || async {
-        let answer = crate::machine::get(lab, "10.0.0.91:80").await?;
+        let answer = get(lab, "10.0.0.91:80").await?;
         if answer.contains(wanted) { Ok(()) } else { Err(answer) }
     });
     waited.await.expect("the guest answers HTTP");

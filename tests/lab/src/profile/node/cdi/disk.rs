@@ -71,7 +71,7 @@ const ROOT: Root = Root {
 };
 
 /// Without what nobody here needs: a start in software emulation takes as long as what it does.
-const COMMAND_LINE: &str = "root=/dev/vda1 rw console=ttyS0 panic=5 lsm=landlock,yama";
+const COMMAND_LINE: &str = "root=/dev/vda1 rw console=ttyS0 panic=5 lsm=landlock,yama systemd.ssh_auto=no";
 
 /// The disk's driver is a module; all else is in the kernel.
 const INIT: &str = "#!/bin/busybox sh
@@ -83,10 +83,10 @@ until /bin/busybox test -b /dev/vda1 || /bin/busybox test $tries = 100; do
   tries=$((tries + 1))
   /bin/busybox usleep 100000
 done
-/bin/busybox mount -t ext4 -o rw /dev/vda1 /root
-/bin/busybox mount --move /dev /root/dev
+/bin/busybox mount -t ext4 -o rw /dev/vda1 /system
+/bin/busybox mount --move /dev /system/dev
 /bin/busybox umount /proc
-exec /bin/busybox switch_root /root /sbin/init
+exec /bin/busybox switch_root /system /sbin/init
 ";
 const DRIVERS: [&str; 6] =
     ["virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk"];
@@ -112,7 +112,7 @@ const NETWORK: &str = "[Match]\nName=e*\n\n[Network]\nDHCP=yes\n";
 const CLOUD: &str = "datasource_list: [NoCloud, None]
 network: {config: disabled}
 ssh_deletekeys: false
-ssh_genkeytypes: []
+ssh_genkeytypes: [ed25519]
 ";
 /// cloud-init takes long in software emulation: it starts when the page answers.
 const CLOUD_LATER: &str = "[Unit]\nAfter=lab-page.service\n";
@@ -131,20 +131,30 @@ RemainAfterExit=yes
 ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 ";
 /// What a guest of a lab does without.
-const MASKED: [&str; 12] = [
+const MASKED: [&str; 20] = [
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
+    "dev-hugepages.mount",
     "dpkg-db-backup.timer",
     "e2scrub_all.timer",
     "e2scrub_reap.service",
     "fstrim.timer",
     "getty@tty1.service",
+    "modprobe@drm.service",
+    "modprobe@fuse.service",
+    "proc-sys-fs-binfmt_misc.automount",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-binfmt.service",
     "systemd-firstboot.service",
     "systemd-hwdb-update.service",
     "systemd-journal-catalog-update.service",
     "systemd-networkd-wait-online.service",
     "systemd-pstore.service",
 ];
+/// Modules for devices that a guest has, and has no use for.
+const UNUSED: &str = "blacklist kvm_amd\nblacklist kvm_intel\nblacklist serio_raw\nblacklist sg\n";
 /// The password of root on the console, `lab`: a guest of a lab has no secrets (crypt(5), SHA-512).
 const PASSWORD: &str =
     "$6$jiyunlab$0cjJh4kUmROCtGK6Wed1PU/bl/cGOvMsYj2EL58UWlHW3By9GGwX8G1suEFIUFr.x9ObeqLhOBkaCd4wKLs3n.";
@@ -165,6 +175,7 @@ pub(super) fn provide() -> Result<PathBuf, NodeProfileError> {
         KEYS,
         PASSWORD,
         UPDATED,
+        UNUSED,
         COMMAND_LINE,
         &format!("{MASKED:?} {STAGES:?} {WAITED_FOR:?} {DRIVERS:?} {SIZE} {RECIPE} {made_of:?}"),
     ];
@@ -202,7 +213,7 @@ fn files(tools: &Tools, kernel: &Path, installed: &Path, scratch: &Path) -> Resu
 /// What finds the disk, and gives way to what is on it.
 fn start_up(kernel: &Path, modules: &Path) -> std::io::Result<Vec<u8>> {
     let mut tree = Initramfs::new();
-    for folder in ["bin", "dev", "lib", "proc", "root"] {
+    for folder in ["bin", "dev", "lib", "proc", "system"] {
         tree = tree.folder(folder);
     }
     tree = tree.file("bin/busybox", &guest::busybox(kernel)?).file("init", INIT.as_bytes());
@@ -235,6 +246,7 @@ fn own(files: Layer, installed: &Path) -> Result<Layer, DiskError> {
         .text("etc/hostname", "guest\n", 0o644)
         .text("etc/.updated", UPDATED, 0o644)
         .text("var/.updated", UPDATED, 0o644)
+        .text("etc/modprobe.d/lab.conf", UNUSED, 0o644)
         .text("etc/systemd/network/90-lab.network", NETWORK, 0o644)
         .text("etc/cloud/cloud.cfg.d/90_lab.cfg", CLOUD, 0o644)
         .text("srv/www/cgi-bin/index.cgi", PAGE, 0o755))
