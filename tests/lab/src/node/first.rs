@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -37,27 +37,7 @@ pub(super) fn run(path: &Path) -> Result<(), NodeError> {
     }
 
     let mut services = Services::default();
-    // Those of an earlier life are still there.
-    let mut images = if spec.sign(Sign::Images).exists() { [].iter() } else { spec.images.iter() };
-    if let Some(stock) = spec.stock.as_ref().filter(|_| images.len() > 0) {
-        let own = spec.folder.join(root::CONTAINERD);
-        match stock {
-            Stock::Lay(stock) => {
-                services.start(&spec.runtime)?;
-                services.runtime_answers()?;
-                for archive in images.by_ref() {
-                    services.import(archive)?;
-                }
-                name_by_digests()?;
-                services.end_all()?;
-                stock::lay(&own, stock)?;
-            }
-            Stock::Take(stock) => {
-                stock::take(stock, &own)?;
-                images = [].iter();
-            }
-        }
-    }
+    let mut images = to_import(&spec, &mut services)?.iter();
     services.start(&spec.runtime)?;
     services.runtime_answers()?;
     if let Some(first) = images.next() {
@@ -73,6 +53,31 @@ pub(super) fn run(path: &Path) -> Result<(), NodeError> {
     loop {
         services.reap()?;
     }
+}
+
+/// The archives that are still to be imported, when this node has the images it shares with others.
+fn to_import<'a>(spec: &'a Spec, services: &mut Services) -> Result<&'a [PathBuf], NodeError> {
+    // Those of an earlier life are still there.
+    if spec.sign(Sign::Images).exists() {
+        return Ok(&[]);
+    }
+    let own = spec.folder.join(root::CONTAINERD);
+    match &spec.stock {
+        None => return Ok(&spec.images),
+        Some(Stock::Lay(stock)) => {
+            services.start(&spec.runtime)?;
+            services.runtime_answers()?;
+            for archive in &spec.images {
+                services.import(archive)?;
+            }
+            name_by_digests()?;
+            // Its books are whole only when it has ended.
+            services.end_all()?;
+            stock::lay(&own, stock)?;
+        }
+        Some(Stock::Take(stock)) => stock::take(stock, &own)?,
+    }
+    Ok(&[])
 }
 
 /// The running services, by their process numbers in the node.
