@@ -29,6 +29,7 @@ use std::sync::{
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use self::inbox::reach::Reaches;
 use crate::{
     extract::Bearer,
     store::{Book, Caller, Kubernetes, Records},
@@ -55,6 +56,7 @@ pub struct App {
     book: Arc<dyn Book>,
     records: Records,
     waiting: Semaphore,
+    reaches: Reaches,
     stopping: CancellationToken,
     book_was_read: AtomicBool,
 }
@@ -63,8 +65,8 @@ impl App {
     /// With the way to the API server and to the ledger. Once `stopping` is cancelled, nobody waits any longer.
     pub fn new(kubernetes: Kubernetes, book: Arc<dyn Book>, stopping: CancellationToken) -> Self {
         let waiting = Semaphore::new(MAX_WAITING);
-        let records = Records::default();
-        Self { kubernetes, book, records, waiting, stopping, book_was_read: AtomicBool::new(false) }
+        let (records, reaches) = (Records::default(), Reaches::default());
+        Self { kubernetes, book, records, waiting, reaches, stopping, book_was_read: AtomicBool::new(false) }
     }
 
     /// The same, with the audit trail's files to read.

@@ -87,16 +87,17 @@ pub struct TrailArgs {
     pub retention: Retention,
     /// Where the API server's audit webhook posts what is changed past this API; needs --trail-dir. Anywhere but on a
     /// loopback address the API server must show a certificate.
-    #[arg(long, value_name = "ADDRESS:PORT", requires = "folder")]
+    #[arg(long, env = "JIYUN_AUDIT_WEBHOOK_BIND", value_name = "ADDRESS:PORT", requires = "folder")]
     pub audit_webhook_bind: Option<SocketAddr>,
     /// Certificate chain (PEM) to receive that with, read again when it changes.
-    #[arg(long, value_name = "FILE", requires_all = ["audit_webhook_bind", "audit_webhook_key", "audit_webhook_client_ca"])]
+    #[arg(long, env = "JIYUN_AUDIT_WEBHOOK_CERT", value_name = "FILE",
+          requires_all = ["audit_webhook_bind", "audit_webhook_key", "audit_webhook_client_ca"])]
     pub audit_webhook_cert: Option<PathBuf>,
     /// Key (PEM) of that certificate.
-    #[arg(long, value_name = "FILE", requires = "audit_webhook_cert")]
+    #[arg(long, env = "JIYUN_AUDIT_WEBHOOK_KEY", value_name = "FILE", requires = "audit_webhook_cert")]
     pub audit_webhook_key: Option<PathBuf>,
     /// Certificates (PEM) trusted to have signed that of the API server's webhook: whoever has none of theirs is not heard.
-    #[arg(long, value_name = "FILE", requires = "audit_webhook_cert")]
+    #[arg(long, env = "JIYUN_AUDIT_WEBHOOK_CLIENT_CA", value_name = "FILE", requires = "audit_webhook_cert")]
     pub audit_webhook_client_ca: Option<PathBuf>,
 }
 

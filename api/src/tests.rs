@@ -12,6 +12,7 @@ mod edge;
 mod estimate;
 mod filing;
 mod flows;
+mod inboxes;
 mod list;
 mod once;
 mod order;

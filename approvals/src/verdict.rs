@@ -20,6 +20,8 @@ pub struct Vote {
     pub user: String,
     /// The groups they were in then.
     pub groups: BTreeSet<String>,
+    /// The groups they acted for then (授权代理).
+    pub delegated: BTreeSet<String>,
     /// UID of the order it names.
     pub order_uid: String,
     /// Digest of what was looked at.
@@ -32,6 +34,24 @@ pub struct Vote {
     pub reason: String,
     /// When, by the API server's clock.
     pub at: Timestamp,
+}
+
+impl Vote {
+    /// Whether they decide like a member of `group`.
+    fn stands_for(&self, group: &String) -> bool {
+        self.groups.contains(group) || self.delegated.contains(group)
+    }
+
+    /// Those of `groups` that a decision by one of them is made for by delegation alone: none where they decide in their own
+    /// right, and where each group has to agree, those that are not their own.
+    fn acts_for<'a>(&self, mode: ApprovalMode, groups: impl Iterator<Item = &'a String>) -> Vec<String> {
+        let (own, others): (BTreeSet<&String>, BTreeSet<&String>) =
+            groups.filter(|group| self.stands_for(group)).partition(|group| self.groups.contains(*group));
+        match mode {
+            ApprovalMode::Any if !own.is_empty() => Vec::new(),
+            ApprovalMode::Any | ApprovalMode::All => others.into_iter().cloned().collect(),
+        }
+    }
 }
 
 /// What is decided about.
@@ -194,6 +214,7 @@ impl Count {
                 user: vote.user.clone(),
                 decision: vote.decision,
                 at: DateTime::from(vote.at),
+                on_behalf_of: vote.acts_for(level.mode, turn.groups(level, vote.at)),
             });
             match vote.decision {
                 ApprovalDecision::Refuse => outcome = Some(Err(*vote)),
@@ -224,7 +245,7 @@ impl Count {
             Some(Ignored::DecidedBefore)
         } else if vote.at >= turn.window.end {
             Some(Ignored::TooLate)
-        } else if !turn.groups(level, vote.at).any(|group| vote.groups.contains(group)) {
+        } else if !turn.groups(level, vote.at).any(|group| vote.stands_for(group)) {
             Some(Ignored::NotEntitled)
         } else {
             None
@@ -239,8 +260,8 @@ fn is_enough(level: &RequiredLevel, turn: &Turn, agreed: &[&Vote]) -> bool {
         ApprovalMode::All => {
             let stands_for = |vote: &Vote, group: &String| {
                 let stepped_in = vote.at >= turn.window.deadline
-                    && level.escalate_to.iter().any(|escalated| vote.groups.contains(escalated));
-                vote.groups.contains(group) || stepped_in
+                    && level.escalate_to.iter().any(|escalated| vote.stands_for(escalated));
+                vote.stands_for(group) || stepped_in
             };
             let mut seats: Vec<Option<usize>> = vec![None; agreed.len()];
             (0..level.groups.len()).all(|group| {

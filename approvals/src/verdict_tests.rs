@@ -33,6 +33,7 @@ fn vote(user: &str, groups: &[&str], level: &str, at: Timestamp) -> Vote {
         approval: format!("{user}-{level}"),
         user: user.into(),
         groups: groups.iter().map(ToString::to_string).collect(),
+        delegated: BTreeSet::new(),
         order_uid: UID.into(),
         digest: DIGEST.into(),
         level: level.into(),
@@ -201,6 +202,47 @@ fn any_vote() -> impl Strategy<Value = Vote> {
         let groups = groups.into_iter().collect();
         Vote { approval, groups, decision, ..vote(&user, &[], &level, hours(at)) }
     })
+}
+
+/// A vote of somebody who acts for these groups besides.
+fn acting(delegated: &[&str], vote: Vote) -> Vote {
+    Vote { delegated: delegated.iter().map(ToString::to_string).collect(), ..vote }
+}
+
+fn on_behalf_of(weighed: &Weighed) -> Vec<Vec<&str>> {
+    weighed.decisions.iter().map(|decision| decision.on_behalf_of.iter().map(String::as_str).collect()).collect()
+}
+
+#[test]
+fn a_decision_by_delegation_counts_and_names_the_groups_it_was_made_for() {
+    let levels = [level("leader", &["l", "m"], ApprovalMode::Any)];
+    let by_delegation = acting(&["m", "elsewhere"], vote("deputy", &["staff"], "leader", hours(1)));
+    let weighed = self::weighed(&levels, &[by_delegation], hours(2));
+    assert_eq!(weighed.outcome, Outcome::Approved { at: hours(1) });
+    assert_eq!(on_behalf_of(&weighed), [["m"]]);
+    let other = acting(&["elsewhere"], vote("deputy", &["staff"], "leader", hours(1)));
+    assert_eq!(why(&self::weighed(&levels, &[other], hours(2))), [Ignored::NotEntitled]);
+}
+
+#[test]
+fn whoever_may_decide_anyway_decides_in_their_own_right() {
+    let any = [level("leader", &["l", "m"], ApprovalMode::Any)];
+    let both = acting(&["l", "m"], vote("a", &["l"], "leader", hours(1)));
+    assert_eq!(on_behalf_of(&weighed(&any, std::slice::from_ref(&both), hours(2))), [[""; 0]]);
+    // Where each group has to agree, they may be the one who stands for the other.
+    let all = [level("leader", &["l", "m"], ApprovalMode::All)];
+    let weighed = weighed(&all, &[both, vote("b", &["l"], "leader", hours(2))], hours(3));
+    assert_eq!(weighed.outcome, Outcome::Approved { at: hours(2) });
+    assert_eq!(on_behalf_of(&weighed), [vec!["m"], vec![]]);
+}
+
+#[test]
+fn whoever_steps_in_for_a_group_on_leave_names_that_group_once_its_turn_has_come() {
+    let levels = [RequiredLevel { escalate_to: vec!["deputies".into()], ..level("leader", &["l"], ApprovalMode::Any) }];
+    let early = acting(&["deputies"], vote("d", &[], "leader", hours(1)));
+    assert_eq!(why(&weighed(&levels, std::slice::from_ref(&early), hours(2))), [Ignored::NotEntitled]);
+    let late = Vote { at: hours(24 * 5), ..early };
+    assert_eq!(on_behalf_of(&weighed(&levels, &[late], hours(24 * 5 + 1))), [["deputies"]]);
 }
 
 proptest! {

@@ -27,6 +27,7 @@ pub struct Metrics {
     unknown_claims: IntCounter,
     notices: IntCounterVec,
     notices_waiting: IntGaugeVec,
+    notifications_unusable: IntGauge,
     leader: IntGauge,
     quarantined: IntGauge,
     broken: IntGaugeVec,
@@ -126,6 +127,13 @@ impl Metrics {
                     &["channel"],
                 )?,
             )?,
+            notifications_unusable: registered(
+                &registry,
+                IntGauge::new(
+                    "jiyun_notifications_unusable",
+                    "1 while the file of --notifications cannot be used and what it said before goes on, else 0.",
+                )?,
+            )?,
             leader: registered(&registry, IntGauge::new("jiyun_leader", "1 while this replica leads, else 0.")?)?,
             quarantined: registered(
                 &registry,
@@ -220,6 +228,11 @@ impl Metrics {
     /// Shows how many notices have not arrived on a channel.
     pub fn set_notices_waiting(&self, channel: &str, count: usize) {
         self.notices_waiting.with_label_values(&[channel]).set(gauge(count as u64));
+    }
+
+    /// Says whether what is written about who is told cannot be used.
+    pub fn set_notifications_unusable(&self, is_unusable: bool) {
+        self.notifications_unusable.set(i64::from(is_unusable));
     }
 
     /// Says whether this replica leads.

@@ -12,7 +12,10 @@ mod mail;
 mod marks;
 mod run;
 mod schedule;
+mod source;
+mod ways;
 mod webhook;
 
 pub use config::{Config, ConfigError};
 pub use run::{Desk, Reads, run};
+pub use source::Source;

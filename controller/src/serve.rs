@@ -29,7 +29,7 @@ use crate::{
     leading::{self, Beginning},
     lineage,
     metrics::Metrics,
-    notices::{self, ConfigError, Desk},
+    notices::{self, ConfigError, Desk, Source},
     store_size,
     trail::{Following, Recorder},
 };
@@ -101,7 +101,7 @@ pub async fn run(args: &Run) -> Result<(), ServeError> {
     let health = tokio::spawn(health::serve(args.listen, metrics.clone(), readiness.clone(), drained.clone()));
 
     let calendar = Arc::new(calendars::read(args.calendars.as_deref())?);
-    let notifications = args.notifications.as_deref().map(notices::config::read).transpose()?;
+    let notifications = args.notifications.as_deref().map(Source::open).transpose()?;
     if notifications.is_none() {
         info!("nobody is told what waits for them: --notifications is not given");
     }
@@ -130,7 +130,7 @@ async fn lead(
     client: Client,
     etcd: etcd_client::Client,
     metrics: Metrics,
-    (calendar, notifications): (Arc<Calendar>, Option<notices::Config>),
+    (calendar, notifications): (Arc<Calendar>, Option<(Source, notices::Config)>),
     stop: &CancellationToken,
 ) -> Result<(), ServeError> {
     let leadership = match Campaign::new(DEFAULT_PREFIX, &args.identity).win(&etcd, stop).await {
@@ -155,7 +155,10 @@ async fn lead(
     info!(lineage = %report.lineage, revision = report.head_seq, fresh = report.fresh, snapshot = report.snapshot, "leading");
 
     let working = stop.child_token();
-    let notices = notifications.map(|config| Desk { config, etcd: etcd.clone(), fence: leadership.fence() });
+    let notices = notifications.map(|(source, config)| {
+        let (etcd, fence) = (etcd.clone(), leadership.fence());
+        Desk { source, config, etcd, fence }
+    });
     let (trail, keeping) = Recorder::start(&args.trail, etcd, &metrics)?;
     trail.ready().await;
     if let Some(trail) = trail.trail().cloned() {

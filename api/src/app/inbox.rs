@@ -1,5 +1,7 @@
-//! What waits for the caller to decide: in one department, in several, or in all of them. Only orders that the caller may
-//! list are looked at.
+//! What waits for the caller to decide: in one department, in several, or wherever they may look. Only orders that the caller
+//! may list are looked at.
+
+pub(super) mod reach;
 
 use std::collections::BTreeSet;
 
@@ -26,7 +28,7 @@ use crate::{
 /// Orders read at once.
 const CHUNK: u32 = 500;
 
-/// The most orders that may be open: of one department, or of all where all are read.
+/// The most orders that may be open: of one department that is named, or of all that are read where none is.
 const MOST: usize = 5_000;
 
 /// Departments read at the same time.
@@ -35,9 +37,9 @@ const AT_ONCE: usize = 4;
 /// Orders that somebody has to decide about; the API server selects them.
 const OPEN: &str = "status.level!=";
 
-/// What those are told who may not list the orders of all departments, and named none.
-const NAME_THEM: &str = "请列出要查看的单位，如 departments=finance,tax (name the departments to look at, as in \
-    departments=finance,tax; only those who may see the orders of all may leave it out)";
+/// What whoever named no department is told where there are too many to ask about each.
+const NAME_THEM: &str = "单位太多，请列出要查看的单位，如 departments=finance,tax (there are too many departments: name those to \
+    look at, as in departments=finance,tax)";
 
 impl App {
     /// The orders of `department` whose turn is with one of the caller's groups, the nearest deadline first.
@@ -46,15 +48,15 @@ impl App {
         Ok(waiting(orders?, &user?))
     }
 
-    /// The same of several departments, or of all if none are named, which takes the right to list orders everywhere. Each
-    /// order comes with its department.
+    /// The same of several departments, or, if none are named, of all in which the caller may list orders. Each order comes
+    /// with its department.
     pub async fn inboxes(
         &self,
         caller: &Caller,
         departments: Option<Vec<DepartmentName>>,
     ) -> Result<Vec<(DepartmentName, Order)>, Problem> {
         let orders = async {
-            let Some(departments) = departments else { return orders_everywhere(caller).await };
+            let Some(departments) = departments else { return self.orders_in_reach(caller).await };
             let read = stream::iter(departments).map(|department| async move { orders_of(caller, &department).await });
             let read: Vec<Vec<Order>> = read.buffered(AT_ONCE).try_collect().await?;
             Ok(read.into_iter().flatten().collect())
@@ -65,6 +67,24 @@ impl App {
             Some((DepartmentName::parse(department_of_namespace(&namespace)?)?, order))
         };
         Ok(waiting(orders?, &user?).into_iter().filter_map(department).collect())
+    }
+
+    /// The open orders of all departments, or of those in which the caller may list them.
+    async fn orders_in_reach(&self, caller: &Caller) -> Result<Vec<Order>, Problem> {
+        let departments = match self.known_reach(caller) {
+            Some(departments) => departments,
+            None => match orders_everywhere(caller).await? {
+                Some(orders) => return Ok(orders),
+                None => self.reach(caller).await?,
+            },
+        };
+        let read = stream::iter(departments.to_vec())
+            .map(|department| async move { orders_if_visible(caller, &department).await });
+        let all = read.buffered(AT_ONCE).try_fold(Vec::new(), async |mut all: Vec<Order>, orders| {
+            all.extend(orders);
+            if all.len() > MOST { Err(too_long()) } else { Ok(all) }
+        });
+        all.await
     }
 }
 
@@ -90,36 +110,59 @@ fn waits_for(order: &Order, user: &User) -> bool {
 
 /// The open orders of one department; 404 if it is not there, or not for this caller to see.
 async fn orders_of(caller: &Caller, department: &DepartmentName) -> Result<Vec<Order>, Problem> {
-    let told = |error| Problem::from_kubernetes(error, named(department));
-    let orders = open_orders(caller, Some(&department.namespace()), told).await?;
+    let read = open_orders(caller, Some(&department.namespace())).await;
+    let orders = read.map_err(|trouble| trouble.about(named(department)))?;
     if orders.is_empty() && is_missing(caller, department).await {
         return Err(Problem::not_found(named(department)));
     }
     Ok(orders)
 }
 
-async fn orders_everywhere(caller: &Caller) -> Result<Vec<Order>, Problem> {
-    let told = |error| match error {
-        error @ KubernetesError::Forbidden(_) => {
-            Problem::new(Code::InvalidParameter, [("name", "departments"), ("problem", NAME_THEM)]).because(error)
-        }
-        error => Problem::from_kubernetes(error, "orders"),
-    };
-    open_orders(caller, None, told).await
+/// The open orders of one department that the caller could see a minute ago; none if it is not there, or not theirs to see,
+/// by now.
+async fn orders_if_visible(caller: &Caller, department: &DepartmentName) -> Result<Vec<Order>, Problem> {
+    open_orders(caller, Some(&department.namespace())).await.or_else(|trouble| match trouble {
+        Trouble::Refused(error) if error.is_invisible() => Ok(Vec::new()),
+        trouble => Err(trouble.about(named(department))),
+    })
 }
 
-async fn open_orders(
-    caller: &Caller,
-    namespace: Option<&str>,
-    told: impl Fn(KubernetesError) -> Problem,
-) -> Result<Vec<Order>, Problem> {
+/// The open orders of all departments; none for whoever may not list those of all.
+async fn orders_everywhere(caller: &Caller) -> Result<Option<Vec<Order>>, Problem> {
+    match open_orders(caller, None).await {
+        Ok(orders) => Ok(Some(orders)),
+        Err(Trouble::Refused(KubernetesError::Forbidden(_))) => Ok(None),
+        Err(trouble) => Err(trouble.about("orders".to_owned())),
+    }
+}
+
+fn name_them() -> Problem {
+    Problem::new(Code::InvalidParameter, [("name", "departments"), ("problem", NAME_THEM)])
+}
+
+/// Why orders cannot be read.
+enum Trouble {
+    Refused(KubernetesError),
+    TooMany,
+}
+
+impl Trouble {
+    fn about(self, what: String) -> Problem {
+        match self {
+            Self::Refused(error) => Problem::from_kubernetes(error, what),
+            Self::TooMany => too_long(),
+        }
+    }
+}
+
+async fn open_orders(caller: &Caller, namespace: Option<&str>) -> Result<Vec<Order>, Trouble> {
     let mut chunk = ListParams::default().limit(CHUNK).fields(OPEN);
     let mut found: Vec<Order> = Vec::new();
     loop {
-        let list = caller.list::<Order>(namespace, &chunk).await.map_err(&told)?;
+        let list = caller.list::<Order>(namespace, &chunk).await.map_err(Trouble::Refused)?;
         found.extend(list.items);
         match list.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(_) if found.len() >= MOST => return Err(too_long()),
+            Some(_) if found.len() >= MOST => return Err(Trouble::TooMany),
             Some(token) => chunk.continue_token = Some(token),
             None => return Ok(found),
         }

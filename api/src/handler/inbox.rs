@@ -1,4 +1,4 @@
-//! What waits for the caller to decide, in several departments or in all of them.
+//! What waits for the caller to decide, in several departments or wherever they may look.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const MOST: usize = 64;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct InboxQuery {
-    /// Names of departments, separated by commas, 64 at most. Left out: all, for those who may list orders everywhere.
+    /// Names of departments, separated by commas, 64 at most. Left out: all whose orders the caller may list.
     #[param(example = "finance,tax")]
     departments: Option<String>,
 }
@@ -44,7 +44,8 @@ impl InboxQuery {
     }
 }
 
-/// The orders of these departments that wait for a decision of the caller, the nearest deadline first.
+/// The orders of these departments, or of all whose orders the caller may list, that wait for a decision of theirs, the nearest
+/// deadline first. A right that was given is seen within a minute.
 #[utoipa::path(
     get, path = "/v1/inbox", tag = "orders", operation_id = "showInboxes",
     params(
@@ -53,7 +54,7 @@ impl InboxQuery {
     ),
     responses(
         (status = 200, description = "The orders.", body = Inbox),
-        (status = 400, description = "No department was named, and the caller may not list the orders of all.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 400, description = "No department was named, and there are more than 5,000.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "One of the departments is not there, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "More than 5,000 orders are open.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),

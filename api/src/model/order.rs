@@ -137,6 +137,10 @@ pub struct Counted {
     /// When.
     #[schema(format = DateTime)]
     pub at: String,
+    /// The groups that they decided for by a delegation (授权代理). Left out: they decided in their own right.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["finance-approvers"]))]
+    pub on_behalf_of: Vec<String>,
 }
 
 /// A decision that does not count.
@@ -240,6 +244,7 @@ impl From<crds::CountedDecision> for Counted {
             user: decision.user,
             decision: decision.decision.into(),
             at: decision.at.to_string(),
+            on_behalf_of: decision.on_behalf_of,
         }
     }
 }

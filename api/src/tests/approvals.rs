@@ -180,7 +180,7 @@ async fn an_inbox_of_a_department_one_may_not_see_is_404() {
 }
 
 /// An order of `department` that waits for zhao.
-fn waits(department: &str, name: &str, deadline: &str) -> Value {
+pub(super) fn waits(department: &str, name: &str, deadline: &str) -> Value {
     let mut order = filed("7", &awaiting());
     order["metadata"]["namespace"] = json!(format!("dept-{department}"));
     order["metadata"]["name"] = json!(name);
@@ -188,49 +188,10 @@ fn waits(department: &str, name: &str, deadline: &str) -> Value {
     order
 }
 
-fn zhao() -> Value {
+pub(super) fn zhao() -> Value {
     let mut who = user("zhao");
     who["status"]["userInfo"]["groups"] = json!(["leaders"]);
     who
-}
-
-#[tokio::test]
-async fn whoever_may_see_the_orders_of_all_has_one_inbox_for_them() {
-    let page = json!({"metadata": {}, "items": [
-        waits("tax", "later", "2026-11-27T16:00:00Z"), waits("finance", "soon", "2026-11-24T16:00:00Z"),
-        waits("tax", "soon", "2026-11-24T16:00:00Z"),
-    ]});
-    let all = ApiServer::default().on(&format!("GET {}", cluster("orders")), 200, page).on(WHO, 201, zhao());
-    let items = Api::over(all).get("/v1/inbox").await.json()["items"].clone();
-    let names: Vec<_> = items.as_array().unwrap().iter().map(|item| (&item["department"], &item["name"])).collect();
-    let expected = [("finance", "soon"), ("tax", "soon"), ("tax", "later")].map(|(a, b)| (json!(a), json!(b)));
-    assert_eq!(names, expected.iter().map(|(a, b)| (a, b)).collect::<Vec<_>>());
-}
-
-#[tokio::test]
-async fn whoever_may_not_names_departments_and_is_shown_those_alone() {
-    let of = |department: &str| format!("GET /apis/jiyun.io/v1alpha1/namespaces/dept-{department}/orders");
-    let page = |order: Value| json!({"metadata": {}, "items": [order]});
-    let server = || {
-        ApiServer::default()
-            .refuse(&format!("GET {}", cluster("orders")), 403, "Forbidden")
-            .on(&of("finance"), 200, page(waits("finance", "a", "2026-11-27T16:00:00Z")))
-            .on(&of("tax"), 200, page(waits("tax", "b", "2026-11-24T16:00:00Z")))
-            .refuse(&of("police"), 403, "Forbidden")
-            .on(WHO, 201, zhao())
-    };
-    let problem = Api::over(server()).get("/v1/inbox").await.problem(400, "InvalidParameter");
-    assert!(problem["detail"].as_str().unwrap().contains("departments="), "{problem}");
-    let api = Api::over(server());
-    let items = api.get("/v1/inbox?departments=finance,tax,finance").await.json()["items"].clone();
-    assert_eq!((items.as_array().unwrap().len(), &items[0]["name"], &items[1]["name"]), (2, &json!("b"), &json!("a")));
-    api.get("/v1/inbox?departments=finance,police").await.problem(404, "NotFound");
-    for odd in ["", ",", "Finance", "a%2Fb", "..", "finance,%20tax"] {
-        api.get(&format!("/v1/inbox?departments={odd}")).await.problem(400, "InvalidParameter");
-    }
-    let many = (0..65).map(|number| format!("d-{number}")).collect::<Vec<_>>().join(",");
-    api.get(&format!("/v1/inbox?departments={many}")).await.problem(400, "InvalidParameter");
-    api.get("/v1/inbox?department=finance").await.problem(400, "InvalidParameter");
 }
 
 #[tokio::test]

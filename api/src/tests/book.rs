@@ -74,6 +74,13 @@ impl Bookkeeper {
         Self { store, ledger, clock }
     }
 
+    /// Opens accounts of these names.
+    pub async fn open_accounts(&self, names: &[&str]) {
+        for name in names {
+            self.ledger.set_account(Account { id: AccountId::new(*name), ..finance() }).await.unwrap();
+        }
+    }
+
     /// What time it is from now on.
     pub fn turn_to(&self, time: &str) {
         self.clock.store(at(time).as_second(), Ordering::Relaxed);

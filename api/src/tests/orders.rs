@@ -32,8 +32,11 @@ async fn patched(api: &Api, wish: &Value, headers: &[(&str, &str)]) -> Answer {
 #[tokio::test]
 async fn an_order_tells_what_is_asked_for_and_whose_turn_it_is() {
     let mut status = awaiting();
-    status["decisions"] = json!([{"approval": "a-1", "level": "office", "user": "qian", "decision": "Approve",
-        "at": "2026-11-20T02:00:00Z"}]);
+    status["decisions"] = json!([
+        {"approval": "a-1", "level": "office", "user": "qian", "decision": "Approve", "at": "2026-11-20T02:00:00Z"},
+        {"approval": "a-3", "level": "bureau", "user": "sun", "decision": "Approve", "at": "2026-11-20T03:00:00Z",
+         "onBehalfOf": ["bureau-approvers"]},
+    ]);
     status["ignored"] = json!([{"approval": "a-2", "code": "OwnRequest"}]);
     let answer = Api::over(one(&status)).get(ORDER).await;
     assert_eq!((answer.status.as_u16(), answer.header("etag")), (200, "\"7\""), "{}", answer.text());
@@ -56,7 +59,8 @@ async fn an_order_tells_what_is_asked_for_and_whose_turn_it_is() {
         (&order["levels"][0]["deadline"], &order["levels"][0]["escalateTo"]),
         (&json!(deadline), &json!(["city"]))
     );
-    assert_eq!(order["decisions"][0]["user"], "qian");
+    assert_eq!((&order["decisions"][0]["user"], &order["decisions"][0]["onBehalfOf"]), (&json!("qian"), &Value::Null));
+    assert_eq!(order["decisions"][1]["onBehalfOf"], json!(["bureau-approvers"]));
     assert_eq!(order["ignored"][0]["code"], "OwnRequest");
     assert_eq!((&order["digest"], &order["applicants"]), (&json!("sha256:d1"), &json!(["zhou"])));
 }

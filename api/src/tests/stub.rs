@@ -62,6 +62,13 @@ impl ApiServer {
         self.reply(&format!("WATCH {path}"), Reply::End(events.to_vec()))
     }
 
+    /// Answers whether the caller may do what is asked about `namespace`.
+    pub fn may(self, namespace: &str, allowed: bool) -> Self {
+        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {},
+            "status": {"allowed": allowed}});
+        self.on(&format!("POST {REVIEWS} {namespace}"), 201, review)
+    }
+
     /// Never answers `what`.
     pub fn never(self, what: &str) -> Self {
         self.reply(what, Reply::Never)
@@ -116,8 +123,10 @@ async fn answer(server: &ApiServer, request: Request<kube::client::Body>) -> Res
     let watching = query.contains("watch=true");
     let method = if watching { "WATCH".to_owned() } else { parts.method.to_string() };
     let path = parts.uri.path().to_owned();
-    let reply = server.next(&format!("{method} {path}"));
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    let about = body.pointer("/spec/resourceAttributes/namespace").and_then(Value::as_str).unwrap_or_default();
+    let (general, special) = (format!("{method} {path}"), format!("{method} {path} {about}"));
+    let reply = server.next(if server.replies.lock().unwrap().contains_key(&special) { &special } else { &general });
     server.seen.lock().unwrap().push(Seen { method, path, query, headers: parts.headers, body });
     match reply {
         Reply::Json(status, body) => respond(status, Body::from(body.to_string())),
@@ -173,6 +182,9 @@ pub fn user(name: &str) -> Value {
     json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {},
         "status": {"userInfo": {"username": name, "groups": ["system:authenticated"]}}})
 }
+
+/// Where it is asked what the caller may do.
+const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
 /// Where that is asked.
 pub const WHO: &str = "POST /apis/authentication.k8s.io/v1/selfsubjectreviews";

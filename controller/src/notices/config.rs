@@ -1,4 +1,4 @@
-//! What `--notifications` means: read and checked at the start, so that a mistake is told by whoever makes it.
+//! What `--notifications` means: read and checked as a whole, so that a mistake is told to whoever makes it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -84,6 +84,12 @@ pub fn read(path: &Path) -> Result<Config, ConfigError> {
     let file: File = serde_yaml::from_str(&text)
         .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source: Box::new(source) })?;
     checked(file).map_err(|Wrong { field, problem }| ConfigError::Field { path: path.to_owned(), field, problem })
+}
+
+/// The files with certificates that the file with this text names, as far as it can be read.
+pub fn authorities(text: &[u8]) -> Vec<PathBuf> {
+    let Ok(File { webhooks, mail, .. }) = serde_yaml::from_slice(text) else { return Vec::new() };
+    webhooks.into_iter().map(|webhook| webhook.ca_file).chain([mail.and_then(|mail| mail.ca_file)]).flatten().collect()
 }
 
 fn checked(file: File) -> Result<Config, Wrong> {

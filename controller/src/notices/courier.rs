@@ -1,4 +1,5 @@
-//! The courier of one channel: sends what has to be sent, marks what has arrived, tries again what has not.
+//! The courier of one channel, wherever the configuration sends it now: sends what has to be sent, marks what has arrived,
+//! tries again what has not.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,6 +17,7 @@ use super::{
     channel::{Channel, SendError},
     marks::{self, MarkError, Marks},
     schedule::{Letter, Schedule},
+    ways::{Told, Way},
 };
 use crate::{error::chain, metrics::Metrics};
 
@@ -25,14 +27,14 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub struct Courier {
+    /// The name of its channel.
+    pub name: String,
     /// The way out.
-    pub channel: Arc<Channel>,
+    pub way: Told,
     /// Who was told.
     pub marks: Marks,
     /// What has to be told.
     pub notices: watch::Receiver<Arc<Vec<Arc<Notice>>>>,
-    /// Where somebody acts on a notice.
-    pub link: Option<Arc<str>>,
     /// Figures.
     pub metrics: Metrics,
 }
@@ -51,12 +53,14 @@ impl Courier {
         let mut under_way = JoinSet::new();
         let mut unreached = BTreeSet::new();
         loop {
-            self.look(&mut schedule, &mut unreached);
-            while under_way.len() < self.channel.at_once() {
+            let way = self.way.borrow().clone();
+            self.look(way.as_deref(), &mut schedule, &mut unreached);
+            let at_once = way.as_ref().map_or(0, |way| way.channel.at_once());
+            while let Some(way) = way.as_ref().filter(|_| under_way.len() < at_once) {
                 let Some((key, letter)) = schedule.take(Instant::now()) else { break };
-                under_way.spawn(self.send(key, letter));
+                under_way.spawn(self.send(Arc::clone(way), key, letter));
             }
-            self.metrics.set_notices_waiting(self.channel.name(), schedule.len());
+            self.metrics.set_notices_waiting(&self.name, schedule.len());
             let next = schedule.next();
             let due = async {
                 match next {
@@ -67,8 +71,15 @@ impl Courier {
             tokio::select! {
                 () = stop.cancelled() => break,
                 changed = self.notices.changed() => if changed.is_err() { break },
+                changed = self.way.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    schedule.hurry(Instant::now());
+                    unreached.clear();
+                }
                 Some(done) = under_way.join_next() => self.note(done.ok(), &mut schedule),
-                () = due, if under_way.len() < self.channel.at_once() => {}
+                () = due, if under_way.len() < at_once => {}
             }
         }
         while let Some(done) = under_way.join_next().await {
@@ -77,17 +88,18 @@ impl Courier {
     }
 
     /// Puts on the schedule what has to be told and was not.
-    fn look(&mut self, schedule: &mut Schedule, unreached: &mut BTreeSet<String>) {
+    fn look(&mut self, way: Option<&Way>, schedule: &mut Schedule, unreached: &mut BTreeSet<String>) {
         let notices = Arc::clone(&self.notices.borrow_and_update());
         let mut wanted = BTreeMap::new();
-        for notice in notices.iter() {
-            for (letter, to) in self.channel.letters(notice) {
+        let told = way.into_iter().flat_map(|way| notices.iter().map(move |notice| (&way.channel, notice)));
+        for (channel, notice) in told {
+            for (letter, to) in channel.letters(notice) {
                 let key = marks::key(notice, &letter);
                 if !self.marks.has(&key) {
                     wanted.insert(key, Letter { notice: Arc::clone(notice), to });
                 }
             }
-            if let Channel::Mail(mail) = &*self.channel {
+            if let Channel::Mail(mail) = channel {
                 for name in mail.unreached(notice).difference(&unreached.clone()) {
                     warn!(
                         name,
@@ -98,20 +110,25 @@ impl Courier {
             }
         }
         for (_, letter) in schedule.set(wanted, Instant::now()) {
-            self.metrics.noticed(self.channel.name(), "dropped");
+            self.metrics.noticed(&self.name, "dropped");
             let Notice { id, event, .. } = &*letter.notice;
-            info!(channel = self.channel.name(), id, %event, "the matter is over before it could be told");
+            info!(channel = self.name, id, %event, "not told: the matter is over, or nobody is told it here any more");
         }
     }
 
     /// Sends one letter and marks it.
-    fn send(&self, key: String, letter: Letter) -> impl Future<Output = (String, Letter, Outcome)> + Send + use<> {
-        let (channel, marks, link) = (Arc::clone(&self.channel), self.marks.clone(), self.link.clone());
+    fn send(
+        &self,
+        way: Arc<Way>,
+        key: String,
+        letter: Letter,
+    ) -> impl Future<Output = (String, Letter, Outcome)> + Send + use<> {
+        let marks = self.marks.clone();
         async move {
-            let link = link.map(|template| words::link(&template, &letter.notice));
+            let link = way.link.as_deref().map(|template| words::link(template, &letter.notice));
             // Whoever was frozen for a while may have been followed by another.
             let outcome = match marks.leads().await {
-                Ok(true) => match channel.send(&letter.notice, &letter.to, link.as_deref()).await {
+                Ok(true) => match way.channel.send(&letter.notice, &letter.to, link.as_deref()).await {
                     Ok(()) => Outcome::Told,
                     Err(SendError::Never(why)) => Outcome::Refused(why),
                     Err(SendError::Later(why)) => Outcome::Failed(why),
@@ -129,7 +146,7 @@ impl Courier {
     fn note(&self, done: Option<(String, Letter, Outcome)>, schedule: &mut Schedule) {
         // It panicked: the next leader tells it.
         let Some((key, letter, outcome)) = done else { return };
-        let (channel, Notice { id, event, .. }) = (self.channel.name(), &*letter.notice);
+        let (channel, Notice { id, event, .. }) = (self.name.as_str(), &*letter.notice);
         match outcome {
             Outcome::Told => {
                 schedule.done(&key);

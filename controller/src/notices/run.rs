@@ -8,11 +8,16 @@ use jiyun_crds::v1alpha1::Order;
 use jiyun_ledger::Fence;
 use jiyun_notices::{Horizon, Notice, matter_is_over, of_order};
 use kube::runtime::reflector::Store;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Config, courier::Courier, marks::Marks};
+use super::{
+    Config,
+    marks::Marks,
+    source::{Look, Source},
+    ways::Ways,
+};
 use crate::{context::Gate, error::chain, metrics::Metrics, watch::Guarded};
 
 /// How long a result is told, and tried again.
@@ -27,12 +32,17 @@ const LOOK: Duration = Duration::from_secs(30);
 /// The shortest time between two looks: a look goes through all orders there are.
 const SETTLE: Duration = Duration::from_millis(200);
 
+/// How often the configuration is read again. A mounted Secret follows its object after a minute or so.
+const REREAD: Duration = Duration::from_secs(10);
+
 /// How soon marks are read again after a failure.
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// What it takes to tell people.
 pub struct Desk {
-    /// Who is told, and how.
+    /// Where it is written who is told, and how.
+    pub source: Source,
+    /// What was written there at the start.
     pub config: Config,
     /// The ledger's etcd.
     pub etcd: etcd_client::Client,
@@ -54,7 +64,7 @@ pub struct Reads {
 
 /// Tells people until `stop`.
 pub async fn run(desk: Desk, reads: Reads, metrics: Metrics, stop: CancellationToken) {
-    let Desk { config, etcd, fence } = desk;
+    let Desk { mut source, config, etcd, fence } = desk;
     let opening = async {
         reads.listed.open().await;
         loop {
@@ -66,17 +76,50 @@ pub async fn run(desk: Desk, reads: Reads, metrics: Metrics, stop: CancellationT
         }
     };
     let Some((marks, begun)) = stop.run_until_cancelled(Box::pin(opening)).await else { return };
-    let names: Vec<_> = config.channels.iter().map(super::channel::Channel::name).collect();
-    info!(channels = names.join(", "), since = %begun, "people are told what waits for them");
-
     let (tell, notices) = watch::channel(Arc::new(Vec::new()));
-    let mut couriers = JoinSet::new();
-    let link: Option<Arc<str>> = config.link.map(Into::into);
-    for channel in config.channels {
-        let (marks, notices, link, metrics) = (marks.clone(), notices.clone(), link.clone(), metrics.clone());
-        let courier = Courier { channel: Arc::new(channel), marks, notices, link, metrics };
-        couriers.spawn(courier.run(stop.clone()));
+    let mut ways = Ways::new(marks.clone(), notices, metrics.clone(), stop.clone());
+    // Whoever stood by for a while has read what was written when it began to.
+    let config = reread(&mut source, &metrics).unwrap_or(config);
+    info!(channels = ways.set(config), since = %begun, "people are told what waits for them");
+    tokio::select! {
+        () = Box::pin(told(&marks, begun, reads, tell, &stop)) => {}
+        () = follow(&mut source, &mut ways, &metrics) => {}
     }
+    ways.ended().await;
+}
+
+/// Has people told what the configuration says whenever it says something else. Never ends.
+async fn follow(source: &mut Source, ways: &mut Ways, metrics: &Metrics) {
+    loop {
+        tokio::time::sleep(REREAD).await;
+        if let Some(config) = reread(source, metrics) {
+            info!(channels = ways.set(config), "who is told what was read again");
+        }
+    }
+}
+
+/// The configuration, if it is another one.
+fn reread(source: &mut Source, metrics: &Metrics) -> Option<Config> {
+    let look = source.look();
+    metrics.set_notifications_unusable(source.is_unusable());
+    match look {
+        Look::Same => None,
+        Look::Changed(config) => Some(config),
+        Look::Unusable(why) => {
+            warn!(why, "--notifications cannot be used; what it said before goes on");
+            None
+        }
+    }
+}
+
+/// Tells `tell` what has to be told, until `stop` or the end of the orders' watch.
+async fn told(
+    marks: &Marks,
+    begun: Timestamp,
+    reads: Reads,
+    tell: watch::Sender<Arc<Vec<Arc<Notice>>>>,
+    stop: &CancellationToken,
+) {
     let mut stirred = reads.changes;
     loop {
         let horizon = Horizon { now: Timestamp::now(), begun, keep: KEEP };
@@ -105,7 +148,6 @@ pub async fn run(desk: Desk, reads: Reads, metrics: Metrics, stop: CancellationT
             Some(false) | None => break,
         }
     }
-    while couriers.join_next().await.is_some() {}
 }
 
 /// What has to be told, and the orders whose marks are kept.

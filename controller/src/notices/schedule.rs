@@ -67,6 +67,13 @@ impl Schedule {
         dropped
     }
 
+    /// Makes everything that waits for its pause due now: what kept it from arriving may have been mended.
+    pub fn hurry(&mut self, now: Instant) {
+        for waiting in self.waiting.values_mut().filter(|waiting| !waiting.under_way) {
+            (waiting.failures, waiting.next) = (0, now);
+        }
+    }
+
     /// The letter to send next, the oldest of those that are due; it is then under way.
     pub fn take(&mut self, now: Instant) -> Option<(String, Letter)> {
         let due = self.waiting.iter_mut().filter(|(_, waiting)| !waiting.under_way && waiting.next <= now);
@@ -172,6 +179,19 @@ mod tests {
         let next = schedule.next().unwrap();
         assert!(next > now && next <= now + FIRST * 2);
         assert_eq!(schedule.take(next).unwrap().0, "bad");
+    }
+
+    #[test]
+    fn what_waits_for_its_pause_is_due_at_once_when_something_was_mended() {
+        let (mut schedule, now) = (Schedule::default(), Instant::now());
+        schedule.set(wanted(&[("bad", 10), ("sent", 20)]), now);
+        schedule.take(now).unwrap();
+        schedule.take(now).unwrap();
+        assert_eq!(schedule.failed("bad", now), 1);
+        schedule.hurry(now);
+        assert_eq!(schedule.take(now).unwrap().0, "bad");
+        assert!(schedule.take(now).is_none(), "what is under way is not sent twice");
+        assert_eq!(schedule.failed("bad", now), 1, "its pauses begin anew");
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Dereference: the objects an order names, who may decide about it and what they said; no judgement here.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use jiyun_approvals::{About, Requirement, Size, Vote};
 use jiyun_crds::{
@@ -137,12 +135,13 @@ fn vote(approval: &Approval, units: &[Department]) -> Vote {
     // One a line, and only so: a group called `x,leaders` is no member of `leaders`.
     let groups = stamp(ANNOTATION_REQUESTED_BY_GROUPS);
     let user = stamp(ANNOTATION_REQUESTED_BY);
-    let acted_for = delegation::groups_of(&user, at, units);
-    let groups: BTreeSet<String> = groups.split('\n').chain(acted_for).map(str::to_owned).collect();
+    let delegated = delegation::groups_of(&user, at, units).map(str::to_owned).collect();
+    let groups = groups.split('\n').map(str::to_owned).collect();
     Vote {
         approval: approval.name_any(),
         user,
         groups,
+        delegated,
         order_uid: spec.order_uid.clone(),
         digest: spec.digest.clone(),
         level: spec.level.clone(),
@@ -203,6 +202,8 @@ pub fn progress(order: &Order, items: &[FoundItem]) -> Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;

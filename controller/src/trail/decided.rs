@@ -35,13 +35,15 @@ fn records(before: &Order, after: &Order, at: Timestamp) -> Vec<Record> {
 }
 
 fn by_a_person(order: &Order, decision: &CountedDecision) -> Record {
-    let CountedDecision { approval, level, user, decision, at } = decision;
+    let CountedDecision { approval, level, user, decision, at, on_behalf_of } = decision;
     let action = match decision {
         ApprovalDecision::Approve => Action::Approve,
         ApprovalDecision::Refuse => Action::Refuse,
     };
     let at = at.timestamp().unwrap_or(Timestamp::UNIX_EPOCH);
-    let mut record = about(order, Record::new(at, Actor::new(user), action, object(order), Outcome::Succeeded));
+    let acted_for = Some(on_behalf_of.join(", ")).filter(|groups| !groups.is_empty());
+    let actor = Actor { on_behalf_of: acted_for, ..Actor::new(user) };
+    let mut record = about(order, Record::new(at, actor, action, object(order), Outcome::Succeeded));
     record.role = Some(level.clone());
     record.request = Some(format!("approval-{approval}"));
     record
@@ -110,6 +112,19 @@ mod tests {
         let one = order(("Unknown", "AwaitingApproval"), &[("li", "Approve")]);
         assert_eq!(told(&open, &one), [(Action::Approve, "li".to_owned(), Outcome::Succeeded)]);
         assert_eq!(told(&one, &one), []);
+    }
+
+    #[test]
+    fn whoever_decided_for_others_is_recorded_with_the_group_they_acted_for() {
+        let open = order(("Unknown", "AwaitingApproval"), &[]);
+        let mut one = order(("Unknown", "AwaitingApproval"), &[("li", "Approve")]);
+        let acted_for = |after: &Order| {
+            let records = records(&open, after, Timestamp::UNIX_EPOCH);
+            records.into_iter().map(|record| record.actor.on_behalf_of).collect::<Vec<_>>()
+        };
+        assert_eq!(acted_for(&one), [None]);
+        one.status.as_mut().unwrap().decisions[0].on_behalf_of = vec!["tax-approvers".to_owned()];
+        assert_eq!(acted_for(&one), [Some("tax-approvers".to_owned())]);
     }
 
     #[test]

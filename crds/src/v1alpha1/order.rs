@@ -300,6 +300,12 @@ pub struct CountedDecision {
     pub decision: super::ApprovalDecision,
     /// When.
     pub at: DateTime,
+    /// Groups that they decided for by a delegation (授权代理), not being in them; at most 48. Empty: they decided in their own
+    /// right.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 48), inner(length(max = 253)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub on_behalf_of: Vec<String>,
 }
 
 /// An approval that does not count.

@@ -3,6 +3,8 @@
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use crate::etcd::{Etcd, LOOPBACK};
 use crate::folder::{Folder, FolderError};
 use crate::pki::{Authority, KeyFiles, PkiError};
@@ -45,7 +47,6 @@ rules:
 
 /// Where the example of a webhook's kubeconfig has what the lab puts its own in for.
 const WEBHOOK_SERVER: &str = "https://jiyun-audit.example:8444/";
-const WEBHOOK_FILES: [&str; 3] = ["ca.crt", "tls.crt", "tls.key"];
 const WEBHOOK_FOLDER: &str = "/etc/kubernetes/jiyun-audit/";
 
 /// What the API server tells of changes, and to whom.
@@ -53,7 +54,7 @@ const WEBHOOK_FOLDER: &str = "/etc/kubernetes/jiyun-audit/";
 pub struct Auditing {
     /// A file for its audit log.
     pub log: Option<PathBuf>,
-    /// The folder with `policy.yaml` and `webhook.yaml` for its audit webhook.
+    /// The folder with `kubeadm.yaml`, `policy.yaml` and `webhook.yaml` for its audit webhook.
     pub webhook: Option<PathBuf>,
 }
 
@@ -64,8 +65,26 @@ pub struct Webhook {
     pub port: Port,
     /// The certificate it is to show.
     pub server: KeyFiles,
-    policy: PathBuf,
-    kubeconfig: PathBuf,
+    flags: Vec<String>,
+}
+
+/// What of kubeadm's configuration the lab goes by.
+#[derive(Deserialize)]
+struct Kubeadm {
+    #[serde(rename = "apiServer")]
+    api_server: ExtraArgs,
+}
+
+#[derive(Deserialize)]
+struct ExtraArgs {
+    #[serde(rename = "extraArgs")]
+    extra_args: Vec<ExtraArg>,
+}
+
+#[derive(Deserialize)]
+struct ExtraArg {
+    name: String,
+    value: String,
 }
 
 impl Webhook {
@@ -78,14 +97,25 @@ impl Webhook {
             let path = examples.join(name);
             std::fs::read_to_string(&path).map_err(|source| PrepareError::Example { path, source })
         };
-        let mut kubeconfig = read("webhook.yaml")?.replace(WEBHOOK_SERVER, &format!("{}/", port.https()));
-        for (name, path) in WEBHOOK_FILES.iter().zip([authority.certificate(), &client.certificate, &client.key]) {
-            kubeconfig = kubeconfig.replace(&format!("{WEBHOOK_FOLDER}{name}"), &path.display().to_string());
-        }
+        let put = |text: &str, files: &[(&str, &Path)]| {
+            files.iter().fold(text.to_owned(), |text, (name, path)| {
+                text.replace(&format!("{WEBHOOK_FOLDER}{name}"), &path.display().to_string())
+            })
+        };
+        let keys: [(&str, &Path); 3] =
+            [("ca.crt", authority.certificate()), ("tls.crt", &client.certificate), ("tls.key", &client.key)];
+        let kubeconfig = read("webhook.yaml")?.replace(WEBHOOK_SERVER, &format!("{}/", port.https()));
+        let kubeconfig = folder.write_etc("audit-webhook.kubeconfig", &put(&kubeconfig, &keys))?;
+        let policy = folder.write_etc("audit-webhook-policy.yaml", &read("policy.yaml")?)?;
+        let files: [(&str, &Path); 2] = [("policy.yaml", &policy), ("webhook.yaml", &kubeconfig)];
+        let kubeadm: Kubeadm = serde_yaml::from_str(&read("kubeadm.yaml")?).map_err(|error| PrepareError::Example {
+            path: examples.join("kubeadm.yaml"),
+            source: std::io::Error::other(error),
+        })?;
+        let flag = |ExtraArg { name, value }: ExtraArg| format!("--{name}={}", put(&value, &files));
         Ok(Self {
             server: authority.server("jiyun-audit", &[address, host])?,
-            policy: folder.write_etc("audit-webhook-policy.yaml", &read("policy.yaml")?)?,
-            kubeconfig: folder.write_etc("audit-webhook.kubeconfig", &kubeconfig)?,
+            flags: kubeadm.api_server.extra_args.into_iter().map(flag).collect(),
             port,
         })
     }
@@ -245,13 +275,9 @@ impl ApiServer {
             // Every line is written when its request has been answered; `batch` may drop some under load.
             arguments.push("--audit-log-mode=blocking".into());
         }
-        if let Some(Webhook { policy, kubeconfig, .. }) = &self.webhook {
+        if let Some(webhook) = &self.webhook {
             // One policy is for both: the last one that is given.
-            arguments.push(format!("--audit-policy-file={}", path(policy)));
-            arguments.push(format!("--audit-webhook-config-file={}", path(kubeconfig)));
-            arguments.push("--audit-webhook-mode=blocking-strict".into());
-            // Sent four times again; with the usual 10 s a change would wait for more than a minute before it is refused.
-            arguments.push("--audit-webhook-initial-backoff=100ms".into());
+            arguments.extend(webhook.flags.iter().cloned());
         }
         Launch {
             name: "kube-apiserver".into(),

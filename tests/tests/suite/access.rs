@@ -111,6 +111,7 @@ async fn a_deputy_decides_while_the_delegation_lasts_and_not_before_or_after() -
     let fulfilled = |order: &_| reason_of(order, ConditionType::Fulfilled) == Some(Reason::Fulfilled);
     let decisions = desk.wait_for_order(&name, fulfilled).await?.status.unwrap_or_default().decisions;
     assert_eq!(decisions.iter().map(|decision| decision.user.as_str()).collect::<Vec<_>>(), ["oidc:deputy"]);
+    assert_eq!(decisions[0].on_behalf_of, [format!("{}-approvers", bureau.name)]);
 
     let now = Timestamp::now();
     patch(bureau, leave(&desk, now - 1.hour(), now - 1.second())).await?;

@@ -1,6 +1,7 @@
 //! Notices (通知): who has to decide and who asked are told, by webhook and by mail, once, whoever fails meanwhile.
 
 mod broken;
+mod changed;
 mod killed;
 mod late;
 

@@ -1,5 +1,6 @@
 //! Orders (申请单): what people have to agree to waits for them, and nobody gets round them.
 
+mod inbox;
 mod rest;
 mod several;
 mod ways;
@@ -35,6 +36,7 @@ async fn what_people_have_to_agree_to_is_held_and_goes_on_once_they_have() -> Re
     let decisions = done.await?.status.unwrap().decisions;
     assert_eq!(decisions.len(), 1);
     assert_eq!(decisions[0].user, format!("{}-approver", desk.bureau.name));
+    assert!(decisions[0].on_behalf_of.is_empty(), "in their own right");
     assert_eq!(desk.bureau.used("Vcpu").await?, (2, 0));
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Asking whether the caller may see what is not stored as an object: quota, statements, the audit trail, holders of pools.
+//! Asking what the caller may see: what is not stored as an object (quota, statements, the audit trail, holders of pools), and
+//! where they may list orders.
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 
@@ -40,6 +41,11 @@ impl Caller {
     /// Whether the caller may see who holds the pool called `name`: `get` of `poolholders`, which is not stored either.
     pub async fn may_read_holders(&self, name: &str) -> Result<bool, KubernetesError> {
         self.may("get", "poolholders", None, Some(name)).await
+    }
+
+    /// Whether the caller may list the orders of `namespace`. Where there is no such namespace, nobody was given the right.
+    pub async fn may_list_orders(&self, namespace: &str) -> Result<bool, KubernetesError> {
+        self.may("list", "orders", Some(namespace), None).await
     }
 
     /// Whether the caller may look at the department of `namespace`: every role in it may list its hosts. Asked once for each

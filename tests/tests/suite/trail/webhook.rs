@@ -1,5 +1,5 @@
-//! What is changed past the API, by kubectl and GitOps: the API server itself tells it to the trail, with the policy and
-//! the kubeconfig of `examples/audit`, and refuses what cannot be recorded.
+//! What is changed past the API, by kubectl and GitOps: the API server itself tells it to the trail, with the flags, the policy
+//! and the kubeconfig of `examples/audit`, and refuses what cannot be recorded.
 
 use jiyun_crds::v1alpha1::CloudHost;
 use jiyun_lab::{ApiOptions, Guest, Lab, LabOptions, wait_for};
