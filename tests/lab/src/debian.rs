@@ -17,7 +17,7 @@ const SUITE: &str = "trixie";
 /// Raised when the way roots are made changes, so that older ones are not taken for new.
 const RECIPE: u32 = 1;
 /// The same for roots in which packages are installed.
-const INSTALLED: u32 = 1;
+const INSTALLED: u32 = 2;
 
 /// A root folder could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -417,11 +417,18 @@ impl Lab {
         self.site.ledger.ports().into_iter().chain(self.site.cluster.ports()).chain(issuer).chain(node).collect()
     }
 
-    /// What a machine wrote on its serial console since its launcher started; empty if it has none. Of a node with part
-    /// `kubevirt`, which keeps it beside the launcher.
+    /// What a machine wrote on its serial console since it was started. Of a node with part `kubevirt`: its launcher keeps it
+    /// (KubeVirt, `pkg/virt-launcher/virtwrap/converter/compute/console.go`).
+    ///
+    /// # Errors
+    /// When no launcher of a machine of that name runs, or it has no console yet.
     pub async fn console(&self, namespace: &str, machine: &str) -> Result<String, LabError> {
         let selector = format!("vm.kubevirt.io/name={machine}");
-        self.kubectl(&["logs", "-n", namespace, "-l", &selector, "-c", "guest-console-log", "--tail=-1"]).await
+        let running = "--field-selector=status.phase=Running";
+        let pods = self.kubectl(&["get", "pods", "-n", namespace, "-l", &selector, running, "-o", "name"]).await?;
+        let pod = pods.lines().next().unwrap_or("pod/no-launcher-runs");
+        let read = "cat /run/kubevirt-private/*/virt-serial0-log";
+        self.kubectl(&["exec", "-n", namespace, pod, "-c", "compute", "--", "sh", "-c", read]).await
     }
 
     /// All processes that run now.

@@ -74,6 +74,13 @@ pub(super) fn install(archives: &Path, root: &Path, mirror: &str) -> Result<(), 
             at(&path, fs::remove_file(&path))?;
         }
     }
+    // Keys that would be those of every guest.
+    let ssh = root.join("etc/ssh");
+    for entry in fs::read_dir(&ssh).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("ssh_host_") {
+            at(&entry.path(), fs::remove_file(entry.path()))?;
+        }
+    }
     for folder in ["dev", "var/log", "var/cache/debconf"] {
         let folder = root.join(folder);
         at(&folder, fs::create_dir_all(&folder))?;

@@ -262,14 +262,15 @@ impl NodeSite {
         if let Some(program) = &self.supplies.kubevirt {
             kubevirt::install(&client, program, &lab.join("virt-operator"), self.count()).await?;
         }
-        if let Some(program) = &self.supplies.cdi {
-            cdi::install(&client, program, &lab.join("cdi-operator"), self.supplies.csi.is_some()).await?;
-        }
         if let Some(manifest) = &self.supplies.cnpg {
             cnpg::install(&client, manifest).await?;
         }
         if let Some(definitions) = &self.supplies.csi {
             csi::install(&client, definitions).await?;
+        }
+        // After the classes of volumes: CDI keeps no settings for one that is not there.
+        if let Some(program) = &self.supplies.cdi {
+            cdi::install(&client, program, &lab.join("cdi-operator"), self.supplies.csi.is_some()).await?;
         }
         if self.supplies.s3 {
             s3::install(&client).await?;

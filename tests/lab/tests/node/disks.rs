@@ -68,7 +68,7 @@ async fn a_machine_boots_from_a_disk_that_cdi_filled_and_finds_its_data_again() 
     let Some(_alone) = able_with(name, Part::Cdi).await else { return };
     let before = Seen::now();
     let parts = [Part::Kubevirt, Part::Cdi];
-    let options = LabOptions::default().profile(Profile::Node).with(parts).own_cluster().charts(false);
+    let options = LabOptions::default().profile(Profile::Node).with(parts).own_cluster();
     let lab = Lab::start(options).await.expect("starts");
     told(&lab, "the lab is ready");
     lab.apply_text(ORDER).await.expect("CDI and KubeVirt take it");
@@ -118,17 +118,17 @@ fn told(lab: &Lab, what: &str) {
 }
 
 async fn seen(lab: &Lab, what: &str, asked: &[&str], wanted: &str) {
-    let waited = wait_for(format!("{what} to be {wanted:?}"), DEADLINE, || async {
+    let found = wait_for(format!("{what} to be {wanted:?}"), DEADLINE, || async {
         let said = lab.kubectl(asked).await.map_err(|error| error.to_string())?;
         if said.trim() == wanted { Ok(()) } else { Err(said) }
     });
-    waited.await.expect("in time");
+    found.await.expect("in time");
 }
 
 async fn answers(lab: &Lab, wanted: &str) {
-    let waited = wait_for(format!("the page to say {wanted:?}"), DEADLINE, || async {
+    let found = wait_for(format!("the page to say {wanted:?}"), DEADLINE, || async {
         let answer = get(lab, "10.0.0.91:80").await?;
         if answer.contains(wanted) { Ok(()) } else { Err(answer) }
     });
-    waited.await.expect("the guest answers HTTP");
+    found.await.expect("the guest answers HTTP");
 }
