@@ -79,7 +79,10 @@ impl App {
             },
         };
         let read = stream::iter(departments.to_vec())
-            .map(|department| async move { orders_if_visible(caller, &department).await });
+            .map(|department| async move {
+                let _turn = self.turn().await;
+                orders_if_visible(caller, &department).await
+            });
         let all = read.buffered(AT_ONCE).try_fold(Vec::new(), async |mut all: Vec<Order>, orders| {
             all.extend(orders);
             if all.len() > MOST { Err(too_long()) } else { Ok(all) }

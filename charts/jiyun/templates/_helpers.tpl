@@ -14,8 +14,9 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 
 {{/* An image of Jiyun's own; call with (dict "root" . "image" .Values.api.image). */}}
 {{- define "jiyun.image" -}}
-{{- $tag := .image.tag | default .root.Values.images.tag | default .root.Chart.AppVersion -}}
-{{- with .root.Values.images.registry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- /* Values kept from an older chart know no `images`. */ -}}
+{{- $tag := .image.tag | default (.root.Values.images).tag | default .root.Chart.AppVersion -}}
+{{- with (.root.Values.images).registry }}{{ trimSuffix "/" . }}/{{ end -}}
 {{ .image.repository }}:{{ $tag }}
 {{- end }}
 

@@ -73,7 +73,7 @@ pub async fn measure(options: &Options) -> Result<Measured, BenchError> {
     let install = began.elapsed().as_secs_f64();
     say(&format!("node: installed after {install:.1} s, as many pods that do nothing after {pods:.1} s"));
     tokio::time::sleep(SETTLING).await;
-    let idle = resident();
+    let idle = resident()?;
 
     world.catalogue(&city::PLATFORM_FILES).await?;
     world.department_ready(DEPARTMENT).await?;
@@ -81,7 +81,7 @@ pub async fn measure(options: &Options) -> Result<Measured, BenchError> {
         .take("systems", &fs::read_to_string(city::folder().join("70-systems.yaml")).map_err(WorldError::from)?)
         .await?;
     tokio::time::sleep(SETTLING).await;
-    let city = resident();
+    let city = resident()?;
 
     world.lab.kubectl(&["create", "namespace", BESIDE]).await.map_err(WorldError::from)?;
     let (mut orders, mut machines) = (Vec::new(), Vec::new());
@@ -248,8 +248,11 @@ async fn answers(world: &World, namespace: &str, machine: &str) -> Result<(), Be
 }
 
 /// Resident memory of both programs as they run in pods.
-fn resident() -> Programs {
-    let largest = |word: &str| {
+///
+/// # Errors
+/// When one of them does not run.
+fn resident() -> Result<Programs, BenchError> {
+    let largest = |word: &'static str| {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let of = entries.filter_map(|entry| {
             let line = fs::read(entry.path().join("cmdline")).ok()?;
@@ -262,7 +265,7 @@ fn resident() -> Programs {
             line.split_whitespace().next()?.parse::<u32>().ok()
         });
         // Kibibytes as MB.
-        of.max().map_or(0.0, |kibibytes| f64::from(kibibytes) * 1.024e-3)
+        of.max().map(|kibibytes| f64::from(kibibytes) * 1.024e-3).ok_or(BenchError::Nothing("no such program runs in a pod"))
     };
-    Programs { api: largest("/usr/bin/jiyun-api"), controller: largest("/usr/bin/jiyun-controller") }
+    Ok(Programs { api: largest("/usr/bin/jiyun-api")?, controller: largest("/usr/bin/jiyun-controller")? })
 }

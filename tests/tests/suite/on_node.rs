@@ -40,7 +40,8 @@ const DEPARTMENT: &str = "finance";
 /// One node at a time: two would only slow each other down.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// Leave to run a node with Jiyun on it. Where that was not asked for, or none can run, the test is left out and says so.
+/// Leave to run a node with Jiyun on it. Where that was not asked for the test is left out and says so; where it was and none
+/// can run, that is a failure.
 async fn able(test: &str) -> Option<MutexGuard<'static, ()>> {
     let asked = std::env::var("JIYUN_TEST_NODE_PARTS").unwrap_or_default();
     if !asked.split(',').any(|name| name == Part::Jiyun.name()) {
@@ -50,10 +51,8 @@ async fn able(test: &str) -> Option<MutexGuard<'static, ()>> {
     let parts = BTreeSet::from([Part::Jiyun]);
     let missing: Vec<Finding> =
         examine(&Facts::read(), Profile::Node, &parts).into_iter().filter(Finding::is_missing).collect();
-    for finding in &missing {
-        eprintln!("{test} is LEFT OUT, this machine cannot run profile `node`: {finding}");
-    }
-    if missing.is_empty() { Some(ALONE.lock().await) } else { None }
+    assert!(missing.is_empty(), "this machine cannot run profile `node`, and {test} was asked for: {missing:?}");
+    Some(ALONE.lock().await)
 }
 
 /// A node, a reader of the guide, and the folder with what the reader keeps.

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use super::name_them;
 use crate::{
@@ -18,8 +18,12 @@ use crate::{
 /// time. It opens nothing: orders are read with the caller's own token, and a right that was lost shows at once.
 const REMEMBERED: Duration = Duration::from_mins(1);
 
-/// The most callers remembered.
-const MOST: u64 = 10_000;
+/// The most callers remembered; with [`MOST_IN_REACH`] names each they take some 20 MB.
+const MOST: u64 = 2_000;
+
+/// The most departments whose orders one look reads. Whoever may list those of more is somebody of the platform, who has the
+/// right to list those of all.
+const MOST_IN_REACH: usize = 256;
 
 /// The most departments asked about: a few seconds of questions. A city has some hundreds.
 const MOST_DEPARTMENTS: usize = 5_000;
@@ -68,12 +72,18 @@ impl App {
             return Err(name_them());
         }
         let asked = stream::iter(departments).map(|department| async move {
-            // The semaphore is never closed; if it were, questions would go unbounded, and be asked all the same.
-            let _turn = self.reaches.asking.acquire().await.ok();
+            let _turn = self.turn().await;
             let may = caller.may_list_orders(&department.namespace()).await.map_err(unanswered)?;
             Ok::<_, Problem>(may.then_some(department))
         });
-        asked.buffered(AT_ONCE).try_filter_map(async |found| Ok(found)).try_collect::<Vec<_>>().await.map(Arc::from)
+        let found = asked.buffered(AT_ONCE).try_filter_map(async |found| Ok(found)).try_collect::<Vec<_>>().await?;
+        if found.len() > MOST_IN_REACH { Err(name_them()) } else { Ok(Arc::from(found)) }
+    }
+
+    /// Leave to ask the API server one thing about one department, for as long as it is held.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed; if it were, questions would go unbounded, and be asked all the same.
+        self.reaches.asking.acquire().await.ok()
     }
 }
 

@@ -9,11 +9,11 @@ pub const UNINSTALL: &str = "( set -euo pipefail # what labs left";
 pub const NOT_RUN: [(&str, &str); 16] = [
     ("export KUBECONFIG=", "the test itself sets what `make demo` prints"),
     (
-        "sudo --preserve-env jiyun-lab doctor",
+        "sudo --preserve-env env \"PATH=$PATH\" jiyun-lab doctor",
         "needs root; tests/lab/tests/node/ starts the same labs where it is there",
     ),
     (
-        "sudo --preserve-env jiyun-lab up --profile node --with jiyun",
+        "make build lab && export PATH=",
         "needs root; on_node/guide.rs starts the same lab where it is there",
     ),
     (

@@ -13,22 +13,34 @@ use super::{
 /// How long callers ask again: a pod is started anew within seconds, a crashed leader's lease runs for ten.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Sends SIGKILL to every process of pods whose command line has all these words; how many there were.
-fn kill(words: &[&str]) -> usize {
+/// Sends SIGKILL to every process in pods of this lab whose command line has all these words; how many there were.
+fn kill(cluster: &Cluster, words: &[&str]) -> u64 {
+    let group = format!("/jiyun-lab-{}/", keeper(cluster));
     let mut killed = 0;
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
         let groups = fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
-        // Of a lab's node, and below it of pods: nothing of this machine, or of a lab's own control plane.
-        let in_pod = groups.contains("/jiyun-lab-") && groups.contains("pod");
+        // Of this lab's node, and below it of pods: nothing of this machine, of another lab, or of the control plane.
+        let in_pod = groups.lines().any(|line| line.contains(&group) && line.contains("pod"));
         let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
         if in_pod && words.iter().all(|word| line.contains(word)) {
             let sent = std::process::Command::new("kill").args(["-KILL", &number.to_string()]).status();
-            killed += usize::from(sent.is_ok_and(|status| status.success()));
+            killed += u64::from(sent.is_ok_and(|status| status.success()));
         }
     }
     killed
+}
+
+/// The process that keeps this lab's node: its control groups carry its number.
+fn keeper(cluster: &Cluster) -> String {
+    let lab = cluster.lab.folder().display().to_string();
+    let mut found = fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.contains(" node keeper ") && line.contains(&lab)
+    });
+    found.next().expect("the node has a keeper").file_name().to_string_lossy().into_owned()
 }
 
 /// Restarts of the containers of a component so far.
@@ -48,19 +60,18 @@ async fn orders_survive_the_death_of_every_pod() -> Result<(), WorldError> {
     prepare(&cluster).await?;
 
     let load = Load::begin(&cluster, Some(PATIENCE)).await?;
-    let programs: [(&str, &[&str]); 4] = [
-        ("jiyun-controller", &["jiyun-controller", " run "]),
-        ("jiyun-api", &["jiyun-api", "--kubernetes-url"]),
-        ("jiyun-ledger", &["etcd", "--initial-cluster-token=jiyun-ledger"]),
-        ("jiyun-ledger", &["etcd", "--initial-cluster-token=jiyun-ledger"]),
+    let programs: [(&str, u64, &[&str]); 4] = [
+        ("jiyun-controller", 2, &["jiyun-controller", " run "]),
+        ("jiyun-api", 2, &["jiyun-api", "--kubernetes-url"]),
+        ("jiyun-ledger", 1, &["etcd", "--initial-cluster-token=jiyun-ledger"]),
+        ("jiyun-ledger", 1, &["etcd", "--initial-cluster-token=jiyun-ledger"]),
     ];
-    for (component, words) in programs {
+    for (component, replicas, words) in programs {
         let before = restarts(&cluster, component).await?;
-        let killed = kill(words);
-        assert!(killed > 0, "no process of {component} was found");
+        assert_eq!(kill(&cluster, words), replicas, "processes of {component}");
         wait_for(format!("{component} to be started again"), SOON, || async {
             let now = restarts(&cluster, component).await.map_err(|error| error.to_string())?;
-            if now > before { Ok(()) } else { Err(format!("{now} restarts")) }
+            if now >= before + replicas { Ok(()) } else { Err(format!("{now} restarts")) }
         })
         .await?;
         cluster.serves().await?;
