@@ -102,7 +102,7 @@ pub async fn run(arguments: &Adopt) -> Result<ExitCode, AdoptError> {
             }
         }
         Some(path) => {
-            let read = Input::open(path).and_then(|input| input.from_start()).and_then(std::io::read_to_string);
+            let read = Input::open(path).and_then(|input| input.again()).and_then(std::io::read_to_string);
             let text = read.map_err(|source| AdoptError::File { path: path.clone(), source })?;
             let reviewed: Plan =
                 serde_json::from_str(&text).map_err(|source| AdoptError::NoPlan { path: path.clone(), source })?;

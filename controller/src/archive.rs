@@ -64,7 +64,7 @@ pub enum ArchivingError {
 /// See [`ArchivingError`]; nothing was changed then.
 pub async fn note(file: &ArchiveFile) -> Result<(), ArchivingError> {
     let path = &file.path;
-    let source = open(path)?.from_start().map_err(|source| ArchivingError::File { path: path.clone(), source })?;
+    let source = open(path)?.again().map_err(|source| ArchivingError::File { path: path.clone(), source })?;
     let receipt = archive::sealed(source).map_err(|source| refused(path, source))?;
     let store = EtcdStore::new(ledger_config(&file.ledger)?.connect().await?, DEFAULT_PREFIX);
     note_exported(&store, &receipt).await.map_err(|source| refused(path, source))?;
@@ -85,8 +85,8 @@ pub async fn read(file: &ArchiveFile) -> Result<(), ArchivingError> {
     let campaign = Campaign::new(DEFAULT_PREFIX, "ledger-import");
     let leadership = tokio::time::timeout(PATIENCE, campaign.win(&client, &withdraw)).await;
     let leadership = leadership.map_err(|_| ArchivingError::Led)??;
-    let lost = leadership.lost();
-    let imported = Box::pin(import(&store, leadership.fence(), &lost, || input.from_start())).await;
+    let gone = leadership.lost();
+    let imported = Box::pin(import(&store, leadership.fence(), &gone, || input.again())).await;
     leadership.resign().await;
     let imported = imported.map_err(|source| refused(path, source))?;
     let (last, resumed, sealed) = (imported.last, imported.resumed, imported.sealed);

@@ -30,7 +30,7 @@ impl Input {
     ///
     /// # Errors
     /// When it cannot be read from its beginning, as a pipe cannot.
-    pub fn from_start(&self) -> io::Result<BufReader<File>> {
+    pub fn again(&self) -> io::Result<BufReader<File>> {
         let mut file = self.0.try_clone()?;
         file.rewind()?;
         Ok(BufReader::new(file))
@@ -51,7 +51,7 @@ mod tests {
         let input = Input::open(&path).unwrap();
         for _ in 0..2 {
             let mut text = String::new();
-            input.from_start().unwrap().read_to_string(&mut text).unwrap();
+            input.again().unwrap().read_to_string(&mut text).unwrap();
             assert_eq!(text, "one\ntwo\n");
         }
         assert!(Input::open(&folder.path().join("missing")).is_err());

@@ -45,8 +45,8 @@ pub fn on_node(text: &str) -> String {
     let place = |line: &str| {
         let indent = &line[..line.len() - line.trim_start().len()];
         match line.trim_start() {
-            source if source.starts_with("http: {url:") => format!("{indent}http: {{url: \"{}\"}}", GUEST_DISK),
-            class if class.starts_with("storageClassName:") => format!("{indent}storageClassName: {}", VOLUMES),
+            source if source.starts_with("http: {url:") => format!("{indent}http: {{url: \"{GUEST_DISK}\"}}"),
+            class if class.starts_with("storageClassName:") => format!("{indent}storageClassName: {VOLUMES}"),
             _ => line.to_owned(),
         }
     };

@@ -78,11 +78,10 @@ impl App {
                 None => self.reach(caller).await?,
             },
         };
-        let read = stream::iter(departments.to_vec())
-            .map(|department| async move {
-                let _turn = self.turn().await;
-                orders_if_visible(caller, &department).await
-            });
+        let read = stream::iter(departments.to_vec()).map(|department| async move {
+            let _turn = self.turn().await;
+            orders_if_visible(caller, &department).await
+        });
         let all = read.buffered(AT_ONCE).try_fold(Vec::new(), async |mut all: Vec<Order>, orders| {
             all.extend(orders);
             if all.len() > MOST { Err(too_long()) } else { Ok(all) }

@@ -265,7 +265,9 @@ fn resident() -> Result<Programs, BenchError> {
             line.split_whitespace().next()?.parse::<u32>().ok()
         });
         // Kibibytes as MB.
-        of.max().map(|kibibytes| f64::from(kibibytes) * 1.024e-3).ok_or(BenchError::Nothing("no such program runs in a pod"))
+        of.max()
+            .map(|kibibytes| f64::from(kibibytes) * 1.024e-3)
+            .ok_or(BenchError::Nothing("no such program runs in a pod"))
     };
     Ok(Programs { api: largest("/usr/bin/jiyun-api")?, controller: largest("/usr/bin/jiyun-controller")? })
 }

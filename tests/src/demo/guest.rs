@@ -40,7 +40,7 @@ fn end_of(console: &str) -> String {
     let mut letters = console.chars();
     while let Some(letter) = letters.next() {
         match letter {
-            '\u{1b}' => drop(letters.by_ref().find(|end| end.is_ascii_alphabetic())),
+            '\u{1b}' => drop(letters.by_ref().find(char::is_ascii_alphabetic)),
             '\n' => plain.push('\n'),
             letter if letter.is_control() => {}
             letter => plain.push(letter),
@@ -72,7 +72,7 @@ mod tests {
     fn a_console_is_shown_by_its_last_lines_without_colours() {
         let console = "one\r\n\u{1b}[0;32m  OK  \u{1b}[0m started\n\n\u{1b}[!p\u{1b}[6nlogin\n";
         assert_eq!(end_of(console), "one\n  OK   started\nlogin");
-        let long: String = (0..20).map(|number| format!("{number}\n")).collect();
-        assert_eq!(end_of(&long).lines().next(), Some("12"));
+        let long: Vec<String> = (0..20).map(|number: u32| number.to_string()).collect();
+        assert_eq!(end_of(&long.join("\n")).lines().next(), Some("12"));
     }
 }

@@ -99,14 +99,13 @@ impl Cluster {
         let output = output.unwrap_or_else(|_| panic!("{name} took longer than {PATIENCE:?}"))?;
         let printed =
             [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
-        if !output.status.success() {
-            panic!(
-                "docs/install.md:{} ({name}): {}\n{printed}\n{}",
-                block.line,
-                output.status,
-                installed::state(&self.lab).await
-            );
-        }
+        assert!(
+            output.status.success(),
+            "docs/install.md:{} ({name}): {}\n{printed}\n{}",
+            block.line,
+            output.status,
+            installed::state(&self.lab).await
+        );
         Ok(printed)
     }
 

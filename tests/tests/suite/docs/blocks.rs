@@ -12,10 +12,7 @@ pub const NOT_RUN: [(&str, &str); 16] = [
         "sudo --preserve-env env \"PATH=$PATH\" jiyun-lab doctor",
         "needs root; tests/lab/tests/node/ starts the same labs where it is there",
     ),
-    (
-        "make build lab && export PATH=",
-        "needs root; on_node/guide.rs starts the same lab where it is there",
-    ),
+    ("make build lab && export PATH=", "needs root; on_node/guide.rs starts the same lab where it is there"),
     (
         "for name in jiyun-controller jiyun-api; do\n  skopeo",
         "needs a registry; on_node/images.rs reads the same archive",

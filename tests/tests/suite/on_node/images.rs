@@ -38,9 +38,9 @@ async fn images_are_the_same_bytes_again_without_a_shell_and_not_root() -> Resul
     };
     let folder = tempfile::tempdir()?;
     let [first, second] = ["first.tar", "second.tar"].map(|name| folder.path().join(name));
-    let written = [&first, &second].map(|archive| Lab::write_images("registry.example/cloud/", "1", archive));
-    for names in written {
-        assert_eq!(names?, ["registry.example/cloud/jiyun-controller:1", "registry.example/cloud/jiyun-api:1"]);
+    for archive in [&first, &second] {
+        let names = Lab::write_images("registry.example/cloud/", "1", archive)?;
+        assert_eq!(names, ["registry.example/cloud/jiyun-controller:1", "registry.example/cloud/jiyun-api:1"]);
     }
     assert!(std::fs::read(&first)? == std::fs::read(&second)?, "the same bytes for the same programs");
 
