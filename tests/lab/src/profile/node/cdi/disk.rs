@@ -114,8 +114,16 @@ network: {config: disabled}
 ssh_deletekeys: false
 ssh_genkeytypes: [ed25519]
 ";
-/// cloud-init takes long in software emulation: it starts when the page answers.
-const CLOUD_LATER: &str = "[Unit]\nAfter=lab-page.service\n";
+/// cloud-init takes long in software emulation: it starts when the page answers, which takes a network.
+const CLOUD_LATER: &str = "[Unit]
+Wants=systemd-networkd-wait-online.service
+After=lab-page.service systemd-networkd-wait-online.service
+";
+/// One card is enough, and half a minute: a guest may have none.
+const ONLINE: &str = "[Service]
+ExecStart=
+ExecStart=/usr/lib/systemd/systemd-networkd-wait-online --any --timeout=30
+";
 /// cloud-init's units that all others would wait for, and the lines by which they would.
 const STAGES: [&str; 2] = ["cloud-init-local.service", "cloud-init-network.service"];
 const WAITED_FOR: [&str; 3] = ["Before=sysinit.target", "Before=network-pre.target", "Before=sshd-keygen.service"];
@@ -131,7 +139,7 @@ RemainAfterExit=yes
 ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 ";
 /// What a guest of a lab does without.
-const MASKED: [&str; 20] = [
+const MASKED: [&str; 19] = [
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
     "dev-hugepages.mount",
@@ -150,7 +158,6 @@ const MASKED: [&str; 20] = [
     "systemd-firstboot.service",
     "systemd-hwdb-update.service",
     "systemd-journal-catalog-update.service",
-    "systemd-networkd-wait-online.service",
     "systemd-pstore.service",
 ];
 /// Modules for devices that a guest has, and has no use for.
@@ -172,6 +179,7 @@ pub(super) fn provide() -> Result<PathBuf, NodeProfileError> {
         NETWORK,
         CLOUD,
         CLOUD_LATER,
+        ONLINE,
         KEYS,
         PASSWORD,
         UPDATED,
@@ -260,6 +268,8 @@ fn units(files: Layer, installed: &Path) -> Result<Layer, DiskError> {
         .text(&unit("sshd-keygen.service"), KEYS, 0o644)
         .empty_folder(&unit("cloud-init-main.service.d"), 0o755, 0)
         .text(&unit("cloud-init-main.service.d/lab.conf"), CLOUD_LATER, 0o644)
+        .empty_folder(&unit("systemd-networkd-wait-online.service.d"), 0o755, 0)
+        .text(&unit("systemd-networkd-wait-online.service.d/lab.conf"), ONLINE, 0o644)
         .link("../lab-page.service", &unit("multi-user.target.wants/lab-page.service"))
         .link(
             "/usr/lib/systemd/system/systemd-networkd.service",
