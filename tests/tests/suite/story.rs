@@ -30,6 +30,8 @@ async fn an_order_above_quota_is_refused_with_numbers_and_nothing_is_created() -
     let bureau = World::shared().await?.department(Quota::cores(3)).await?;
     let first = bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
     assert!(first.status.is_success(), "{first:?}");
+    // Until it runs its cores are held, not used.
+    bureau.wait_ready("web-1").await?;
     let answer = bureau.caller.post(&bureau.hosts_path(), &Order::new("web-2", "portal").body(), 30).await?;
     assert_eq!(answer.status, StatusCode::CONFLICT, "{answer:?}");
     assert_eq!(answer.header("content-type"), "application/problem+json");

@@ -24,6 +24,9 @@ use crate::wait::wait_for;
 const TAG: &str = "v1.8.2";
 /// Its namespace.
 const NAMESPACE: &str = "kubevirt";
+/// Memory that machines may have together, in percent of the node's: guests of a lab use little of what they were ordered with,
+/// and without this five of four GiB fill a usual machine (KubeVirt, `DeveloperConfiguration.MemoryOvercommit`).
+const OVERCOMMIT: u32 = 400;
 /// Twenty seconds are usual; a machine that also compiles takes longer.
 const READY: Duration = Duration::from_mins(3);
 
@@ -37,6 +40,9 @@ pub(super) async fn install(client: &Client, program: &Path, folder: &Path, node
     let mut objects = install::read(&folder.join("objects"))?;
     one_for_each(&mut objects, nodes);
     objects.extend(budgets(&objects));
+    for settings in objects.iter_mut().filter(|object| object["kind"] == "KubeVirt") {
+        settings["spec"]["configuration"]["developerConfiguration"]["memoryOvercommit"] = OVERCOMMIT.into();
+    }
     installer.apply(objects).await?;
     for status in install::read(&folder.join("statuses"))? {
         real::write_status(client, &status).await.map_err(Box::new)?;
