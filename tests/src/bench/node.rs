@@ -75,6 +75,7 @@ pub async fn measure(options: &Options) -> Result<Measured, BenchError> {
     tokio::time::sleep(SETTLING).await;
     let idle = resident()?;
 
+    say("node: the example county is applied");
     world.catalogue(&city::PLATFORM_FILES).await?;
     world.department_ready(DEPARTMENT).await?;
     world
@@ -84,6 +85,7 @@ pub async fn measure(options: &Options) -> Result<Measured, BenchError> {
     let city = resident()?;
 
     world.lab.kubectl(&["create", "namespace", BESIDE]).await.map_err(WorldError::from)?;
+    say("node: hosts are ordered, and the same machines created without us");
     let (mut orders, mut machines) = (Vec::new(), Vec::new());
     for run in 0..options.runs {
         let (ours, theirs) = (ordered(&world, run).await?, beside(&world, run).await?);

@@ -5,6 +5,7 @@ mod guide;
 mod images;
 mod killed;
 mod load;
+mod restarted;
 mod upgrade;
 
 use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
