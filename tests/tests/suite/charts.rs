@@ -82,10 +82,43 @@ fn workloads_run_restricted_and_the_api_has_no_token() {
             let spread = pod["topologySpreadConstraints"].as_array().map(Vec::len);
             assert_eq!(spread, Some(2), "over nodes and over zones: {}", workload["metadata"]["name"]);
         }
-        if workload["metadata"]["name"] != "jiyun-controller" {
+        // Both change what Kubernetes holds; the second runs while books are brought back, and the first does not.
+        let changes =
+            ["jiyun-controller", "jiyun-ledger-tool"].iter().any(|name| workload["metadata"]["name"] == *name);
+        if !changes {
             assert_eq!(pod["automountServiceAccountToken"], false);
         }
     }
+}
+
+#[test]
+fn the_tool_for_bringing_books_back_runs_only_where_it_is_asked_for() {
+    let replicas = |settings: &[&str]| {
+        let objects = rendered(settings);
+        let tool =
+            of_kind(&objects, "Deployment").into_iter().find(|one| one["metadata"]["name"] == "jiyun-ledger-tool");
+        tool.cloned().unwrap()["spec"]["replicas"].clone()
+    };
+    assert_eq!(replicas(&[]), 0);
+    assert_eq!(replicas(&["--set", "ledger.tool.enabled=true"]), 1);
+}
+
+#[test]
+fn one_registry_and_tag_are_those_of_every_image_of_ours_and_older_values_know_neither() {
+    let images = |settings: &[&str]| {
+        let objects = rendered(settings);
+        let workloads = [of_kind(&objects, "Deployment"), of_kind(&objects, "Job")].concat();
+        let image = |workload: &&Value| workload["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+        workloads.iter().map(image).collect::<Vec<_>>()
+    };
+    let named = images(&["--set", "images.registry=registry.example/cloud/", "--set-string", "images.tag=7"]);
+    assert_eq!(named.len(), 4);
+    for image in named {
+        let image = image.as_str().unwrap().to_owned();
+        assert!(image.starts_with("registry.example/cloud/jiyun-") && image.ends_with(":7"), "{image}");
+    }
+    let older = images(&["--set", "images=null", "--set", "ledger.tool=null", "--set-string", "api.image.tag=5"]);
+    assert!(older.contains(&"jiyun-api:5".into()), "{older:?}");
 }
 
 #[test]
@@ -135,8 +168,9 @@ fn with_an_audit_trail_both_programs_write_to_one_volume_and_each_api_under_a_na
     assert_eq!(claims[0]["metadata"]["name"], "jiyun-trail");
     assert_eq!(claims[0]["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
     assert_eq!(claims[0]["spec"]["accessModes"], serde_json::json!(["ReadWriteMany"]));
-    let (mut api, controller) = (of_kind(&objects, "StatefulSet"), of_kind(&objects, "Deployment"));
+    let (mut api, mut controller) = (of_kind(&objects, "StatefulSet"), of_kind(&objects, "Deployment"));
     api.retain(|workload| workload["metadata"]["name"] == "jiyun-api");
+    controller.retain(|workload| workload["metadata"]["name"] == "jiyun-controller");
     assert_eq!((api.len(), controller.len()), (1, 1));
     for workload in [api[0], controller[0]] {
         let pod = &workload["spec"]["template"]["spec"];
