@@ -498,7 +498,9 @@ impl Bureau<'_> {
     ) -> Result<CloudHost, WorldError> {
         let api = self.world.hosts(&self.name).await?;
         let what = format!("host {}/{host}: {what}", self.name);
-        Ok(wait_for(what, PATIENCE, || async {
+        // A machine that really boots, in software emulation and beside others, takes its time.
+        let patience = if self.world.lab.engines() == Engines::OnNode { PATIENCE * 4 } else { PATIENCE };
+        Ok(wait_for(what, patience, || async {
             let found = api.get(host).await.map_err(|error| error.to_string())?;
             if holds(&found) { Ok(found) } else { Err(format!("{:?}", found.status)) }
         })
