@@ -13,9 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiyun_lab::{Lab, LabError, LabOptions, Part, Profile, simulate::Pace};
+use jiyun_lab::{Lab, LabError, LabOptions, Profile, simulate::Pace};
 
-use crate::{World, WorldError, city};
+use crate::{World, WorldError, city, installed};
 
 pub use audience::Audience;
 pub use prompter::{Beat, Prompter};
@@ -124,7 +124,7 @@ pub async fn run(options: DemoOptions, stop: impl Future<Output = ()>) -> Result
 pub fn lab_options(profile: Profile) -> LabOptions {
     let lab = LabOptions::default().profile(profile).pace(PACE).departments(DEPARTMENTS);
     match profile {
-        Profile::Node => lab.with([Part::Kubevirt, Part::Cdi, Part::Jiyun]).own_cluster().charts(false),
+        Profile::Node => installed::with_parts(lab, installed::BOOTING),
         Profile::Scale | Profile::Real => lab,
     }
 }

@@ -1,11 +1,14 @@
 //! Jiyun installed by its charts on a node of the lab, as its users have it: what the suites, the demo and the benchmarks need
 //! for that.
 
-use std::{path::Path, process::Stdio};
+use std::{net::SocketAddr, path::Path, process::Stdio};
 
 use clap::ValueEnum as _;
 use jiyun_lab::{Lab, LabOptions, Part, Profile, programs};
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    process::Command,
+};
 
 use crate::WorldError;
 
@@ -30,7 +33,31 @@ api:
 pub fn on_node(lab: LabOptions) -> LabOptions {
     let named = std::env::var("JIYUN_TEST_NODE_PARTS").unwrap_or_default();
     let parts = Part::value_variants().iter().copied().filter(|part| named.split(',').any(|name| name == part.name()));
-    lab.profile(Profile::Node).with(parts.chain([Part::Jiyun])).own_cluster().charts(false)
+    with_parts(lab, parts)
+}
+
+/// The parts with which machines boot from disks that are filled.
+pub const BOOTING: [Part; 2] = [Part::Kubevirt, Part::Cdi];
+
+/// A lab with a node for Jiyun and with these parts of it.
+pub fn with_parts(lab: LabOptions, parts: impl IntoIterator<Item = Part>) -> LabOptions {
+    lab.profile(Profile::Node).with(parts.into_iter().chain([Part::Jiyun])).own_cluster().charts(false)
+}
+
+/// What an address in the node's network answers to a request for `/`, without headers.
+///
+/// # Errors
+/// When nothing answers there, or not with success; the error is what was seen.
+pub async fn page(lab: &Lab, address: SocketAddr) -> Result<String, String> {
+    let told = |error: std::io::Error| error.to_string();
+    let mut stream = lab.connect_from_node(address).await.map_err(|error| error.to_string())?;
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.map_err(told)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.map_err(told)?;
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.contains(" 200 ") => Ok(body.to_owned()),
+        _ => Err(answer),
+    }
 }
 
 /// What Helm prints.

@@ -11,6 +11,14 @@
 {{- end -}}
 {{- end }}
 
+{{/* How `jiyun-controller` and its commands reach the ledger, by the certificate that is mounted at /etc/jiyun/ledger. */}}
+{{- define "jiyun.ledgerEnv" -}}
+- {name: JIYUN_LEDGER_ENDPOINTS, value: {{ include "jiyun.ledgerEndpoints" . | quote }}}
+- {name: JIYUN_LEDGER_CA, value: /etc/jiyun/ledger/ca.crt}
+- {name: JIYUN_LEDGER_CERT, value: /etc/jiyun/ledger/tls.crt}
+- {name: JIYUN_LEDGER_KEY, value: /etc/jiyun/ledger/tls.key}
+{{- end }}
+
 {{/* Whether the chart runs the ledger's etcd itself. */}}
 {{- define "jiyun.ownLedger" -}}
 {{- if not .Values.ledger.endpoints }}true{{ end -}}

@@ -15,7 +15,6 @@ use jiyun_lab::{
     wait_for,
 };
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
     BenchError, Figure, Name, Options,
@@ -23,10 +22,8 @@ use super::{
     progress::say,
     statistics::median,
 };
-use crate::{Order, World, WorldError, city};
+use crate::{Order, World, WorldError, city, installed};
 
-/// What the figures need of a node.
-const PARTS: [Part; 3] = [Part::Kubevirt, Part::Cdi, Part::Jiyun];
 /// A disk is filled and a guest boots in half a minute; a busy machine takes longer.
 const BOOT: Duration = Duration::from_mins(5);
 /// Who orders.
@@ -38,7 +35,7 @@ const SETTLING: Duration = Duration::from_secs(20);
 
 /// What of this machine is missing for these figures.
 pub fn missing() -> Vec<Finding> {
-    let parts = BTreeSet::from(PARTS);
+    let parts: BTreeSet<Part> = installed::BOOTING.into_iter().chain([Part::Jiyun]).collect();
     examine(&Facts::read(), Profile::Node, &parts).into_iter().filter(Finding::is_missing).collect()
 }
 
@@ -65,7 +62,7 @@ struct Programs {
 /// # Errors
 /// See [`BenchError`].
 pub async fn measure(options: &Options) -> Result<Measured, BenchError> {
-    let lab = LabOptions::default().profile(Profile::Node).with(PARTS).own_cluster().charts(false);
+    let lab = installed::with_parts(LabOptions::default(), installed::BOOTING);
     let lab = Lab::start(lab.departments([DEPARTMENT])).await.map_err(WorldError::from)?;
     let pods = plain_pods(&lab).await?;
     let began = Instant::now();
@@ -239,12 +236,7 @@ async fn answers(world: &World, namespace: &str, machine: &str) -> Result<(), Be
         let told = world.lab.kubectl(&["get", "vmi", machine, "-n", namespace, "-o", printed]).await;
         let address = told.map_err(|error| error.to_string())?;
         let address: SocketAddr = format!("{}:80", address.trim()).parse().map_err(|_| "no address yet".to_owned())?;
-        let mut stream = world.lab.connect_from_node(address).await.map_err(|error| error.to_string())?;
-        let told = |error: std::io::Error| error.to_string();
-        stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.map_err(told)?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.map_err(told)?;
-        if answer.contains(" 200 ") { Ok(()) } else { Err(answer) }
+        installed::page(&world.lab, address).await.map(drop)
     });
     Ok(answered.await.map_err(WorldError::from)?)
 }

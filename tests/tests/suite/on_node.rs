@@ -67,7 +67,7 @@ struct Cluster {
 impl Cluster {
     /// A node without Jiyun.
     async fn start() -> Result<Self, WorldError> {
-        let options = LabOptions::default().profile(Profile::Node).with([Part::Jiyun]).own_cluster().charts(false);
+        let options = installed::with_parts(LabOptions::default(), []);
         let lab = Lab::start(options.departments([DEPARTMENT])).await?;
         let work = lab.folder().join("work");
         std::fs::create_dir(&work)?;

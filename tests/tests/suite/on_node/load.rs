@@ -136,6 +136,16 @@ pub async fn every_order_is_there_once(cluster: &Cluster, outcomes: &[Outcome]) 
     Ok(())
 }
 
+/// No caller who asked again went without success, every order is there once, and the book is sound.
+pub async fn nothing_is_lost(cluster: &Cluster, outcomes: &[Outcome]) -> Result<(), WorldError> {
+    let lost: Vec<_> = outcomes.iter().filter(|outcome| outcome.trouble.is_some()).collect();
+    assert!(lost.is_empty(), "{lost:#?}");
+    every_order_is_there_once(cluster, outcomes).await?;
+    let verify = ["exec", "deployment/jiyun-controller", "--", "/usr/bin/jiyun-controller", "ledger", "verify"];
+    cluster.kubectl(&verify).await?;
+    Ok(())
+}
+
 /// What was decided about a host; nothing yet.
 fn admitted(host: &Value) -> Option<bool> {
     let conditions = host["status"]["conditions"].as_array()?;

@@ -7,7 +7,7 @@ use jiyun_tests::WorldError;
 
 use super::{
     Cluster, SOON, able,
-    load::{Load, every_order_is_there_once, prepare},
+    load::{Load, nothing_is_lost, prepare},
 };
 
 /// How long callers ask again: the node is Ready within half a minute, and its pods within another.
@@ -38,12 +38,5 @@ async fn orders_survive_a_node_that_is_stopped_and_started() -> Result<(), World
     cluster.lab.kill_node(NODE).await?;
     cluster.lab.start_node(NODE).await?;
     back(&cluster).await?;
-    let outcomes = load.end().await;
-    let lost: Vec<_> = outcomes.iter().filter(|outcome| outcome.trouble.is_some()).collect();
-    assert!(lost.is_empty(), "{lost:#?}");
-    every_order_is_there_once(&cluster, &outcomes).await?;
-
-    let verify = ["exec", "deployment/jiyun-controller", "--", "/usr/bin/jiyun-controller", "ledger", "verify"];
-    cluster.kubectl(&verify).await?;
-    Ok(())
+    nothing_is_lost(&cluster, &load.end().await).await
 }
