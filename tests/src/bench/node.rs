@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     fs,
     net::SocketAddr,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -85,16 +86,15 @@ pub async fn measure(options: &Options) -> Result<Measured, BenchError> {
     say("node: hosts are ordered, and the same machines created without us");
     let (mut orders, mut machines) = (Vec::new(), Vec::new());
     for run in 0..options.runs {
-        let (ours, theirs) = (ordered(&world, run).await?, beside(&world, run).await?);
+        // One machine at a time: they would take processor time from each other.
+        let ours = ordered(&world, run).await?;
+        let copy = copied(&world, run).await?;
+        gone(&world, &["cloudhost", &order_name(run)], "dept-finance").await?;
+        let theirs = beside(&world, run, &copy).await?;
+        gone(&world, &["vm,datavolume", "--all"], BESIDE).await?;
         say(&format!("node: a host answers after {ours:.1} s, the same machine without us after {theirs:.1} s"));
         orders.push(ours);
         machines.push(theirs);
-        for (kind, name, namespace) in
-            [("cloudhost", order_name(run), "dept-finance"), ("vm,datavolume", beside_name(run), BESIDE)]
-        {
-            let gone = ["delete", kind, &name, "-n", namespace, "--timeout=180s"];
-            world.lab.kubectl(&gone).await.map_err(WorldError::from)?;
-        }
     }
     world.close().await?;
     Ok(Measured { install, pods, orders, machines, idle, city })
@@ -196,8 +196,15 @@ async fn ordered(world: &World, run: u32) -> Result<f64, BenchError> {
     Ok(began.elapsed().as_secs_f64())
 }
 
-/// Creates what was created for the host of this run, without us: seconds until its page answers.
-async fn beside(world: &World, run: u32) -> Result<f64, BenchError> {
+/// Deletes something and waits until it is gone.
+async fn gone(world: &World, what: &[&str], namespace: &str) -> Result<(), BenchError> {
+    let delete = [&["delete"], what, &["-n", namespace, "--timeout=180s"]].concat();
+    world.lab.kubectl(&delete).await.map_err(WorldError::from)?;
+    Ok(())
+}
+
+/// A file with what was created for the host of this run, under other names.
+async fn copied(world: &World, run: u32) -> Result<PathBuf, BenchError> {
     let (host, name) = (order_name(run), beside_name(run));
     let mut objects = Vec::new();
     for kind in ["datavolume", "virtualmachine"] {
@@ -212,7 +219,7 @@ async fn beside(world: &World, run: u32) -> Result<f64, BenchError> {
             objects.push(json!({
                 "apiVersion": object["apiVersion"], "kind": object["kind"],
                 "metadata": {
-                    "name": name, "namespace": BESIDE,
+                    "name": object["metadata"]["name"], "namespace": BESIDE,
                     "annotations": {"cdi.kubevirt.io/storage.bind.immediate.requested": "true"},
                 },
                 "spec": object["spec"],
@@ -223,9 +230,14 @@ async fn beside(world: &World, run: u32) -> Result<f64, BenchError> {
     let text = text.replace(&host, &name);
     let path = world.lab.folder().join(format!("{name}.json"));
     fs::write(&path, text).map_err(WorldError::from)?;
+    Ok(path)
+}
+
+/// Creates that without us: seconds until the page answers.
+async fn beside(world: &World, run: u32, copy: &Path) -> Result<f64, BenchError> {
     let began = Instant::now();
-    world.lab.kubectl(&["create", "-f", &path.display().to_string()]).await.map_err(WorldError::from)?;
-    answers(world, BESIDE, &name).await?;
+    world.lab.kubectl(&["create", "-f", &copy.display().to_string()]).await.map_err(WorldError::from)?;
+    answers(world, BESIDE, &beside_name(run)).await?;
     Ok(began.elapsed().as_secs_f64())
 }
 
