@@ -23,11 +23,11 @@ use std::{collections::BTreeSet, time::Duration};
 use jiff::{Timestamp, ToSpan};
 use jiyun_approvals::{Case, Outcome, Turn, Weighed, weigh};
 use jiyun_crds::{
-    names::ANNOTATION_ORDER,
-    v1alpha1::{Order, OrderState},
+    names::{ANNOTATION_ORDER, department_namespace},
+    v1alpha1::{Department, Order, OrderState},
 };
 use jiyun_messages::parameters;
-use kube::{Api, ResourceExt, core::ObjectMeta, runtime::controller::Action};
+use kube::{Api, Resource, ResourceExt, core::ObjectMeta, runtime::controller::Action};
 use tracing::info;
 
 use self::{
@@ -133,9 +133,9 @@ async fn decide(order: &Order, context: &Context) -> Result<Action, ReconcileErr
         }
     }
     if let Outcome::Open(turn) = &weighed.outcome {
-        let standing = Standing::Open { accepted: &accepted, weighed: &weighed, turn };
+        let standing = Standing::Open { accepted: &accepted, weighed: &weighed, turn, units: &found.units };
         report(order, &standing, now, context).await?;
-        return Ok(Action::requeue(next_look(turn, now)));
+        return Ok(Action::requeue(next_look(turn, &found.units, now)));
     }
     // The word first: whoever comes after us knows that all of it is to be granted.
     let standing = Standing::Approved { accepted: &accepted, weighed: &weighed };
@@ -144,8 +144,9 @@ async fn decide(order: &Order, context: &Context) -> Result<Action, ReconcileErr
     Box::pin(fulfil(&approved, context)).await
 }
 
-fn next_look(turn: &Turn, now: Timestamp) -> Duration {
-    let until = turn.next(now).map(|moment| moment.duration_since(now).unsigned_abs());
+fn next_look(turn: &Turn, units: &[Department], now: Timestamp) -> Duration {
+    let next = turn.next(now).into_iter().chain(delegation::next_change(now, units)).min();
+    let until = next.map(|moment| moment.duration_since(now).unsigned_abs());
     // A little after the moment, so that it has come.
     until.map_or(SETTLED, |until| (until + Duration::from_millis(100)).min(SETTLED))
 }
@@ -245,6 +246,17 @@ async fn report(
 pub fn approved_at(namespace: &str, name: &str, context: &Context) -> Option<Timestamp> {
     let cached = lookup(&context.orders.store, Some(namespace), name);
     phase::approved_at(&context.orders.unseen.or_written(namespace, name, cached)?)
+}
+
+/// Has the open orders of the department called `name` looked at again: somebody may act for those who decide.
+pub fn wake_open_orders(name: &str, context: &Context) {
+    let namespace = department_namespace(name);
+    for order in context.orders.store.state() {
+        let is_here = order.meta().namespace.as_ref() == Some(&namespace);
+        if is_here && order.0.as_ref().is_ok_and(|order| phase::of(order) == Phase::Open) {
+            context.orders.wakes.order(&namespace, &order.name_any());
+        }
+    }
 }
 
 fn wake_items(order: &Order, context: &Context) {

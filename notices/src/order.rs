@@ -88,7 +88,7 @@ fn waiting(order: &Order, status: &OrderStatus, calendar: &Calendar, now: Timest
         subject,
         level: Some(name.clone()),
         deadline: Some(deadline),
-        to: Recipients { groups, users: BTreeSet::new() },
+        to: Recipients { groups, users: status.deputies.iter().cloned().collect() },
         facts,
         reason: None,
     })

@@ -82,6 +82,13 @@ fn those_whose_turn_it_is_are_told_then_reminded_and_then_those_who_may_step_in_
 }
 
 #[test]
+fn whoever_acts_for_those_whose_turn_it_is_is_told_with_them() {
+    let notice = told(&open("leader", &json!({"deputies": ["oidc:zhang"]})), ACCEPTED).unwrap();
+    assert_eq!(groups(&notice), ["leaders"]);
+    assert_eq!(notice.to.users, BTreeSet::from(["oidc:zhang".to_owned()]));
+}
+
+#[test]
 fn the_next_level_has_its_time_from_when_the_one_before_agreed() {
     let decided = json!({"decisions": [
         {"approval": "a", "level": "leader", "user": "wang", "decision": "Approve", "at": "2026-11-30T03:00:00Z"},

@@ -42,7 +42,7 @@ const NAME_THEM: &str = "单位太多，请列出要查看的单位，如 depart
     look at, as in departments=finance,tax)";
 
 impl App {
-    /// The orders of `department` whose turn is with one of the caller's groups, the nearest deadline first.
+    /// The orders of `department` whose turn is with one of the caller's groups, or one they act for, the nearest deadline first.
     pub async fn inbox(&self, caller: &Caller, department: &DepartmentName) -> Result<Vec<Order>, Problem> {
         let (user, orders) = tokio::join!(caller.user(), orders_of(caller, department));
         Ok(waiting(orders?, &user?))
@@ -102,10 +102,10 @@ fn waiting(orders: Vec<Order>, user: &User) -> Vec<Order> {
 
 /// Whether `user` may decide about `order` now, and has not.
 fn waits_for(order: &Order, user: &User) -> bool {
-    let Some(OrderStatus { groups, applicants, decisions, .. }) = &order.status else { return false };
+    let Some(OrderStatus { groups, deputies, applicants, decisions, .. }) = &order.status else { return false };
     let mine: BTreeSet<&String> = user.groups.iter().collect();
     order_state(order) == OrderState::AwaitingApproval
-        && groups.iter().any(|group| mine.contains(group))
+        && (groups.iter().any(|group| mine.contains(group)) || deputies.contains(&user.name))
         && !applicants.contains(&user.name)
         && !decisions.iter().any(|decision| decision.user == user.name)
 }

@@ -110,6 +110,10 @@ pub struct Turn {
     pub level: String,
     /// Groups whose members may decide now.
     pub groups: Vec<String>,
+    /// Users who may decide now for one of these groups by a delegation (授权代理).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["oidc:zhang.san"]))]
+    pub deputies: Vec<String>,
     /// Whether one of them is enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<ApprovalMode>,
@@ -215,6 +219,7 @@ fn turn(status: &crds::OrderStatus) -> Option<Turn> {
     Some(Turn {
         escalated: required.is_some_and(stepped_in),
         groups: status.groups.clone(),
+        deputies: status.deputies.clone(),
         mode: required.map(|required| required.mode.into()),
         deadline: status.deadline.as_ref().map(ToString::to_string),
         level,

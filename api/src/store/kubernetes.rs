@@ -4,6 +4,7 @@
 mod access;
 mod error;
 mod recorded;
+mod seen;
 mod user;
 mod watch;
 
@@ -32,6 +33,7 @@ use crate::{
 
 pub use access::Report;
 pub use error::{ConnectError, KubernetesError};
+use seen::{Sights, sights};
 pub use user::User;
 use user::{Users, users};
 pub use watch::Change;
@@ -58,6 +60,7 @@ pub struct Kubernetes {
     client: Client,
     recorder: Recorder,
     users: Users,
+    sights: Sights,
 }
 
 impl Kubernetes {
@@ -76,7 +79,7 @@ impl Kubernetes {
         // second order.
         config.default_retry = false;
         let builder = ClientBuilder::try_from(config).map_err(|source| ConnectError::Client { source })?;
-        Ok(Self { client: builder.build(), recorder: Recorder::default(), users: users() })
+        Ok(Self { client: builder.build(), recorder: Recorder::default(), users: users(), sights: sights() })
     }
 
     /// The same, with everything that is written recorded.
@@ -93,7 +96,7 @@ impl Kubernetes {
     /// The way that `client` knows; for tests.
     #[cfg(test)]
     pub fn over(client: Client) -> Self {
-        Self { client, recorder: Recorder::default(), users: users() }
+        Self { client, recorder: Recorder::default(), users: users(), sights: sights() }
     }
 
     /// Speaks in the name of whoever sent `bearer`, for one request of theirs.
@@ -104,6 +107,7 @@ impl Kubernetes {
             origin: bearer.origin().clone(),
             recorder: self.recorder.clone(),
             users: self.users.clone(),
+            sights: self.sights.clone(),
         }
     }
 }
@@ -116,6 +120,7 @@ pub struct Caller {
     origin: Origin,
     recorder: Recorder,
     users: Users,
+    sights: Sights,
 }
 
 impl Caller {
@@ -139,8 +144,7 @@ impl Caller {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        let verb = Verb::new(K::url_path(&(), namespace));
-        match self.ask(verb.get(name, &GetParams::any())?).await {
+        match self.glimpse(namespace, name).await {
             Err(KubernetesError::NotFound(_)) => self.get(namespace, name).await,
             outcome => outcome,
         }

@@ -157,6 +157,8 @@ async fn the_inbox_holds_what_the_caller_may_decide_the_nearest_deadline_first()
         order("soon", &json!({"deadline": "2026-11-24T16:00:00Z"})),
         order("others", &json!({"groups": ["city"]})),
         order("own", &json!({"applicants": ["zhao"]})),
+        order("for-others", &json!({"groups": ["city"], "deputies": ["zhao"], "deadline": "2026-11-30T16:00:00Z"})),
+        order("own-for-others", &json!({"groups": ["city"], "deputies": ["zhao"], "applicants": ["zhao"]})),
         order("decided", &decided),
     ]});
     let mut who = user("zhao");
@@ -165,7 +167,7 @@ async fn the_inbox_holds_what_the_caller_may_decide_the_nearest_deadline_first()
     let api = Api::over(server);
     let items = api.get(INBOX).await.json()["items"].clone();
     let names: Vec<_> = items.as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["soon", "later"]);
+    assert_eq!(names, ["soon", "later", "for-others"]);
     assert_eq!(items[0]["turn"]["deadline"], "2026-11-24T16:00:00Z");
     assert!(api.server.seen().iter().any(|seen| seen.query.contains("status.level%21%3D")));
 }

@@ -53,6 +53,38 @@ async fn of_the_callers_headers_the_token_alone_is_passed_on() {
     }
 }
 
+fn looks(api: &Api, kind: &str) -> usize {
+    api.server.seen_with("GET").iter().filter(|seen| seen.path.contains(kind)).count()
+}
+
+#[tokio::test]
+async fn what_an_order_names_is_not_looked_up_again_at_once_for_the_same_caller_and_anew_for_a_preview_and_for_others()
+{
+    let api = Api::over(city().on(&post_hosts(), 201, host("7", &json!({}))));
+    for _ in 0..2 {
+        assert_eq!(place(&api, &order()).await.status, 202);
+    }
+    assert_eq!((looks(&api, "informationsystems"), looks(&api, "hostclasses")), (1, 1));
+    let preview = format!("{HOSTS}?dryRun=true");
+    api.send(request(Method::POST, &preview, &[], &order().to_string())).await;
+    assert_eq!(looks(&api, "hostclasses"), 2);
+    let mut other = request(Method::POST, HOSTS, &[], &order().to_string());
+    other.headers_mut().insert("authorization", "Bearer another".parse().unwrap());
+    api.send(other).await;
+    assert_eq!((looks(&api, "informationsystems"), looks(&api, "hostclasses")), (3, 3));
+}
+
+#[tokio::test]
+async fn what_was_not_there_is_looked_up_every_time() {
+    let api = Api::over(city().on(&post_hosts(), 201, host("7", &json!({}))));
+    let mut order = order();
+    order["class"] = json!("c999");
+    place(&api, &order).await.problem(422, "UnknownReference");
+    let asked = looks(&api, "c999");
+    place(&api, &order).await.problem(422, "UnknownReference");
+    assert_eq!(looks(&api, "c999"), 2 * asked);
+}
+
 #[tokio::test]
 async fn unknown_references_are_all_named_and_nothing_is_created() {
     let api = Api::over(city().on(&post_hosts(), 201, host("7", &json!({}))));

@@ -1,18 +1,33 @@
-//! For whom a person decided besides themselves: what delegations (授权代理) say of the moment of the decision.
+//! For whom a person decided besides themselves: what delegations (授权代理) say of the moment of the decision; and who may
+//! decide for others now.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::Department;
+use jiyun_crds::v1alpha1::{Delegation, Department};
 
 /// The groups that `user` acted for at `at`, by what a department and the units above it (`units`) say now.
 pub fn groups_of<'a>(user: &'a str, at: Timestamp, units: &'a [Department]) -> impl Iterator<Item = &'a str> {
-    units.iter().flat_map(move |unit| {
+    let acts = move |delegation: &&Delegation| delegation.user == user && delegation.lasts_at(at);
+    valid(units).filter(acts).map(|delegation| delegation.group.as_str())
+}
+
+/// The users who act for one of `groups` at `at`, by what a department and the units above it (`units`) say now.
+pub fn deputies_of(groups: &[String], at: Timestamp, units: &[Department]) -> BTreeSet<String> {
+    let acts = |delegation: &&Delegation| delegation.lasts_at(at) && groups.contains(&delegation.group);
+    valid(units).filter(acts).map(|delegation| delegation.user.clone()).collect()
+}
+
+/// When that changes next after `at` by itself.
+pub fn next_change(at: Timestamp, units: &[Department]) -> Option<Timestamp> {
+    valid(units).flat_map(Delegation::boundaries).filter(|moment| *moment > at).min()
+}
+
+/// The delegations that count. Nobody hands on what is not theirs: only groups that decide for that unit.
+fn valid(units: &[Department]) -> impl Iterator<Item = &Delegation> {
+    units.iter().flat_map(|unit| {
         let access = &unit.spec.access;
-        // Nobody hands on what is not theirs: only groups that decide for that unit.
-        let counts = move |group: &String| access.approvers.contains(group);
-        let delegations = access.delegations.iter();
-        delegations
-            .filter(move |delegation| delegation.user == user && delegation.lasts_at(at) && counts(&delegation.group))
-            .map(|delegation| delegation.group.as_str())
+        access.delegations.iter().filter(|delegation| access.approvers.contains(&delegation.group))
     })
 }
 
@@ -48,6 +63,25 @@ mod tests {
         assert_eq!(groups("oidc:li", within, &units), [""; 0]);
         assert_eq!(groups("oidc:zhang", "2026-10-08T00:00:00Z", &units), [""; 0]);
         assert_eq!(groups("oidc:zhang", "2026-09-30T23:59:59Z", &units), [""; 0]);
+    }
+
+    #[test]
+    fn deputies_are_those_who_act_for_one_of_the_groups_at_the_moment() {
+        let units = [unit("office", "office-approvers"), unit("bureau", "bureau-approvers")];
+        let acting = |group: &str, at: &str| deputies_of(&[group.to_owned()], at.parse().unwrap(), &units);
+        let zhang = BTreeSet::from(["oidc:zhang".to_owned()]);
+        assert_eq!(acting("bureau-approvers", "2026-10-01T00:00:00Z"), zhang);
+        assert_eq!(acting("city-approvers", "2026-10-01T00:00:00Z"), BTreeSet::new());
+        assert_eq!(acting("bureau-approvers", "2026-10-08T00:00:00Z"), BTreeSet::new());
+    }
+
+    #[test]
+    fn the_next_change_is_a_beginning_or_an_end_that_lies_ahead() {
+        let units = [unit("office", "office-approvers")];
+        let next = |at: &str| next_change(at.parse().unwrap(), &units).map(|moment| moment.to_string());
+        assert_eq!(next("2026-09-01T00:00:00Z").as_deref(), Some("2026-10-01T00:00:00Z"));
+        assert_eq!(next("2026-10-01T00:00:00Z").as_deref(), Some("2026-10-08T00:00:00Z"));
+        assert_eq!(next("2026-10-08T00:00:00Z"), None);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Found {
     pub requirement: Requirement,
     /// Decisions about an order of this name.
     pub votes: Vec<Vote>,
+    /// Its department and those above it, which may have said that somebody acts for others.
+    pub units: Vec<Department>,
 }
 
 /// Looks up what `order` names.
@@ -47,7 +49,8 @@ pub fn dereference(order: &Order, context: &Context) -> Found {
     let system = lookup(&context.catalogue.systems, namespace, &order.spec.system_ref.name)
         .filter(|system| system.metadata.deletion_timestamp.is_none());
     let requirement = requirement(order, &items, system.as_ref(), context);
-    Found { items, system, requirement, votes: votes(order, context) }
+    let units = units(order, context);
+    Found { items, system, requirement, votes: votes(order, &units, context), units }
 }
 
 /// Looks up its items alone: once it is approved, nobody else is asked.
@@ -117,17 +120,20 @@ fn department_of(order: &Order) -> &str {
 }
 
 /// Every approval that names an order of this name: which of them count is judged elsewhere.
-fn votes(order: &Order, context: &Context) -> Vec<Vote> {
-    let path = route::People::of(department_of(order), context).path;
-    let units: Vec<Department> =
-        path.iter().filter_map(|unit| lookup(&context.catalogue.departments, None, unit)).collect();
+fn votes(order: &Order, units: &[Department], context: &Context) -> Vec<Vote> {
     let named =
         (order.metadata.namespace.as_deref().unwrap_or_default(), order.metadata.name.as_deref().unwrap_or_default());
     let approvals = context.orders.approvals.about(named.0, named.1);
-    approvals.iter().filter_map(|approval| approval.0.as_ref().ok()).map(|approval| vote(approval, &units)).collect()
+    approvals.iter().filter_map(|approval| approval.0.as_ref().ok()).map(|approval| vote(approval, units)).collect()
 }
 
-/// `units` are the order's department and those above it, which may have said that somebody acts for others.
+/// The department of `order` and those above it.
+fn units(order: &Order, context: &Context) -> Vec<Department> {
+    let path = route::People::of(department_of(order), context).path;
+    path.iter().filter_map(|unit| lookup(&context.catalogue.departments, None, unit)).collect()
+}
+
+/// `units` are those of [`Found::units`].
 fn vote(approval: &Approval, units: &[Department]) -> Vote {
     let stamp = |name: &str| approval.annotations().get(name).cloned().unwrap_or_default();
     let spec = &approval.spec;

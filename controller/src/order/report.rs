@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiyun_approvals::{Turn, Weighed};
 use jiyun_crds::v1alpha1::{
-    ConditionStatus, ConditionType, DateTime, HostRefusal, IgnoredApproval, Order, OrderStatus, Reason, condition,
-    condition::Finding,
+    ConditionStatus, ConditionType, DateTime, Department, HostRefusal, IgnoredApproval, Order, OrderStatus, Reason,
+    condition, condition::Finding,
 };
 use jiyun_ledger::Refusal;
 use jiyun_messages::{Parameters, parameters};
 
 use super::{
+    delegation,
     found::Progress,
     phase,
     valid::{Accepted, MAX_APPLICANTS},
@@ -26,6 +27,9 @@ use crate::{
 
 /// The most approvals of each kind a status names.
 const MAX_NAMED: usize = 64;
+
+/// The most deputies a status names.
+const MAX_DEPUTIES: usize = 32;
 
 /// How an order stands.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +53,8 @@ pub enum Standing<'a> {
         weighed: &'a Weighed,
         /// Whose turn it is.
         turn: &'a Turn,
+        /// Its department and those above it.
+        units: &'a [Department],
     },
     /// Everybody agreed.
     Approved {
@@ -150,10 +156,11 @@ pub fn status(order: &Order, standing: &Standing<'_>, now: Timestamp) -> OrderSt
                 ),
             ]
         }
-        Standing::Open { accepted, weighed, turn } => {
+        Standing::Open { accepted, weighed, turn, units } => {
             put(&mut status, accepted, weighed);
             status.level = Some(turn.level.clone());
             status.groups = groups(accepted, turn, now);
+            status.deputies = deputies(accepted, &status.groups, units, now);
             status.deadline = Some(DateTime::from(deadline(turn, now)));
             vec![valid, held, awaiting(accepted, turn, now)]
         }
@@ -183,6 +190,7 @@ pub fn status(order: &Order, standing: &Standing<'_>, now: Timestamp) -> OrderSt
             }
             status.level = None;
             status.groups = Vec::new();
+            status.deputies = Vec::new();
             status.deadline = None;
             status.refusal = Some(conclusion.recorded());
             vec![
@@ -217,6 +225,7 @@ fn put(status: &mut OrderStatus, accepted: &Accepted, weighed: &Weighed) {
     status.policies = accepted.requirement.policies.iter().take(MAX_NAMED).cloned().collect();
     status.level = None;
     status.groups = Vec::new();
+    status.deputies = Vec::new();
     status.deadline = None;
     status.refusal = None;
     status.decisions = weighed.decisions.iter().take(MAX_NAMED).cloned().collect();
@@ -237,6 +246,12 @@ fn groups(accepted: &Accepted, turn: &Turn, now: Timestamp) -> Vec<String> {
     let level = accepted.requirement.levels.iter().find(|level| level.name == turn.level);
     let groups: BTreeSet<&String> = level.map(|level| turn.groups(level, now).collect()).unwrap_or_default();
     groups.into_iter().cloned().collect()
+}
+
+/// Who may decide now for one of `groups`. Whoever asks does not, for nobody.
+fn deputies(accepted: &Accepted, groups: &[String], units: &[Department], now: Timestamp) -> Vec<String> {
+    let acting = delegation::deputies_of(groups, now, units).into_iter();
+    acting.filter(|user| !accepted.applicants.contains(user)).take(MAX_DEPUTIES).collect()
 }
 
 fn awaiting(accepted: &Accepted, turn: &Turn, now: Timestamp) -> Finding {

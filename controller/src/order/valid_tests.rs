@@ -91,6 +91,7 @@ fn found(order: &Order, host: Option<CloudHost>) -> Found {
             evidence: BTreeSet::new(),
             only_within_guaranteed: false,
         },
+        units: Vec::new(),
         votes: Vec::new(),
     }
 }

@@ -28,6 +28,7 @@ use crate::{
     context::Context,
     engines::{cdi::DiskView, kubevirt::MachineView},
     error::ReconcileError,
+    order,
 };
 
 pub use access::following_access;
@@ -73,6 +74,9 @@ async fn open(department: &Department, context: &Context) -> Result<Outcome, Rec
         return Ok(not_ready(Unusable::new(Reason::Misconfigured, "NamespaceTaken", about)));
     }
     children.apply(context).await?;
+    if access.has_deputies() {
+        order::wake_open_orders(&name, context);
+    }
     let reason = match department.spec.state {
         DepartmentState::Open => Reason::Valid,
         DepartmentState::Closed => Reason::Closed,

@@ -219,6 +219,11 @@ pub struct OrderStatus {
     #[schemars(length(max = 48), inner(length(max = 253)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub groups: Vec<String>,
+    /// Users who may decide now for one of these groups by a delegation (授权代理), at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 253)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub deputies: Vec<String>,
     /// Until when it has to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<DateTime>,

@@ -188,7 +188,7 @@ pub async fn equal_writes(options: &Options) -> Result<Figure, BenchError> {
         runs: ours.len(),
         notes: vec![
             format!("{requests} orders a run, {} at a time: {}; created: {}", best[0], spread(ours), spread(raw)),
-            "ours also looks up what the hosts name, each once, and whether there is an order of that name".into(),
+            "ours also looks up what the hosts name, at most once in five seconds a caller, and whether there is an order of that name".into(),
         ],
     };
     Ok(Figure::new(Name::RestVsEqualWrites, comparison, EQUAL))

@@ -90,6 +90,11 @@ fn leave(desk: &Desk<'_>, from: Timestamp, until: Timestamp) -> Value {
     ]}})
 }
 
+/// Who may decide about `order` for others.
+fn deputies(order: &jiyun_crds::v1alpha1::Order) -> Vec<&str> {
+    order.status.iter().flat_map(|status| status.deputies.iter().map(String::as_str)).collect()
+}
+
 #[tokio::test]
 async fn a_deputy_decides_while_the_delegation_lasts_and_not_before_or_after() -> Result<(), WorldError> {
     let desk = Desk::open(World::shared().await?, Quota::cores(8)).await?;
@@ -102,12 +107,14 @@ async fn a_deputy_decides_while_the_delegation_lasts_and_not_before_or_after() -
     assert!(forbidden(decide(&order).await));
     // The right begins by itself at that moment: the look that comes by itself is minutes away.
     patch(bureau, leave(&desk, now + 5.seconds(), now + 1.hour())).await?;
+    let name = order.metadata.name.clone().unwrap_or_default();
+    // The order says so, by itself, and so the deputy's inbox does.
+    desk.wait_for_order(&name, |order| deputies(order) == ["oidc:deputy"]).await?;
     wait_for("the deputy to be let in", PATIENCE, || async {
         decide(&order).await.map(drop).map_err(|error| format!("{error:?}"))
     })
     .await?;
     bureau.wait_ready("web").await?;
-    let name = order.metadata.name.clone().unwrap_or_default();
     let fulfilled = |order: &_| reason_of(order, ConditionType::Fulfilled) == Some(Reason::Fulfilled);
     let decisions = desk.wait_for_order(&name, fulfilled).await?.status.unwrap_or_default().decisions;
     assert_eq!(decisions.iter().map(|decision| decision.user.as_str()).collect::<Vec<_>>(), ["oidc:deputy"]);
@@ -124,6 +131,7 @@ async fn a_deputy_decides_while_the_delegation_lasts_and_not_before_or_after() -
     .await?;
     bureau.caller.post(&bureau.hosts_path(), &Order::new("web-2", "portal").body(), 0).await?;
     let order = desk.awaited_order("web-2").await?;
+    assert!(deputies(&order).is_empty(), "{order:?}");
     assert!(forbidden(decide(&order).await));
     Ok(())
 }

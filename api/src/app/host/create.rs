@@ -48,7 +48,7 @@ async fn place(
     asked: &Asked,
 ) -> Result<(CloudHost, Option<Wish>), Problem> {
     order.validate(name)?;
-    let references = References::of(caller, department, [&order]).await?;
+    let references = References::of(caller, department, [&order], asked.run).await?;
     let Draft { mut host, wish } = drafted(department, name, order, &references)?;
     once::mark(&mut host, asked);
     Ok((create(caller, department, name, &host, asked.run).await?, wish))

@@ -1,5 +1,5 @@
 //! What orders of hosts name: looked up once for a request, however many of its hosts name it, in parallel and with the
-//! caller's own rights.
+//! caller's own rights. Whoever means it may have been shown it a moment ago; a preview looks at everything anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::{
     extract::DepartmentName,
     model::HostOrder,
     problem::{Code, Fault, Problem},
-    store::{Caller, KubernetesError},
+    store::{Caller, KubernetesError, Run},
 };
 
 /// Objects by name; none where there is nothing to be seen.
@@ -43,14 +43,15 @@ impl References {
         caller: &Caller,
         department: &DepartmentName,
         orders: impl IntoIterator<Item = &HostOrder> + Clone,
+        run: Run,
     ) -> Result<Self, Problem> {
         let names =
             |field: fn(&HostOrder) -> &str| -> BTreeSet<&str> { orders.clone().into_iter().map(field).collect() };
         let (systems, classes, images, zones) = tokio::join!(
-            systems(caller, department, names(|order| &order.system)),
-            seen(caller, "HostClass", names(|order| &order.class)),
-            seen(caller, "HostImage", names(|order| &order.image)),
-            seen(caller, "NetworkZone", names(|order| &order.zone)),
+            systems(caller, department, names(|order| &order.system), run),
+            seen(caller, "HostClass", names(|order| &order.class), run),
+            seen(caller, "HostImage", names(|order| &order.image), run),
+            seen(caller, "NetworkZone", names(|order| &order.zone), run),
         );
         Ok(Self { systems: systems?, classes: classes?, images: images?, zones: zones? })
     }
@@ -91,13 +92,21 @@ fn pick<'a, K>(seen: &'a Seen<K>, field: &str, kind: &str, name: &str, faults: &
     found
 }
 
+/// One object that is named.
+async fn look<K>(caller: &Caller, namespace: Option<&str>, name: &str, run: Run) -> Result<K, KubernetesError>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned,
+{
+    if run.is_dry() { caller.find(namespace, name).await } else { caller.recall(namespace, name).await }
+}
+
 /// Objects of the whole platform.
-async fn seen<K>(caller: &Caller, kind: &str, names: BTreeSet<&str>) -> Result<Seen<K>, Problem>
+async fn seen<K>(caller: &Caller, kind: &str, names: BTreeSet<&str>, run: Run) -> Result<Seen<K>, Problem>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned,
 {
     let one = |name: String| async move {
-        let found = visible(kind, &name, caller.find::<K>(None, &name).await)?;
+        let found = visible(kind, &name, look::<K>(caller, None, &name, run).await)?;
         Ok((name, found))
     };
     Ok(try_join_all(names.into_iter().map(str::to_owned).map(one)).await?.into_iter().collect())
@@ -107,17 +116,18 @@ async fn systems(
     caller: &Caller,
     department: &DepartmentName,
     names: BTreeSet<&str>,
+    run: Run,
 ) -> Result<Seen<InformationSystem>, Problem> {
     let namespace = department.namespace();
-    let look = |name: &str| {
+    let one = |name: &str| {
         let (name, namespace) = (name.to_owned(), namespace.as_str());
         async move {
-            let found = caller.find::<InformationSystem>(Some(namespace), &name).await;
+            let found = look::<InformationSystem>(caller, Some(namespace), &name, run).await;
             (name, found)
         }
     };
     let mut seen = Seen::new();
-    for (name, found) in join_all(names.into_iter().map(look)).await {
+    for (name, found) in join_all(names.into_iter().map(one)).await {
         let found = system_seen(caller, department, &name, found).await?;
         seen.insert(name, found);
     }

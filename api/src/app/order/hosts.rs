@@ -53,7 +53,7 @@ pub(super) async fn drafted(
         body.validate(name).map_err(|problem| within(&place, problem))?;
     }
     let bodies: Vec<&HostOrder> = hosts().map(|(_, body, _)| body).collect();
-    let references = References::of(caller, department, bodies).await?;
+    let references = References::of(caller, department, bodies, asked.run).await?;
     references.has_system("system", &filing.system)?;
     let mut drafts = Vec::new();
     for (place, body, name) in hosts() {

@@ -57,6 +57,11 @@ impl Access {
         access
     }
 
+    /// Whether somebody acts for approvers at the moment.
+    pub fn has_deputies(&self) -> bool {
+        self.approvers.iter().any(|subject| matches!(subject, Subject::User(_)))
+    }
+
     /// Adds the people of one unit, as far as it is open to them.
     fn add(&mut self, of: &DepartmentAccess, open: ParentAccess, now: Timestamp) {
         extend(&mut self.readers, groups(&of.readers));
