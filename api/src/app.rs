@@ -39,6 +39,7 @@ use crate::{
 pub use audit::Search;
 pub use flow::flow_state;
 pub use host::Ordered;
+pub use inbox::Waiting;
 #[cfg(test)]
 pub use once::name_from;
 pub use once::{Asked, name_of};

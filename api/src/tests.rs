@@ -13,6 +13,7 @@ mod estimate;
 mod filing;
 mod flows;
 mod inboxes;
+mod leases;
 mod list;
 mod once;
 mod order;

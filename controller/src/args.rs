@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use jiyun_ledger::store::etcd::DEFAULT_LIMIT;
 
+use crate::host::lease::Terms;
+
 /// Jiyun's operators: they read wishes from Kubernetes, book them in the ledger and drive the engines.
 #[derive(Debug, Parser)]
 #[command(name = "jiyun-controller", version)]
@@ -68,6 +70,10 @@ pub struct Run {
     /// in docs/notifications.md.
     #[arg(long, env = "JIYUN_NOTIFICATIONS", value_name = "FILE")]
     pub notifications: Option<PathBuf>,
+
+    /// Periods of leases.
+    #[command(flatten)]
+    pub leases: Terms,
 
     /// Where an audit trail is kept.
     #[command(flatten)]

@@ -8,8 +8,8 @@ use kube::Client;
 use tokio::sync::watch;
 
 use crate::{
-    catalogue::Catalogue, metrics::Metrics, networks::Networks, order::Orders, site::Sites, unseen::Unseen,
-    write::Writer,
+    catalogue::Catalogue, host::lease, metrics::Metrics, networks::Networks, order::Orders, site::Sites,
+    unseen::Unseen, write::Writer,
 };
 
 /// Shared by all reconcilers; cheap to clone.
@@ -33,6 +33,8 @@ pub struct Context {
     pub unseen_flows: Unseen<NetworkFlow>,
     /// Departments' own networks.
     pub networks: Networks,
+    /// How long each step of a lease takes.
+    pub lease_terms: Arc<lease::Terms>,
     /// Figures.
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.

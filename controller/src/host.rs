@@ -9,12 +9,14 @@ pub mod digest;
 mod ending;
 pub mod found;
 pub mod handed;
+pub mod lease;
 mod parking;
 pub mod plan;
 pub mod rejection;
 pub mod report;
 pub mod request;
 mod run;
+mod shelf;
 mod steps;
 pub mod valid;
 
@@ -78,7 +80,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     if host.metadata.deletion_timestamp.is_some() {
         return ending::reconcile(host, context).await;
     }
-    let found = found::dereference(host, &context.catalogue);
+    let found = found::dereference(host, context);
     let valid = valid::validate(host, &found);
     // What is only held is the order's business; the host has nothing yet.
     let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);
@@ -321,8 +323,13 @@ async fn serve(
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
     let approved = Approved::of(&claim)?;
-    let (claim, kept_off) = parking::resume(host, claim, &approved, context).await?;
-    let power = match host.spec.power {
+    let (claim, approved) = lease::advance(host, claim, approved, objection.as_ref(), context).await?;
+    if lease::is_archived(&claim) {
+        return shelf::keep(host, claim, &approved, objection, context).await;
+    }
+    let wanted = lease::power(host, &approved);
+    let (claim, kept_off) = parking::resume(host, claim, &approved, wanted, context).await?;
+    let power = match wanted {
         // A machine that runs is never switched off for what the book says: a restored one may know less than is true.
         WishedPower::Running if kept_off.is_none() || is_on(&claim, context) => Power::On,
         WishedPower::Running | WishedPower::Stopped => Power::Off,
@@ -336,11 +343,24 @@ async fn serve(
     }
     // What was told to do something just now may only look as if it had.
     if engines.settled() && engines.untouched {
-        claim = parking::park(host, claim, &approved, context).await?;
+        claim = parking::park(host, claim, &approved, wanted, context).await?;
     }
-    let without = parking::given_back(&claim, &approved);
-    let deletable = approved.deletable;
-    Ok(Standing::Admitted { claim, objection, engines, parked: Parked { without, kept_off }, deletable })
+    Ok(admitted(claim, objection, engines, &approved, kept_off, context))
+}
+
+/// How a host with a claim stands.
+fn admitted(
+    claim: Arc<Claim>,
+    objection: Option<Rejection>,
+    engines: Engines,
+    approved: &Approved,
+    kept_off: Option<Refusal>,
+    context: &Context,
+) -> Standing {
+    let without = parking::given_back(&claim, approved);
+    let lease = lease::standing(approved, &context.lease_terms, Timestamp::now());
+    let parked = Parked { without, kept_off };
+    Standing::Admitted { claim, objection, engines, parked, deletable: approved.deletable, lease }
 }
 
 /// Whether the machine of a claim is declared to run.
@@ -420,11 +440,13 @@ async fn drive(
     Ok(Engines { disk, machine, power: order.power, addresses, problem, awaits_network, untouched })
 }
 
-/// Whether the machine or the disk of a claim in use is not where it was. A site that cannot be reached says nothing.
+/// Whether the machine or the disk of a claim in use is not where it was. A site that cannot be reached says nothing; the
+/// machine of an archived host was taken down by us.
 pub fn has_vanished(claim: &Claim, context: &Context) -> bool {
     let Some((site, _)) = whereabouts(claim, context) else { return false };
     let (namespace, name) = (request::engine_namespace(claim), request::engine_name(claim));
-    site.machine(&namespace, name).is_none() || site.disk(&namespace, &names::system_disk_name(name)).is_none()
+    let is_missing = !lease::is_archived(claim) && site.machine(&namespace, name).is_none();
+    is_missing || site.disk(&namespace, &names::system_disk_name(name)).is_none()
 }
 
 /// How engine objects are labelled with a claim: numbers are given once in a book, and another book begins anew.
@@ -461,7 +483,7 @@ fn unreachable_site(power: Power) -> Engines {
 async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Result<Action, ReconcileError> {
     let now = Timestamp::now();
     let status = report::status(host, Some(digest::of(&host.spec)), standing, now);
-    let settled = match standing {
+    let usual = match standing {
         // Whoever decides about an order is heard; looking again is for a word that got lost.
         Standing::Rejected(_) | Standing::Undecided(_) | Standing::Ordered(Ordered { refusal: None, .. }) => UNSETTLED,
         Standing::Refused(refusal)
@@ -482,6 +504,11 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         | Standing::Ending { .. }
         | Standing::Unaccounted { .. } => SETTLED,
     };
+    let step = match standing {
+        Standing::Admitted { lease, .. } => lease::next_look(lease.as_ref(), now),
+        _ => None,
+    };
+    let settled = step.map_or(usual, |step| step.min(usual));
     if report::worth_writing(host, &status, approved_at(host, context), now) {
         write_status(host, &status, context).await?;
         return Ok(Action::requeue(settled));

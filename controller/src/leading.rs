@@ -176,6 +176,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         networks: Networks::new(args.namespace.clone()),
         unseen_hosts: Unseen::default(),
         unseen_flows: Unseen::default(),
+        lease_terms: Arc::new(args.leases.clone()),
         metrics: metrics.clone(),
         catalogue_listed: catalogue_listed.clone(),
         orders_listed,
@@ -187,8 +188,9 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     // Zones and sites are named by others: when one changes, those are looked at again.
     let zones = telling(zones, changes.clone());
     let sites = telling(sites, changes.clone());
-    let (order_changes, _) = watch::channel(());
-    let orders = telling(orders, order_changes.clone());
+    let (matters, _) = watch::channel(());
+    let orders = telling(orders, matters.clone());
+    let hosts = telling_of_leases(hosts, matters.clone());
     // Whom a department lets in follows from the units above it, where it is open to them.
     let (access_changes, _) = watch::channel(());
     let departments = settled::following_access(departments, access_changes.clone());
@@ -242,8 +244,11 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         if let Some(desk) = desk {
             let sources = notices::Reads {
                 orders: context.orders.store.clone(),
+                hosts: context.orders.hosts.clone(),
+                departments: context.catalogue.departments.clone(),
                 listed: context.orders_listed.clone(),
-                changes: order_changes.subscribe(),
+                changes: matters.subscribe(),
+                leases: Arc::clone(&context.lease_terms),
                 calendar: context.orders.calendar.clone(),
             };
             tasks.spawn(notices::run(desk, sources, metrics.clone(), stop.clone()));
@@ -317,6 +322,20 @@ fn telling<K: Watched>(
 ) -> Kind<K, impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + 'static> {
     let stream = kind.stream.inspect(move |_| {
         changes.send_replace(());
+    });
+    Kind { store: kind.store, stream, listed: kind.listed }
+}
+
+/// Passes hosts on and tells `changes` of each that has a lease: the others change far more often.
+fn telling_of_leases(
+    kind: Kind<CloudHost, impl Stream<Item = Result<Guarded<CloudHost>, watcher::Error>> + Send + 'static>,
+    changes: watch::Sender<()>,
+) -> Kind<CloudHost, impl Stream<Item = Result<Guarded<CloudHost>, watcher::Error>> + Send + 'static> {
+    let stream = kind.stream.inspect(move |event| {
+        let host = event.as_ref().ok().and_then(|host| host.0.as_ref().ok());
+        if host.and_then(|host| host.status.as_ref()).is_some_and(|status| status.lease.is_some()) {
+            changes.send_replace(());
+        }
     });
     Kind { store: kind.store, stream, listed: kind.listed }
 }

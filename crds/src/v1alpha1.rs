@@ -14,6 +14,7 @@ mod handover;
 mod host_class;
 mod host_image;
 mod information_system;
+mod lease;
 mod maintenance;
 mod meter;
 pub mod misfit;
@@ -53,6 +54,7 @@ pub use handover::{Handover, HandoverFailure, HandoverParty, HandoverSpec, Hando
 pub use host_class::{HostClass, HostClassSpec, HostSeries};
 pub use host_image::{HostImage, HostImageSpec, HttpSource, ImageSource, RegistrySource};
 pub use information_system::{InformationSystem, InformationSystemSpec, SystemOwner};
+pub use lease::{Lease, LeaseStage, LeaseStatus};
 pub use maintenance::Maintenance;
 pub use meter::{Meter, PriceUnit};
 pub use network_flow::{

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiyun_messages::Parameters;
 
-/// What somebody is told. A further noun (the end of a lease) is further events here and a function beside
-/// [`crate::of_order`].
+/// What somebody is told. A further noun is further events here and a function beside [`crate::of_order`] and
+/// [`crate::of_host`].
 #[derive(
     Clone,
     Copy,
@@ -40,6 +40,18 @@ pub enum Event {
     /// It is not granted: nobody decided in time.
     #[strum(serialize = "order.expired")]
     OrderExpired,
+    /// The lease of a host ends soon.
+    #[strum(serialize = "lease.ending")]
+    LeaseEnding,
+    /// It has ended, and the host is off.
+    #[strum(serialize = "lease.ended")]
+    LeaseEnded,
+    /// The machine was taken down, and its disk is kept.
+    #[strum(serialize = "lease.archived")]
+    LeaseArchived,
+    /// The disk goes soon, and the host with it.
+    #[strum(serialize = "lease.releasing")]
+    LeaseReleasing,
 }
 
 impl Event {
@@ -57,6 +69,23 @@ impl Event {
             Self::OrderApproved => "NoticeOrderApproved",
             Self::OrderRefused => "NoticeOrderRefused",
             Self::OrderExpired => "NoticeOrderExpired",
+            Self::LeaseEnding => "NoticeLeaseEnding",
+            Self::LeaseEnded => "NoticeLeaseEnded",
+            Self::LeaseArchived => "NoticeLeaseArchived",
+            Self::LeaseReleasing => "NoticeLeaseReleasing",
+        }
+    }
+
+    /// The code of the line with the facts of its object.
+    pub const fn facts_code(self) -> &'static str {
+        match self {
+            Self::LeaseEnding | Self::LeaseEnded | Self::LeaseArchived | Self::LeaseReleasing => "NoticeHostFacts",
+            Self::OrderWaiting
+            | Self::OrderReminder
+            | Self::OrderEscalated
+            | Self::OrderApproved
+            | Self::OrderRefused
+            | Self::OrderExpired => "NoticeFacts",
         }
     }
 }
@@ -86,8 +115,8 @@ pub struct Recipients {
 /// Somebody has to be told something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// The same for the same matter, whoever computes it and whenever: `<uid>-<level>-waiting`, `<uid>-approved`. Letters,
-    /// digits and hyphens alone, at most 110 characters.
+    /// The same for the same matter, whoever computes it and whenever: `<uid>-<level>-waiting`, `<uid>-approved`,
+    /// `<uid>-lease-<end>-ended`. Letters, digits and hyphens alone, at most 110 characters.
     pub id: String,
     /// What happened.
     pub event: Event,
@@ -103,7 +132,7 @@ pub struct Notice {
     pub to: Recipients,
     /// What its sentences say.
     pub facts: Parameters,
-    /// Why it is not granted: code and parameters of a sentence of its own.
+    /// Why it is not granted, or what comes after it: code and parameters of a sentence of its own.
     pub reason: Option<(String, Parameters)>,
 }
 
@@ -131,6 +160,7 @@ mod tests {
             assert_eq!(event.word().parse(), Ok(event));
             assert!(known.contains(event.code()), "{event:?}");
             assert!(known.contains(format!("{}Subject", event.code()).as_str()), "{event:?}");
+            assert!(known.contains(event.facts_code()), "{event:?}");
         }
     }
 }

@@ -19,7 +19,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::{Event, Notice, Recipients, Subject};
 
 /// What the API server calls programs: they ask, and nobody writes to them.
-const PROGRAMS: &str = "system:";
+pub(crate) const PROGRAMS: &str = "system:";
 
 /// Which results are still told.
 #[derive(Clone, Copy, Debug)]

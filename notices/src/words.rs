@@ -13,7 +13,7 @@ pub fn subject(notice: &Notice, language: Language) -> String {
 pub fn told(notice: &Notice, link: Option<&str>, language: Language) -> String {
     let mut lines = vec![text(notice.event.code(), &notice.facts, language)];
     lines.extend(notice.reason.iter().map(|(code, about)| text(code, about, language)));
-    lines.push(text("NoticeFacts", &notice.facts, language));
+    lines.push(text(notice.event.facts_code(), &notice.facts, language));
     lines.extend(link.map(|link| text("NoticeLink", &parameters([("link", link)]), language)));
     lines.join("\n")
 }
@@ -28,11 +28,14 @@ pub fn bilingual(notice: &Notice, link: Option<&str>) -> String {
     Language::ALL.map(|language| told(notice, link, language)).join("\n\n") + "\n"
 }
 
-/// Where something is done about a notice: `template` with `{department}`, `{order}` for the name of the object, and `{uid}`.
+/// Where something is done about a notice: `template` with `{department}`, `{kind}`, `{name}` (or `{order}`, which says the
+/// same) and `{uid}` of the object.
 pub fn link(template: &str, notice: &Notice) -> String {
     let subject = &notice.subject;
     template
         .replace("{department}", &subject.department)
+        .replace("{kind}", subject.kind)
+        .replace("{name}", &subject.name)
         .replace("{order}", &subject.name)
         .replace("{uid}", &subject.uid)
 }

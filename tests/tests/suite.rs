@@ -21,6 +21,7 @@ mod suite {
     mod identity;
     mod interrupted;
     mod isolation;
+    mod leases;
     mod manners;
     mod networks;
     mod notices;

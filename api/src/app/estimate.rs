@@ -2,12 +2,14 @@
 //! what the ledger decides on its state as this program knows it; by the time somebody asks in earnest it may differ.
 
 mod approvals;
+mod change;
 mod quota;
 
 use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan};
 use jiyun_approvals::Requirement;
+use jiyun_crds::v1alpha1::OrderAction;
 use jiyun_ledger::{
     AccountId, Dimensions, Entry, Event, FiscalMonth, Meter, MoneyError, Plan, PriceError, Refusal, RequestError,
     State, fen,
@@ -69,7 +71,7 @@ impl App {
         if reading.state.account(&account).is_none() {
             return Ok(None);
         }
-        let approvals = approvals::needed(caller, department, &reading.state, &wishes).await;
+        let approvals = approvals::needed(caller, department, &reading.state, &wishes, OrderAction::Create).await;
         // What is known to wait for people is held, too.
         let held = held || approvals.as_ref().is_ok_and(|needed| !needed.is_automatic());
         let made = tokio::task::spawn_blocking(move || estimated(&reading, &account, &wishes, held, approvals));

@@ -1,6 +1,7 @@
-//! What waits for the caller to decide: in one department, in several, or wherever they may look. Only orders that the caller
-//! may list are looked at.
+//! What waits for the caller: orders to decide about and leases that end, in one department, in several, or wherever they may
+//! look. Only what the caller may list is looked at.
 
+mod leases;
 pub(super) mod reach;
 
 use std::collections::BTreeSet;
@@ -8,10 +9,11 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiyun_crds::{
     names::department_of_namespace,
-    v1alpha1::{Order, OrderStatus},
+    v1alpha1::{CloudHost, Order, OrderStatus},
 };
 use kube::{ResourceExt, api::ListParams};
 
+use self::leases::Scope;
 use super::{
     App,
     department::{is_missing, named},
@@ -41,20 +43,27 @@ const OPEN: &str = "status.level!=";
 const NAME_THEM: &str = "单位太多，请列出要查看的单位，如 departments=finance,tax (there are too many departments: name those to \
     look at, as in departments=finance,tax)";
 
+/// What waits for a caller, each with its department.
+pub struct Waiting {
+    /// Orders to decide about, the nearest deadline first.
+    pub orders: Vec<(DepartmentName, Order)>,
+    /// Hosts whose lease ends soon or has ended, the nearest end first.
+    pub leases: Vec<(DepartmentName, CloudHost)>,
+}
+
 impl App {
-    /// The orders of `department` whose turn is with one of the caller's groups, or one they act for, the nearest deadline first.
-    pub async fn inbox(&self, caller: &Caller, department: &DepartmentName) -> Result<Vec<Order>, Problem> {
+    /// The orders of `department` whose turn is with one of the caller's groups or one they act for, and its leases that end.
+    pub async fn inbox(&self, caller: &Caller, department: &DepartmentName) -> Result<Waiting, Problem> {
         let (user, orders) = tokio::join!(caller.user(), orders_of(caller, department));
-        Ok(waiting(orders?, &user?))
+        let user = user?;
+        let orders = waiting(orders?, &user).into_iter().map(|order| (department.clone(), order)).collect();
+        let leases = self.ending_leases(caller, &user, Scope::Of(vec![department.clone()])).await?;
+        Ok(Waiting { orders, leases })
     }
 
-    /// The same of several departments, or, if none are named, of all in which the caller may list orders. Each order comes
-    /// with its department.
-    pub async fn inboxes(
-        &self,
-        caller: &Caller,
-        departments: Option<Vec<DepartmentName>>,
-    ) -> Result<Vec<(DepartmentName, Order)>, Problem> {
+    /// The same of several departments, or, if none are named, of all in which the caller may list orders.
+    pub async fn inboxes(&self, caller: &Caller, departments: Option<Vec<DepartmentName>>) -> Result<Waiting, Problem> {
+        let named = departments.clone();
         let orders = async {
             let Some(departments) = departments else { return self.orders_in_reach(caller).await };
             let read = stream::iter(departments).map(|department| async move { orders_of(caller, &department).await });
@@ -66,7 +75,14 @@ impl App {
             let namespace = order.namespace()?;
             Some((DepartmentName::parse(department_of_namespace(&namespace)?)?, order))
         };
-        Ok(waiting(orders?, &user?).into_iter().filter_map(department).collect())
+        let (user, orders) = (user?, orders?);
+        let scope = match named {
+            Some(departments) => Scope::Of(departments),
+            // Asked for the orders a moment ago, unless those of all could be listed.
+            None => self.known_reach(caller).map_or(Scope::All, |reach| Scope::Of(reach.to_vec())),
+        };
+        let leases = self.ending_leases(caller, &user, scope).await?;
+        Ok(Waiting { orders: waiting(orders, &user).into_iter().filter_map(department).collect(), leases })
     }
 
     /// The open orders of all departments, or of those in which the caller may list them.

@@ -1,17 +1,18 @@
-//! What waits for the caller to decide, in several departments or wherever they may look.
+//! What waits for the caller, in several departments or wherever they may look.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
+use jiyun_messages::Language;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::order::shown;
 use crate::{
-    app::App,
+    app::{App, Waiting},
     extract::{Bearer, DepartmentName, Query},
     handler::Spoken,
-    model::Inbox,
+    model::{EndingLease, Inbox},
     problem::{Code, Problem, ProblemDocument},
 };
 
@@ -44,8 +45,20 @@ impl InboxQuery {
     }
 }
 
-/// The orders of these departments, or of all whose orders the caller may list, that wait for a decision of theirs, the nearest
-/// deadline first. A right that was given is seen within a minute.
+/// What waits, as the API shows it.
+pub fn inbox(waiting: Waiting, language: Language) -> Inbox {
+    let Waiting { orders, leases } = waiting;
+    Inbox {
+        items: orders.into_iter().map(|(department, order)| shown(&department, order, language)).collect(),
+        leases: leases
+            .into_iter()
+            .filter_map(|(department, host)| EndingLease::new(department.as_str(), host))
+            .collect(),
+    }
+}
+
+/// What waits for the caller in these departments, or in all whose orders they may list: orders to decide about, the nearest
+/// deadline first, and hosts whose lease (租期) ends soon or has ended. A right that was given is seen within a minute.
 #[utoipa::path(
     get, path = "/v1/inbox", tag = "orders", operation_id = "showInboxes",
     params(
@@ -53,7 +66,7 @@ impl InboxQuery {
         ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     responses(
-        (status = 200, description = "The orders.", body = Inbox),
+        (status = 200, description = "What waits.", body = Inbox),
         (status = 400, description = "No department was named, and there are more than 5,000.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "One of the departments is not there, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "More than 5,000 orders are open.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -68,8 +81,5 @@ pub async fn show(
     Spoken(language): Spoken,
 ) -> Result<Json<Inbox>, Problem> {
     let departments = query.departments()?;
-    let orders = app.inboxes(&app.caller(&bearer), departments).await?;
-    Ok(Json(Inbox {
-        items: orders.into_iter().map(|(department, order)| shown(&department, order, language)).collect(),
-    }))
+    Ok(Json(inbox(app.inboxes(&app.caller(&bearer), departments).await?, language)))
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Architecture, DeletionProtection, Power};
+use super::{Architecture, DeletionProtection, Power, lease::Lease};
 use crate::problem::{
     document::{facts, sentence},
     refused::figures,
@@ -46,6 +46,9 @@ pub struct Host {
     pub power: Power,
     /// Whether it is kept from being deleted; `Disabled` counts once it was decided.
     pub deletion_protection: DeletionProtection,
+    /// Until when it is lent (租期), and how that stands; absent: without end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
     /// How far the platform has come with it.
     pub state: HostState,
     /// The order (申请单) that people decide about, or decided against.
@@ -159,6 +162,7 @@ impl Host {
     /// The host behind `object`, for a reader of `language`.
     pub fn new(department: &str, object: CloudHost, state: HostState, language: Language) -> Self {
         let CloudHost { metadata, spec, status } = object;
+        let lease = Lease::of(&spec, status.as_ref());
         let CloudHostStatus { conditions, claim_id, addresses, refusal, order_ref, .. } = status.unwrap_or_default();
         Self {
             name: metadata.name.unwrap_or_default(),
@@ -173,6 +177,7 @@ impl Host {
             system_disk: SystemDisk { tier: spec.system_disk.tier, size: spec.system_disk.size.to_string() },
             power: spec.power.into(),
             deletion_protection: spec.deletion_protection.into(),
+            lease,
             state,
             order: order_ref.map(|order| order.name),
             addresses,

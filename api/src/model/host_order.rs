@@ -5,7 +5,7 @@ use kube::core::ObjectMeta;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Architecture, DeletionProtection, Power};
+use super::{Architecture, DeletionProtection, Power, lease::LeaseTerm};
 use crate::{
     extract::{
         DepartmentName, ObjectName,
@@ -56,6 +56,9 @@ pub struct HostOrder {
     /// Whether it is kept from being deleted; left out: `Enabled`. Taking it off later is decided like an order.
     #[serde(default)]
     pub deletion_protection: DeletionProtection,
+    /// Until when it is lent (租期); left out: without end. A later end is decided like an order; an earlier one is not.
+    #[serde(default)]
+    pub lease: Option<LeaseTerm>,
     /// Public keys that may log in at first start, one line each as in `authorized_keys`. Cannot be changed.
     #[serde(default)]
     #[schema(max_items = 16)]
@@ -117,6 +120,7 @@ impl HostOrder {
                 },
                 power: self.power.into(),
                 deletion_protection: self.deletion_protection.into(),
+                lease: self.lease.map(Into::into),
                 ssh_authorized_keys: self.ssh_authorized_keys,
             },
             status: None,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{DeletionProtection, Power};
+use super::{DeletionProtection, Power, lease::LeaseTerm};
 use crate::extract::merge_patch::{Change, given};
 
 /// A merge patch (RFC 7396) of a host: the fields to change. Fields the API does not know, or that cannot change, are
@@ -26,6 +26,11 @@ pub struct HostPatch {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = DeletionProtection)]
     deletion_protection: Option<DeletionProtection>,
+    /// Until when it is lent (租期); `null` takes the end away. A first lease and an earlier end apply at once; a later one,
+    /// and none, are decided on: the answer is in the host's conditions. One that has ended goes on that way.
+    #[serde(default)]
+    #[schema(value_type = Option<LeaseTerm>)]
+    lease: Change<LeaseTerm>,
     /// The host class (规格). Decided on: the answer is in the host's conditions.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, max_length = 63, example = "basic-4c8g")]
@@ -49,12 +54,13 @@ pub struct SystemDiskPatch {
 impl HostPatch {
     /// The same as a merge patch of the object's `spec`.
     pub fn into_spec(self) -> Map<String, Value> {
-        let Self { display_name, power, deletion_protection, class, system_disk } = self;
+        let Self { display_name, power, deletion_protection, lease, class, system_disk } = self;
         let size = system_disk.and_then(|disk| disk.size);
         let fields = [
             ("displayName", display_name.into_value()),
             ("power", power.map(|power| json!(power))),
             ("deletionProtection", deletion_protection.map(|protection| json!(protection))),
+            ("lease", lease.into_value()),
             ("classRef", class.map(|class| json!({"name": class}))),
             ("systemDisk", size.map(|size| json!({"size": size}))),
         ];

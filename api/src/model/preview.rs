@@ -1,9 +1,13 @@
 //! What a request would come to: the answer to `dryRun=true`.
 
+use jiyun_approvals::Requirement;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{EstimateView, Host, Order};
+use super::{
+    EstimateView, Host, Order,
+    estimate::{Approvals, ApprovalsUnknown},
+};
 
 /// What would come of a request for a host. Nothing was written.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -16,6 +20,33 @@ pub struct HostPreview {
     /// department's quota, or the ledger cannot be read now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate: Option<EstimateView>,
+    /// Of a change to a granted host: what of it is decided before it counts. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeView>,
+}
+
+/// What of a change is decided before it counts, and by whom.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeView {
+    /// The fields that are decided on, such as `lease.endsAt`; none: all of it applies at once.
+    pub decided: Vec<&'static str>,
+    /// Who would have to agree; absent where nobody is asked, `null` where that is not known now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Approvals>)]
+    pub approvals: Option<Option<Approvals>>,
+    /// Why it is not known who would have to agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approvals_unknown: Option<ApprovalsUnknown>,
+}
+
+impl ChangeView {
+    /// A change whose fields `decided` are decided on, and what is known of who would have to agree.
+    pub fn new(decided: Vec<&'static str>, needed: Option<Result<Requirement, ApprovalsUnknown>>) -> Self {
+        let approvals_unknown = needed.as_ref().and_then(|needed| needed.as_ref().err().copied());
+        let approvals = needed.map(|needed| needed.ok().map(Approvals::from));
+        Self { decided, approvals, approvals_unknown }
+    }
 }
 
 /// A host after a change: as it is, or, with `dryRun=true`, what would come of the change.

@@ -142,7 +142,7 @@ async fn whoever_may_look_nowhere_has_an_empty_inbox() {
     let server = server().may("dept-finance", false).may("dept-tax", false);
     let api = Api::with_book(server, book_of(&["tax"]).await);
     let answer = api.get(INBOX).await;
-    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"items": []})));
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"items": [], "leases": []})));
 }
 
 #[tokio::test]

@@ -7,7 +7,10 @@ use jiyun_ledger::{Claim, Meter};
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
-use crate::host::request::{engine_name, engine_namespace};
+use crate::host::{
+    lease,
+    request::{engine_name, engine_namespace},
+};
 
 /// Namespace and name.
 type Key = (String, String);
@@ -64,10 +67,10 @@ impl Facts {
         theirs(self.machine(claim)) || theirs(self.disk(claim))
     }
 
-    /// Whether both are there.
+    /// Whether both are there; of an archived host its disk.
     pub fn is_whole(&self, claim: &Claim, label: &str) -> bool {
         let theirs = |fact: Option<&Fact>| fact.is_some_and(|fact| fact.label.as_deref() == Some(label));
-        theirs(self.machine(claim)) && theirs(self.disk(claim))
+        (theirs(self.machine(claim)) || lease::is_archived(claim)) && theirs(self.disk(claim))
     }
 
     /// Why what is there is not what the claim says; none if it is, or is not there at all. Its wish may have been edited

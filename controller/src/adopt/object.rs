@@ -16,7 +16,7 @@ pub fn named(claim: &Claim) -> String {
 pub fn manifest(claim: &Claim) -> Option<Value> {
     let approved = Approved::of(claim).ok()?;
     let zone = claim.lines.iter().find_map(|line| line.dimensions.zone.clone())?;
-    Some(json!({
+    let mut object = json!({
         "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudHost",
         "metadata": {"name": claim.subject.name, "namespace": claim.subject.namespace},
         "spec": {
@@ -29,5 +29,9 @@ pub fn manifest(claim: &Claim) -> Option<Value> {
             "sshAuthorizedKeys": approved.ssh_authorized_keys,
             "deletionProtection": if approved.deletable { "Disabled" } else { "Enabled" },
         },
-    }))
+    });
+    if let Some(lease) = &approved.lease {
+        object["spec"]["lease"] = json!({"endsAt": lease.ends_at.to_string()});
+    }
+    Some(object)
 }

@@ -7,7 +7,7 @@ use jiyun_ledger::Claim;
 use jiyun_messages::parameters;
 use serde::{Deserialize, Serialize};
 
-use super::rejection::Rejection;
+use super::{lease::Lease, rejection::Rejection};
 use crate::{engines::order::ImageSource, order::mark::OrderMark};
 
 /// A cloud host in resolved terms: quantities instead of names.
@@ -39,6 +39,9 @@ pub struct Approved {
     /// Whether the host may be deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deletable: bool,
+    /// Until when it is lent, and what has become of that; none: without end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
     /// The order that was approved, if people had to agree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderMark>,
@@ -64,16 +67,17 @@ impl Approved {
     /// What was approved, for people.
     pub fn summary(&self) -> Vec<RefusalParameter> {
         let size = |mebibytes: u64| format!("{mebibytes} MiB");
-        [
+        let told = [
             ("class", self.class.clone()),
             ("image", self.image.clone()),
             ("vcpu", self.vcpu.to_string()),
             ("memory", size(self.memory_mebibytes)),
             ("tier", self.disk_tier.clone()),
             ("blockStorage", size(self.disk_mebibytes)),
-        ]
-        .map(|(name, value)| RefusalParameter { name: name.to_owned(), value })
-        .into()
+        ];
+        let lease = self.lease.as_ref().map(|lease| ("leaseEndsAt", lease.ends_at.to_string()));
+        let parameter = |(name, value): (&str, String)| RefusalParameter { name: name.to_owned(), value };
+        told.into_iter().chain(lease).map(parameter).collect()
     }
 
     /// Says which metered field of a granted host was asked to change, if any: not possible yet.

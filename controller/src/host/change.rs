@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::{
     approved::Approved,
-    digest,
+    digest, lease,
     parking::{given_back, protection_level},
     rejection::Rejection,
     request,
@@ -45,12 +45,14 @@ pub async fn settle(
     if let Some(rejection) = approved.change_to(&valid.approved) {
         return Ok((claim, Some(rejection)));
     }
-    if approved.deletable == valid.approved.deletable {
+    let (granted, asked) = (approved.lease.as_ref(), valid.approved.lease.as_ref());
+    if approved.deletable == valid.approved.deletable && lease::same(granted, asked) {
         // Digests differ, and nothing that is decided does: another spelling of the same size.
         return Ok((claim, None));
     }
-    // What protects more is asked of nobody.
-    let policies = if valid.approved.deletable {
+    // What protects more, or ends earlier, is asked of nobody.
+    let is_decided = (valid.approved.deletable && !approved.deletable) || lease::is_more(granted, asked);
+    let policies = if is_decided {
         let action = OrderAction::Change;
         match route::of(host, &valid.digest, action, valid.asked(action), context) {
             Route::Automatic(passed) => passed.policies,
@@ -66,19 +68,26 @@ pub async fn settle(
     } else {
         approved.policies.clone()
     };
-    let resolved = Approved { policies, deletable: valid.approved.deletable, ..approved };
-    let claim = apply(&claim, &Valid { approved: resolved, ..valid }, context).await?;
+    let lease = lease::changed(approved.lease.clone(), valid.approved.lease);
+    let resolved = Approved { policies, deletable: valid.approved.deletable, lease, ..approved };
+    let claim = apply(&claim, &valid.digest, &resolved, context).await?;
     info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "changed");
     Ok((claim, None))
 }
 
-/// Records what was decided about a guarded field: the claim holds what it held.
+/// Records what was decided about a guarded field for this `wish`, or what has become of a lease: the claim holds what it
+/// held.
 ///
 /// # Errors
 /// When the ledger cannot be asked.
-pub async fn apply(claim: &Arc<Claim>, valid: &Valid, context: &Context) -> Result<Arc<Claim>, ReconcileError> {
-    let without = given_back(claim, &valid.approved);
-    let asked = request::changed(claim, protection_level(claim, context), valid, &without)?;
+pub async fn apply(
+    claim: &Arc<Claim>,
+    wish: &str,
+    approved: &Approved,
+    context: &Context,
+) -> Result<Arc<Claim>, ReconcileError> {
+    let without = given_back(claim, approved);
+    let asked = request::changed(claim, protection_level(claim, context), (wish, approved), &without)?;
     Ok(match context.ledger.decide_change(claim.id, asked).await? {
         Decision::Granted { claim, .. } => claim,
         // It asks for nothing more; a refusal says that the book is being checked.

@@ -1,4 +1,5 @@
-//! The digest of a wish: what a department wrote that has to be decided, without the fields that apply at once.
+//! The digest of a wish: what a department wrote that has to be decided, without the fields that apply at once. Behind that
+//! of a claim stands what has become of it, since the ledger changes nothing of a claim whose digest stays the same.
 
 use std::collections::BTreeSet;
 
@@ -7,22 +8,32 @@ use jiyun_ledger::Meter;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::lease::Lease;
+
+/// What stands before the state of a lease that is over.
+const LEASE: &str = "+lease:";
+
 /// What stands before the meters that a claim does without while its host is stopped.
 const WITHOUT: &str = "+without:";
 
 /// The digest of a claim that holds less than its wish while its host is stopped.
 pub fn without(digest: &str, meters: &BTreeSet<Meter>) -> String {
-    let wish = of_wish(digest);
+    let whole = digest.split_once(WITHOUT).map_or(digest, |(whole, _)| whole);
     if meters.is_empty() {
-        return wish.to_owned();
+        return whole.to_owned();
     }
     let names: Vec<String> = meters.iter().map(ToString::to_string).collect();
-    format!("{wish}{WITHOUT}{}", names.join(","))
+    format!("{whole}{WITHOUT}{}", names.join(","))
 }
 
-/// The digest of the wish a claim was granted for, whatever it does without now.
+/// The digest of a claim with this wish and this lease, which holds all of it.
+pub fn leased(wish: &str, lease: Option<&Lease>) -> String {
+    lease.and_then(Lease::mark).map_or_else(|| wish.to_owned(), |mark| format!("{wish}{LEASE}{mark}"))
+}
+
+/// The digest of the wish a claim was granted for, whatever has become of it since.
 pub fn of_wish(digest: &str) -> &str {
-    digest.split_once(WITHOUT).map_or(digest, |(wish, _)| wish)
+    digest.split_once('+').map_or(digest, |(wish, _)| wish)
 }
 
 /// Digest of the decided fields of `spec`. Names and sizes as written, not what the catalogue makes of them: an edit of
@@ -33,6 +44,7 @@ pub fn of(spec: &CloudHostSpec) -> String {
         display_name: _,
         power: _,
         deletion_protection,
+        lease,
         system_ref,
         class_ref,
         image_ref,
@@ -56,6 +68,11 @@ pub fn of(spec: &CloudHostSpec) -> String {
     if *deletion_protection == DeletionProtection::Disabled {
         canonical["deletionProtection"] = json!("Disabled");
     }
+    // Nor could leases be. The same moment in another offset is the same wish.
+    if let Some(lease) = lease {
+        let moment = lease.ends_at.timestamp().map_or_else(|_| lease.ends_at.to_string(), |moment| moment.to_string());
+        canonical["lease"] = json!(moment);
+    }
     format!("sha256:{}", hex::encode(Sha256::digest(canonical.to_string().as_bytes())))
 }
 
@@ -71,5 +88,20 @@ mod tests {
         assert_eq!(without(&parked, &BTreeSet::new()), "sha256:ab");
         assert_eq!(without(&parked, &both), parked);
         assert_ne!(without(&parked, &BTreeSet::from([Meter::Vcpu])), parked);
+    }
+
+    #[test]
+    fn the_state_of_a_lease_is_told_apart_and_stays_when_meters_come_and_go() {
+        let moment = |seconds| jiff::Timestamp::from_second(seconds).unwrap();
+        let running = Lease::until(moment(100));
+        assert_eq!(leased("sha256:ab", Some(&running)), "sha256:ab");
+        assert_eq!(leased("sha256:ab", None), "sha256:ab");
+        let terms = super::super::lease::terms::defaults();
+        let ended = running.after(super::super::lease::Due::End, &terms, false, moment(101));
+        let over = leased("sha256:ab", Some(&ended));
+        assert_ne!(over, "sha256:ab");
+        let parked = without(&over, &BTreeSet::from([Meter::Vcpu]));
+        assert_eq!((of_wish(&over), of_wish(&parked)), ("sha256:ab", "sha256:ab"));
+        assert_eq!(without(&parked, &BTreeSet::new()), over);
     }
 }

@@ -120,6 +120,9 @@ async fn wait(
 /// # Errors
 /// When a request fails. An answer that cannot be had is never taken for "gone".
 pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String>, ReconcileError> {
+    if let Some(left) = dismantle_machine(claim, context).await? {
+        return Ok(Some(left));
+    }
     let Some((site, _)) = whereabouts(claim, context) else {
         return Ok(Some("Site".to_owned()));
     };
@@ -127,18 +130,28 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
     let (name, label) = (engine_name(claim), &claim_label(claim, context));
     let disk = system_disk_name(name);
     let client = &site.client;
-    if let Some(left) = remove::<MachineView>(client, &namespace, name, label, context).await? {
-        return Ok(Some(left));
-    }
-    // The instance outlives its machine while the guest shuts down; its disk must not go from under it.
-    if let Some(left) = present::<InstanceView>(client, &namespace, name, label).await? {
-        return Ok(Some(left));
-    }
     if let Some(left) = remove::<DiskView>(client, &namespace, &disk, label, context).await? {
         return Ok(Some(left));
     }
     // Capacity is free when the volume claim is gone, not when its import object is.
     present::<PersistentVolumeClaim>(client, &namespace, &disk, label).await
+}
+
+/// Deletes a claim's machine; its disk stays. `None` once nothing of it is left; otherwise what is still there.
+///
+/// # Errors
+/// When a request fails. An answer that cannot be had is never taken for "gone".
+pub async fn dismantle_machine(claim: &Claim, context: &Context) -> Result<Option<String>, ReconcileError> {
+    let Some((site, _)) = whereabouts(claim, context) else {
+        return Ok(Some("Site".to_owned()));
+    };
+    let namespace = engine_namespace(claim);
+    let (name, label) = (engine_name(claim), &claim_label(claim, context));
+    if let Some(left) = remove::<MachineView>(&site.client, &namespace, name, label, context).await? {
+        return Ok(Some(left));
+    }
+    // The instance outlives its machine while the guest shuts down; its disk must not go from under it.
+    present::<InstanceView>(&site.client, &namespace, name, label).await
 }
 
 /// Deletes the object if it is there; says so while it is.

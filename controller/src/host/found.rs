@@ -7,7 +7,8 @@ use jiyun_crds::{
 
 use kube::Resource;
 
-use crate::catalogue::{Catalogue, lookup};
+use super::lease;
+use crate::{catalogue::lookup, context::Context};
 
 /// What a host names, as far as it exists.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Found {
     pub image: Option<HostImage>,
     /// Its network zone.
     pub zone: Option<NetworkZone>,
+    /// What its lease is judged by; none: what was granted once is read again, and not judged.
+    pub lease: Option<lease::Check>,
 }
 
 /// What is being deleted takes nothing new.
@@ -30,7 +33,8 @@ fn stays(object: &impl Resource) -> bool {
 }
 
 /// Looks up what `host` names.
-pub fn dereference(host: &CloudHost, catalogue: &Catalogue) -> Found {
+pub fn dereference(host: &CloudHost, context: &Context) -> Found {
+    let catalogue = &context.catalogue;
     let namespace = host.metadata.namespace.as_deref();
     let spec = &host.spec;
     Found {
@@ -44,6 +48,7 @@ pub fn dereference(host: &CloudHost, catalogue: &Catalogue) -> Found {
         // A zone on its way out takes nothing new; what lies in it goes on.
         zone: lookup(&catalogue.zones, None, &spec.zone_ref.name)
             .filter(|zone: &NetworkZone| zone.metadata.deletion_timestamp.is_none() || is_granted(host)),
+        lease: spec.lease.as_ref().map(|_| lease::Check::of(host, context)),
     }
 }
 

@@ -1,4 +1,5 @@
-//! What a stopped host gives back (关机释放), meter by meter as its pool says, and the way back when it is started.
+//! What a stopped host gives back (关机释放), meter by meter as its pool says, and the way back when it is started; and what
+//! one whose machine was taken down for the end of its lease gives back, whatever its pool says.
 //!
 //! Given back is recorded after the machine is off; asked for again before it is started. So a machine never runs on
 //! what its claim does not hold, whenever we die in between.
@@ -20,6 +21,16 @@ pub fn given_back(claim: &Claim, approved: &Approved) -> BTreeSet<Meter> {
     granted.filter(|meter| !holds(*meter)).collect()
 }
 
+/// Cores and memory.
+fn computing() -> BTreeSet<Meter> {
+    BTreeSet::from([Meter::Vcpu, Meter::Memory])
+}
+
+/// Whether a claim holds neither cores nor memory any more.
+pub fn is_clear(claim: &Claim, approved: &Approved) -> bool {
+    given_back(claim, approved).is_superset(&computing())
+}
+
 /// What a stopped host of this pool gives back.
 fn released_in(pool: &ComputePool) -> BTreeSet<Meter> {
     let meter = |release: &StopRelease| match release {
@@ -36,7 +47,8 @@ fn to_do_without(policy: &BTreeSet<Meter>, given_back: &BTreeSet<Meter>) -> Opti
     (all != *given_back).then_some(all)
 }
 
-/// Before the engines are driven: a host that is to run asks for what it gave back. The refusal, if it has to stay off.
+/// Before the engines are driven: a host that is to run (`wanted`) asks for what it gave back. The refusal, if it has to stay
+/// off.
 ///
 /// # Errors
 /// When the ledger cannot be asked.
@@ -44,12 +56,13 @@ pub async fn resume(
     host: &CloudHost,
     claim: Arc<Claim>,
     approved: &Approved,
+    wanted: Power,
     context: &Context,
 ) -> Result<(Arc<Claim>, Option<Refusal>), ReconcileError> {
     if given_back(&claim, approved).is_empty() {
         return Ok((claim, None));
     }
-    if host.spec.power == Power::Stopped {
+    if wanted == Power::Stopped {
         leave_line(host, context).await?;
         return Ok((claim, None));
     }
@@ -71,7 +84,7 @@ pub async fn resume(
     }
 }
 
-/// After the machine was seen to be off: gives back what its pool says.
+/// After the machine was seen to be off, as it was `wanted`: gives back what its pool says.
 ///
 /// # Errors
 /// When the ledger cannot be asked.
@@ -79,9 +92,10 @@ pub async fn park(
     host: &CloudHost,
     claim: Arc<Claim>,
     approved: &Approved,
+    wanted: Power,
     context: &Context,
 ) -> Result<Arc<Claim>, ReconcileError> {
-    let is_idle = host.spec.power == Power::Stopped && claim.stage() == ClaimStage::Billable && !context.quarantined();
+    let is_idle = wanted == Power::Stopped && claim.stage() == ClaimStage::Billable && !context.quarantined();
     let pool = claim.pool_of(Meter::Hosts).filter(|_| is_idle);
     let Some(pool) = pool.and_then(|pool| lookup(&context.catalogue.compute_pools, None, pool.name())) else {
         return Ok(claim);
@@ -91,7 +105,34 @@ pub async fn park(
     if !could_come_back(&claim, level, context) || is_there(&claim, context).await? {
         return Ok(claim);
     }
-    let rest = request::of_claim(&claim, level, approved, &without);
+    give_back(host, claim, approved, &without, context).await
+}
+
+/// After the machine was taken down for good, as far as anybody knows: gives back all of its cores and memory. Where it lies,
+/// its disk and its place among the department's hosts stay its own.
+///
+/// # Errors
+/// When the ledger cannot be asked.
+pub async fn clear(
+    host: &CloudHost,
+    claim: Arc<Claim>,
+    approved: &Approved,
+    context: &Context,
+) -> Result<Arc<Claim>, ReconcileError> {
+    match to_do_without(&computing(), &given_back(&claim, approved)).filter(|_| !context.quarantined()) {
+        Some(without) => give_back(host, claim, approved, &without, context).await,
+        None => Ok(claim),
+    }
+}
+
+async fn give_back(
+    host: &CloudHost,
+    claim: Arc<Claim>,
+    approved: &Approved,
+    without: &BTreeSet<Meter>,
+    context: &Context,
+) -> Result<Arc<Claim>, ReconcileError> {
+    let rest = request::of_claim(&claim, protection_level(&claim, context), approved, without);
     match context.ledger.decide_change(claim.id, rest).await? {
         Decision::Granted { claim, .. } => {
             info!(
@@ -99,7 +140,7 @@ pub async fn park(
                 host.name = host.name_any(),
                 claim = %claim.id,
                 meters = ?without,
-                "gave back what a stopped host does not keep"
+                "gave back what a host that is off does not keep"
             );
             Ok(claim)
         }

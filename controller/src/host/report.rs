@@ -12,7 +12,7 @@ use jiyun_messages::{Parameters, parameters};
 
 use kube::core::ObjectMeta;
 
-use super::rejection::Rejection;
+use super::{lease, rejection::Rejection};
 use crate::{
     conditions::{finding, merged, plain},
     engines::{cdi::DiskState, kubevirt::MachineState, order::Power},
@@ -42,6 +42,8 @@ pub enum Standing {
         parked: Parked,
         /// Whether it may be deleted.
         deletable: bool,
+        /// How its lease stands, if it has one.
+        lease: Option<lease::Standing>,
     },
     /// The host is being deleted.
     Ending {
@@ -137,15 +139,22 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
             status.refusal.clone_from(&ordered.refusal);
             asked_for(ordered)
         }
-        Standing::Admitted { claim, objection, engines, parked, deletable } => {
+        Standing::Admitted { claim, objection, engines, parked, deletable, lease } => {
             place(&mut status, claim);
             status.addresses.clone_from(&engines.addresses);
             status.deletion_protection = deletable.then_some(DeletionProtection::Disabled);
             status.refusal = parked.kept_off.as_ref().filter(|_| engines.power == Power::Off).map(recorded);
-            vec![accepted(objection.as_ref()), granted(claim), provisioned(engines), ready(engines, parked)]
+            status.lease = lease.as_ref().map(|lease| lease.status.clone());
+            let mut found =
+                vec![accepted(objection.as_ref()), granted(claim), provisioned(engines), ready(engines, parked)];
+            if let Some(over) = lease.as_ref().filter(|lease| lease.is_over()) {
+                lease::findings(over, engines.machine.as_ref(), &mut found);
+            }
+            found
         }
         Standing::Ending { claim, waiting_for } => {
             place(&mut status, claim);
+            status.lease = before.lease.map(lease::released);
             let (ready, no) = (ConditionType::Ready, ConditionStatus::False);
             let told = match waiting_for {
                 Some(what) => finding(ready, no, Reason::Deleting, "Deleting", &parameters([("what", what.as_str())])),

@@ -66,7 +66,14 @@ fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
         awaits_network: false,
         untouched: true,
     };
-    Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default(), deletable: false }
+    Standing::Admitted {
+        claim: claim(),
+        objection: None,
+        engines,
+        parked: Parked::default(),
+        deletable: false,
+        lease: None,
+    }
 }
 
 #[test]
@@ -91,7 +98,7 @@ fn a_host_without_its_network_says_so_and_is_no_fault_of_its_disk() {
         unreachable!()
     };
     let engines = Engines { awaits_network: true, ..engines };
-    let waits = Standing::Admitted { claim, objection, engines, parked, deletable: false };
+    let waits = Standing::Admitted { claim, objection, engines, parked, deletable: false, lease: None };
     let status = status(&host(), None, &waits, at(1001));
     for kind in [ConditionType::Provisioned, ConditionType::Ready] {
         let told = find(&status.conditions, kind).unwrap();
@@ -106,7 +113,14 @@ fn a_stopped_host_says_what_it_gave_back_and_one_that_may_not_start_says_why() {
             unreachable!()
         };
         let without = BTreeSet::from([Meter::Vcpu, Meter::Memory]);
-        Standing::Admitted { claim, objection, engines, parked: Parked { without, kept_off }, deletable: false }
+        Standing::Admitted {
+            claim,
+            objection,
+            engines,
+            parked: Parked { without, kept_off },
+            deletable: false,
+            lease: None,
+        }
     };
     let off = |kept_off| parked(Power::Off, MachineState::Stopped, kept_off);
     let stopped = status(&host(), None, &off(None), at(1001));
@@ -176,8 +190,14 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
         awaits_network: false,
         untouched: true,
     };
-    let standing =
-        Standing::Admitted { claim: claim(), objection: None, engines, parked: Parked::default(), deletable: false };
+    let standing = Standing::Admitted {
+        claim: claim(),
+        objection: None,
+        engines,
+        parked: Parked::default(),
+        deletable: false,
+        lease: None,
+    };
     let status = status(&host(), None, &standing, at(1001));
     let provisioned = find(&status.conditions, ConditionType::Provisioned).unwrap();
     assert_eq!(provisioned.reason, "Provisioning");

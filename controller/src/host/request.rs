@@ -51,20 +51,21 @@ pub fn of_claim(claim: &Claim, protection_level: u8, approved: &Approved, withou
     }
 }
 
-/// What a granted claim asks for when a guarded field is changed: what it has, approved anew.
+/// What a granted claim asks for when a guarded field is changed, or a lease goes on: what it has, approved anew for this
+/// `wish`.
 ///
 /// # Errors
 /// When the approved spec cannot be written as JSON, which its types exclude.
 pub fn changed(
     claim: &Claim,
     protection_level: u8,
-    valid: &Valid,
+    (wish, approved): (&str, &Approved),
     without: &BTreeSet<Meter>,
 ) -> Result<ClaimRequest, serde_json::Error> {
     Ok(ClaimRequest {
-        spec_digest: digest::without(&valid.digest, without),
-        approved_spec: serde_json::to_value(&valid.approved)?.into(),
-        ..of_claim(claim, protection_level, &valid.approved, without)
+        spec_digest: digest::without(&digest::leased(wish, approved.lease.as_ref()), without),
+        approved_spec: serde_json::to_value(approved)?.into(),
+        ..of_claim(claim, protection_level, approved, without)
     })
 }
 

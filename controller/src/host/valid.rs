@@ -1,6 +1,7 @@
 //! Validate: from a wish and what it names to an order without loose ends, or the field that is wrong.
 //!
-//! No client, no clock, no randomness. After it nothing reaches into the spec again but for free fields.
+//! No client, no clock (the time is one of the things found), no randomness. After it nothing reaches into the spec again
+//! but for free fields.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,7 @@ use jiyun_crds::{
 use jiyun_messages::parameters;
 use kube::ResourceExt;
 
-use super::{approved::Approved, found::Found, rejection::Rejection};
+use super::{approved::Approved, found::Found, lease, rejection::Rejection};
 use crate::{
     engines::{kube_ovn, order::ImageSource},
     order::route::{Asked, size_of},
@@ -89,6 +90,7 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
         ssh_authorized_keys: spec.ssh_authorized_keys.clone(),
         subnet: found_zone.spec.isolation.as_ref().map(|_| kube_ovn::subnet_name(&department.name_any(), zone)),
         deletable: spec.deletion_protection == DeletionProtection::Disabled,
+        lease: lease::wished(host, found.lease)?,
         order: None,
         policies: Vec::new(),
     };

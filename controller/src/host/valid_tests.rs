@@ -35,6 +35,7 @@ fn found() -> Found {
         class: serde_json::from_value(object("HostClass", "c4m8", class)).unwrap(),
         image: serde_json::from_value(object("HostImage", "openeuler", image)).unwrap(),
         zone: serde_json::from_value(object("NetworkZone", "extranet", zone)).unwrap(),
+        lease: None,
     }
 }
 

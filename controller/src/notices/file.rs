@@ -8,7 +8,8 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct File {
-    /// Where somebody acts on a notice, with `{department}`, `{order}` and `{uid}`.
+    /// Where somebody acts on a notice, with `{department}`, `{kind}`, `{name}` (or `{order}`)
+    /// and `{uid}` of the object.
     pub link: Option<String>,
     /// Receivers of webhooks.
     #[serde(default)]

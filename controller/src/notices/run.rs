@@ -1,12 +1,15 @@
-//! Reads off the orders what has to be told, hands it to the couriers, and forgets what is long over.
+//! Reads off the orders, and the leases of hosts, what has to be told, hands it to the couriers, and forgets what is long over.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use jiyun_approvals::Calendar;
-use jiyun_crds::v1alpha1::Order;
+use jiyun_crds::{
+    names::department_of_namespace,
+    v1alpha1::{CloudHost, Department, Order},
+};
 use jiyun_ledger::Fence;
-use jiyun_notices::{Horizon, Notice, matter_is_over, of_order};
+use jiyun_notices::{Horizon, Notice, matter_is_over, next_of_host, of_host, of_order};
 use kube::runtime::reflector::Store;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +21,7 @@ use super::{
     source::{Look, Source},
     ways::Ways,
 };
-use crate::{context::Gate, error::chain, metrics::Metrics, watch::Guarded};
+use crate::{catalogue::lookup, context::Gate, error::chain, host::lease, metrics::Metrics, watch::Guarded};
 
 /// How long a result is told, and tried again.
 const KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -29,7 +32,7 @@ const MARGIN: SignedDuration = SignedDuration::from_hours(24);
 /// How often it is looked whether a reminder or a deadline has come; they are counted in days.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// The shortest time between two looks: a look goes through all orders there are.
+/// The shortest time between two looks: a look goes through all orders and hosts there are.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// How often the configuration is read again. A mounted Secret follows its object after a minute or so.
@@ -54,10 +57,16 @@ pub struct Desk {
 pub struct Reads {
     /// The orders.
     pub orders: Store<Guarded<Order>>,
-    /// Open once they were listed.
+    /// The hosts.
+    pub hosts: Store<Guarded<CloudHost>>,
+    /// Whose they are.
+    pub departments: Store<Guarded<Department>>,
+    /// Open once orders and hosts were listed.
     pub listed: Gate,
-    /// Told when one has changed.
+    /// Told when an order has changed, or a host with a lease.
     pub changes: watch::Receiver<()>,
+    /// How long before its end people are told of a lease.
+    pub leases: Arc<lease::Terms>,
     /// Working days.
     pub calendar: Arc<Calendar>,
 }
@@ -112,7 +121,7 @@ fn reread(source: &mut Source, metrics: &Metrics) -> Option<Config> {
     }
 }
 
-/// Tells `tell` what has to be told, until `stop` or the end of the orders' watch.
+/// Tells `tell` what has to be told, until `stop` or the end of the watches.
 async fn told(
     marks: &Marks,
     begun: Timestamp,
@@ -120,10 +129,12 @@ async fn told(
     tell: watch::Sender<Arc<Vec<Arc<Notice>>>>,
     stop: &CancellationToken,
 ) {
-    let mut stirred = reads.changes;
+    let mut stirred = reads.changes.clone();
     loop {
-        let horizon = Horizon { now: Timestamp::now(), begun, keep: KEEP };
-        let (found, kept) = look(&reads.orders, &reads.calendar, horizon);
+        let now = Timestamp::now();
+        let Looked { found, kept, next } = look(&reads, Horizon { now, begun, keep: KEEP });
+        // A little after the moment, so that it has come.
+        let due = next.map(|next| next.duration_since(now).unsigned_abs() + Duration::from_millis(100));
         tell.send_if_modified(|told| {
             let differs = **told != found;
             if differs {
@@ -140,7 +151,7 @@ async fn told(
             tokio::time::sleep(SETTLE).await;
             tokio::select! {
                 changed = stirred.changed() => changed.is_ok(),
-                () = tokio::time::sleep(LOOK) => true,
+                () = tokio::time::sleep(due.map_or(LOOK, |due| due.min(LOOK))) => true,
             }
         };
         match stop.run_until_cancelled(next).await {
@@ -150,22 +161,52 @@ async fn told(
     }
 }
 
-/// What has to be told, and the orders whose marks are kept.
-fn look(orders: &Store<Guarded<Order>>, calendar: &Calendar, horizon: Horizon) -> (Vec<Arc<Notice>>, BTreeSet<String>) {
+/// What was found by one look.
+struct Looked {
+    /// What has to be told.
+    found: Vec<Arc<Notice>>,
+    /// The objects whose marks are kept.
+    kept: BTreeSet<String>,
+    /// When a warning of a lease is due next.
+    next: Option<Timestamp>,
+}
+
+fn look(reads: &Reads, horizon: Horizon) -> Looked {
     let (mut found, mut kept) = (Vec::new(), BTreeSet::new());
-    for object in orders.state() {
+    for object in reads.orders.state() {
         match &object.0 {
             Ok(order) => {
                 if !matter_is_over(order, horizon, MARGIN) {
                     kept.extend(order.metadata.uid.clone());
                 }
-                found.extend(of_order(order, calendar, horizon).map(Arc::new));
+                found.extend(of_order(order, &reads.calendar, horizon).map(Arc::new));
             }
             // What it says is not known: what was told of it is not forgotten.
             Err(invalid) => kept.extend(invalid.metadata.uid.clone()),
         }
     }
+    let (warnings, mut next) = (&reads.leases.warnings, None::<Timestamp>);
+    for object in reads.hosts.state() {
+        match &object.0 {
+            Ok(host) if host.status.as_ref().is_some_and(|status| status.lease.is_some()) => {
+                kept.extend(host.metadata.uid.clone());
+                let operators = operators(host, &reads.departments);
+                found.extend(of_host(host, &operators, warnings, horizon.now).map(Arc::new));
+                let due = next_of_host(host, warnings, horizon.now);
+                next = next.into_iter().chain(due).min();
+            }
+            Ok(_) => {}
+            Err(invalid) => kept.extend(invalid.metadata.uid.clone()),
+        }
+    }
     // A store has no order, and the same found again is nothing new.
     found.sort_by(|one, other| one.id.cmp(&other.id));
-    (found, kept)
+    Looked { found, kept, next }
+}
+
+/// The groups that order and end what a host's department has.
+fn operators(host: &CloudHost, departments: &Store<Guarded<Department>>) -> Vec<String> {
+    let department = host.metadata.namespace.as_deref().and_then(department_of_namespace);
+    let department = department.and_then(|name| lookup(departments, None, name));
+    department.map(|department| department.spec.access.operators).unwrap_or_default()
 }

@@ -137,7 +137,7 @@ impl Subject {
     pub fn wish(&self, context: &Context) -> Result<Wish, Rejection> {
         Ok(match self {
             Self::Host(host) => {
-                let found = host::found::dereference(host, &context.catalogue);
+                let found = host::found::dereference(host, context);
                 Wish::Host(Box::new(host::valid::validate(host, &found)?))
             }
             Self::Flow(flow) => {
@@ -260,8 +260,9 @@ impl Wish {
             Self::Host(valid) => {
                 let approved = host::approved::Approved::of(claim)?;
                 let deletable = valid.approved.deletable;
-                let approved = host::approved::Approved { order: Some(mark), deletable, ..approved };
-                host::change::apply(claim, &host::valid::Valid { approved, ..(**valid).clone() }, context).await?;
+                let lease = host::lease::changed(approved.lease.clone(), valid.approved.lease.clone());
+                let approved = host::approved::Approved { order: Some(mark), deletable, lease, ..approved };
+                host::change::apply(claim, &valid.digest, &approved, context).await?;
             }
             Self::Flow(valid) => {
                 let approved = flow::approved::Approved { order: Some(mark), ..valid.approved.clone() };

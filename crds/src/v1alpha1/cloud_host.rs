@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition::conditions_schema;
-use super::{Architecture, LocalRef};
+use super::{Architecture, Lease, LeaseStatus, LocalRef};
 use crate::quantity::Quantity;
 use crate::rules;
 use crate::schema::structural;
@@ -26,6 +26,7 @@ use crate::schema::structural;
     derive = "PartialEq",
     selectable = ".spec.systemRef.name",
     selectable = ".spec.classRef.name",
+    selectable = ".status.lease.stage",
     validation = rules::short_name(),
     printcolumn(name = "Class", type_ = "string", json_path = ".spec.classRef.name"),
     printcolumn(name = "System", type_ = "string", json_path = ".spec.systemRef.name"),
@@ -33,9 +34,11 @@ use crate::schema::structural;
     printcolumn(name = "Admitted", type_ = "string", json_path = r#".status.conditions[?(@.type=="Admitted")].status"#),
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Lease", type_ = "string", json_path = ".status.lease.stage"),
     printcolumn(name = "Address", type_ = "string", json_path = ".status.addresses[0]"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Refusal", type_ = "string", json_path = ".status.refusal.code", priority = 1),
+    printcolumn(name = "LeaseEnds", type_ = "string", json_path = ".status.lease.endsAt", priority = 1),
     printcolumn(name = "Zone", type_ = "string", json_path = ".spec.zoneRef.name", priority = 1),
     printcolumn(name = "Arch", type_ = "string", json_path = ".spec.architecture", priority = 1),
     printcolumn(name = "Disk", type_ = "string", json_path = ".spec.systemDisk.size", priority = 1),
@@ -73,6 +76,9 @@ pub struct CloudHostSpec {
     /// applies at once. A host that was never granted can be deleted all the same.
     #[serde(default)]
     pub deletion_protection: DeletionProtection,
+    /// Until when the host is lent (租期); none: without end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Lease>,
     /// [immutable] Public keys that may log in at first start, one line each as in `authorized_keys`: at most 16, and 1800
     /// characters in all (`KubeVirt` takes 2048 bytes of first-boot data).
     #[serde(default)]
@@ -201,6 +207,9 @@ pub struct CloudHostStatus {
     /// `Disabled` once that was decided: only then may the host be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_protection: Option<DeletionProtection>,
+    /// How its lease stands; absent where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseStatus>,
     /// SHA-256 digest, in hexadecimal, of the spec that was decided upon.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]

@@ -104,6 +104,8 @@ pub enum Reason {
     Starting,
     /// Ready: the host is on its way to off.
     Stopping,
+    /// Provisioned, Ready: the host's lease has ended: it is off, and later taken down, unless it is extended.
+    LeaseEnded,
     /// Ready: the object is being deleted.
     Deleting,
     /// Ready: the host is being deleted, and the account book does not know the claim its status names; it is kept.

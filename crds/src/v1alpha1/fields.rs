@@ -82,6 +82,7 @@ pub const FIELDS: &[Field] = &[
     field("CloudHost", "deletionProtection", Guarded),
     field("CloudHost", "displayName", Free),
     field("CloudHost", "imageRef.name", Immutable),
+    field("CloudHost", "lease.endsAt", Guarded),
     field("CloudHost", "power", Free),
     field("CloudHost", "sshAuthorizedKeys[]", Immutable),
     field("CloudHost", "systemDisk.size", Metered),

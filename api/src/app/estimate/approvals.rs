@@ -6,13 +6,14 @@ use jiyun_ledger::{AccountId, Meter, State, beyond_guaranteed};
 
 use crate::{app::host::Wish, extract::DepartmentName, model::estimate::ApprovalsUnknown, store::Caller};
 
-/// What the policies ask of an order that creates what is wished for. They name departments, so not everybody may read
+/// What the policies ask of an order that does this with what is wished for. They name departments, so not everybody may read
 /// them: what they come to for one department is in its quota report, a moment behind.
 pub(super) async fn needed(
     caller: &Caller,
     department: &DepartmentName,
     state: &State,
     wishes: &[Wish],
+    action: OrderAction,
 ) -> Result<Requirement, ApprovalsUnknown> {
     let report = caller.find::<QuotaReport>(Some(&department.namespace()), department.as_str()).await;
     let report = report.map_err(|error| {
@@ -25,7 +26,7 @@ pub(super) async fn needed(
     let facts = Facts {
         path: vec![department.as_str()],
         about: [About::Resources].into(),
-        actions: [OrderAction::Create].into(),
+        actions: [action].into(),
         zones: first.map(|wish| wish.zone().to_owned()).into_iter().collect(),
         protection_level: first.map_or(4, Wish::protection_level),
         size,

@@ -51,8 +51,9 @@ pub async fn show(
 
 /// Changes a host. The body is a merge patch (RFC 7396): what is left out stays.
 ///
-/// `displayName` and `power` apply at once. A class or a size is a wish that is decided on; the answer is in the host's
-/// conditions. Send the `ETag` of the host as `If-Match`, and nobody's change in between is overwritten; without it the
+/// `displayName` and `power` apply at once, and so does what protects more or ends earlier. A class, a size, a later end of
+/// the lease or none, and taking the protection off are wishes that are decided on; the answer is in the host's conditions,
+/// and with `dryRun=true` the answer says whether people would have to agree. Send the `ETag` of the host as `If-Match`, and nobody's change in between is overwritten; without it the
 /// last one to write wins, field by field.
 #[utoipa::path(
     patch, path = "/v1/departments/{department}/hosts/{name}", tag = "hosts", operation_id = "changeHost",
@@ -87,10 +88,14 @@ pub async fn change(
     let caller = app.caller(&bearer);
     let changed = app.change::<CloudHost>(&caller, &path, wish.into_spec(), version.as_ref(), how.run()).await?;
     let tag = etag(changed.metadata.resource_version.as_deref());
+    let change = match how.run() {
+        Run::Real => None,
+        Run::Dry => app.change_of(&caller, &path.department, &changed).await,
+    };
     let host = shown(&path.department, changed, language);
     Ok(match how.run() {
         Run::Real => tagged(tag, None, ChangedHost::Changed(Box::new(host))),
-        Run::Dry => tagged(None, None, ChangedHost::Preview(Box::new(HostPreview { host, estimate: None }))),
+        Run::Dry => tagged(None, None, ChangedHost::Preview(Box::new(HostPreview { host, estimate: None, change }))),
     })
 }
 
@@ -126,7 +131,7 @@ pub async fn delete(
     app.end::<CloudHost>(&caller, &path, version.as_ref(), how.run()).await?;
     if how.run().is_dry() {
         let host = shown(&path.department, app.look::<CloudHost>(&caller, &path).await?, language);
-        return Ok(Json(HostPreview { host, estimate: None }).into_response());
+        return Ok(Json(HostPreview { host, estimate: None, change: None }).into_response());
     }
     let place = location(&path.department, path.name.as_str()).map(|place| (header::LOCATION, place));
     Ok((StatusCode::ACCEPTED, AppendHeaders(place.into_iter().collect::<Vec<_>>())).into_response())

@@ -72,7 +72,8 @@ pub async fn create(
     if asked.run.is_dry() {
         let estimate = app.estimate(&caller, &department, wish.into_iter().collect(), false).await?;
         let estimate = estimate.map(|estimate| EstimateView::new(estimate, language));
-        let body = Json(HostPreview { host: shown(&department, created.object, language), estimate });
+        let host = shown(&department, created.object, language);
+        let body = Json(HostPreview { host, estimate, change: None });
         let headers = AppendHeaders(replayed.map(|replayed| (REPLAYED, replayed)).into_iter().collect::<Vec<_>>());
         return Ok((headers, body).into_response());
     }

@@ -1,19 +1,19 @@
-//! What waits for the caller to decide.
+//! What waits for the caller in one department.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
 
-use super::shown;
 use crate::{
     app::App,
     extract::{Bearer, DepartmentPath},
-    handler::Spoken,
+    handler::{Spoken, inbox::inbox},
     model::Inbox,
     problem::{Problem, ProblemDocument},
 };
 
-/// The department's orders that wait for a decision of the caller, the nearest deadline first.
+/// What of the department waits for the caller: orders to decide about, the nearest deadline first, and hosts whose lease
+/// (租期) ends soon or has ended.
 #[utoipa::path(
     get, path = "/v1/departments/{department}/inbox", tag = "orders", operation_id = "showInbox",
     params(
@@ -21,7 +21,7 @@ use crate::{
         ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     responses(
-        (status = 200, description = "The orders.", body = Inbox),
+        (status = 200, description = "What waits.", body = Inbox),
         (status = 404, description = "No such department, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "More than 5,000 orders of the department are open.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
@@ -34,6 +34,5 @@ pub async fn show(
     bearer: Bearer,
     Spoken(language): Spoken,
 ) -> Result<Json<Inbox>, Problem> {
-    let orders = app.inbox(&app.caller(&bearer), &department).await?;
-    Ok(Json(Inbox { items: orders.into_iter().map(|order| shown(&department, order, language)).collect() }))
+    Ok(Json(inbox(app.inbox(&app.caller(&bearer), &department).await?, language)))
 }

@@ -48,6 +48,11 @@ impl Caller {
         self.may("list", "orders", Some(namespace), None).await
     }
 
+    /// Whether the caller may change the hosts of `namespace`, or those of all.
+    pub async fn may_change_hosts(&self, namespace: Option<&str>) -> Result<bool, KubernetesError> {
+        self.may("patch", "cloudhosts", namespace, None).await
+    }
+
     /// Whether the caller may look at the department of `namespace`: every role in it may list its hosts. Asked once for each
     /// request.
     pub(super) async fn is_insider(&self, namespace: Option<&str>) -> Result<bool, KubernetesError> {
