@@ -12,7 +12,7 @@ pub mod terms;
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use jiyun_crds::v1alpha1::{CloudHost, LeaseStage, LeaseStatus, Power};
+use jiyun_crds::v1alpha1::{CloudHost, DeletionProtection, LeaseStage, LeaseStatus, Power};
 use jiyun_ledger::{Claim, ClaimStage};
 use jiyun_messages::parameters;
 use kube::{Api, ResourceExt};
@@ -143,6 +143,15 @@ pub fn released(before: LeaseStatus) -> LeaseStatus {
     LeaseStatus { stage, ..before }
 }
 
+/// Whether something else is asked for than what was `approved`, and nobody has decided against it: people are asked, or have
+/// agreed a moment ago and it is not in the book yet.
+fn is_asked(host: &CloudHost, approved: &Approved, objection: Option<&Rejection>) -> bool {
+    let deletable = host.spec.deletion_protection == DeletionProtection::Disabled;
+    let is_leased = wished(host, None).is_ok_and(|asked| same(approved.lease.as_ref(), asked.as_ref()));
+    let differs = !is_leased || deletable != approved.deletable;
+    differs && objection.is_none_or(Rejection::awaits_approval)
+}
+
 /// Takes the step that is due of the lease of `host`, if one is; gives claim and lease as they are then. Where a machine
 /// follows from it, it is recorded first.
 ///
@@ -159,7 +168,7 @@ pub async fn advance(
         return Ok((claim, approved));
     };
     let now = Timestamp::now();
-    let asked = objection.is_some_and(Rejection::awaits_approval);
+    let asked = is_asked(host, &approved, objection);
     let Some(due) = lease.due(Facts { now, protected: !approved.deletable, asked }) else {
         return Ok((claim, approved));
     };

@@ -123,6 +123,11 @@ async fn the_commands_of_the_ledger_guide_do_what_it_says() -> Result<(), WorldE
 }
 
 #[tokio::test]
+async fn the_commands_of_the_guide_to_leases_do_what_it_says() -> Result<(), WorldError> {
+    run_all("docs/leases.md").await
+}
+
+#[tokio::test]
 async fn the_commands_of_the_guide_to_notifications_do_what_it_says() -> Result<(), WorldError> {
     run_all("docs/notifications.md").await
 }
@@ -163,13 +168,14 @@ fn the_guide_to_the_api_has_the_same_commands_in_chinese() {
 
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 13] = [
+    const RUN: [&str; 14] = [
         "api.md",
         "architecture.md",
         "departments.md",
         "finance.md",
         "install.md",
         "lab.md",
+        "leases.md",
         "ledger.md",
         "networks.md",
         "notifications.md",

@@ -1,6 +1,6 @@
 //! Every state of a lease and what follows from it; what may be asked for; and what people are told.
 
-use jiyun_crds::v1alpha1::ConditionType;
+use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, Reason};
 use serde_json::json;
 
 use super::{terms::defaults, *};
@@ -157,6 +157,46 @@ fn a_later_end_and_none_are_more_and_an_earlier_end_and_a_first_lease_are_not() 
 }
 
 #[test]
+fn what_is_asked_for_holds_until_somebody_has_decided_against_it() {
+    let approved = Approved {
+        class: "c4m8".into(),
+        image: "openeuler".into(),
+        image_source: crate::engines::order::ImageSource::Http("https://images.example/a".into()),
+        vcpu: 4,
+        memory_mebibytes: 8192,
+        architecture: "amd64".into(),
+        disk_tier: "standard".into(),
+        disk_mebibytes: 102_400,
+        ssh_authorized_keys: Vec::new(),
+        subnet: None,
+        deletable: true,
+        lease: Some(archived(false)),
+        order: None,
+        policies: Vec::new(),
+    };
+    let objection = |reason| Rejection { reason, code: "x", parameters: parameters([("order", "o")]) };
+    let host = |ends_at: &str, protection: &str| {
+        let mut object = serde_json::to_value(host(ends_at)).unwrap();
+        object["spec"]["deletionProtection"] = json!(protection);
+        serde_json::from_value::<CloudHost>(object).unwrap()
+    };
+    let later = "2027-12-31T16:00:00Z";
+    for (name, host, said, expected) in [
+        ("as it was granted", host(END, "Disabled"), None, false),
+        ("the same moment", host("2027-01-01T00:00:00+08:00", "Disabled"), None, false),
+        ("people are asked", host(later, "Disabled"), Some(Reason::AwaitingApproval), true),
+        ("they agreed a moment ago", host(later, "Disabled"), None, true),
+        ("somebody said no", host(later, "Disabled"), Some(Reason::OrderRefused), false),
+        ("nobody said anything", host(later, "Disabled"), Some(Reason::OrderExpired), false),
+        ("it makes no sense", host("2001-01-01T00:00:00Z", "Disabled"), Some(Reason::Misconfigured), false),
+        ("it waits for an order that may never come", host(later, "Disabled"), Some(Reason::AwaitingOrder), false),
+        ("it is to be protected", host(END, "Enabled"), None, true),
+    ] {
+        assert_eq!(is_asked(&host, &approved, said.map(objection).as_ref()), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_new_end_begins_anew_and_the_same_end_keeps_what_has_become_of_it() {
     let granted = archived(false);
     assert_eq!(changed(Some(granted.clone()), Some(running())), Some(granted.clone()));
@@ -202,7 +242,6 @@ fn a_host_that_is_off_for_its_lease_says_so_and_one_still_stopping_says_that() {
         next: lease.next(&defaults(), protected, now),
     };
     let usual = || {
-        use jiyun_crds::v1alpha1::{ConditionStatus, Reason};
         [(ConditionType::Provisioned, Reason::Provisioned), (ConditionType::Ready, Reason::Stopping)]
             .map(|(kind, reason)| crate::conditions::plain(kind, ConditionStatus::True, reason))
     };
