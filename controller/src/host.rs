@@ -358,7 +358,7 @@ fn admitted(
     context: &Context,
 ) -> Standing {
     let without = parking::given_back(&claim, approved);
-    let lease = lease::standing(approved, &context.lease_terms, Timestamp::now());
+    let lease = lease::standing(approved, &context.lease_terms, Timestamp::now()).map(Box::new);
     let parked = Parked { without, kept_off };
     Standing::Admitted { claim, objection, engines, parked, deletable: approved.deletable, lease }
 }
@@ -505,7 +505,7 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         | Standing::Unaccounted { .. } => SETTLED,
     };
     let step = match standing {
-        Standing::Admitted { lease, .. } => lease::next_look(lease.as_ref(), now),
+        Standing::Admitted { lease, .. } => lease::next_look(lease.as_deref(), now),
         _ => None,
     };
     let settled = step.map_or(usual, |step| step.min(usual));

@@ -43,7 +43,7 @@ pub enum Standing {
         /// Whether it may be deleted.
         deletable: bool,
         /// How its lease stands, if it has one.
-        lease: Option<lease::Standing>,
+        lease: Option<Box<lease::Standing>>,
     },
     /// The host is being deleted.
     Ending {
@@ -147,7 +147,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
             status.lease = lease.as_ref().map(|lease| lease.status.clone());
             let mut found =
                 vec![accepted(objection.as_ref()), granted(claim), provisioned(engines), ready(engines, parked)];
-            if let Some(over) = lease.as_ref().filter(|lease| lease.is_over()) {
+            if let Some(over) = lease.as_deref().filter(|lease| lease.is_over()) {
                 lease::findings(over, engines.machine.as_ref(), &mut found);
             }
             found

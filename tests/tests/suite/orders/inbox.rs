@@ -74,6 +74,6 @@ async fn an_approver_of_two_departments_sees_both_in_one_inbox_and_no_third() ->
     assert_eq!(named.status, StatusCode::NOT_FOUND, "{named:?}");
     // Who may list orders nowhere has nothing waiting, and learns no name.
     let answer = world.caller("finance")?.get(INBOX).await?;
-    assert_eq!((answer.status, answer.json()), (StatusCode::OK, json!({"items": []})), "{answer:?}");
+    assert_eq!((answer.status, answer.json()), (StatusCode::OK, json!({"items": [], "leases": []})), "{answer:?}");
     Ok(())
 }
