@@ -31,10 +31,9 @@ pub struct HostPreview {
 pub struct ChangeView {
     /// The fields that are decided on, such as `lease.endsAt`; none: all of it applies at once.
     pub decided: Vec<&'static str>,
-    /// Who would have to agree; absent where nobody is asked, `null` where that is not known now.
+    /// Who would have to agree; absent where nobody is asked, or that is not known now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Approvals>)]
-    pub approvals: Option<Option<Approvals>>,
+    pub approvals: Option<Approvals>,
     /// Why it is not known who would have to agree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approvals_unknown: Option<ApprovalsUnknown>,
@@ -44,7 +43,7 @@ impl ChangeView {
     /// A change whose fields `decided` are decided on, and what is known of who would have to agree.
     pub fn new(decided: Vec<&'static str>, needed: Option<Result<Requirement, ApprovalsUnknown>>) -> Self {
         let approvals_unknown = needed.as_ref().and_then(|needed| needed.as_ref().err().copied());
-        let approvals = needed.map(|needed| needed.ok().map(Approvals::from));
+        let approvals = needed.and_then(Result::ok).map(Approvals::from);
         Self { decided, approvals, approvals_unknown }
     }
 }

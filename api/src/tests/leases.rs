@@ -60,7 +60,9 @@ async fn leases_that_end_are_shown_to_whoever_asked_for_the_host_or_may_change_i
     let both = "/v1/inbox?departments=finance,tax";
     let of = |finance, tax| {
         Api::over(
-            server(&[own.clone(), other.clone()], &[theirs.clone()]).may("dept-finance", finance).may("dept-tax", tax),
+            server(&[own.clone(), other.clone()], std::slice::from_ref(&theirs))
+                .may("dept-finance", finance)
+                .may("dept-tax", tax),
         )
     };
     let api = of(true, false);
