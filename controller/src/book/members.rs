@@ -38,6 +38,9 @@ enum Step {
 /// Why a member is not replaced.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum Objection {
+    /// No endpoint was given.
+    #[error("no member can be asked; name them with --ledger-endpoints")]
+    Nobody,
     /// Nobody of that name.
     #[error("there is no member {name:?}; there are {known}")]
     Unknown {
@@ -73,7 +76,7 @@ pub enum Objection {
 /// When etcd does not answer, the certificate's user may not do it, or the member must not be replaced.
 pub async fn run(arguments: &Members) -> Result<(), BookError> {
     let config = serve::ledger_config(&arguments.ledger).map_err(BookError::Certificates)?;
-    let mut client = config.connect().await?;
+    let mut client = one_that_answers(&config).await?;
     let mut seen = look(&mut client, &config).await?;
     if let Some(name) = &arguments.replace {
         let step = step(&seen, name)?;
@@ -91,6 +94,20 @@ pub async fn run(arguments: &Members) -> Result<(), BookError> {
         seen = look(&mut client, &config).await?;
     }
     answer(&table(&seen))
+}
+
+/// The first member that answers: over all at once, a silent one would be asked in its turn.
+async fn one_that_answers(config: &EtcdConfig) -> Result<Client, BookError> {
+    let mut trouble = None;
+    for endpoint in &config.endpoints {
+        let alone = EtcdConfig { endpoints: vec![endpoint.clone()], tls: config.tls.clone() };
+        let mut client = alone.connect().await?;
+        match client.member_list().await {
+            Ok(_) => return Ok(client),
+            Err(error) => trouble = Some(error),
+        }
+    }
+    Err(trouble.map_or_else(|| BookError::Member(Objection::Nobody), BookError::Members))
 }
 
 async fn look(client: &mut Client, config: &EtcdConfig) -> Result<Vec<Seen>, BookError> {
