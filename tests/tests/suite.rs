@@ -28,6 +28,7 @@ mod suite {
     mod orders;
     mod outages;
     mod pools;
+    mod resize;
     mod restored;
     mod rights;
     mod roles;

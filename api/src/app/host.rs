@@ -1,5 +1,6 @@
-//! Cloud hosts: ordering them, and what was decided on them.
+//! Cloud hosts: ordering and changing them, and what was decided on them.
 
+mod change;
 mod create;
 mod decision;
 mod references;

@@ -1,6 +1,6 @@
 //! The digest of a wish: what a department wrote that has to be decided, without the fields that apply at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiyun_crds::v1alpha1::{CloudHostSpec, DeletionProtection};
 use jiyun_ledger::Meter;
@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 
 /// What stands before the meters that a claim does without while its host is stopped.
 const WITHOUT: &str = "+without:";
+/// What stands before what a claim keeps beyond what was approved until its machine has become smaller.
+const KEEPS: &str = "+keeps:";
 
 /// The digest of a claim that holds less than its wish while its host is stopped.
 pub fn without(digest: &str, meters: &BTreeSet<Meter>) -> String {
@@ -20,9 +22,19 @@ pub fn without(digest: &str, meters: &BTreeSet<Meter>) -> String {
     format!("{wish}{WITHOUT}{}", names.join(","))
 }
 
-/// The digest of the wish a claim was granted for, whatever it does without now.
+/// [`without`], of a claim that keeps more than its wish until its machine has become smaller.
+pub fn keeping(digest: &str, meters: &BTreeSet<Meter>, kept: &BTreeMap<Meter, u64>) -> String {
+    let digest = without(digest, meters);
+    if kept.is_empty() {
+        return digest;
+    }
+    let amounts: Vec<String> = kept.iter().map(|(meter, quantity)| format!("{meter}={quantity}")).collect();
+    format!("{digest}{KEEPS}{}", amounts.join(","))
+}
+
+/// The digest of the wish a claim was granted for, whatever it does without or keeps now.
 pub fn of_wish(digest: &str) -> &str {
-    digest.split_once(WITHOUT).map_or(digest, |(wish, _)| wish)
+    digest.split_once('+').map_or(digest, |(wish, _)| wish)
 }
 
 /// Digest of the decided fields of `spec`. Names and sizes as written, not what the catalogue makes of them: an edit of
@@ -71,5 +83,17 @@ mod tests {
         assert_eq!(without(&parked, &BTreeSet::new()), "sha256:ab");
         assert_eq!(without(&parked, &both), parked);
         assert_ne!(without(&parked, &BTreeSet::from([Meter::Vcpu])), parked);
+    }
+
+    #[test]
+    fn what_a_claim_keeps_for_a_while_is_told_apart_and_the_wish_is_found_again() {
+        let (none, kept) = (BTreeSet::new(), BTreeMap::from([(Meter::Vcpu, 8)]));
+        let keeps = keeping("sha256:ab", &none, &kept);
+        assert_eq!(of_wish(&keeps), "sha256:ab");
+        assert_eq!(keeping(&keeps, &none, &BTreeMap::new()), "sha256:ab");
+        assert_ne!(keeping("sha256:ab", &none, &BTreeMap::from([(Meter::Vcpu, 4)])), keeps);
+        let both = keeping("sha256:ab", &BTreeSet::from([Meter::Memory]), &kept);
+        assert_eq!(of_wish(&both), "sha256:ab");
+        assert_ne!(both, keeps);
     }
 }

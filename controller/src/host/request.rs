@@ -51,23 +51,6 @@ pub fn of_claim(claim: &Claim, protection_level: u8, approved: &Approved, withou
     }
 }
 
-/// What a granted claim asks for when a guarded field is changed: what it has, approved anew.
-///
-/// # Errors
-/// When the approved spec cannot be written as JSON, which its types exclude.
-pub fn changed(
-    claim: &Claim,
-    protection_level: u8,
-    valid: &Valid,
-    without: &BTreeSet<Meter>,
-) -> Result<ClaimRequest, serde_json::Error> {
-    Ok(ClaimRequest {
-        spec_digest: digest::without(&valid.digest, without),
-        approved_spec: serde_json::to_value(&valid.approved)?.into(),
-        ..of_claim(claim, protection_level, &valid.approved, without)
-    })
-}
-
 /// One host, its cores and memory out of one compute pool; its disk out of one storage pool.
 pub fn placements(approved: &Approved) -> [Placement; 2] {
     let Approved { vcpu, memory_mebibytes, disk_mebibytes, .. } = *approved;

@@ -6,7 +6,7 @@ use jiyun_ledger::{AccountId, Meter, State, beyond_guaranteed};
 
 use crate::{app::host::Wish, extract::DepartmentName, model::estimate::ApprovalsUnknown, store::Caller};
 
-/// What the policies ask of an order that creates what is wished for. They name departments, so not everybody may read
+/// What the policies ask of an order that creates what is wished for, or changes what was granted so. They name departments, so not everybody may read
 /// them: what they come to for one department is in its quota report, a moment behind.
 pub(super) async fn needed(
     caller: &Caller,
@@ -22,10 +22,17 @@ pub(super) async fn needed(
     let account = AccountId::new(department.as_str());
     let size = size_of(wishes);
     let first = wishes.first();
+    let claim = first.and_then(|wish| wish.granted(state).map(|claim| (wish, claim)));
+    if claim.is_some_and(|(wish, claim)| !wish.is_decided(claim)) {
+        // What takes no more is asked of nobody.
+        let (policies, levels, evidence) = Default::default();
+        return Ok(Requirement { policies, levels, evidence, only_within_guaranteed: false });
+    }
+    let action = if claim.is_some() { OrderAction::Change } else { OrderAction::Create };
     let facts = Facts {
         path: vec![department.as_str()],
         about: [About::Resources].into(),
-        actions: [OrderAction::Create].into(),
+        actions: [action].into(),
         zones: first.map(|wish| wish.zone().to_owned()).into_iter().collect(),
         protection_level: first.map_or(4, Wish::protection_level),
         size,
@@ -37,7 +44,7 @@ pub(super) async fn needed(
                 (Meter::Memory, size.memory_mebibytes),
                 (Meter::BlockStorage, size.storage_mebibytes),
             ],
-            |_| 0,
+            |meter| claim.map_or(0, |(_, claim)| claim.taken_of(meter)),
         ),
     };
     // Whom roles stand for is worked out already.

@@ -1,8 +1,10 @@
 //! What a host asks of the ledger, as the controller will ask for it (`controller/src/host/request.rs`): for previews.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::{CloudHost, HostClass, InformationSystem};
-use jiyun_ledger::{AccountId, ClaimRequest, Placement, Subject};
+use jiyun_crds::v1alpha1::{CloudHost, DeletionProtection, HostClass, InformationSystem};
+use jiyun_ledger::{AccountId, Claim, ClaimRequest, ClaimStage, Meter, Placement, State, Subject};
 use kube::ResourceExt;
 
 /// A host in the ledger's terms.
@@ -16,6 +18,8 @@ pub struct Wish {
     zone: String,
     protection_level: u8,
     placements: [Placement; 2],
+    /// Whether it is to be kept from being deleted no more, and was not decided to be.
+    unprotects: bool,
 }
 
 impl Wish {
@@ -44,11 +48,45 @@ impl Wish {
             zone: spec.zone_ref.name.clone(),
             protection_level: system.spec.protection_level,
             placements,
+            unprotects: spec.deletion_protection == DeletionProtection::Disabled
+                && host.status.as_ref().and_then(|status| status.deletion_protection).is_none(),
         })
     }
 
-    /// The claim it asks for; with `hold_until` only to be set aside until then, and without a place in line.
-    pub fn request(&self, account: &AccountId, hold_until: Option<Timestamp>) -> ClaimRequest {
+    /// What it was granted, if it is a change of that.
+    pub fn granted<'a>(&self, state: &'a State) -> Option<&'a Arc<Claim>> {
+        let is_granted = |claim: &&Arc<Claim>| matches!(claim.stage(), ClaimStage::Reserved | ClaimStage::Billable);
+        state.claim_of_subject(&self.subject.uid).filter(is_granted)
+    }
+
+    /// Whether somebody has to decide about it as a change of `claim` (`controller/src/host/resize.rs`): it takes more than
+    /// that was granted or holds, or is protected no more.
+    pub fn is_decided(&self, claim: &Claim) -> bool {
+        let approved =
+            |field: &str| claim.approved_spec.get(field).and_then(serde_json::Value::as_u64).unwrap_or_default();
+        let has = |meter: Meter| {
+            let approved = match meter {
+                Meter::Vcpu => approved("vcpu"),
+                Meter::Memory => approved("memoryMebibytes"),
+                Meter::BlockStorage => approved("diskMebibytes"),
+                _ => 0,
+            };
+            claim.has_of(meter).max(approved)
+        };
+        let mut quantities = self.placements.iter().flat_map(|placement| &placement.quantities);
+        self.unprotects || quantities.any(|(meter, quantity)| *meter != Meter::Hosts && *quantity > has(*meter))
+    }
+
+    /// The claim it asks for, or the change of `claim`; with `hold_until` only to be set aside until then, and without a
+    /// place in line.
+    pub fn request(&self, account: &AccountId, hold_until: Option<Timestamp>, claim: Option<&Claim>) -> ClaimRequest {
+        let mut placements = self.placements.to_vec();
+        if let Some(claim) = claim {
+            // A stopped host does without what it has given back, and asks for it when it is started.
+            for placement in &mut placements {
+                placement.quantities.retain(|meter, _| claim.has_of(*meter) > 0);
+            }
+        }
         ClaimRequest {
             account: account.clone(),
             system: self.system.clone(),
@@ -56,10 +94,10 @@ impl Wish {
             item: self.class.clone(),
             zone: self.zone.clone(),
             protection_level: self.protection_level,
-            placements: self.placements.to_vec(),
+            placements,
             spec_digest: "preview".to_owned(),
             approved_spec: serde_json::Value::Null.into(),
-            wait: hold_until.is_none(),
+            wait: hold_until.is_none() && claim.is_none(),
             hold_until,
         }
     }
