@@ -10,6 +10,7 @@ mod suite {
     mod charts;
     mod city;
     mod contract;
+    mod databases;
     mod deletion;
     mod docs;
     mod fault_points;

@@ -104,14 +104,12 @@ pub struct SystemDisk {
     /// [metered] Size, 20Gi to 4Ti in whole Mi. It can grow, never shrink.
     #[x_kube(
         validation = rules::size("系统盘", "systemDisk.size", "20Gi", "4Ti"),
-        validation = Rule::new(
-            "!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0"
-        ).message("系统盘只能扩大，不能缩小 (systemDisk.size can grow, never shrink)")
+        validation = rules::only_grows("系统盘", "systemDisk.size")
     )]
     pub size: Quantity,
 }
 
-/// Whether a host runs.
+/// Whether something runs.
 #[derive(
     Clone,
     Copy,
@@ -131,14 +129,14 @@ pub struct SystemDisk {
     strum::EnumString,
 )]
 pub enum Power {
-    /// the host runs (开机).
+    /// it runs (开机).
     #[default]
     Running,
-    /// the host is switched off (关机).
+    /// it is switched off (关机).
     Stopped,
 }
 
-/// Whether a host is kept from being deleted.
+/// Whether something is kept from being deleted.
 #[derive(
     Clone,
     Copy,

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use super::{HOST, SYSTEM};
 
 /// Our kinds, those of engines, and those by which one could reach either.
-const KINDS: [(&str, &str); 28] = [
+const KINDS: [(&str, &str); 30] = [
     ("jiyun.io", "cloudhosts"),
+    ("jiyun.io", "clouddatabases"),
     ("jiyun.io", "networkflows"),
     ("jiyun.io", "informationsystems"),
     ("jiyun.io", "orders"),
@@ -32,6 +33,7 @@ const KINDS: [(&str, &str); 28] = [
     ("kubevirt.io", "virtualmachineinstances"),
     ("subresources.kubevirt.io", "virtualmachineinstances/console"),
     ("cdi.kubevirt.io", "datavolumes"),
+    ("postgresql.cnpg.io", "clusters"),
     ("", "pods"),
     ("", "pods/exec"),
     ("", "persistentvolumeclaims"),
