@@ -113,7 +113,7 @@ pub struct LedgerArgs {
 mod ledger;
 mod trail;
 
-pub use ledger::{Adopt, Archive, ArchiveFile, Explain, Export, LedgerCommand, Members, Output, Source, Users, Verify};
+pub use ledger::{Adopt, Archive, ArchiveFile, Explain, Export, LedgerCommand, Output, Source, Users, Verify};
 pub use trail::{TrailArgs, TrailCommand, TrailExport, TrailHead, TrailShow, TrailVerify};
 
 #[cfg(test)]

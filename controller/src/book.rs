@@ -3,7 +3,6 @@
 mod compare;
 mod explain;
 pub(crate) mod export;
-mod members;
 mod read;
 pub(crate) mod table;
 mod users;
@@ -15,7 +14,6 @@ use jiyun_ledger::{ApplyError, StoreError};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use self::members::Objection;
 use crate::{
     adopt::{self, AdoptError},
     archive::{self, ArchivingError},
@@ -45,15 +43,6 @@ pub enum BookError {
         "etcd did not make the users; check --ledger-endpoints, and that --ledger-cert is the user root's (its common name)"
     )]
     Users(#[source] etcd_client::Error),
-    /// etcd's members.
-    #[error(
-        "etcd did not tell or change its members; check --ledger-endpoints, and that --ledger-cert is the user root's (its common \
-         name)"
-    )]
-    Members(#[source] etcd_client::Error),
-    /// A member that must not be replaced.
-    #[error(transparent)]
-    Member(#[from] Objection),
     /// A file.
     #[error("{} cannot be {what}", path.display())]
     File {
@@ -141,7 +130,6 @@ pub async fn run(command: &LedgerCommand) -> ExitCode {
             Box::pin(archive::read(file)).await.map(|()| ExitCode::SUCCESS).map_err(BookError::from)
         }
         LedgerCommand::Users(arguments) => users::run(arguments).await.map(|()| ExitCode::SUCCESS),
-        LedgerCommand::Members(arguments) => Box::pin(members::run(arguments)).await.map(|()| ExitCode::SUCCESS),
         LedgerCommand::Hold => hold().await,
         LedgerCommand::Adopt(arguments) => {
             Box::pin(adopt::run(arguments)).await.map_err(|error| BookError::Adopt(Box::new(error)))

@@ -42,12 +42,6 @@ pub enum LedgerCommand {
         Example: jiyun-controller ledger users --ledger-endpoints https://ledger-0:2379 --ledger-ca ca.crt \\\n\
         \x20        --ledger-cert root.crt --ledger-key root.key")]
     Users(Users),
-    /// Say who keeps the books, the members of the ledger's etcd, and which of them answer; give one whose disk is lost a
-    /// place again.
-    #[command(after_help = "Needs the certificate of etcd's user root.\n\
-        A member whose disk is lost: --replace jiyun-ledger-1, then delete its volume claim and its pod (docs/install.md). \
-        Broken off, the command can be repeated.")]
-    Members(Members),
     /// Do nothing until told to stop: a pod in which the other commands are run while no operator runs.
     #[command(
         after_help = "Example: kubectl exec --stdin deployment/jiyun-ledger-tool -- jiyun-controller ledger import - < book.jsonl"
@@ -61,19 +55,6 @@ pub struct Users {
     /// Wait so long for etcd to answer, in seconds.
     #[arg(long, default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=3600))]
     pub wait: u64,
-
-    /// How to reach the ledger's etcd.
-    #[command(flatten)]
-    pub ledger: LedgerArgs,
-}
-
-/// Flags of `ledger members`.
-#[derive(Debug, Args)]
-pub struct Members {
-    /// Take this member out, and give its place to one that starts on an empty disk. Refused where it answers, or where a
-    /// majority besides it does not.
-    #[arg(long, value_name = "NAME")]
-    pub replace: Option<String>,
 
     /// How to reach the ledger's etcd.
     #[command(flatten)]

@@ -143,11 +143,9 @@ fn working_days_of_further_years_come_as_values_and_start_the_controller_anew() 
         rendered(&["--set-string", &file])
     };
     let objects = of("2027", "year: 2027");
-    let calendars = |objects: &[Value]| {
-        let mut files = of_kind(objects, "ConfigMap").into_iter();
-        files.find(|file| file["metadata"]["name"] == "jiyun-calendars").cloned()
-    };
-    assert_eq!(calendars(&objects).unwrap()["data"]["2027.yaml"], "year: 2027");
+    let files = of_kind(&objects, "ConfigMap");
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0]["data"]["2027.yaml"], "year: 2027");
     let workload = |objects: &[Value]| {
         let mut workloads = of_kind(objects, "Deployment").into_iter();
         workloads.find(|one| one["metadata"]["name"] == "jiyun-controller").cloned().unwrap()
@@ -158,17 +156,7 @@ fn working_days_of_further_years_come_as_values_and_start_the_controller_anew() 
     }
     let mark = |objects: &[Value]| workload(objects)["spec"]["template"]["metadata"]["annotations"].clone();
     assert_ne!(mark(&objects), mark(&of("2027", "year: 2028")));
-    assert!(calendars(&rendered(&[])).is_none());
-}
-
-#[test]
-fn a_ledger_that_is_not_there_yet_is_begun_by_its_members() {
-    let objects = rendered(&[]);
-    let start = of_kind(&objects, "ConfigMap");
-    assert_eq!(start[0]["metadata"]["name"], "jiyun-ledger-start");
-    assert_eq!(start[0]["data"]["state"], "new");
-    let elsewhere = ["--set", "ledger.endpoints={https://etcd.example:2379}", "--set", "api.tlsSecret=tls"];
-    assert!(of_kind(&rendered(&elsewhere), "ConfigMap").is_empty());
+    assert!(of_kind(&rendered(&[]), "ConfigMap").is_empty());
 }
 
 #[test]

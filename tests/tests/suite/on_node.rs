@@ -35,8 +35,6 @@ use super::docs::{
 const PATIENCE: Duration = Duration::from_mins(7);
 /// How long a thing of the cluster may take.
 const SOON: Duration = Duration::from_mins(2);
-/// The member of the ledger that loses its disk.
-const LOST: &str = "jiyun-ledger-1";
 /// Who calls the API in these tests.
 const DEPARTMENT: &str = "finance";
 
@@ -64,24 +62,17 @@ struct Cluster {
     lab: Arc<Lab>,
     work: PathBuf,
     guide: Vec<Block>,
-    /// Members of the ledger's etcd.
-    members: u8,
 }
 
 impl Cluster {
-    /// A node without Jiyun, for a ledger of one member.
+    /// A node without Jiyun.
     async fn start() -> Result<Self, WorldError> {
-        Self::with_members(1).await
-    }
-
-    /// A node without Jiyun, for a ledger of so many members.
-    async fn with_members(members: u8) -> Result<Self, WorldError> {
         let options = installed::with_parts(LabOptions::default(), []);
         let lab = Lab::start(options.departments([DEPARTMENT])).await?;
         let work = lab.folder().join("work");
         std::fs::create_dir(&work)?;
         let guide = blocks(&jiyun_lab::source_root().join("docs/install.md"));
-        Ok(Self { lab: Arc::new(lab), work, guide, members })
+        Ok(Self { lab: Arc::new(lab), work, guide })
     }
 
     /// Runs one block of the guide and returns what it printed.
@@ -100,8 +91,7 @@ impl Cluster {
             .env("REGISTRY", "lab.jiyun.io")
             .env("TAG", "lab")
             .env("ETCD_TAG", "lab")
-            .env("MEMBERS", self.members.to_string())
-            .env("MEMBER", LOST)
+            .env("MEMBERS", "1")
             .env("WORK", &self.work)
             .env("YOU", "zhang.san")
             .stdin(std::process::Stdio::null())

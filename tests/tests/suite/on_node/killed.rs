@@ -6,7 +6,7 @@ use jiyun_lab::wait_for;
 use jiyun_tests::WorldError;
 
 use super::{
-    Cluster, LOST, SOON, able,
+    Cluster, SOON, able,
     load::{Load, nothing_is_lost, prepare},
 };
 
@@ -51,65 +51,6 @@ async fn restarts(cluster: &Cluster, component: &str) -> Result<u64, WorldError>
     Ok(told.split_whitespace().filter_map(|count| count.parse::<u64>().ok()).sum())
 }
 
-/// Waits until the containers of `component` were started `by` times more than `before`.
-async fn started_again(cluster: &Cluster, component: &str, before: u64, by: u64) -> Result<(), WorldError> {
-    wait_for(format!("{component} to be started again"), SOON, || async {
-        let now = restarts(cluster, component).await.map_err(|error| error.to_string())?;
-        if now >= before + by { Ok(()) } else { Err(format!("{now} restarts")) }
-    })
-    .await?;
-    Ok(())
-}
-
-/// Waits until so many members of the ledger's etcd are ready.
-async fn members_ready(cluster: &Cluster, expected: u8) -> Result<(), WorldError> {
-    let printed = "jsonpath={.status.readyReplicas}";
-    wait_for(format!("{expected} members of the ledger to be ready"), SOON, || async {
-        let told = cluster.kubectl(&["get", "statefulset", "jiyun-ledger", "-o", printed]).await;
-        let told = told.map_err(|error| error.to_string())?;
-        if told == expected.to_string() { Ok(()) } else { Err(format!("{told} are")) }
-    })
-    .await?;
-    Ok(())
-}
-
-#[tokio::test]
-async fn of_three_members_of_the_ledger_each_may_die_and_lose_its_disk_without_anybody_asking_twice()
--> Result<(), WorldError> {
-    let test = "of_three_members_of_the_ledger_each_may_die_and_lose_its_disk_without_anybody_asking_twice";
-    let Some(_alone) = able(test).await else { return Ok(()) };
-    let cluster = Arc::new(Cluster::with_members(3).await?);
-    cluster.run("values").await?;
-    cluster.run("install").await?;
-    prepare(&cluster).await?;
-
-    let load = Load::begin(&cluster, None).await?;
-    for member in ["jiyun-ledger-0", "jiyun-ledger-1", "jiyun-ledger-2"] {
-        members_ready(&cluster, 3).await?;
-        let before = restarts(&cluster, "jiyun-ledger").await?;
-        assert_eq!(kill(&cluster, &["etcd", &format!("--name={member}")]), 1, "processes of {member}");
-        started_again(&cluster, "jiyun-ledger", before, 1).await?;
-    }
-    members_ready(&cluster, 3).await?;
-
-    // The third way to lose a member: with its disk.
-    cluster.kubectl(&["delete", "persistentvolumeclaim", &format!("data-{LOST}"), "--wait=false"]).await?;
-    cluster.kubectl(&["delete", "pod", LOST]).await?;
-    wait_for(format!("{LOST} to be refused its place"), SOON, || async {
-        let printed = "jsonpath={.status.containerStatuses[0].restartCount}";
-        let told = cluster.kubectl(&["get", "pod", LOST, "-o", printed]).await.map_err(|error| error.to_string())?;
-        if told.parse().is_ok_and(|count: u64| count > 0) { Ok(()) } else { Err(told) }
-    })
-    .await?;
-    members_ready(&cluster, 2).await?;
-    let told = cluster.run("member").await?;
-    assert!(told.contains(&format!("{LOST} has a place")) && told.contains("not started"), "{told}");
-    members_ready(&cluster, 3).await?;
-    let outcomes = load.end().await;
-    assert!(outcomes.len() > 100, "only {} requests", outcomes.len());
-    nothing_is_lost(&cluster, &outcomes).await
-}
-
 #[tokio::test]
 async fn orders_survive_the_death_of_every_pod() -> Result<(), WorldError> {
     let Some(_alone) = able("orders_survive_the_death_of_every_pod").await else { return Ok(()) };
@@ -128,7 +69,11 @@ async fn orders_survive_the_death_of_every_pod() -> Result<(), WorldError> {
     for (component, replicas, words) in programs {
         let before = restarts(&cluster, component).await?;
         assert_eq!(kill(&cluster, words), replicas, "processes of {component}");
-        started_again(&cluster, component, before, replicas).await?;
+        wait_for(format!("{component} to be started again"), SOON, || async {
+            let now = restarts(&cluster, component).await.map_err(|error| error.to_string())?;
+            if now >= before + replicas { Ok(()) } else { Err(format!("{now} restarts")) }
+        })
+        .await?;
         cluster.serves().await?;
     }
     let outcomes = load.end().await;
