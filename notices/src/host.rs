@@ -20,7 +20,7 @@ pub fn of_host(host: &CloudHost, operators: &[String], warnings: &[SignedDuratio
     let lease = lease_of(host)?;
     let ends_at = lease.ends_at.timestamp().ok()?;
     let Matter { event, word, at, deadline } = matter(lease, ends_at, warnings, now)?;
-    let subject = subject(host)?;
+    let subject = Subject::of("CloudHost", &host.metadata)?;
     let asked =
         [ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY].map(|stamp| host.metadata.annotations.as_ref()?.get(stamp));
     let users: BTreeSet<String> =
@@ -106,16 +106,6 @@ fn passed(until: Timestamp, warnings: &[SignedDuration], now: Timestamp) -> Opti
 
 fn moment(at: Option<&DateTime>) -> Option<Timestamp> {
     at?.timestamp().ok()
-}
-
-fn subject(host: &CloudHost) -> Option<Subject> {
-    let namespace = host.metadata.namespace.as_deref()?;
-    Some(Subject {
-        kind: "CloudHost",
-        department: department_of_namespace(namespace)?.to_owned(),
-        name: host.metadata.name.clone()?,
-        uid: host.metadata.uid.clone()?,
-    })
 }
 
 /// What every sentence about a lease may say.

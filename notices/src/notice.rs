@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use jiyun_crds::names::department_of_namespace;
 use jiyun_messages::Parameters;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// What somebody is told. A further noun is further events here and a function beside [`crate::of_order`] and
 /// [`crate::of_host`].
@@ -101,6 +103,14 @@ pub struct Subject {
     pub name: String,
     /// Its UID.
     pub uid: String,
+}
+
+impl Subject {
+    /// The object of this kind that `meta` is of; none where it is in no department, or has not been created yet.
+    pub(crate) fn of(kind: &'static str, meta: &ObjectMeta) -> Option<Self> {
+        let department = department_of_namespace(meta.namespace.as_deref()?)?.to_owned();
+        Some(Self { kind, department, name: meta.name.clone()?, uid: meta.uid.clone()? })
+    }
 }
 
 /// Who is told. Where they are reached is not known here.

@@ -80,7 +80,7 @@ fn waiting(order: &Order, status: &OrderStatus, calendar: &Calendar, now: Timest
         ("groups", groups.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
         ("until", deadline.to_string()),
     ]));
-    let subject = subject(order)?;
+    let subject = Subject::of("Order", &order.metadata)?;
     Some(Notice {
         id: format!("{}-{name}-{word}", subject.uid),
         event,
@@ -127,7 +127,7 @@ fn result(order: &Order, status: &OrderStatus, approved: &Condition) -> Option<N
         Reason::Automatic | Reason::OrderWithdrawn | Reason::OrderSuperseded => return None,
         _ => (Event::OrderRefused, "refused"),
     };
-    let subject = subject(order)?;
+    let subject = Subject::of("Order", &order.metadata)?;
     let asked = status.applicants.iter().filter(|name| !name.starts_with(PROGRAMS));
     let why = status.refusal.as_ref().filter(|_| event != Event::OrderApproved).map(told);
     Some(Notice {
@@ -147,16 +147,6 @@ fn told(refusal: &HostRefusal) -> (String, Parameters) {
     let pairs = refusal.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.value.clone()));
     let about: Parameters = pairs.collect();
     (refusal_code(&refusal.code, &about).to_owned(), about)
-}
-
-fn subject(order: &Order) -> Option<Subject> {
-    let namespace = order.metadata.namespace.as_deref()?;
-    Some(Subject {
-        kind: "Order",
-        department: department_of_namespace(namespace)?.to_owned(),
-        name: order.metadata.name.clone()?,
-        uid: order.metadata.uid.clone()?,
-    })
 }
 
 /// What every sentence about an order may say.

@@ -71,10 +71,6 @@ impl App {
             Ok(read.into_iter().flatten().collect())
         };
         let (user, orders) = tokio::join!(caller.user(), orders);
-        let department = |order: Order| {
-            let namespace = order.namespace()?;
-            Some((DepartmentName::parse(department_of_namespace(&namespace)?)?, order))
-        };
         let (user, orders) = (user?, orders?);
         let scope = match named {
             Some(departments) => Scope::Of(departments),
@@ -82,7 +78,8 @@ impl App {
             None => self.known_reach(caller).map_or(Scope::All, |reach| Scope::Of(reach.to_vec())),
         };
         let leases = self.ending_leases(caller, &user, scope).await?;
-        Ok(Waiting { orders: waiting(orders, &user).into_iter().filter_map(department).collect(), leases })
+        let placed = |order: Order| Some((department_of(&order)?, order));
+        Ok(Waiting { orders: waiting(orders, &user).into_iter().filter_map(placed).collect(), leases })
     }
 
     /// The open orders of all departments, or of those in which the caller may list them.
@@ -104,6 +101,11 @@ impl App {
         });
         all.await
     }
+}
+
+/// The department that an object is in.
+fn department_of(object: &impl ResourceExt) -> Option<DepartmentName> {
+    DepartmentName::parse(department_of_namespace(&object.namespace()?)?)
 }
 
 /// Those of `orders` that wait for `user`, the nearest deadline first.

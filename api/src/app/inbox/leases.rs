@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiyun_crds::{
-    names::{ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY, department_of_namespace},
+    names::{ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY},
     v1alpha1::CloudHost,
 };
 use kube::{ResourceExt, api::ListParams};
 
-use super::{AT_ONCE, CHUNK};
+use super::{AT_ONCE, CHUNK, department_of};
 use crate::{
     app::App,
     extract::DepartmentName,
@@ -57,10 +57,7 @@ impl App {
         };
         let mut of: BTreeMap<DepartmentName, Vec<CloudHost>> = BTreeMap::new();
         for host in hosts {
-            let department = host
-                .namespace()
-                .and_then(|namespace| department_of_namespace(&namespace).and_then(DepartmentName::parse));
-            if let Some(department) = department {
+            if let Some(department) = department_of(&host) {
                 of.entry(department).or_default().push(host);
             }
         }
