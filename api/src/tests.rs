@@ -20,6 +20,7 @@ mod order;
 mod orders;
 mod pick;
 mod reports;
+mod resize;
 mod stub;
 mod systems;
 mod wait;

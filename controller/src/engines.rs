@@ -8,3 +8,4 @@ pub mod network;
 pub mod node;
 pub mod order;
 pub mod view;
+pub mod volume;

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod rejection;
 pub mod report;
 pub mod request;
+pub mod resize;
 mod run;
 mod shelf;
 mod steps;
@@ -35,9 +36,10 @@ use tracing::{info, warn};
 
 use self::{
     approved::Approved,
+    change::Objection,
     plan::{Desired, Observed, Step, Why},
     rejection::Rejection,
-    report::{Engines, Parked, Standing},
+    report::{Engines, Parked, Sizing, Standing},
     valid::Valid,
 };
 use crate::{
@@ -60,10 +62,14 @@ use crate::{
 };
 
 pub use ending::dismantle;
+pub use parking::protection_level;
 pub use run::{Triggers, run};
 
 /// When a wish that names something missing, or was not decided, is looked at again.
 const UNSETTLED: Duration = Duration::from_secs(20);
+
+/// When a disk that grows is looked at again: nobody tells us how far it is.
+const SOON: Duration = Duration::from_secs(5);
 
 /// When to look again while machines and disks were not listed yet.
 const NOT_LISTED: Duration = Duration::from_millis(100);
@@ -119,12 +125,11 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     }
     let standing = match (valid, held) {
         (Ok(valid), None) => ask(host, valid, context).await?,
-        (Ok(valid), Some(claim)) => {
+        (Err(rejection), None) => Standing::Rejected(rejection),
+        (valid, Some(claim)) => {
             let (claim, objection) = change::settle(host, claim, valid, context).await?;
             serve(host, claim, objection, context).await?
         }
-        (Err(rejection), None) => Standing::Rejected(rejection),
-        (Err(rejection), Some(claim)) => serve(host, claim, Some(rejection), context).await?,
     };
     let order = match &standing {
         Standing::Ordered(ordered) => Some(ordered.order.clone()),
@@ -214,7 +219,7 @@ async fn ask(host: &CloudHost, valid: Valid, context: &Context) -> Result<Standi
         return Ok(Standing::Rejected(rejection));
     }
     if let Some(refusal) = standing_refusal(host, &valid.digest) {
-        return Ok(refusal);
+        return Ok(Standing::Refused(refusal));
     }
     if !is_held && !networks::is_ready(valid.approved.subnet.as_deref(), context) {
         // Nothing is set aside for a machine that cannot be put anywhere.
@@ -304,7 +309,7 @@ fn note_refusal(host: &CloudHost, what: &str, refusal: &Refusal, context: &Conte
 
 /// The refusal the status holds for this very wish. [`Reason::NoMatchingPool`] does not stand: a pool may be on its way
 /// in the same commit as the wish, and asking again costs nothing. Nor does a place in line: whoever has one asks again.
-fn standing_refusal(host: &CloudHost, digest: &str) -> Option<Standing> {
+fn standing_refusal(host: &CloudHost, digest: &str) -> Option<Refusal> {
     let status = host.status.as_ref()?;
     let refusal = status.refusal.as_ref().filter(|_| status.spec_digest.as_deref() == Some(digest))?;
     let code: RefusalCode = refusal.code.parse().ok()?;
@@ -312,20 +317,20 @@ fn standing_refusal(host: &CloudHost, digest: &str) -> Option<Standing> {
         return None;
     }
     let parameters = refusal.parameters.iter().map(|each| (each.name.clone(), each.value.clone())).collect();
-    Some(Standing::Refused(Refusal { code, parameters, report: jiyun_ledger::PlacementReport::default() }))
+    Some(Refusal { code, parameters, report: jiyun_ledger::PlacementReport::default() })
 }
 
 /// Drives the engines of a host with a claim, and says how it stands.
 async fn serve(
     host: &CloudHost,
     claim: Arc<Claim>,
-    objection: Option<Rejection>,
+    objection: Option<Objection>,
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
     let approved = Approved::of(&claim)?;
     let (claim, approved) = lease::advance(host, claim, approved, objection.as_ref(), context).await?;
     if lease::is_archived(&claim) {
-        return shelf::keep(host, claim, &approved, objection, context).await;
+        return shelf::keep(host, claim, approved, objection, context).await;
     }
     let wanted = lease::power(host, &approved);
     let (claim, kept_off) = parking::resume(host, claim, &approved, wanted, context).await?;
@@ -345,22 +350,23 @@ async fn serve(
     if engines.settled() && engines.untouched {
         claim = parking::park(host, claim, &approved, wanted, context).await?;
     }
-    Ok(admitted(claim, objection, engines, &approved, kept_off, context))
+    let claim = resize::give_back(host, claim, &approved, &engines, context).await?;
+    Ok(admitted(claim, objection, engines, approved, kept_off, context))
 }
 
 /// How a host with a claim stands.
 fn admitted(
     claim: Arc<Claim>,
-    objection: Option<Rejection>,
+    objection: Option<Objection>,
     engines: Engines,
-    approved: &Approved,
+    approved: Approved,
     kept_off: Option<Refusal>,
     context: &Context,
 ) -> Standing {
-    let without = parking::given_back(&claim, approved);
-    let lease = lease::standing(approved, &context.lease_terms, Timestamp::now()).map(Box::new);
-    let parked = Parked { without, kept_off };
-    Standing::Admitted { claim, objection, engines, parked, deletable: approved.deletable, lease }
+    let without = parking::given_back(&claim, &approved);
+    let lease = lease::standing(&approved, &context.lease_terms, Timestamp::now()).map(Box::new);
+    let (parked, objection) = (Parked { without, kept_off }, objection.map(Box::new));
+    Standing::Admitted { claim, approved: Box::new(approved), objection, engines, parked, lease }
 }
 
 /// Whether the machine of a claim is declared to run.
@@ -385,6 +391,7 @@ async fn drive(
     let desired = Desired {
         claim: label,
         disk: cdi::build(&order),
+        disk_mebibytes: order.disk_mebibytes,
         machine: kubevirt::build(&order),
         power: order.power,
         established: claim.billable_from.is_some() || claim.adopted,
@@ -401,7 +408,8 @@ async fn drive(
         observed = Observed::default();
         Vec::new()
     });
-    let untouched = steps.is_empty();
+    // Looking after a volume that grows tells the machine nothing.
+    let untouched = steps.iter().all(|step| *step == Step::GrowDisk);
     // A machine that is there goes on: its network may only be looked at anew.
     let homeless = !networks::is_ready(order.subnet.as_deref(), context);
     let awaits_network = homeless && observed.machine.is_none() && problem.is_none();
@@ -437,7 +445,14 @@ async fn drive(
     // No machine runs without its disk: the watch of disks may only be slower to tell than that of machines.
     let filled = |disk: &cdi::DiskView| if running { DiskState::Filled } else { cdi::state(&disk.status) };
     let disk = observed.disk.as_ref().map(filled);
-    Ok(Engines { disk, machine, power: order.power, addresses, problem, awaits_network, untouched })
+    let sizing = Sizing {
+        as_declared: observed.machine.as_ref().is_some_and(kubevirt::runs_as_declared),
+        restart_pending: running
+            && observed.machine.as_ref().is_some_and(|machine| kubevirt::restart_required(&machine.status)),
+        disk_grows: disk == Some(DiskState::Filled)
+            && observed.disk.as_ref().is_some_and(|disk| cdi::mebibytes(disk) < order.disk_mebibytes),
+    };
+    Ok(Engines { disk, machine, power: order.power, addresses, problem, awaits_network, untouched, sizing })
 }
 
 /// Whether the machine or the disk of a claim in use is not where it was. A site that cannot be reached says nothing; the
@@ -475,8 +490,16 @@ fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngin
 }
 
 fn unreachable_site(power: Power) -> Engines {
-    let problem = Some(Reason::SiteUnreachable.as_str().to_owned());
-    Engines { disk: None, machine: None, power, addresses: Vec::new(), problem, awaits_network: false, untouched: true }
+    Engines {
+        disk: None,
+        machine: None,
+        power,
+        addresses: Vec::new(),
+        problem: Some(Reason::SiteUnreachable.as_str().to_owned()),
+        awaits_network: false,
+        untouched: true,
+        sizing: Sizing::default(),
+    }
 }
 
 /// Writes the status where it is worth it, and says when to look again.
@@ -491,8 +514,12 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         {
             UNSETTLED
         }
-        Standing::Admitted { engines, parked, .. }
-            if engines.problem.is_some() || engines.awaits_network || parked.kept_off.is_some() =>
+        Standing::Admitted { engines, .. } if engines.sizing.disk_grows => SOON,
+        Standing::Admitted { engines, parked, objection, .. }
+            if engines.problem.is_some()
+                || engines.awaits_network
+                || parked.kept_off.is_some()
+                || objection.as_deref().is_some_and(Objection::is_open) =>
         {
             UNSETTLED
         }

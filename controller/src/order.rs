@@ -191,6 +191,10 @@ async fn fulfil(order: &Order, context: &Context) -> Result<Action, ReconcileErr
         wake_items(order, context);
     }
     let progress = found::progress(order, &after);
+    if progress.is_over() {
+        // What was set aside for a change that is not asked for any more.
+        book::give_up(order, context).await?;
+    }
     report(order, &Standing::Fulfilling(&progress), now, context).await?;
     Ok(if progress.is_over() { Action::await_change() } else { Action::requeue(SOON) })
 }

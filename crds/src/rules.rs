@@ -106,6 +106,22 @@ pub fn size_within(expression: &str, least: &str, most: &str) -> String {
     )
 }
 
+/// The system disk of a host does not become smaller than it was granted. Compared with the grant and not with the last
+/// wish, so that a growth that nobody has granted can be taken back; only where the size changes, so that the status of a
+/// host can always be written.
+pub fn disk_keeps_its_size() -> Rule {
+    let (wish, granted) = ("self.spec.systemDisk.size", "self.status.granted.systemDiskSize");
+    Rule::new(format!(
+        "{wish} == oldSelf.spec.systemDisk.size || !has(self.status) || !has(self.status.granted) || \
+         !isQuantity({wish}) || !isQuantity({granted}) || quantity({wish}).compareTo(quantity({granted})) >= 0"
+    ))
+    .field_path(".spec.systemDisk.size")
+    .message(
+        "已批准的系统盘只能扩大，不能缩小；需要更小的系统盘时，请另申请一台云主机并迁移数据 \
+         (systemDisk.size can grow, never shrink below what was granted; for a smaller disk order another host and copy to it)",
+    )
+}
+
 /// A department is not the parent of itself; longer cycles are found by the controller.
 pub fn not_its_own_parent() -> Rule {
     Rule::new("!has(self.spec.parentRef) || self.spec.parentRef.name != self.metadata.name")

@@ -39,7 +39,8 @@ pub use approval_policy::{
 pub use approval_rules::{ApplicablePolicy, ApprovalRules, AutomaticSize, RankedLevel};
 pub use architecture::Architecture;
 pub use cloud_host::{
-    CloudHost, CloudHostSpec, CloudHostStatus, DeletionProtection, HostRefusal, Power, RefusalParameter, SystemDisk,
+    CloudHost, CloudHostSpec, CloudHostStatus, DeletionProtection, HostGrant, HostRefusal, Power, RefusalParameter,
+    SystemDisk,
 };
 pub use compute_pool::{
     ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve, HardwareOrigin, ProcessorOrigin, StopRelease,

@@ -25,6 +25,7 @@ mod table {
         set: BTreeMap<String, Value>,
         #[serde(default)]
         then: BTreeMap<String, Value>,
+        status: Option<Value>,
         message: String,
     }
 
@@ -76,6 +77,7 @@ mod table {
         for case in cases {
             assert!(valid.contains_key(&case.kind), "{}: {}", case.kind, case.message);
             assert!(case.set.is_empty() != case.then.is_empty(), "{}: {}", case.kind, case.message);
+            assert!(case.status.is_none() || case.set.is_empty(), "{}: {}", case.kind, case.message);
             let chinese = case.message.chars().any(|c| c > '\u{4e00}');
             if chinese {
                 assert!(texts[&case.kind].contains(&case.message), "no rule of {} says {:?}", case.kind, case.message);

@@ -155,6 +155,15 @@ impl Ledger {
         self.ask(request, Only::Holding(claim)).await
     }
 
+    /// [`Ledger::decide_change`] and [`Ledger::decide_within_guaranteed`] at once.
+    pub async fn decide_change_within_guaranteed(
+        &self,
+        claim: ClaimId,
+        request: ClaimRequest,
+    ) -> Result<Decision, LedgerError> {
+        self.ask(request, Only::HoldingWithinGuaranteed(claim)).await
+    }
+
     async fn ask(&self, request: ClaimRequest, only: Only) -> Result<Decision, LedgerError> {
         let (reply, answer) = oneshot::channel();
         self.inbox.send(Message::Decide(Box::new(request), only, reply)).await.map_err(|_| LedgerError::Closed)?;

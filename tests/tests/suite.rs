@@ -29,6 +29,7 @@ mod suite {
     mod orders;
     mod outages;
     mod pools;
+    mod resize;
     mod restored;
     mod rights;
     mod roles;

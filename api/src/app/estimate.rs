@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan};
 use jiyun_approvals::Requirement;
-use jiyun_crds::v1alpha1::OrderAction;
 use jiyun_ledger::{
-    AccountId, Dimensions, Entry, Event, FiscalMonth, Meter, MoneyError, Plan, PriceError, Refusal, RequestError,
+    AccountId, Dimensions, Entry, Event, FiscalMonth, Line, Meter, MoneyError, Plan, PriceError, Refusal, RequestError,
     State, fen,
 };
 use rust_decimal::Decimal;
@@ -71,7 +70,7 @@ impl App {
         if reading.state.account(&account).is_none() {
             return Ok(None);
         }
-        let approvals = approvals::needed(caller, department, &reading.state, &wishes, OrderAction::Create).await;
+        let approvals = approvals::needed(caller, department, &reading.state, &wishes).await;
         // What is known to wait for people is held, too.
         let held = held || approvals.as_ref().is_ok_and(|needed| !needed.is_automatic());
         let made = tokio::task::spawn_blocking(move || estimated(&reading, &account, &wishes, held, approvals));
@@ -88,16 +87,39 @@ fn estimated(
     approvals: Result<Requirement, ApprovalsUnknown>,
 ) -> Result<Estimate, EstimateError> {
     let at = reading.as_of.max(reading.state.at());
-    let (quantities, refusal) = decided(&reading.state, account, wishes, held, at)?;
+    let Outcome { before, after, refusal } = decided(&reading.state, account, wishes, held, at)?;
+    let is_change = !before.is_empty();
+    let price_before = if is_change { price(&reading.state, &before, at)? } else { None };
     Ok(Estimate {
         revision: reading.state.seq(),
         as_of: reading.as_of,
         fits: refusal.is_none(),
         refusal,
-        price: price(&reading.state, &quantities, at)?,
-        quota: quota::rows(&reading.state, account, &quantities),
+        price: price(&reading.state, &after, at)?,
+        price_before,
+        quota: quota::rows(&reading.state, account, &grown(&before, after)),
         approvals,
     })
+}
+
+/// What would come of wishes.
+struct Outcome {
+    /// What those hold now that are changes of what was granted.
+    before: Vec<Quantity>,
+    /// What all of them would hold.
+    after: Vec<Quantity>,
+    /// Why not.
+    refusal: Option<Refusal>,
+}
+
+/// How much more `after` takes than `before`.
+fn grown(before: &[Quantity], mut after: Vec<Quantity>) -> Vec<Quantity> {
+    for quantity in &mut after {
+        let same = |had: &&Quantity| had.resource == quantity.resource && had.meter == quantity.meter;
+        let had: u64 = before.iter().filter(same).map(|had| had.amount).sum();
+        quantity.amount = quantity.amount.saturating_sub(had);
+    }
+    after
 }
 
 /// What the wishes would hold, one after the other, and the first refusal. After one, the others are taken as asked.
@@ -107,41 +129,45 @@ fn decided(
     wishes: &[Wish],
     held: bool,
     at: Timestamp,
-) -> Result<(Vec<Quantity>, Option<Refusal>), EstimateError> {
+) -> Result<Outcome, EstimateError> {
     let until = held.then(|| at.checked_add((24 * HOLD_DAYS).hours()).unwrap_or(Timestamp::MAX));
     // Its maps are shared until written to: a copy costs little.
     let mut state = State::clone(state);
-    let (mut quantities, mut refusal) = (Vec::new(), None);
+    let (mut before, mut after, mut refusal) = (Vec::new(), Vec::new(), None);
     for wish in wishes {
+        let claim = wish.granted(&state).cloned();
+        before.extend(claim.iter().flat_map(|claim| &claim.lines).map(|line| placed(wish, line)));
         if refusal.is_some() {
-            quantities.extend(asked(wish));
+            after.extend(asked(wish));
             continue;
         }
-        match jiyun_ledger::decide(&state, &wish.request(account, until), at)? {
-            Plan::Keep(claim) => quantities.extend(claim.taken().map(|line| placed(wish, line))),
+        match jiyun_ledger::decide(&state, &wish.request(account, until, claim.as_deref()), at)? {
+            Plan::Keep(claim) => after.extend(claim.taken().map(|line| placed(wish, line))),
             Plan::Record { events, .. } => {
-                let lines = events.iter().filter_map(granted).flat_map(|claim| claim.taken());
-                quantities.extend(lines.map(|line| placed(wish, line)));
+                after.extend(events.iter().flat_map(lines).map(|line| placed(wish, line)));
                 let (seq, epoch) = (state.seq() + 1, 0);
                 state.apply(&Entry { seq, at, epoch, events })?;
             }
             Plan::Refuse { refusal: why, .. } => {
-                quantities.extend(asked(wish));
+                after.extend(asked(wish));
                 refusal = Some(why);
             }
         }
     }
-    Ok((quantities, refusal))
+    Ok(Outcome { before, after, refusal })
 }
 
-fn granted(event: &Event) -> Option<&Arc<jiyun_ledger::Claim>> {
+/// What a claim would hold once this has happened.
+fn lines(event: &Event) -> Vec<&Line> {
     match event {
-        Event::ClaimGranted { claim } => Some(claim),
-        _ => None,
+        Event::ClaimGranted { claim } => claim.taken().collect(),
+        Event::ClaimAmended { lines, .. } => lines.iter().collect(),
+        Event::HoldPlaced { hold, .. } => hold.lines.iter().collect(),
+        _ => Vec::new(),
     }
 }
 
-fn placed(wish: &Wish, line: &jiyun_ledger::Line) -> Quantity {
+fn placed(wish: &Wish, line: &Line) -> Quantity {
     Quantity { resource: wish.name.clone(), meter: line.meter, fact: line.fact(), amount: line.quantity }
 }
 

@@ -1,5 +1,6 @@
-//! Cloud hosts: ordering them, and what was decided on them.
+//! Cloud hosts: ordering and changing them, and what was decided on them.
 
+mod change;
 mod create;
 mod decision;
 mod references;
@@ -10,4 +11,4 @@ use super::department::{is_missing, named};
 pub(super) use create::{Draft, drafted};
 pub use decision::Ordered;
 pub(super) use references::{References, system_there, there};
-pub use wish::Wish;
+pub use wish::{Wish, guarded};

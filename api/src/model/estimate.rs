@@ -24,6 +24,8 @@ pub struct Estimate {
     pub refusal: Option<Refusal>,
     /// What it costs.
     pub price: Option<MonthlyPrice>,
+    /// What a host that is changed costs now.
+    pub price_before: Option<MonthlyPrice>,
     /// What is left of limits.
     pub quota: Vec<QuotaLeft>,
     /// Who would have to agree.
@@ -72,6 +74,9 @@ pub struct EstimateView {
     /// What a whole month of it costs by the prices in force; absent if none are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<MonthlyPrice>,
+    /// What a whole month of it costs as it is now; of a change of what was granted only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_before: Option<MonthlyPrice>,
     /// The department's own limits that bear on it. A unit above may leave less: `fits` knows.
     pub quota: Vec<QuotaLeft>,
     /// Who would have to agree; `null` where that is not known now.
@@ -163,7 +168,7 @@ pub struct QuotaLeft {
     pub limit: u64,
     /// What is left of it now.
     pub before: u64,
-    /// What the request takes.
+    /// What the request takes; of a change, what it takes more than there is.
     pub requested: u64,
     /// What would be left of it.
     pub after: u64,
@@ -174,7 +179,7 @@ pub struct QuotaLeft {
 impl EstimateView {
     /// The estimate, for a reader of `language`.
     pub fn new(estimate: Estimate, language: Language) -> Self {
-        let Estimate { revision, as_of, fits, refusal, price, quota, approvals } = estimate;
+        let Estimate { revision, as_of, fits, refusal, price, price_before, quota, approvals } = estimate;
         let refusal = refusal.map(|Refusal { code, parameters, .. }| RefusalView {
             code: code.to_string(),
             detail: sentence(&code.to_string(), &parameters, language),
@@ -182,7 +187,7 @@ impl EstimateView {
         });
         let approvals_unknown = approvals.as_ref().err().copied();
         let approvals = approvals.ok().map(Approvals::from);
-        Self { revision, as_of, fits, refusal, price, quota, approvals, approvals_unknown }
+        Self { revision, as_of, fits, refusal, price, price_before, quota, approvals, approvals_unknown }
     }
 }
 

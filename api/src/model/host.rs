@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, HostRefusal};
+use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, HostGrant, HostRefusal};
 use jiyun_messages::Language;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition, Time};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,10 @@ pub struct Host {
     pub architecture: Architecture,
     /// The disk it starts from.
     pub system_disk: SystemDisk,
+    /// What was granted last: what it has, or takes on when it is next started. Where `class` or `systemDisk` say something
+    /// else, that is not decided, or was decided against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted: Option<Granted>,
     /// Whether it is to run.
     pub power: Power,
     /// Whether it is kept from being deleted; `Disabled` counts once it was decided.
@@ -62,7 +66,7 @@ pub struct Host {
     #[schema(example = "claim-123")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,
-    /// Why it was not granted, or may not start again with what it gave back while it was stopped.
+    /// Why it, or a change of it, was not granted, or why it may not start again with what it gave back while it was stopped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusalView>,
     /// What the platform found out, aspect by aspect.
@@ -104,6 +108,18 @@ pub struct SystemDisk {
     /// Size.
     #[schema(example = "100Gi")]
     pub size: String,
+}
+
+/// The size of a host as it was granted.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Granted {
+    /// The host class.
+    #[schema(example = "basic-4c8g")]
+    pub class: String,
+    /// Size of the system disk.
+    #[schema(example = "100Gi")]
+    pub system_disk_size: String,
 }
 
 /// Why a host was not granted. Nothing here is about other departments.
@@ -163,7 +179,8 @@ impl Host {
     pub fn new(department: &str, object: CloudHost, state: HostState, language: Language) -> Self {
         let CloudHost { metadata, spec, status } = object;
         let lease = Lease::of(&spec, status.as_ref());
-        let CloudHostStatus { conditions, claim_id, addresses, refusal, order_ref, .. } = status.unwrap_or_default();
+        let CloudHostStatus { conditions, claim_id, addresses, refusal, order_ref, granted, .. } =
+            status.unwrap_or_default();
         Self {
             name: metadata.name.unwrap_or_default(),
             department: department.to_owned(),
@@ -175,6 +192,7 @@ impl Host {
             zone: spec.zone_ref.name,
             architecture: spec.architecture.into(),
             system_disk: SystemDisk { tier: spec.system_disk.tier, size: spec.system_disk.size.to_string() },
+            granted: granted.map(Granted::from),
             power: spec.power.into(),
             deletion_protection: spec.deletion_protection.into(),
             lease,
@@ -200,6 +218,12 @@ impl RefusalView {
             detail: sentence(&refusal.code, &figures, language),
             parameters: facts(&figures),
         }
+    }
+}
+
+impl From<HostGrant> for Granted {
+    fn from(HostGrant { class, system_disk_size }: HostGrant) -> Self {
+        Self { class, system_disk_size: system_disk_size.to_string() }
     }
 }
 

@@ -31,7 +31,8 @@ pub struct HostPatch {
     #[serde(default)]
     #[schema(value_type = Option<LeaseTerm>)]
     lease: Change<LeaseTerm>,
-    /// The host class (规格). Decided on: the answer is in the host's conditions.
+    /// The host class (规格), one that is offered on the host's architecture. A larger one is decided on: the answer is in the
+    /// host's conditions. A machine that runs may take it on only when it is next started; its conditions say so.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, max_length = 63, example = "basic-4c8g")]
     class: Option<String>,
@@ -45,7 +46,8 @@ pub struct HostPatch {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SystemDiskPatch {
-    /// Size; it can grow, never shrink. Decided on: the answer is in the host's conditions.
+    /// Size. What was granted can grow, never shrink; a growth that was not granted can be taken back. Decided on: the answer
+    /// is in the host's conditions.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, max_length = 32, example = "200Gi")]
     size: Option<String>,

@@ -46,13 +46,16 @@ pub fn our_field(path: &str) -> Option<String> {
 }
 
 /// The sentence inside the API server's wrapping: `Invalid value: "string": <sentence>` for rules of a kind
-/// (`k8s.io/apimachinery/pkg/util/validation/field/errors.go`), `... denied request: <sentence>` for admission policies
+/// (`k8s.io/apimachinery/pkg/util/validation/field/errors.go`), without the value for a rule of the whole object, `... denied request: <sentence>` for admission policies
 /// (`k8s.io/apiserver/pkg/admission/plugin/policy/validating/dispatcher.go`). Where there is no such wrapping, all of it.
 fn sentence(message: &str) -> String {
     if let Some((_, sentence)) = message.split_once("denied request: ") {
         return sentence.to_owned();
     }
-    let unwrapped = message.strip_prefix("Invalid value: ").and_then(after_value);
+    // Our sentences begin in Chinese; a value that the API server shows is quoted or a number.
+    let is_sentence = |rest: &str| rest.starts_with(|letter: char| !letter.is_ascii());
+    let rest = message.strip_prefix("Invalid value: ");
+    let unwrapped = rest.and_then(|rest| if is_sentence(rest) { Some(rest) } else { after_value(rest) });
     unwrapped.unwrap_or(message).to_owned()
 }
 
@@ -101,6 +104,7 @@ mod tests {
             (r#"Invalid value: "string": too small (size)"#, "too small (size)"),
             (r#"Invalid value: "a\"b: c": wrong: really"#, "wrong: really"),
             ("Invalid value: 7: too many", "too many"),
+            ("Invalid value: 不能缩小 (never: no)", "不能缩小 (never: no)"),
             (r#"Unsupported value: "x": supported values: "y""#, r#"Unsupported value: "x": supported values: "y""#),
             ("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no: never", "no: never"),
             ("Invalid value: odd", "Invalid value: odd"),

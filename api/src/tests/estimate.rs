@@ -17,8 +17,8 @@ use super::{
 };
 use crate::store::BookError;
 
-const REVIEW: &str = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-const NOW: &str = "2026-11-20T00:00:00Z";
+pub(super) const REVIEW: &str = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+pub(super) const NOW: &str = "2026-11-20T00:00:00Z";
 
 fn account() -> Account {
     let limit = |meter, limit| Limit { meter, dimensions: Dimensions::default(), limit: Some(limit), guaranteed: 0 };
@@ -71,7 +71,7 @@ fn prices() -> PriceBook {
 }
 
 /// A ledger with the department `finance` (10 cores), a site with room for `cores`, and prices.
-fn ledger(cores: u64) -> Arc<State> {
+pub(super) fn ledger(cores: u64) -> Arc<State> {
     let compute = [(Meter::Hosts, 100), (Meter::Vcpu, cores), (Meter::Memory, 65_536)];
     let mut state = State::default();
     let events = vec![
@@ -84,7 +84,7 @@ fn ledger(cores: u64) -> Arc<State> {
     Arc::new(state)
 }
 
-fn review(allowed: bool) -> Value {
+pub(super) fn review(allowed: bool) -> Value {
     json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "metadata": {}, "spec": {},
         "status": {"allowed": allowed}})
 }

@@ -133,6 +133,7 @@ fn id(claim: &str) -> Result<ClaimId, AdoptError> {
 
 /// The claim a host had, from what it says itself and what it names; its number is for the caller.
 pub fn lost_claim(host: &CloudHost, state: &State, objects: &Objects) -> Option<Claim> {
+    let host = &as_granted(host);
     let found = found(host, objects);
     let valid = host::valid::validate(host, &found).ok()?;
     let request = host::request::claim_request(host, &valid).ok()?;
@@ -178,6 +179,19 @@ pub fn lost_claim(host: &CloudHost, state: &State, objects: &Objects) -> Option<
         released_at: None,
         history: Vec::new(),
     })
+}
+
+/// The host as it was granted last: what it asks for beyond that was not decided, and is not booked as if it were.
+fn as_granted(host: &CloudHost) -> CloudHost {
+    let mut host = host.clone();
+    if let Some(granted) = host.status.as_ref().and_then(|status| status.granted.clone()) {
+        let size = &mut host.spec.system_disk.size;
+        if size.mebibytes().ok() != granted.system_disk_size.mebibytes().ok() {
+            *size = granted.system_disk_size;
+        }
+        host.spec.class_ref.name = granted.class;
+    }
+    host
 }
 
 fn found(host: &CloudHost, objects: &Objects) -> Found {

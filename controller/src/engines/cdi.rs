@@ -3,14 +3,20 @@
 //! Contract: `cdi.kubevirt.io/v1beta1`, release 1.65; phases in its `core-api/types.go`. A disk is an object of its own,
 //! not a template inside the machine, so that a machine can be rebuilt or archived while its disk stays.
 
+use std::collections::BTreeMap;
+
+use jiyun_crds::v1alpha1::Quantity;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     applied,
     order::{ImageSource, MachineOrder},
-    view::{EngineKind, Unread, View},
+    view::{EngineKind, View},
 };
+
+/// Annotation that holds the size a disk was seen to have after it was grown: its own spec keeps the size it was made with.
+pub const GROWN_TO: &str = "jiyun.io/grown-to";
 
 /// The kind `DataVolume`.
 #[derive(Clone, Debug)]
@@ -24,8 +30,32 @@ impl EngineKind for DataVolume {
     const VERSION: &'static str = "v1beta1";
     const KIND: &'static str = "DataVolume";
     const PLURAL: &'static str = "datavolumes";
-    type Spec = Unread;
+    type Spec = DiskSpec;
     type Status = DiskStatus;
+}
+
+/// What is read of a disk's wish.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DiskSpec {
+    /// What it was made with.
+    pub storage: Option<Storage>,
+}
+
+/// What a disk was made with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Storage {
+    /// Its resources.
+    pub resources: Option<Resources>,
+}
+
+/// Resources of a disk.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    /// What was asked for, by resource; `storage` is its size.
+    pub requests: Option<BTreeMap<String, Quantity>>,
 }
 
 /// What is read of a disk's status.
@@ -60,6 +90,16 @@ pub fn state(status: &DiskStatus) -> DiskState {
         }
         None => DiskState::Filling("Pending".to_owned()),
     }
+}
+
+/// The size of a disk in MiB: what it was made with, or what it was seen to have grown to since.
+pub fn mebibytes(disk: &DiskView) -> u64 {
+    let made = || disk.spec.storage.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")?.mebibytes().ok();
+    let grown = || {
+        let text = disk.metadata.annotations.as_ref()?.get(GROWN_TO)?;
+        serde_json::from_value::<Quantity>(Value::String(text.clone())).ok()?.mebibytes().ok()
+    };
+    made().max(grown()).unwrap_or_default()
 }
 
 /// CDI's progress (`37.5%`) rounded down to quarters: an import is told in five steps, not in a write a second.
@@ -121,6 +161,19 @@ mod tests {
         assert_eq!(state(&status("ImportInProgress", "49.99%")), DiskState::Filling("ImportInProgress 25%".into()));
         assert_eq!(state(&status("ImportScheduled", "N/A")), DiskState::Filling("ImportScheduled".into()));
         assert_eq!(state(&DiskStatus::default()), DiskState::Filling("Pending".into()));
+    }
+
+    #[test]
+    fn a_disk_has_the_size_it_was_made_with_or_has_grown_to() {
+        let size = |grown: Option<&str>| {
+            let disk: DiskView = serde_json::from_value(json!({
+                "metadata": {"name": "d", "annotations": grown.map(|grown| json!({(GROWN_TO): grown}))},
+                "spec": {"storage": {"resources": {"requests": {"storage": "40960Mi"}}}},
+            }))
+            .unwrap();
+            mebibytes(&disk)
+        };
+        assert_eq!((size(None), size(Some("80Gi")), size(Some("a lot"))), (40_960, 81_920, 40_960));
     }
 
     #[test]

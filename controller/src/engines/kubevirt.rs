@@ -4,13 +4,14 @@
 //! (`VirtualMachinePrintableStatus`). Power is declared (`Always` | `Halted`); the start and stop subresources are
 //! never called, because they rewrite the same field and would fight server-side apply.
 
+use jiyun_crds::v1alpha1::Quantity;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     applied, kube_ovn,
     order::{MachineOrder, Power},
-    view::{EngineKind, Unread, View},
+    view::{EngineKind, View},
 };
 
 /// The kind `VirtualMachine`.
@@ -41,7 +42,7 @@ impl EngineKind for VirtualMachineInstance {
     const VERSION: &'static str = "v1";
     const KIND: &'static str = "VirtualMachineInstance";
     const PLURAL: &'static str = "virtualmachineinstances";
-    type Spec = Unread;
+    type Spec = InstanceSpec;
     type Status = InstanceStatus;
 }
 
@@ -61,6 +62,61 @@ pub struct MachineStatus {
     pub printable_status: Option<String>,
     /// Whether the guest answers its readiness probe, or runs where it has none.
     pub ready: Option<bool>,
+    /// The generation of the machine its instance was made of, or that differs from it in nothing an instance is made of.
+    pub observed_generation: Option<i64>,
+    /// The generation of the machine that this status was written for.
+    pub desired_generation: Option<i64>,
+    /// What `KubeVirt` found out about it.
+    pub conditions: Option<Vec<MachineCondition>>,
+}
+
+/// What is read of a machine's condition.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct MachineCondition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+}
+
+/// What is read of what an instance is made of.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct InstanceSpec {
+    /// Its hardware.
+    pub domain: Domain,
+}
+
+/// The hardware of an instance, as far as it can be resized.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Domain {
+    /// Its processors.
+    pub cpu: Option<Cpu>,
+    /// Its memory.
+    pub memory: Option<Memory>,
+}
+
+/// Processors of an instance.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Cpu {
+    /// Sockets; 1 where nothing is said.
+    pub sockets: Option<u64>,
+    /// Cores of each; 1 where nothing is said.
+    pub cores: Option<u64>,
+    /// Threads of each; 1 where nothing is said.
+    pub threads: Option<u64>,
+}
+
+/// Memory of an instance.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// What the guest sees.
+    pub guest: Option<Quantity>,
 }
 
 /// What is read of a running instance.
@@ -114,6 +170,36 @@ pub fn state(status: &MachineStatus) -> MachineState {
         fault if FAULTS.contains(&fault) => MachineState::Failed(fault.to_owned()),
         other => MachineState::Changing(other.to_owned()),
     }
+}
+
+/// Whether the machine runs with another size than is declared, until it is started anew: `KubeVirt` adds to a running
+/// machine where it can, and sets this condition where it cannot (pkg/virt-controller/watch/vm/vm.go,
+/// `addRestartRequiredIfNeeded`).
+pub fn restart_required(status: &MachineStatus) -> bool {
+    let mut all = status.conditions.iter().flatten();
+    all.any(|condition| condition.kind == "RestartRequired" && condition.status == "True")
+}
+
+/// Whether the machine runs as it is declared now: its instance was made of this generation, or of one that differs from it
+/// in nothing an instance is made of (vm.go, `syncGenerationInfo` and `conditionallyBumpGenerationAnnotationOnVmi`). What
+/// was added to it while it ran makes it one that does not.
+pub fn runs_as_declared(machine: &MachineView) -> bool {
+    let MachineStatus { observed_generation, desired_generation, .. } = machine.status;
+    let declared = machine.metadata.generation;
+    declared.is_some()
+        && (observed_generation, desired_generation) == (declared, declared)
+        && !restart_required(&machine.status)
+}
+
+/// Whether an instance has no more than so much. One that says nothing of its size is not known to.
+pub fn fits_within(instance: &InstanceSpec, vcpu: u64, memory_mebibytes: u64) -> bool {
+    let Domain { cpu: Some(Cpu { sockets, cores, threads }), memory: Some(Memory { guest: Some(guest) }) } =
+        &instance.domain
+    else {
+        return false;
+    };
+    let count = [sockets, cores, threads].iter().map(|count| count.unwrap_or(1)).fold(1, u64::saturating_mul);
+    count <= vcpu && guest.mebibytes_down().is_ok_and(|guest| guest <= memory_mebibytes)
 }
 
 /// The most addresses told of a machine: what the status of a host holds.
@@ -184,7 +270,7 @@ mod tests {
     use super::*;
 
     fn status(word: &str, ready: bool) -> MachineStatus {
-        MachineStatus { printable_status: Some(word.into()), ready: Some(ready) }
+        MachineStatus { printable_status: Some(word.into()), ready: Some(ready), ..MachineStatus::default() }
     }
 
     #[test]
@@ -223,6 +309,34 @@ mod tests {
     #[test]
     fn an_unknown_word_of_a_later_release_is_a_change_under_way() {
         assert_eq!(state(&status("WaitingForReceiver", false)), MachineState::Changing("WaitingForReceiver".into()));
+    }
+
+    #[test]
+    fn only_a_machine_started_since_runs_as_declared() {
+        let runs = |declared: i64, observed: i64, desired: i64, restart: &str| {
+            let machine: MachineView = serde_json::from_value(json!({
+                "metadata": {"name": "a", "generation": declared},
+                "status": {"observedGeneration": observed, "desiredGeneration": desired,
+                           "conditions": [{"type": "RestartRequired", "status": restart}]},
+            }))
+            .unwrap();
+            runs_as_declared(&machine)
+        };
+        assert!(runs(3, 3, 3, "False"));
+        assert!(!runs(4, 3, 3, "False"), "KubeVirt has not looked at it yet");
+        assert!(!runs(4, 3, 4, "False"), "what was added to a running machine counts for nothing");
+        assert!(!runs(3, 3, 3, "True"));
+        assert!(!runs_as_declared(&serde_json::from_value(json!({"metadata": {"name": "a"}})).unwrap()));
+    }
+
+    #[test]
+    fn an_instance_is_no_larger_than_what_it_says_of_itself() {
+        let fits = |domain: Value| fits_within(&serde_json::from_value(json!({"domain": domain})).unwrap(), 4, 8192);
+        assert!(fits(json!({"cpu": {"sockets": 4, "cores": 1, "threads": 1}, "memory": {"guest": "8Gi"}})));
+        assert!(fits(json!({"cpu": {"cores": 2}, "memory": {"guest": "4096Mi"}})));
+        assert!(!fits(json!({"cpu": {"sockets": 4, "cores": 2}, "memory": {"guest": "8Gi"}})));
+        assert!(!fits(json!({"cpu": {"sockets": 4}, "memory": {"guest": "16Gi"}})));
+        assert!(!fits(json!({"cpu": {"sockets": 4}})), "nothing is said of its memory");
     }
 
     #[test]

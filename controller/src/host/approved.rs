@@ -4,10 +4,9 @@
 
 use jiyun_crds::v1alpha1::RefusalParameter;
 use jiyun_ledger::Claim;
-use jiyun_messages::parameters;
 use serde::{Deserialize, Serialize};
 
-use super::{lease::Lease, rejection::Rejection};
+use super::lease::Lease;
 use crate::{engines::order::ImageSource, order::mark::OrderMark};
 
 /// A cloud host in resolved terms: quantities instead of names.
@@ -78,21 +77,5 @@ impl Approved {
         let lease = self.lease.as_ref().map(|lease| ("leaseEndsAt", lease.ends_at.to_string()));
         let parameter = |(name, value): (&str, String)| RefusalParameter { name: name.to_owned(), value };
         told.into_iter().chain(lease).map(parameter).collect()
-    }
-
-    /// Says which metered field of a granted host was asked to change, if any: not possible yet.
-    pub fn change_to(&self, asked: &Self) -> Option<Rejection> {
-        let gib = |mebibytes: u64| format!("{} GiB", mebibytes / 1024);
-        let (field, from, to) = if self.class != asked.class {
-            ("spec.classRef.name", self.class.clone(), asked.class.clone())
-        } else if self.disk_mebibytes != asked.disk_mebibytes {
-            ("spec.systemDisk.size", gib(self.disk_mebibytes), gib(asked.disk_mebibytes))
-        } else {
-            return None;
-        };
-        Some(Rejection::misconfigured(
-            "ResizeNotSupported",
-            parameters([("field", field), ("from", &from), ("to", &to)]),
-        ))
     }
 }

@@ -1,21 +1,22 @@
-//! Changes of a granted host: what applies at once, what is decided first, and what cannot be done yet.
+//! Changes of a granted host: what applies at once, what is decided first, and what is not done whoever agrees.
 //!
 //! A granted host is served from what was approved. A wish that differs is put to a policy or to people; until they have
 //! decided, and if they decide against it, the host goes on as it is.
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{CloudHost, OrderAction};
-use jiyun_ledger::{Claim, Decision};
+use jiyun_crds::v1alpha1::{CloudHost, ConditionStatus, ConditionType, OrderAction, Reason, condition};
+use jiyun_ledger::{Claim, Decision, LedgerError, Refusal, RefusalCode, RequestError};
 use kube::ResourceExt;
 use tracing::info;
 
 use super::{
     approved::Approved,
-    digest, lease,
+    leave_line, note_refusal,
     parking::{given_back, protection_level},
     rejection::Rejection,
-    request,
+    resize::{self, Change},
+    standing_refusal,
     valid::Valid,
 };
 use crate::{
@@ -24,9 +25,44 @@ use crate::{
     order::{
         answer::Ordered,
         filing,
-        route::{self, Route},
+        route::{self, Passed, Route},
     },
 };
+
+/// What stands in the way of a changed wish; the host goes on as approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Objection {
+    /// It makes no sense as it is.
+    Invalid(Rejection),
+    /// People have to agree, or did not.
+    Ordered(Ordered),
+    /// The ledger said no.
+    Refused(Refusal),
+    /// The ledger has not said anything yet.
+    Undecided(Reason),
+}
+
+impl Objection {
+    /// Whether something may become of it without another edit.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Undecided(_) => true,
+            Self::Ordered(ordered) => ordered.refusal.is_none(),
+            Self::Refused(refusal) => {
+                matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity)
+            }
+            Self::Invalid(_) => false,
+        }
+    }
+
+    /// The order that decides about it, or has decided.
+    pub fn order(&self) -> Option<&str> {
+        match self {
+            Self::Ordered(ordered) => Some(&ordered.order),
+            Self::Invalid(_) | Self::Refused(_) | Self::Undecided(_) => None,
+        }
+    }
+}
 
 /// The claim after what may change did, and what stands in the way of the rest.
 ///
@@ -35,59 +71,125 @@ use crate::{
 pub async fn settle(
     host: &CloudHost,
     claim: Arc<Claim>,
-    valid: Valid,
+    valid: Result<Valid, Rejection>,
     context: &Context,
-) -> Result<(Arc<Claim>, Option<Rejection>), ReconcileError> {
+) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
+    let (claim, objection) = match valid {
+        Ok(valid) => changed(host, claim, &valid, context).await?,
+        Err(rejection) => (claim, Some(Objection::Invalid(rejection))),
+    };
+    let waits =
+        matches!(&objection, Some(Objection::Refused(refusal)) if refusal.code == RefusalCode::WaitingForCapacity);
+    if !waits && given_back(&claim, &Approved::of(&claim)?).is_empty() {
+        // A growth that is not asked for any more; a start is only waited for by what has given something back.
+        leave_line(host, context).await?;
+    }
+    Ok((claim, objection))
+}
+
+async fn changed(
+    host: &CloudHost,
+    claim: Arc<Claim>,
+    valid: &Valid,
+    context: &Context,
+) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
     if digest::of_wish(&claim.spec_digest) == valid.digest || context.quarantined() {
         return Ok((claim, None));
     }
     let approved = Approved::of(&claim)?;
-    if let Some(rejection) = approved.change_to(&valid.approved) {
-        return Ok((claim, Some(rejection)));
-    }
-    let (granted, asked) = (approved.lease.as_ref(), valid.approved.lease.as_ref());
-    if approved.deletable == valid.approved.deletable && lease::same(granted, asked) {
-        // Digests differ, and nothing that is decided does: another spelling of the same size.
-        return Ok((claim, None));
-    }
-    // What protects more, or ends earlier, is asked of nobody.
-    let is_decided = (valid.approved.deletable && !approved.deletable) || lease::is_more(granted, asked);
-    let policies = if is_decided {
-        let action = OrderAction::Change;
-        match route::of(host, &valid.digest, action, valid.asked(action), context) {
-            Route::Automatic(passed) => passed.policies,
-            Route::Order(order, phase) => {
-                return Ok((claim, Ordered::by(&order, phase).map(|ordered| ordered.objection())));
-            }
-            Route::Awaited(order) => return Ok((claim, Some(Ordered::awaited(order).objection()))),
-            Route::File(name) => {
-                let ordered = filing::file(host, name, action, context).await?;
-                return Ok((claim, Some(ordered.objection())));
-            }
+    let after = match resize::change(&claim, &approved, &valid.approved) {
+        Err(rejection) => return Ok((claim, Some(Objection::Invalid(rejection)))),
+        Ok(Change::None) => return Ok((claim, None)),
+        Ok(Change::AtOnce(after)) => {
+            let claim = apply(&claim, &after, &valid.digest, context).await?;
+            info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "changed");
+            return Ok((claim, None));
         }
-    } else {
-        approved.policies.clone()
+        Ok(Change::Decided(after)) => after,
     };
-    let lease = lease::changed(approved.lease.clone(), valid.approved.lease);
-    let resolved = Approved { policies, deletable: valid.approved.deletable, lease, ..approved };
-    let claim = apply(&claim, &valid.digest, &resolved, context).await?;
-    info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "changed");
-    Ok((claim, None))
+    if let Some(refusal) = refused_before(host, &valid.digest) {
+        return Ok((claim, Some(Objection::Refused(refusal))));
+    }
+    let action = OrderAction::Change;
+    let asked = valid.asked(action).instead_of(&claim);
+    match route::of(host, &valid.digest, action, asked, context) {
+        Route::Automatic(passed) => {
+            let after = Approved { policies: passed.policies.clone(), ..after };
+            ask(host, claim, &after, &valid.digest, &passed, context).await
+        }
+        Route::Order(order, phase) => Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered))),
+        Route::Awaited(order) => Ok((claim, Some(Objection::Ordered(Ordered::awaited(order))))),
+        Route::File(name) => {
+            let ordered = filing::file(host, name, action, context).await?;
+            Ok((claim, Some(Objection::Ordered(ordered))))
+        }
+    }
 }
 
-/// Records what was decided about a guarded field for this `wish`, or what has become of a lease: the claim holds what it
-/// held.
+/// Puts to the ledger what a policy lets through.
+async fn ask(
+    host: &CloudHost,
+    claim: Arc<Claim>,
+    after: &Approved,
+    digest: &str,
+    passed: &Passed,
+    context: &Context,
+) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
+    let asked = resize::request(&claim, after, digest, protection_level(&claim, context))?;
+    let decision = if passed.only_within_guaranteed {
+        match context.ledger.decide_change_within_guaranteed(claim.id, asked).await {
+            // Others asked in the same moment: asked again, it is for people.
+            Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) => {
+                return Ok((claim, Some(Objection::Undecided(Reason::Undecided))));
+            }
+            decision => decision?,
+        }
+    } else {
+        context.ledger.decide_change(claim.id, asked).await?
+    };
+    Ok(match decision {
+        Decision::Granted { claim, .. } => {
+            context.metrics.decided("Granted");
+            info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "changed");
+            (claim, None)
+        }
+        Decision::Refused(refusal) => {
+            let told = host.status.as_ref().and_then(|status| status.refusal.as_ref());
+            // Who stands in line is asked again every few seconds: told once.
+            if told.is_none_or(|told| told.code != refusal.code.to_string()) {
+                note_refusal(host, "its change", &refusal, context);
+            }
+            let objection = match refusal.code {
+                RefusalCode::Quarantined => Objection::Undecided(Reason::Quarantined),
+                RefusalCode::UnknownAccount => Objection::Undecided(Reason::Undecided),
+                _ => Objection::Refused(refusal),
+            };
+            (claim, Some(objection))
+        }
+    })
+}
+
+/// The refusal that the status holds for this very change: not for a start, and none of an order's.
+fn refused_before(host: &CloudHost, digest: &str) -> Option<Refusal> {
+    let status = host.status.as_ref().filter(|status| status.order_ref.is_none())?;
+    let accepted = condition::find(&status.conditions, ConditionType::Accepted)?;
+    let refusal = standing_refusal(host, digest)?;
+    let is_of_change =
+        accepted.status == ConditionStatus::False.as_str() && accepted.reason == refusal.code.to_string();
+    is_of_change.then_some(refusal)
+}
+
+/// Records what is decided: the claim takes nothing more by it that was not held for it.
 ///
 /// # Errors
 /// When the ledger cannot be asked.
 pub async fn apply(
     claim: &Arc<Claim>,
-    wish: &str,
-    approved: &Approved,
+    after: &Approved,
+    digest: &str,
     context: &Context,
 ) -> Result<Arc<Claim>, ReconcileError> {
-    let without = given_back(claim, approved);
-    let asked = request::changed(claim, protection_level(claim, context), (wish, approved), &without)?;
+    let asked = resize::request(claim, after, digest, protection_level(claim, context))?;
     Ok(match context.ledger.decide_change(claim.id, asked).await? {
         Decision::Granted { claim, .. } => claim,
         // It asks for nothing more; a refusal says that the book is being checked.

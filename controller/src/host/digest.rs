@@ -1,7 +1,7 @@
 //! The digest of a wish: what a department wrote that has to be decided, without the fields that apply at once. Behind that
 //! of a claim stands what has become of it, since the ledger changes nothing of a claim whose digest stays the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiyun_crds::v1alpha1::{CloudHostSpec, DeletionProtection};
 use jiyun_ledger::Meter;
@@ -12,23 +12,28 @@ use super::lease::Lease;
 
 /// What stands before the state of a lease that is over.
 const LEASE: &str = "+lease:";
-
 /// What stands before the meters that a claim does without while its host is stopped.
 const WITHOUT: &str = "+without:";
+/// What stands before what a claim keeps beyond what was approved until its machine has become smaller.
+const KEEPS: &str = "+keeps:";
 
-/// The digest of a claim that holds less than its wish while its host is stopped.
-pub fn without(digest: &str, meters: &BTreeSet<Meter>) -> String {
-    let whole = digest.split_once(WITHOUT).map_or(digest, |(whole, _)| whole);
-    if meters.is_empty() {
-        return whole.to_owned();
+/// The digest of a claim with this `wish`: how its lease stands once that is over, what it does `without` while its host is
+/// stopped, and what it keeps (`kept`) beyond what was approved until its machine has become smaller.
+pub fn of_claim(wish: &str, lease: Option<&Lease>, without: &BTreeSet<Meter>, kept: &BTreeMap<Meter, u64>) -> String {
+    let mut digest = wish.to_owned();
+    if let Some(mark) = lease.and_then(Lease::mark) {
+        digest.push_str(LEASE);
+        digest.push_str(&mark);
     }
-    let names: Vec<String> = meters.iter().map(ToString::to_string).collect();
-    format!("{whole}{WITHOUT}{}", names.join(","))
-}
-
-/// The digest of a claim with this wish and this lease, which holds all of it.
-pub fn leased(wish: &str, lease: Option<&Lease>) -> String {
-    lease.and_then(Lease::mark).map_or_else(|| wish.to_owned(), |mark| format!("{wish}{LEASE}{mark}"))
+    let names: Vec<String> = without.iter().map(ToString::to_string).collect();
+    let amounts: Vec<String> = kept.iter().map(|(meter, quantity)| format!("{meter}={quantity}")).collect();
+    for (what, parts) in [(WITHOUT, names), (KEEPS, amounts)] {
+        if !parts.is_empty() {
+            digest.push_str(what);
+            digest.push_str(&parts.join(","));
+        }
+    }
+    digest
 }
 
 /// The digest of the wish a claim was granted for, whatever has become of it since.
@@ -81,27 +86,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_claim_does_without_is_told_apart_and_the_wish_is_found_again() {
-        let both = BTreeSet::from([Meter::Vcpu, Meter::Memory]);
-        let parked = without("sha256:ab", &both);
-        assert_eq!(of_wish(&parked), "sha256:ab");
-        assert_eq!(without(&parked, &BTreeSet::new()), "sha256:ab");
-        assert_eq!(without(&parked, &both), parked);
-        assert_ne!(without(&parked, &BTreeSet::from([Meter::Vcpu])), parked);
-    }
-
-    #[test]
-    fn the_state_of_a_lease_is_told_apart_and_stays_when_meters_come_and_go() {
+    fn each_thing_that_becomes_of_a_claim_is_told_apart_and_the_wish_is_found_again() {
         let moment = |seconds| jiff::Timestamp::from_second(seconds).unwrap();
-        let running = Lease::until(moment(100));
-        assert_eq!(leased("sha256:ab", Some(&running)), "sha256:ab");
-        assert_eq!(leased("sha256:ab", None), "sha256:ab");
         let terms = super::super::lease::terms::defaults();
+        let running = Lease::until(moment(100));
         let ended = running.after(super::super::lease::Due::End, &terms, false, moment(101));
-        let over = leased("sha256:ab", Some(&ended));
-        assert_ne!(over, "sha256:ab");
-        let parked = without(&over, &BTreeSet::from([Meter::Vcpu]));
-        assert_eq!((of_wish(&over), of_wish(&parked)), ("sha256:ab", "sha256:ab"));
-        assert_eq!(without(&parked, &BTreeSet::new()), over);
+        let (cores, both) = (BTreeSet::from([Meter::Vcpu]), BTreeSet::from([Meter::Vcpu, Meter::Memory]));
+        let (four, eight) = (BTreeMap::from([(Meter::Vcpu, 4)]), BTreeMap::from([(Meter::Vcpu, 8)]));
+        let mut seen = BTreeSet::new();
+        for lease in [None, Some(&ended)] {
+            for without in [&BTreeSet::new(), &cores, &both] {
+                for kept in [&BTreeMap::new(), &four, &eight] {
+                    let digest = of_claim("sha256:ab", lease, without, kept);
+                    assert_eq!(of_wish(&digest), "sha256:ab");
+                    assert!(seen.insert(digest), "{lease:?} {without:?} {kept:?}");
+                }
+            }
+        }
+        assert_eq!(of_claim("sha256:ab", Some(&running), &BTreeSet::new(), &BTreeMap::new()), "sha256:ab");
     }
 }

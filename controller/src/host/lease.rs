@@ -19,7 +19,12 @@ use kube::{Api, ResourceExt};
 use serde::Deserialize;
 use tracing::info;
 
-use super::{approved::Approved, change, digest, rejection::Rejection};
+use super::{
+    approved::Approved,
+    change::{self, Objection},
+    digest,
+    rejection::Rejection,
+};
 use crate::{conditions::whole_seconds, context::Context, error::ReconcileError};
 
 pub use findings::findings;
@@ -145,11 +150,11 @@ pub fn released(before: LeaseStatus) -> LeaseStatus {
 
 /// Whether something else is asked for than what was `approved`, and nobody has decided against it: people are asked, or have
 /// agreed a moment ago and it is not in the book yet.
-fn is_asked(host: &CloudHost, approved: &Approved, objection: Option<&Rejection>) -> bool {
+fn is_asked(host: &CloudHost, approved: &Approved, objection: Option<&Objection>) -> bool {
     let deletable = host.spec.deletion_protection == DeletionProtection::Disabled;
     let is_leased = wished(host, None).is_ok_and(|asked| same(approved.lease.as_ref(), asked.as_ref()));
     let differs = !is_leased || deletable != approved.deletable;
-    differs && objection.is_none_or(Rejection::awaits_approval)
+    differs && objection.is_none_or(Objection::is_open)
 }
 
 /// Takes the step that is due of the lease of `host`, if one is; gives claim and lease as they are then. Where a machine
@@ -161,7 +166,7 @@ pub async fn advance(
     host: &CloudHost,
     claim: Arc<Claim>,
     approved: Approved,
-    objection: Option<&Rejection>,
+    objection: Option<&Objection>,
     context: &Context,
 ) -> Result<(Arc<Claim>, Approved), ReconcileError> {
     let Some(lease) = approved.lease.as_ref().filter(|_| !context.quarantined()) else {
@@ -190,7 +195,7 @@ pub async fn advance(
     let lease = lease.after(due, &context.lease_terms, !approved.deletable, whole_seconds(now));
     let approved = Approved { lease: Some(lease), ..approved };
     let wish = digest::of_wish(&claim.spec_digest).to_owned();
-    let claim = change::apply(&claim, &wish, &approved, context).await?;
+    let claim = change::apply(&claim, &approved, &wish, context).await?;
     // Refused, it was not recorded: the book is being checked.
     let approved = Approved::of(&claim)?;
     Ok((claim, approved))

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::engines::{
     applied,
-    cdi::DiskView,
+    cdi::{self, DiskState, DiskView},
     kubevirt::{MachineView, run_strategy},
     order::Power,
 };
@@ -17,6 +17,8 @@ pub struct Desired {
     pub claim: String,
     /// The system disk.
     pub disk: Value,
+    /// Size of the system disk in MiB.
+    pub disk_mebibytes: u64,
     /// The machine.
     pub machine: Value,
     /// Whether the machine is to run.
@@ -41,6 +43,8 @@ pub enum Step {
     ApplyDisk(Why),
     /// Write on the disk whose it is now; nothing else of it changes.
     RelabelDisk,
+    /// Have the volume behind the disk grow, or see whether it has.
+    GrowDisk,
     /// Apply the machine.
     ApplyMachine(Why),
 }
@@ -50,6 +54,7 @@ impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::ApplyDisk(_) | Self::RelabelDisk => "DataVolume",
+            Self::GrowDisk => "PersistentVolumeClaim",
             Self::ApplyMachine(_) => "VirtualMachine",
         })
     }
@@ -100,11 +105,14 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
         }
         None => steps.push(Step::ApplyDisk(Why::Missing)),
         // A disk that exists is not touched again: its engine refuses changes, and a pool's new storage class is for new
-        // disks. Growth will be a step of its own.
+        // disks. It grows by its volume, once there is something on it.
         Some(disk) => {
             ours(&disk.metadata, &desired.claim, "DataVolume")?;
             if !is_labelled(&disk.metadata, &desired.disk) {
                 steps.push(Step::RelabelDisk);
+            }
+            if cdi::mebibytes(disk) < desired.disk_mebibytes && cdi::state(&disk.status) == DiskState::Filled {
+                steps.push(Step::GrowDisk);
             }
         }
     }
@@ -152,7 +160,11 @@ mod tests {
         let meta = json!({"name": "web", "labels": {"jiyun.io/claim": "claim-1.book"}});
         Desired {
             claim: "claim-1.book".into(),
-            disk: applied::stamped(json!({"metadata": meta, "spec": {"size": 1}})),
+            disk: applied::stamped(json!({
+                "metadata": meta, "status": {"phase": "Succeeded"},
+                "spec": {"storage": {"resources": {"requests": {"storage": "40960Mi"}}}},
+            })),
+            disk_mebibytes: 40_960,
             machine: applied::stamped(json!({"metadata": meta, "spec": {"runStrategy": run_strategy(power)}})),
             power,
             established: false,
@@ -200,6 +212,21 @@ mod tests {
             ..before.clone()
         };
         assert_eq!(plan(&after, &observed(&before)).unwrap(), []);
+    }
+
+    #[test]
+    fn a_disk_is_grown_until_it_was_seen_to_have_what_was_granted() {
+        let before = desired(Power::On);
+        let after = Desired { disk_mebibytes: 81_920, ..before.clone() };
+        let mut observed = observed(&before);
+        assert_eq!(plan(&after, &observed).unwrap(), [Step::GrowDisk]);
+        observed.disk.as_mut().unwrap().status.phase = Some("ImportInProgress".into());
+        assert_eq!(plan(&after, &observed).unwrap(), [], "what is being filled is not grown meanwhile");
+        let disk = observed.disk.as_mut().unwrap();
+        disk.status.phase = Some("Succeeded".into());
+        disk.metadata.annotations.get_or_insert_default().insert(cdi::GROWN_TO.into(), "80Gi".into());
+        assert_eq!(plan(&after, &observed).unwrap(), []);
+        assert_eq!(plan(&before, &observed).unwrap(), [], "it never shrinks");
     }
 
     #[test]

@@ -31,11 +31,6 @@ impl Rejection {
         Self::misconfigured(code, parameters(about.into_iter().chain([("field", field.to_owned())])))
     }
 
-    /// Whether people are asked to agree, and have not answered.
-    pub fn awaits_approval(&self) -> bool {
-        self.reason == Reason::AwaitingApproval
-    }
-
     /// A zone the department may not use.
     pub fn zone_not_allowed(field: &str, department: &str, zone: &str) -> Self {
         let parameters = parameters([("field", field), ("department", department), ("zone", zone)]);

@@ -4,15 +4,15 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{Timestamp, ToSpan};
 use jiyun_crds::v1alpha1::{
-    CloudHost, CloudHostStatus, ConditionStatus, ConditionType, DeletionProtection, HostRefusal, LocalRef, Reason,
-    RefusalParameter, condition, condition::Finding,
+    CloudHost, CloudHostStatus, ConditionStatus, ConditionType, DeletionProtection, HostGrant, HostRefusal, LocalRef,
+    Quantity, Reason, RefusalParameter, condition, condition::Finding,
 };
 use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
 use jiyun_messages::{Parameters, parameters};
 
 use kube::core::ObjectMeta;
 
-use super::{lease, rejection::Rejection};
+use super::{approved::Approved, change::Objection, lease, rejection::Rejection};
 use crate::{
     conditions::{finding, merged, plain},
     engines::{cdi::DiskState, kubevirt::MachineState, order::Power},
@@ -34,14 +34,14 @@ pub enum Standing {
     Admitted {
         /// The claim.
         claim: Arc<Claim>,
-        /// What is wrong with the wish as it is now; the machine stays as approved.
-        objection: Option<Rejection>,
+        /// What it was granted for.
+        approved: Box<Approved>,
+        /// What stands in the way of the wish as it is now; the machine stays as approved.
+        objection: Option<Box<Objection>>,
         /// The engines' side.
         engines: Engines,
         /// What it does without while it is stopped.
         parked: Parked,
-        /// Whether it may be deleted.
-        deletable: bool,
         /// How its lease stands, if it has one.
         lease: Option<Box<lease::Standing>>,
     },
@@ -93,6 +93,19 @@ pub struct Engines {
     pub awaits_network: bool,
     /// Whether nothing had to be done: what is seen is not from before our own request.
     pub untouched: bool,
+    /// How far they are with the size that was granted.
+    pub sizing: Sizing,
+}
+
+/// How far engines are with the size that was granted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sizing {
+    /// Whether the machine was started as it is declared now.
+    pub as_declared: bool,
+    /// Whether the machine runs with another size until it is started anew.
+    pub restart_pending: bool,
+    /// Whether the disk was not seen to have its size yet.
+    pub disk_grows: bool,
 }
 
 impl Engines {
@@ -116,6 +129,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
     status.claim_id = before.claim_id;
     status.pool_ref = before.pool_ref;
     status.storage_pool_ref = before.storage_pool_ref;
+    status.granted = before.granted;
     status.deletion_protection = before.deletion_protection;
     let findings = match standing {
         Standing::Rejected(rejection) => {
@@ -139,14 +153,18 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
             status.refusal.clone_from(&ordered.refusal);
             asked_for(ordered)
         }
-        Standing::Admitted { claim, objection, engines, parked, deletable, lease } => {
+        Standing::Admitted { claim, approved, objection, engines, parked, lease } => {
             place(&mut status, claim);
             status.addresses.clone_from(&engines.addresses);
-            status.deletion_protection = deletable.then_some(DeletionProtection::Disabled);
-            status.refusal = parked.kept_off.as_ref().filter(|_| engines.power == Power::Off).map(recorded);
+            status.granted = Some(grant(approved));
+            status.deletion_protection = approved.deletable.then_some(DeletionProtection::Disabled);
+            let kept_off = || parked.kept_off.as_ref().filter(|_| engines.power == Power::Off).map(recorded);
+            status.refusal = objection.as_deref().and_then(decided_against).or_else(kept_off);
+            status.order_ref = objection.as_deref().and_then(Objection::order).map(LocalRef::new);
             status.lease = lease.as_ref().map(|lease| lease.status.clone());
+            let provisioned = provisioned(engines, approved);
             let mut found =
-                vec![accepted(objection.as_ref()), granted(claim), provisioned(engines), ready(engines, parked)];
+                vec![objected_to(objection.as_deref()), granted(claim), provisioned, ready(engines, parked)];
             if let Some(over) = lease.as_deref().filter(|lease| lease.is_over()) {
                 lease::findings(over, engines.machine.as_ref(), &mut found);
             }
@@ -241,6 +259,41 @@ fn accepted(objection: Option<&Rejection>) -> Finding {
     }
 }
 
+/// Condition `Accepted` of a granted host.
+fn objected_to(objection: Option<&Objection>) -> Finding {
+    let (kind, no) = (ConditionType::Accepted, ConditionStatus::False);
+    match objection {
+        None => accepted(None),
+        Some(Objection::Invalid(rejection)) => accepted(Some(rejection)),
+        Some(Objection::Ordered(ordered)) => ordered.accepted(),
+        Some(Objection::Refused(refusal)) => {
+            let HostRefusal { code, .. } = recorded(refusal);
+            let sentence = jiyun_messages::refusal_code(&code, &refusal.parameters);
+            // Whoever stands in line is not decided against.
+            let decided = match refusal.code {
+                RefusalCode::WaitingForCapacity => ConditionStatus::Unknown,
+                _ => no,
+            };
+            finding(kind, decided, reason(refusal.code), sentence, &refusal.parameters)
+        }
+        Some(Objection::Undecided(reason)) => plain(kind, ConditionStatus::Unknown, *reason),
+    }
+}
+
+/// Why a change is not granted, for programs.
+fn decided_against(objection: &Objection) -> Option<HostRefusal> {
+    match objection {
+        Objection::Refused(refusal) => Some(recorded(refusal)),
+        Objection::Ordered(ordered) => ordered.refusal.clone(),
+        Objection::Invalid(_) | Objection::Undecided(_) => None,
+    }
+}
+
+/// What was granted, as the object tells it.
+fn grant(approved: &Approved) -> HostGrant {
+    HostGrant { class: approved.class.clone(), system_disk_size: Quantity::from_mebibytes(approved.disk_mebibytes) }
+}
+
 fn refused(refusal: &Refusal) -> Vec<Finding> {
     let HostRefusal { code, .. } = recorded(refusal);
     let sentence = jiyun_messages::refusal_code(&code, &refusal.parameters);
@@ -309,7 +362,7 @@ fn granted(claim: &Claim) -> Finding {
     finding(ConditionType::Admitted, ConditionStatus::True, Reason::Granted, "Granted", &about)
 }
 
-fn provisioned(engines: &Engines) -> Finding {
+fn provisioned(engines: &Engines, approved: &Approved) -> Finding {
     let kind = ConditionType::Provisioned;
     if let Some(problem) = fault(engines) {
         let about = parameters([("problem", problem)]);
@@ -319,6 +372,15 @@ fn provisioned(engines: &Engines) -> Finding {
         return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);
     }
     match (&engines.disk, &engines.machine) {
+        (Some(DiskState::Filled), Some(_)) if engines.sizing.disk_grows => {
+            let size = Quantity::from_mebibytes(approved.disk_mebibytes);
+            let about = parameters([("size", size.as_str())]);
+            finding(kind, ConditionStatus::True, Reason::Resizing, Reason::Resizing.as_str(), &about)
+        }
+        (Some(DiskState::Filled), Some(_)) if engines.sizing.restart_pending => {
+            let about = parameters([("class", approved.class.as_str())]);
+            finding(kind, ConditionStatus::True, Reason::RestartPending, Reason::RestartPending.as_str(), &about)
+        }
         (Some(DiskState::Filled), Some(_)) => plain(kind, ConditionStatus::True, Reason::Provisioned),
         (disk, machine) => {
             let disk = match disk {

@@ -56,6 +56,14 @@ fn claim() -> Arc<Claim> {
     })
 }
 
+fn approved() -> Box<Approved> {
+    let approved = json!({
+        "class": "c4m8", "image": "openeuler", "imageSource": {"http": "https://x/i"}, "vcpu": 4, "memoryMebibytes": 8192,
+        "architecture": "amd64", "diskTier": "standard", "diskMebibytes": 102_400, "sshAuthorizedKeys": [],
+    });
+    Box::new(serde_json::from_value(approved).unwrap())
+}
+
 fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
     let engines = Engines {
         disk: Some(DiskState::Filled),
@@ -65,15 +73,75 @@ fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
         problem: None,
         awaits_network: false,
         untouched: true,
+        sizing: Sizing::default(),
     };
-    Standing::Admitted {
-        claim: claim(),
-        objection: None,
-        engines,
-        parked: Parked::default(),
-        deletable: false,
-        lease: None,
-    }
+    let (claim, approved, parked) = (claim(), approved(), Parked::default());
+    Standing::Admitted { claim, approved, objection: None, engines, parked, lease: None }
+}
+
+/// As [`admitted`], with something in the way of a changed wish, or engines that are not through with one that was granted.
+fn changing(objection: Option<Objection>, sizing: Sizing) -> CloudHostStatus {
+    let Standing::Admitted { claim, approved, engines, parked, .. } = admitted(Power::On, Some(MachineState::Running))
+    else {
+        unreachable!()
+    };
+    let (engines, objection) = (Engines { sizing, ..engines }, objection.map(Box::new));
+    status(
+        &host(),
+        Some("d".into()),
+        &Standing::Admitted { claim, approved, objection, engines, parked, lease: None },
+        at(1001),
+    )
+}
+
+#[test]
+fn a_change_that_is_not_granted_is_told_beside_what_the_host_has_and_does() {
+    let refusal = Refusal {
+        code: RefusalCode::ExceedsLimit,
+        parameters: jiyun_messages::parameters([
+            ("meter", "Vcpu"),
+            ("limit", "16"),
+            ("used", "12"),
+            ("held", "0"),
+            ("available", "4"),
+            ("requested", "8"),
+            ("missing", "4"),
+        ]),
+        report: PlacementReport::default(),
+    };
+    let told = changing(Some(Objection::Refused(refusal)), Sizing::default());
+    let accepted = find(&told.conditions, ConditionType::Accepted).unwrap();
+    assert_eq!((accepted.status.as_str(), accepted.reason.as_str()), ("False", "ExceedsLimit"));
+    assert!(accepted.message.contains("missing 4"), "{}", accepted.message);
+    assert_eq!(told.refusal.unwrap().code, "ExceedsLimit");
+    assert!(is_true(&told.conditions, ConditionType::Admitted) && is_true(&told.conditions, ConditionType::Ready));
+    let granted = told.granted.unwrap();
+    assert_eq!((granted.class.as_str(), granted.system_disk_size.as_str()), ("c4m8", "100Gi"));
+
+    let waits = Ordered { order: "web-1".into(), reason: Reason::AwaitingApproval, refusal: None };
+    let told = changing(Some(Objection::Ordered(waits)), Sizing::default());
+    let accepted = find(&told.conditions, ConditionType::Accepted).unwrap();
+    assert_eq!((accepted.status.as_str(), accepted.reason.as_str()), ("False", "AwaitingApproval"));
+    assert_eq!((told.order_ref.unwrap().name.as_str(), told.refusal), ("web-1", None));
+    assert!(is_true(&told.conditions, ConditionType::Ready));
+}
+
+#[test]
+fn a_host_whose_engines_are_not_through_with_a_change_runs_and_says_what_is_to_come() {
+    let of = |sizing| {
+        let told = changing(None, sizing);
+        assert!(is_true(&told.conditions, ConditionType::Ready));
+        let provisioned = find(&told.conditions, ConditionType::Provisioned).unwrap().clone();
+        assert_eq!(provisioned.status, "True");
+        (provisioned.reason, provisioned.message)
+    };
+    let (reason, message) = of(Sizing { restart_pending: true, ..Sizing::default() });
+    assert_eq!(reason, "RestartPending");
+    assert!(message.contains("c4m8") && message.contains("下次开机"), "{message}");
+    let (reason, message) = of(Sizing { disk_grows: true, ..Sizing::default() });
+    assert_eq!(reason, "Resizing");
+    assert!(message.contains("100Gi"), "{message}");
+    assert_eq!(of(Sizing::default()).0, "Provisioned");
 }
 
 #[test]
@@ -94,11 +162,11 @@ fn a_running_host_is_ready_and_a_stopped_one_too_when_that_was_asked() {
 
 #[test]
 fn a_host_without_its_network_says_so_and_is_no_fault_of_its_disk() {
-    let Standing::Admitted { claim, objection, engines, parked, .. } = admitted(Power::On, None) else {
+    let Standing::Admitted { claim, approved, objection, engines, parked, .. } = admitted(Power::On, None) else {
         unreachable!()
     };
     let engines = Engines { awaits_network: true, ..engines };
-    let waits = Standing::Admitted { claim, objection, engines, parked, deletable: false, lease: None };
+    let waits = Standing::Admitted { claim, approved, objection, engines, parked, lease: None };
     let status = status(&host(), None, &waits, at(1001));
     for kind in [ConditionType::Provisioned, ConditionType::Ready] {
         let told = find(&status.conditions, kind).unwrap();
@@ -109,18 +177,11 @@ fn a_host_without_its_network_says_so_and_is_no_fault_of_its_disk() {
 #[test]
 fn a_stopped_host_says_what_it_gave_back_and_one_that_may_not_start_says_why() {
     let parked = |power, machine, kept_off| {
-        let Standing::Admitted { claim, objection, engines, .. } = admitted(power, Some(machine)) else {
+        let Standing::Admitted { claim, approved, objection, engines, .. } = admitted(power, Some(machine)) else {
             unreachable!()
         };
         let without = BTreeSet::from([Meter::Vcpu, Meter::Memory]);
-        Standing::Admitted {
-            claim,
-            objection,
-            engines,
-            parked: Parked { without, kept_off },
-            deletable: false,
-            lease: None,
-        }
+        Standing::Admitted { claim, approved, objection, engines, parked: Parked { without, kept_off }, lease: None }
     };
     let off = |kept_off| parked(Power::Off, MachineState::Stopped, kept_off);
     let stopped = status(&host(), None, &off(None), at(1001));
@@ -189,15 +250,10 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
         problem: None,
         awaits_network: false,
         untouched: true,
+        sizing: Sizing::default(),
     };
-    let standing = Standing::Admitted {
-        claim: claim(),
-        objection: None,
-        engines,
-        parked: Parked::default(),
-        deletable: false,
-        lease: None,
-    };
+    let (claim, approved, parked) = (claim(), approved(), Parked::default());
+    let standing = Standing::Admitted { claim, approved, objection: None, engines, parked, lease: None };
     let status = status(&host(), None, &standing, at(1001));
     let provisioned = find(&status.conditions, ConditionType::Provisioned).unwrap();
     assert_eq!(provisioned.reason, "Provisioning");

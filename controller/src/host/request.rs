@@ -32,6 +32,7 @@ pub fn claim_request(host: &CloudHost, valid: &Valid) -> Result<ClaimRequest, se
 
 /// What a granted claim asks for when its host is stopped or started: what was approved, without some meters.
 pub fn of_claim(claim: &Claim, protection_level: u8, approved: &Approved, without: &BTreeSet<Meter>) -> ClaimRequest {
+    let wish = digest::of_wish(&claim.spec_digest);
     let mut placements = placements(approved);
     for placement in &mut placements {
         placement.quantities.retain(|meter, _| !without.contains(meter));
@@ -44,29 +45,11 @@ pub fn of_claim(claim: &Claim, protection_level: u8, approved: &Approved, withou
         zone: claim.taken().find_map(|line| line.dimensions.zone.clone()).unwrap_or_default(),
         protection_level,
         placements: placements.into(),
-        spec_digest: digest::without(&claim.spec_digest, without),
+        spec_digest: digest::of_claim(wish, approved.lease.as_ref(), without, &BTreeMap::new()),
         approved_spec: claim.approved_spec.clone(),
         hold_until: None,
         wait: true,
     }
-}
-
-/// What a granted claim asks for when a guarded field is changed, or a lease goes on: what it has, approved anew for this
-/// `wish`.
-///
-/// # Errors
-/// When the approved spec cannot be written as JSON, which its types exclude.
-pub fn changed(
-    claim: &Claim,
-    protection_level: u8,
-    (wish, approved): (&str, &Approved),
-    without: &BTreeSet<Meter>,
-) -> Result<ClaimRequest, serde_json::Error> {
-    Ok(ClaimRequest {
-        spec_digest: digest::without(&digest::leased(wish, approved.lease.as_ref()), without),
-        approved_spec: serde_json::to_value(approved)?.into(),
-        ..of_claim(claim, protection_level, approved, without)
-    })
 }
 
 /// One host, its cores and memory out of one compute pool; its disk out of one storage pool.

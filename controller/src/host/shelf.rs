@@ -8,10 +8,10 @@ use jiyun_ledger::Claim;
 use super::{
     admitted,
     approved::Approved,
+    change::Objection,
     ending, leave_line, parking,
     plan::Obstacle,
-    rejection::Rejection,
-    report::{Engines, Standing},
+    report::{Engines, Sizing, Standing},
     request::{engine_name, engine_namespace},
     unreachable_site, whereabouts,
 };
@@ -29,8 +29,8 @@ use crate::{
 pub(super) async fn keep(
     host: &CloudHost,
     claim: Arc<Claim>,
-    approved: &Approved,
-    objection: Option<Rejection>,
+    approved: Approved,
+    objection: Option<Objection>,
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
     leave_line(host, context).await?;
@@ -44,9 +44,9 @@ pub(super) async fn keep(
     let problem = (disk.is_none() && was_there).then(|| lost.to_string());
     // Asked of the API server until it has given back what it took; after that the watch tells of what somebody makes.
     let is_seen = site.machine(&namespace, &name).is_some() || site.instance(&namespace, &name).is_some();
-    let is_gone = parking::is_clear(&claim, approved) && !is_seen;
+    let is_gone = parking::is_clear(&claim, &approved) && !is_seen;
     let left = if is_gone { None } else { ending::dismantle_machine(&claim, context).await? };
-    let claim = if left.is_none() { parking::clear(host, claim, approved, context).await? } else { claim };
+    let claim = if left.is_none() { parking::clear(host, claim, &approved, context).await? } else { claim };
     let engines = Engines {
         disk,
         untouched: left.is_none(),
@@ -55,6 +55,7 @@ pub(super) async fn keep(
         addresses: Vec::new(),
         problem,
         awaits_network: false,
+        sizing: Sizing::default(),
     };
     Ok(admitted(claim, objection, engines, approved, None, context))
 }

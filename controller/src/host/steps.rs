@@ -1,7 +1,8 @@
 //! Takes the steps of a plan: applies disks and machines, and never what somebody else has made under the same name.
 
-use jiyun_crds::v1alpha1::CloudHost;
+use jiyun_crds::v1alpha1::{CloudHost, Quantity};
 use jiyun_trail::core::outcome::Outcome;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, api::GetParams};
 
 use super::plan::{self, Desired, Observed, Step, Why};
@@ -12,6 +13,7 @@ use crate::{
         kubevirt::{self, MachineView},
         order::Power,
         view::{EngineKind, View},
+        volume::{self, Growth},
     },
     error::ReconcileError,
     site::SiteEngines,
@@ -49,6 +51,7 @@ pub(super) async fn take(
                 observed.disk = Some(disk);
             }
         }
+        Step::GrowDisk => grow(desired, namespace, observed, site, context).await?,
         Step::ApplyMachine(why) => {
             let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
             let machine = if let Some(machine) = there(&api, &desired.machine, why, desired).await? {
@@ -59,6 +62,34 @@ pub(super) async fn take(
             site.unseen_machines.wrote(machine.clone());
             observed.machine = Some(machine);
         }
+    }
+    Ok(())
+}
+
+/// Has the volume behind the disk grow. What it has grown to is written on the disk, so that nobody has to look again.
+async fn grow(
+    desired: &Desired,
+    namespace: &str,
+    observed: &mut Observed,
+    site: &SiteEngines,
+    context: &Context,
+) -> Result<(), ReconcileError> {
+    let (name, mebibytes) = (name_of(&desired.disk), desired.disk_mebibytes);
+    let api = Api::<PersistentVolumeClaim>::namespaced(site.client.clone(), namespace);
+    let found = api.get_opt(name).await;
+    let found = found.map_err(|source| ReconcileError::read(format!("PersistentVolumeClaim {name}"), source))?;
+    let Some(found) = found else { return Ok(()) };
+    let mut growth = volume::growth(&found, &desired.claim, mebibytes);
+    if growth == Growth::Due {
+        let asked = context.writer.apply(&api, name, &volume::grown(&found, mebibytes)).await?;
+        growth = volume::growth(&asked, &desired.claim, mebibytes);
+    }
+    if let Some(disk) = observed.disk.as_ref().filter(|_| growth == Growth::Done) {
+        let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
+        let has = Quantity::from_mebibytes(mebibytes);
+        let disk = context.writer.annotate(&api, disk, cdi::GROWN_TO, Some(has.as_str())).await?;
+        site.unseen_disks.wrote(disk.clone());
+        observed.disk = Some(disk);
     }
     Ok(())
 }

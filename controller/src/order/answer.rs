@@ -44,15 +44,25 @@ impl Ordered {
 
     /// Condition `Admitted` of an object that has nothing yet.
     pub fn admitted(&self) -> Finding {
-        let (admitted, about) = (ConditionType::Admitted, parameters([("order", self.order.as_str())]));
+        self.told(ConditionType::Admitted, ConditionStatus::Unknown)
+    }
+
+    /// Condition `Accepted` of an object that was granted and is to be changed: it goes on as it is.
+    pub fn accepted(&self) -> Finding {
+        self.told(ConditionType::Accepted, ConditionStatus::False)
+    }
+
+    /// As a condition; `open` is its status while nothing was decided against it.
+    fn told(&self, kind: ConditionType, open: ConditionStatus) -> Finding {
+        let about = parameters([("order", self.order.as_str())]);
         match &self.refusal {
-            None => finding(admitted, ConditionStatus::Unknown, self.reason, self.reason.as_str(), &about),
+            None => finding(kind, open, self.reason, self.reason.as_str(), &about),
             Some(refusal) => {
                 let mut about: Parameters =
                     refusal.parameters.iter().map(|each| (each.name.clone(), each.value.clone())).collect();
                 let code = jiyun_messages::refusal_code(&refusal.code, &about).to_owned();
                 about.insert("order".to_owned(), self.order.clone());
-                finding(admitted, ConditionStatus::False, self.reason, &code, &about)
+                finding(kind, ConditionStatus::False, self.reason, &code, &about)
             }
         }
     }

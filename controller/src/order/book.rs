@@ -4,7 +4,7 @@
 
 use jiff::{Timestamp, ToSpan};
 use jiyun_crds::v1alpha1::{AcceptedItem, Order, OrderAction, Reason};
-use jiyun_ledger::{Claim, ClaimStage, Command, Decision, LedgerError, Refusal, RefusalCode, RequestError};
+use jiyun_ledger::{Claim, ClaimStage, Command, Decision, Hold, LedgerError, Refusal, RefusalCode, RequestError};
 use kube::ResourceExt;
 use tracing::info;
 
@@ -47,12 +47,11 @@ pub async fn hold(
     context: &Context,
 ) -> Result<Held, ReconcileError> {
     for (item, wanted) in items.iter().zip(&accepted.items) {
-        if item.item.action != OrderAction::Create || is_held(item, wanted, until) {
+        if item.item.action == OrderAction::End || is_held(item, wanted, until) {
             continue;
         }
-        let Some((subject, wish)) = wish(item) else { return Ok(Held::Later(Reason::Undecided)) };
         let only_within_guaranteed = accepted.requirement.only_within_guaranteed;
-        match hold_one(subject, wish, order, until, only_within_guaranteed, context).await? {
+        match hold_one(item, order, until, only_within_guaranteed, context).await? {
             Held::All => {}
             other => return Ok(other),
         }
@@ -61,19 +60,29 @@ pub async fn hold(
 }
 
 async fn hold_one(
-    subject: &Subject,
-    wish: &Wish,
+    item: &FoundItem,
     order: &Order,
     until: Timestamp,
     only_within_guaranteed: bool,
     context: &Context,
 ) -> Result<Held, ReconcileError> {
-    let Some(asked) = wish.request(subject, OrderMark::new(order))? else { return Ok(Held::Later(Reason::Undecided)) };
-    let asked = jiyun_ledger::ClaimRequest { hold_until: Some(until), wait: false, ..asked };
-    let decided = if only_within_guaranteed {
-        context.ledger.decide_within_guaranteed(asked).await
+    let Some((subject, wish)) = wish(item) else { return Ok(Held::Later(Reason::Undecided)) };
+    let mark = OrderMark::new(order);
+    let (asked, of) = if item.item.action == OrderAction::Change {
+        let Some(claim) = &item.claim else { return Ok(Held::Later(Reason::Undecided)) };
+        let Some(asked) = wish.growth(claim, mark, context)? else { return Ok(Held::All) };
+        (asked, Some(claim.id))
     } else {
-        context.ledger.decide(asked).await
+        let Some(asked) = wish.request(subject, mark)? else { return Ok(Held::Later(Reason::Undecided)) };
+        (asked, None)
+    };
+    let asked = jiyun_ledger::ClaimRequest { hold_until: Some(until), wait: false, ..asked };
+    let decided = match (of, only_within_guaranteed) {
+        (None, false) => context.ledger.decide(asked).await,
+        (None, true) => context.ledger.decide_within_guaranteed(asked).await,
+        // What is held on top of a claim is for that claim: it may have ended or been handed over.
+        (Some(claim), false) => context.ledger.decide_change(claim, asked).await,
+        (Some(claim), true) => context.ledger.decide_change_within_guaranteed(claim, asked).await,
     };
     if let Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) = decided {
         return Ok(Held::BeyondGuaranteed);
@@ -115,23 +124,25 @@ pub async fn confirm(
     context: &Context,
 ) -> Result<Held, ReconcileError> {
     let until = now.checked_add(MARGIN_SECONDS.seconds()).unwrap_or(now);
-    let wanted = || accepted(order, items).filter(|(item, _)| item.item.action == OrderAction::Create);
+    let wanted = || accepted(order, items).filter(|(item, _)| item.item.action != OrderAction::End);
     let some_granted = wanted().any(|(item, accepted)| is_granted(item, accepted));
     let soon = now.checked_add(SOON_SECONDS.seconds()).unwrap_or(now);
     for (item, accepted) in wanted() {
-        if is_granted(item, accepted) || is_held(item, accepted, soon) {
+        let is_held = is_held(item, accepted, soon) && is_of_today(item, order, context)?;
+        if is_granted(item, accepted) || is_held {
             continue;
         }
         let is_there =
             |subject: &Subject| subject.stays() && subject.meta().uid.as_deref() == Some(accepted.uid.as_str());
         let wish = wish(item).filter(|(subject, wish)| is_there(subject) && wish.digest() == accepted.spec_digest);
-        let Some((subject, wish)) = wish else {
-            if some_granted {
+        if wish.is_none() {
+            // A change that is not asked for any more leaves what there is as it is, and the rest to be granted.
+            if some_granted || item.item.action == OrderAction::Change {
                 continue;
             }
             return Ok(Held::Void);
-        };
-        match hold_one(subject, wish, order, until, false, context).await? {
+        }
+        match hold_one(item, order, until, false, context).await? {
             Held::All => {}
             Held::Refused(_) if some_granted => return Ok(Held::Later(Reason::Undecided)),
             other => return Ok(other),
@@ -139,23 +150,28 @@ pub async fn confirm(
     }
     for (_, accepted) in wanted() {
         let claim = context.ledger.read(|state| state.claim_of_subject(&accepted.uid).cloned());
-        let Some(claim) = claim.filter(|claim| holds(claim, &accepted.spec_digest)) else { continue };
-        context.ledger.record(Command::Confirm(claim.id, accepted.spec_digest.clone())).await?;
+        let Some(claim) = claim else { continue };
+        let Some(hold) = claim.hold.as_ref().filter(|hold| of_wish(&hold.spec_digest) == accepted.spec_digest) else {
+            continue;
+        };
+        context.ledger.record(Command::Confirm(claim.id, hold.spec_digest.clone())).await?;
         context.metrics.decided("Granted");
         info!(order.namespace = order.namespace(), order.name = order.name_any(), claim = %claim.id, "granted");
     }
     Ok(Held::All)
 }
 
-/// Records the changes of guarded fields that an approved order asks for.
+/// Records the changes that an approved order asks for and nothing was set aside for.
 ///
 /// # Errors
 /// When the ledger cannot be asked.
 pub async fn change(order: &Order, items: &[FoundItem], context: &Context) -> Result<(), ReconcileError> {
     for (item, accepted) in accepted(order, items).filter(|(item, _)| item.item.action == OrderAction::Change) {
         let Some((_, wish)) = wish(item).filter(|(_, wish)| wish.digest() == accepted.spec_digest) else { continue };
-        let Some(claim) = item.claim.as_ref().filter(|claim| !is_claimed(claim, accepted)) else { continue };
-        wish.change(claim, OrderMark::new(order), context).await?;
+        // As it is now: a growth was granted a moment ago, and its host may have gone on from there.
+        let claim = context.ledger.read(|state| state.claim_of_subject(&accepted.uid).cloned());
+        let Some(claim) = claim.filter(|claim| claim.is_open() && !is_claimed(claim, accepted)) else { continue };
+        wish.change(&claim, OrderMark::new(order), context).await?;
         info!(order.namespace = order.namespace(), order.name = order.name_any(), claim = %claim.id, "changed");
     }
     Ok(())
@@ -183,7 +199,7 @@ pub async fn end(order: &Order, items: &[FoundItem], context: &Context) -> Resul
 /// When the ledger cannot be asked.
 pub async fn give_up(order: &Order, context: &Context) -> Result<(), ReconcileError> {
     let namespace = order.namespace().unwrap_or_default();
-    for item in order.spec.items.iter().filter(|item| item.action == OrderAction::Create) {
+    for item in order.spec.items.iter().filter(|item| item.action != OrderAction::End) {
         let claim =
             context.ledger.read(|state| state.claim_of_object(item.kind.into(), &namespace, &item.name).cloned());
         let Some(claim) = claim.filter(|claim| is_held_by(claim, order)) else { continue };
@@ -204,9 +220,20 @@ fn wish(item: &FoundItem) -> Option<(&Subject, &Wish)> {
 
 fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool {
     let held = |claim: &Claim| {
-        claim.hold.as_ref().is_some_and(|hold| hold.until >= until && hold.spec_digest == accepted.spec_digest)
+        let is_for = |hold: &Hold| of_wish(&hold.spec_digest) == accepted.spec_digest;
+        claim.hold.as_ref().is_some_and(|hold| hold.until >= until && is_for(hold))
     };
     item.claim.as_ref().is_some_and(|claim| held(claim))
+}
+
+/// Whether what an item holds was asked for on top of what its claim is now: a host may have been stopped since, or its lease
+/// have ended, and granting it must not undo that.
+fn is_of_today(item: &FoundItem, order: &Order, context: &Context) -> Result<bool, ReconcileError> {
+    let held = item.claim.as_ref().filter(|_| item.item.action == OrderAction::Change);
+    let Some((claim, hold)) = held.and_then(|claim| Some((claim, claim.hold.as_ref()?))) else { return Ok(true) };
+    let Some((_, wish)) = wish(item) else { return Ok(true) };
+    let asked = wish.growth(claim, OrderMark::new(order), context)?;
+    Ok(asked.is_none_or(|asked| asked.spec_digest == hold.spec_digest))
 }
 
 /// How many of its items have what was approved.
@@ -221,10 +248,6 @@ fn is_granted(item: &FoundItem, accepted: &AcceptedItem) -> bool {
 /// Whether a claim was granted for what was accepted.
 pub fn is_claimed(claim: &Claim, accepted: &AcceptedItem) -> bool {
     claim.stage() != ClaimStage::Held && of_wish(&claim.spec_digest) == accepted.spec_digest
-}
-
-fn holds(claim: &Claim, digest: &str) -> bool {
-    claim.hold.as_ref().is_some_and(|hold| hold.spec_digest == digest)
 }
 
 /// Whether a hold was placed by this very order.

@@ -75,8 +75,13 @@ fn requirement(
 ) -> Requirement {
     let department = department_of(order);
     let size = items.iter().map(FoundItem::size).fold(Size::default(), std::ops::Add::add);
-    let claims = items.iter().filter_map(|item| item.claim.as_deref());
-    let held = claims.filter(|claim| is_held_by(claim, order)).map(route::size_of_hold);
+    let held = items.iter().filter_map(|item| {
+        let claim = item.claim.as_deref()?;
+        match item.item.action {
+            OrderAction::Change => Some(route::size_of_taken(claim)),
+            OrderAction::Create | OrderAction::End => is_held_by(claim, order).then(|| route::size_of_hold(claim)),
+        }
+    });
     let held = held.fold(Size::default(), std::ops::Add::add);
     let about = items.iter().filter_map(FoundItem::about).collect();
     let actions = items.iter().map(|found| found.item.action).collect();
@@ -99,11 +104,14 @@ impl FoundItem {
     }
 
     fn size(&self) -> Size {
-        let granted = match self.item.action {
-            OrderAction::End | OrderAction::Change => self.granted(),
-            OrderAction::Create => None,
+        let asked = || Some(self.asked()?.size());
+        let granted = || Some(self.granted()?.size);
+        let size = match self.item.action {
+            OrderAction::End => granted().or_else(asked),
+            // However it grows, step by step: what it comes to is what policies look at.
+            OrderAction::Create | OrderAction::Change => asked().or_else(granted),
         };
-        granted.map(|granted| granted.size).or_else(|| Some(self.asked()?.size())).unwrap_or_default()
+        size.unwrap_or_default()
     }
 
     /// What it is about: what is there where it is to end, else what is asked for.

@@ -134,11 +134,17 @@ pub struct Asked<'a> {
     pub actions: BTreeSet<OrderAction>,
     /// How much.
     pub size: Size,
-    /// How much of it is held for it already.
+    /// How much of it is held for it already, or is what it takes the place of.
     pub held: Size,
 }
 
 impl<'a> Asked<'a> {
+    /// The same, asked for in place of what `claim` takes already.
+    #[must_use]
+    pub fn instead_of(self, claim: &Claim) -> Self {
+        Self { held: size_of_taken(claim), ..self }
+    }
+
     /// What the policies ask of it.
     pub fn required(self, context: &Context) -> Requirement {
         let people = People::of(self.department, context);
@@ -224,8 +230,16 @@ pub fn size_of_claim(claim: &Claim) -> Size {
     if let Ok(approved) = Approved::of(claim) {
         return size_of(&approved);
     }
-    let sum = |meter: Meter| claim.taken().filter(|line| line.meter == meter).map(|line| line.quantity).sum();
-    Size { vcpu: sum(Meter::Vcpu), memory_mebibytes: sum(Meter::Memory), storage_mebibytes: sum(Meter::BlockStorage) }
+    size_of_taken(claim)
+}
+
+/// How much a claim takes now, with what its open hold sets aside.
+pub fn size_of_taken(claim: &Claim) -> Size {
+    Size {
+        vcpu: claim.taken_of(Meter::Vcpu),
+        memory_mebibytes: claim.taken_of(Meter::Memory),
+        storage_mebibytes: claim.taken_of(Meter::BlockStorage),
+    }
 }
 
 /// How much the open hold of a claim sets aside.

@@ -220,7 +220,7 @@ impl Wish {
         }
     }
 
-    /// What the object of this wish asks of the ledger for an order; `None` if the object is of another kind.
+    /// What the object of this wish asks of the ledger for an order that creates it; `None` if the object is of another kind.
     ///
     /// # Errors
     /// When the approved spec cannot be written as JSON, which its types exclude.
@@ -241,12 +241,36 @@ impl Wish {
     /// What of a change of `claim` to this wish is not done whoever agrees.
     pub fn impossible_change(&self, claim: &Claim) -> Option<Rejection> {
         match self {
-            Self::Host(valid) => host::approved::Approved::of(claim).ok()?.change_to(&valid.approved),
+            Self::Host(valid) => {
+                let approved = host::approved::Approved::of(claim).ok()?;
+                host::resize::change(claim, &approved, &valid.approved).err()
+            }
             Self::Flow(valid) => valid.impossible_change(&flow::approved::Approved::of(claim).ok()?),
         }
     }
 
-    /// Records that `claim` is changed to this wish, as an order says.
+    /// What has to be set aside until an order that changes `claim` to this wish is decided: nothing, where it takes nothing
+    /// more.
+    ///
+    /// # Errors
+    /// When the approved spec cannot be written as JSON, which its types exclude, or the book's is none of ours.
+    pub fn growth(
+        &self,
+        claim: &Claim,
+        mark: OrderMark,
+        context: &Context,
+    ) -> Result<Option<ClaimRequest>, serde_json::Error> {
+        let Self::Host(valid) = self else { return Ok(None) };
+        let approved = host::approved::Approved::of(claim)?;
+        let Some(after) = changed(claim, &approved, valid, mark) else { return Ok(None) };
+        if !host::resize::grows(claim, &approved, &after) {
+            return Ok(None);
+        }
+        let level = host::protection_level(claim, context);
+        host::resize::request(claim, &after, &valid.digest, level).map(Some)
+    }
+
+    /// Records that `claim` is changed to this wish, as an order says, where nothing was set aside for it.
     ///
     /// # Errors
     /// When the ledger cannot be asked.
@@ -259,10 +283,11 @@ impl Wish {
         match self {
             Self::Host(valid) => {
                 let approved = host::approved::Approved::of(claim)?;
-                let deletable = valid.approved.deletable;
-                let lease = host::lease::changed(approved.lease.clone(), valid.approved.lease.clone());
-                let approved = host::approved::Approved { order: Some(mark), deletable, lease, ..approved };
-                host::change::apply(claim, &valid.digest, &approved, context).await?;
+                if let Some(after) = changed(claim, &approved, valid, mark)
+                    && !host::resize::grows(claim, &approved, &after)
+                {
+                    host::change::apply(claim, &after, &valid.digest, context).await?;
+                }
             }
             Self::Flow(valid) => {
                 let approved = flow::approved::Approved { order: Some(mark), ..valid.approved.clone() };
@@ -271,6 +296,20 @@ impl Wish {
         }
         Ok(())
     }
+}
+
+/// What a host's claim becomes by an order; nothing where it cannot be done.
+fn changed(
+    claim: &Claim,
+    approved: &host::approved::Approved,
+    valid: &host::valid::Valid,
+    mark: OrderMark,
+) -> Option<host::approved::Approved> {
+    let after = match host::resize::change(claim, approved, &valid.approved).ok()? {
+        host::resize::Change::None => approved.clone(),
+        host::resize::Change::AtOnce(after) | host::resize::Change::Decided(after) => after,
+    };
+    Some(host::approved::Approved { order: Some(mark), policies: Vec::new(), ..after })
 }
 
 /// What is known of a claim as orders see it: what it is about, how large it is, and what it is in words.

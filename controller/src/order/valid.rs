@@ -208,7 +208,7 @@ fn accepted_item(order: &Order, found: &FoundItem) -> Result<AcceptedItem, Rejec
 fn held_by_another(order: &Order, found: &FoundItem) -> Option<String> {
     let hold = found.claim.as_ref()?.hold.as_ref()?;
     let mark = OrderMark::of(&hold.approved_spec)?;
-    let same_wish = found.subject.as_ref().is_some_and(|subject| subject.digest() == hold.spec_digest);
+    let same_wish = found.subject.as_ref().is_some_and(|subject| subject.digest() == of_wish(&hold.spec_digest));
     (same_wish && !mark.is_of(order)).then_some(mark.name)
 }
 

@@ -276,6 +276,11 @@ fn a_change_that_cannot_be_done_is_not_put_to_people() {
     validate(&order, &found, now()).unwrap();
     if let Some(Ok(Wish::Host(wish))) = &mut found.items[0].wish {
         wish.approved.class = "larger".into();
+        wish.approved.disk_mebibytes += 1024;
     }
-    assert_eq!(code(&order, &found), "ResizeNotSupported");
+    validate(&order, &found, now()).unwrap();
+    if let Some(Ok(Wish::Host(wish))) = &mut found.items[0].wish {
+        wish.approved.disk_mebibytes -= 2048;
+    }
+    assert_eq!(code(&order, &found), "DiskCannotShrink");
 }

@@ -28,6 +28,7 @@ use crate::schema::structural;
     selectable = ".spec.classRef.name",
     selectable = ".status.lease.stage",
     validation = rules::short_name(),
+    validation = rules::disk_keeps_its_size(),
     printcolumn(name = "Class", type_ = "string", json_path = ".spec.classRef.name"),
     printcolumn(name = "System", type_ = "string", json_path = ".spec.systemRef.name"),
     printcolumn(name = "Power", type_ = "string", json_path = ".spec.power"),
@@ -55,7 +56,8 @@ pub struct CloudHostSpec {
     /// [immutable] The `InformationSystem` of the same namespace the host is for.
     #[x_kube(validation = rules::immutable("所属信息系统", "systemRef"))]
     pub system_ref: LocalRef,
-    /// [metered] The `HostClass`: how many vCPUs and how much memory.
+    /// [metered] The `HostClass`: how many vCPUs and how much memory. Another one is decided like a new order where it is
+    /// larger; the machine follows at its next restart at the latest.
     pub class_ref: LocalRef,
     /// [immutable] The `HostImage` the system disk is filled from.
     #[x_kube(validation = rules::immutable("镜像", "imageRef"))]
@@ -107,13 +109,9 @@ pub struct SystemDisk {
         validation = rules::label("系统盘存储级别", "systemDisk.tier")
     )]
     pub tier: String,
-    /// [metered] Size, 20Gi to 4Ti in whole Mi. It can grow, never shrink.
-    #[x_kube(
-        validation = rules::size("系统盘", "systemDisk.size", "20Gi", "4Ti"),
-        validation = Rule::new(
-            "!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0"
-        ).message("系统盘只能扩大，不能缩小 (systemDisk.size can grow, never shrink)")
-    )]
+    /// [metered] Size, 20Gi to 4Ti in whole Mi. What was granted can grow, never shrink; a wish that was not granted can be
+    /// taken back.
+    #[x_kube(validation = rules::size("系统盘", "systemDisk.size", "20Gi", "4Ti"))]
     pub size: Quantity,
 }
 
@@ -201,9 +199,13 @@ pub struct CloudHostStatus {
     /// Why the request was not granted, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<HostRefusal>,
-    /// The `Order` that was filed for this wish and is not decided yet, or was decided against.
+    /// The `Order` that was filed for this wish, or for what was changed in it, and is not decided yet or was decided against.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_ref: Option<LocalRef>,
+    /// What was granted last: what the machine has, or takes on at its next restart. Where the spec asks for something else,
+    /// that is not decided, or was decided against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted: Option<HostGrant>,
     /// `Disabled` once that was decided: only then may the host be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deletion_protection: Option<DeletionProtection>,
@@ -214,6 +216,17 @@ pub struct CloudHostStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
     pub spec_digest: Option<String>,
+}
+
+/// The metered fields of a host as they were granted.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HostGrant {
+    /// The `HostClass`.
+    #[schemars(length(max = 253))]
+    pub class: String,
+    /// Size of the system disk.
+    pub system_disk_size: Quantity,
 }
 
 /// Why a request was not granted: a code, and the figures that go with it. Nothing here is about other departments.

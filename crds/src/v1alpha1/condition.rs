@@ -90,6 +90,10 @@ pub enum Reason {
     Provisioning,
     /// Provisioned: disk and machine exist.
     Provisioned,
+    /// Provisioned: they exist; the machine runs with the size it had before, and takes on the one granted at its next start.
+    RestartPending,
+    /// Provisioned: they exist; the disk is being grown to the size granted.
+    Resizing,
     /// Provisioned, Ready: the engine reports a fault, quoted in the message.
     EngineError,
     /// Ready: the host runs, as asked.

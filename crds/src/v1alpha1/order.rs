@@ -164,7 +164,7 @@ pub enum OrderedKind {
 pub enum OrderAction {
     /// it is granted and made (新建).
     Create,
-    /// a guarded field of it is changed, e.g. its deletion protection taken off (变更).
+    /// it grows, or a guarded field of it is changed, e.g. its deletion protection taken off (变更).
     Change,
     /// it is ended and wiped, its deletion protection notwithstanding (注销).
     End,

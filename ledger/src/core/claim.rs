@@ -224,6 +224,16 @@ impl Claim {
         self.lines.iter().chain(&self.held)
     }
 
+    /// How much of `meter` it takes now, with what is held on top.
+    pub fn taken_of(&self, meter: Meter) -> u64 {
+        self.taken().filter(|line| line.meter == meter).map(|line| line.quantity).sum()
+    }
+
+    /// How much of `meter` it has, without what is held on top.
+    pub fn has_of(&self, meter: Meter) -> u64 {
+        self.lines.iter().filter(|line| line.meter == meter).map(|line| line.quantity).sum()
+    }
+
     /// How much of `meter` its open hold sets aside on top of what it has.
     pub fn held_of(&self, meter: Meter) -> u64 {
         self.held.iter().filter(|line| line.meter == meter).map(|line| line.quantity).sum()

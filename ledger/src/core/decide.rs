@@ -103,6 +103,25 @@ pub enum Only {
     Holding(ClaimId),
     /// While the account stays within what is guaranteed to it: beyond that, others have a say.
     WithinGuaranteed,
+    /// Both: a change that goes through because it is within the guarantee.
+    HoldingWithinGuaranteed(ClaimId),
+}
+
+impl Only {
+    /// The claim that must be held.
+    const fn holding(self) -> Option<ClaimId> {
+        match self {
+            Self::Holding(claim) | Self::HoldingWithinGuaranteed(claim) => Some(claim),
+            Self::Always | Self::WithinGuaranteed => None,
+        }
+    }
+
+    const fn is_within_guaranteed(self) -> bool {
+        match self {
+            Self::WithinGuaranteed | Self::HoldingWithinGuaranteed(_) => true,
+            Self::Always | Self::Holding(_) => false,
+        }
+    }
 }
 
 /// Whether `request` may be decided.
@@ -111,27 +130,21 @@ pub enum Only {
 /// When its condition does not hold.
 pub fn check(state: &State, request: &ClaimRequest, only: Only) -> Result<(), RequestError> {
     let held = state.claim_of_subject(&request.subject.uid);
-    match only {
-        Only::Always => Ok(()),
-        Only::Holding(claim) if held.is_some_and(|held| held.id == claim) => Ok(()),
-        Only::Holding(claim) => Err(RequestError::NotHolder { subject: request.name(), claim }),
-        // It has what it asks for; nothing is granted again.
-        Only::WithinGuaranteed if held.is_some_and(|held| stands(held, request)) => Ok(()),
-        Only::WithinGuaranteed => {
-            let asked = request.placements.iter().flat_map(|placement| placement.quantities.clone());
-            // Hosts are counted, and never guaranteed: policies look at what a host is made of.
-            let asked = asked.filter(|(meter, _)| *meter != Meter::Hosts);
-            // A hold of its own that is placed anew does not stand in its way.
-            let set_aside = |meter| held.map_or(0, |held| held.held_of(meter));
-            if beyond_guaranteed(state, &request.account, asked, set_aside) {
-                return Err(RequestError::BeyondGuaranteed {
-                    subject: request.name(),
-                    account: request.account.clone(),
-                });
-            }
-            Ok(())
+    if let Some(claim) = only.holding().filter(|claim| held.is_none_or(|held| held.id != *claim)) {
+        return Err(RequestError::NotHolder { subject: request.name(), claim });
+    }
+    // What it has already is not granted again.
+    if only.is_within_guaranteed() && !held.is_some_and(|held| stands(held, request)) {
+        let asked = request.placements.iter().flat_map(|placement| placement.quantities.clone());
+        // Hosts are counted, and never guaranteed: policies look at what a host is made of.
+        let asked = asked.filter(|(meter, _)| *meter != Meter::Hosts);
+        // It is asked for in place of what it has, and of a hold of its own that is placed anew.
+        let has = |meter| held.map_or(0, |held| held.taken_of(meter));
+        if beyond_guaranteed(state, &request.account, asked, has) {
+            return Err(RequestError::BeyondGuaranteed { subject: request.name(), account: request.account.clone() });
         }
     }
+    Ok(())
 }
 
 /// Whether the book holds already what is asked for.

@@ -99,6 +99,57 @@ fn growth_is_held_on_top_of_what_runs_and_falls_away_alone() {
 }
 
 #[test]
+fn growth_that_is_confirmed_is_the_platforms_until_that_second_and_the_departments_from_it_on() {
+    let mut book = book();
+    let id = book.grant(&host("tax", "a", 4, 1024));
+    book.set(&Command::Billable(id));
+    book.until("2026-11-01T01:00:00Z");
+    book.grant(&held("tax", "a", 9, "2026-11-02T00:00:00Z"));
+    book.until("2026-11-01T03:00:00Z");
+    book.set(&Command::Confirm(id, "9-1024".to_owned()));
+    let claim = book.state.claim(id).unwrap();
+    assert_eq!((claim.stage(), claim.has_of(Meter::Vcpu), claim.held_of(Meter::Vcpu)), (ClaimStage::Billable, 9, 0));
+    assert_eq!(
+        (claim.item.as_str(), &claim.approved_spec["vcpu"]),
+        ("general-9c1024", &9.into()),
+        "one entry for all of it"
+    );
+    // Smaller again: what it was granted for changes at once, what it has only once its machine was seen with less.
+    let small = |vcpu, digest: &str| jiyun_ledger::ClaimRequest {
+        spec_digest: digest.to_owned(),
+        ..host("tax", "a", vcpu, 1024)
+    };
+    book.until("2026-11-01T04:00:00Z");
+    book.grant(&small(9, "2-1024+keeps"));
+    book.until("2026-11-01T06:00:00Z");
+    book.grant(&small(2, "2-1024"));
+    assert_eq!(book.state.pool_use(&"c1".into(), Meter::Vcpu), 2);
+    assert_eq!(book.state.verify(), []);
+
+    let period = Period { from: at("2026-11-01T00:00:00Z"), to: at("2026-11-01T08:00:00Z") };
+    let filter = UsageFilter { account: Some("tax".into()), ..UsageFilter::default() };
+    let rows = usage(&book.state, period, &filter);
+    let paid: Vec<_> = rows
+        .iter()
+        .filter(|row| row.meter == Meter::Vcpu && row.payer == Payer::Department)
+        .map(|row| (row.quantity, row.unit_seconds / i128::from(row.quantity) / 3600))
+        .collect();
+    assert_eq!(paid.iter().map(|(quantity, hours)| i128::from(*quantity) * hours).sum::<i128>(), 4 * 3 + 9 * 3 + 2 * 2);
+    assert_eq!(paid.first(), Some(&(4, 3)), "{paid:?}");
+    let platform = rows.iter().filter(|row| row.meter == Meter::Vcpu && row.payer == Payer::Platform);
+    assert_eq!(platform.map(|row| row.unit_seconds).sum::<i128>(), 5 * 2 * 3600, "held for two hours");
+    // Each interval ends where the next begins.
+    let mut spans: Vec<_> = rows
+        .iter()
+        .filter(|row| row.meter == Meter::Vcpu && row.payer == Payer::Department)
+        .map(|row| (row.from, row.to))
+        .collect();
+    spans.sort();
+    assert!(spans.windows(2).all(|pair| pair[0].1 == pair[1].0), "{spans:?}");
+    assert!(tie(&book.state, period).iter().all(jiyun_ledger::Tie::holds));
+}
+
+#[test]
 fn a_hold_needs_a_deadline_to_come_and_can_be_extended() {
     let mut book = book();
     let error = book.decide(&held("tax", "a", 8, "2026-11-01T00:00:00Z")).unwrap_err();

@@ -149,6 +149,23 @@ async fn a_hold_that_is_placed_anew_is_not_counted_twice_against_the_guarantee()
 }
 
 #[tokio::test]
+async fn growth_within_the_guarantee_counts_what_it_grows_by_and_is_for_its_claim_alone() {
+    let store = MemoryStore::default();
+    let ledger = city(&store).await;
+    let floors = guaranteed(account("tax", None, &[(Meter::Vcpu, 50)]), Meter::Vcpu, 20);
+    ledger.set_account(guaranteed(floors, Meter::Memory, 40 * 1024)).await.unwrap();
+    let Decision::Granted { claim, .. } = ledger.decide(host("tax", "a", 15, 1024)).await.unwrap() else {
+        panic!("refused")
+    };
+    let grown = ledger.decide_change_within_guaranteed(claim.id, host("tax", "a", 20, 1024)).await;
+    assert!(matches!(grown, Ok(Decision::Granted { .. })), "five more: {grown:?}");
+    let beyond = ledger.decide_change_within_guaranteed(claim.id, host("tax", "a", 21, 1024)).await;
+    assert!(matches!(beyond, Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. }))), "{beyond:?}");
+    let other = ledger.decide_change_within_guaranteed(claim.id, host("tax", "b", 1, 1024)).await;
+    assert!(matches!(other, Err(LedgerError::Request(RequestError::NotHolder { .. }))), "{other:?}");
+}
+
+#[tokio::test]
 async fn a_refusal_and_a_change_to_the_same_write_nothing() {
     let store = MemoryStore::default();
     let ledger = city(&store).await;

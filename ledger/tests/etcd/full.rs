@@ -1,6 +1,6 @@
 //! An etcd that is full: nothing is lost, nothing is told wrongly, and the book goes on once there is room.
 
-use etcd_client::{AlarmAction, AlarmType, Client, ConnectOptions, Permission};
+use etcd_client::{AlarmAction, AlarmType, Client, ConnectOptions, DeleteOptions, Permission};
 use jiyun_ledger::{Campaign, Leadership, Ledger, LedgerError, SnapshotError, State, Store, store::etcd::EtcdStore};
 use tokio_util::sync::CancellationToken;
 
@@ -9,10 +9,12 @@ use super::{
     support::{account, connect, large, open, until},
 };
 
-/// Room for the ballast (in MiB) and some thirty large entries; once it is gone, for a snapshot of them several times
+/// Room for the ballast (in pieces) and some thirty large entries; once it is gone, for a snapshot of them several times
 /// over, since bolt rewrites whole pages beside what is written.
 const LIMIT: u64 = 24 * 1024 * 1024;
-const BALLAST: usize = 17;
+const BALLAST: usize = 17 * 16;
+/// Small beside the limit: bolt writes the neighbours of what is written anew, a slow machine after each of them.
+const PIECE: usize = 64 * 1024;
 
 struct Full {
     _etcd: Etcd,
@@ -28,8 +30,9 @@ async fn small() -> Full {
     etcd.start().await;
     let client = connect(&etcd.endpoint("http")).await;
     for n in 0..BALLAST {
-        client.kv_client().put(format!("/ballast/{n}"), vec![b'x'; 1024 * 1024], None).await.unwrap();
+        client.kv_client().put(format!("/ballast/{n}"), vec![b'x'; PIECE], None).await.unwrap();
     }
+    client.maintenance_client().defragment().await.unwrap();
     let leadership = Campaign::new("/x", "one").win(&client, &CancellationToken::new()).await.unwrap();
     let ledger = open(&client, "/x", &leadership).await;
     let store = EtcdStore::new(client.clone(), "/x");
@@ -39,9 +42,8 @@ async fn small() -> Full {
 impl Full {
     /// What operators do: throw out, compact, defragment, lift the alarm.
     async fn make_room(&self) {
-        for n in 0..BALLAST {
-            self.client.kv_client().delete(format!("/ballast/{n}"), None).await.unwrap();
-        }
+        let all = DeleteOptions::new().with_prefix();
+        self.client.kv_client().delete("/ballast/", Some(all)).await.unwrap();
         let head = self.client.kv_client().get("x", None).await.unwrap().header().unwrap().revision();
         let physical = etcd_client::CompactionOptions::new().with_physical();
         self.client.kv_client().compact(head, Some(physical)).await.unwrap();

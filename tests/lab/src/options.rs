@@ -26,6 +26,15 @@ pub(crate) enum Network {
     KubeOvn,
 }
 
+/// Whether disks have volumes where no array is: claims (PVC) and volumes (PV), without a byte in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Volumes {
+    /// Only where the profile simulates them anyway.
+    AsTheProfileHasIt,
+    /// In profile [`Profile::Scale`] too.
+    Simulated,
+}
+
 /// The most nodes a lab may have. More would be told apart by the same means; nobody has tried.
 pub const MOST_NODES: u8 = 2;
 
@@ -46,6 +55,7 @@ pub struct LabOptions {
     pub(crate) audit_webhook: Option<PathBuf>,
     pub(crate) people_come: PeopleCome,
     pub(crate) engines: bool,
+    pub(crate) volumes: Volumes,
     pub(crate) network: Network,
     pub(crate) charts: bool,
     pub(crate) keep: bool,
@@ -67,6 +77,7 @@ impl Default for LabOptions {
             audit_webhook: None,
             people_come: PeopleCome::WithTokens,
             engines: true,
+            volumes: Volumes::AsTheProfileHasIt,
             network: Network::Plain,
             charts: true,
             keep: false,
@@ -130,6 +141,14 @@ impl LabOptions {
     #[must_use]
     pub fn nodes(mut self, nodes: u8) -> Self {
         self.nodes = Some(nodes);
+        self
+    }
+
+    /// Has disks get volumes (PVC and PV) in profile [`Profile::Scale`] too, which are left out there for the writes they
+    /// cost: for what is about their size.
+    #[must_use]
+    pub fn volumes(mut self) -> Self {
+        self.volumes = Volumes::Simulated;
         self
     }
 

@@ -88,6 +88,50 @@ async fn a_grown_claim_gets_its_size() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_machine_made_smaller_while_it_runs_waits_for_a_restart_and_says_which_generation_it_runs() -> Outcome {
+    let place = Place::new().await?;
+    let sized = |sockets: u64, memory: &str| json!({"cpu": {"sockets": sockets, "cores": 1, "threads": 1}, "memory": {"guest": memory}});
+    let mut large = machine("resized");
+    let domain = large.pointer_mut("/spec/template/spec/domain").and_then(Value::as_object_mut).ok_or("no domain")?;
+    domain.extend(sized(4, "8Gi").as_object().cloned().unwrap_or_default());
+    place.create(&place.disks(), disk("resized-system", "standard")).await?;
+    place.create(&place.machines(), large).await?;
+    place.sees("resized", "Running", true).await?;
+    let told = |machine: &DynamicObject| {
+        let status = &machine.data["status"];
+        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+        let restart = conditions.iter().any(|each| each["type"] == "RestartRequired" && each["status"] == "True");
+        let generations = [&status["observedGeneration"], &status["desiredGeneration"]].map(Value::as_i64);
+        (restart, generations.map(|seen| seen == machine.metadata.generation))
+    };
+    let resized = |what: &'static str, expected: (bool, [bool; 2])| {
+        let machines = place.machines();
+        wait_for(what, SOON, move || {
+            let machines = machines.clone();
+            async move {
+                let machine = machines.get("resized").await.map_err(|error| error.to_string())?;
+                if told(&machine) == expected { Ok(()) } else { Err(machine.data["status"].to_string()) }
+            }
+        })
+    };
+    resized("it to run as declared", (false, [true, true])).await?;
+
+    let smaller = Patch::Merge(json!({"spec": {"template": {"spec": {"domain": sized(2, "4Gi")}}}}));
+    place.machines().patch("resized", &PatchParams::default(), &smaller).await?;
+    resized("a restart to be required", (true, [false, true])).await?;
+
+    place.set_strategy("resized", "Halted").await?;
+    place.sees("resized", "Stopped", false).await?;
+    place.set_strategy("resized", "Always").await?;
+    place.sees("resized", "Running", true).await?;
+    resized("it to run as declared again", (false, [true, true])).await?;
+    let instance = place.instances().get("resized").await?;
+    let domain = &instance.data["spec"]["domain"];
+    assert_eq!((&domain["cpu"]["sockets"], &domain["memory"]["guest"]), (&json!(2), &json!("4Gi")));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_wrong_machine_is_refused_by_kubevirt_itself() -> Outcome {
     let place = Place::new().await?;
     let mut wrong = machine("wrong");

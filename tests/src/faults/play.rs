@@ -1,6 +1,7 @@
-//! What the controller is killed during: hosts that come, are refused, stand in line and go; a department's whole life.
+//! What the controller is killed during: hosts that come, are refused, stand in line, are resized and go; a department's
+//! whole life.
 
-use jiyun_crds::v1alpha1::{ApprovalDecision, ConditionType, Reason};
+use jiyun_crds::v1alpha1::{ApprovalDecision, CloudHost, ConditionType, Reason};
 use jiyun_lab::wait_for;
 use kube::ResourceExt;
 use serde_json::json;
@@ -8,7 +9,7 @@ use serde_json::json;
 use super::{FaultError, stage::Stage};
 use crate::{
     Order,
-    desk::{Desk, reason_of},
+    desk::{Desk, approved, reason_of},
     world::{Bureau, PATIENCE, has, reason},
 };
 
@@ -41,11 +42,13 @@ pub enum Play {
     Department,
     /// People agree to a host, which then goes, and refuse another.
     Order,
+    /// A host grows, shrinks again, and grows by what people agree to.
+    Resize,
 }
 
 impl Play {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Host, Self::Line, Self::Department, Self::Order];
+    pub const ALL: [Self; 5] = [Self::Host, Self::Line, Self::Department, Self::Order, Self::Resize];
 
     /// How many scenes it has.
     pub const fn scenes(self) -> usize {
@@ -54,6 +57,7 @@ impl Play {
             Self::Line => 4,
             Self::Department => 2,
             Self::Order => 5,
+            Self::Resize => 6,
         }
     }
 
@@ -63,7 +67,7 @@ impl Play {
             Self::Host => scene == 0 || scene == 2,
             Self::Line => scene == 1 || scene == 3,
             Self::Department => scene == 0,
-            Self::Order => false,
+            Self::Order | Self::Resize => false,
         }
     }
 
@@ -120,6 +124,41 @@ impl Play {
                 stands(&desk.bureau, "refused", "OrderRefused").await?;
             }
             (Self::Order, _) => gone(&bureau, &["refused"]).await?,
+            (Self::Resize, 0) => {
+                order(&bureau, &Order::new("sized", "portal")).await?;
+                bureau.wait_ready("sized").await?;
+            }
+            (Self::Resize, 1) => {
+                change(&bureau, "sized", &json!({"classRef": {"name": "basic-4c8g"}})).await?;
+                granted(&bureau, "sized", ("basic-4c8g", "40Gi"), "RestartPending").await?;
+                restart(&bureau, "sized").await?;
+                granted(&bureau, "sized", ("basic-4c8g", "40Gi"), "Provisioned").await?;
+            }
+            (Self::Resize, 2) => {
+                change(&bureau, "sized", &json!({"classRef": {"name": "basic-2c4g"}})).await?;
+                granted(&bureau, "sized", ("basic-2c4g", "40Gi"), "RestartPending").await?;
+            }
+            (Self::Resize, 3) => {
+                restart(&bureau, "sized").await?;
+                granted(&bureau, "sized", ("basic-2c4g", "40Gi"), "Provisioned").await?;
+                used(&bureau, (2, 0)).await?;
+            }
+            (Self::Resize, 4) => {
+                let larger = json!({"classRef": {"name": "basic-4c8g"}, "systemDisk": {"size": LARGE}});
+                change(&bureau, "sized", &larger).await?;
+                let waits = |host: &CloudHost| reason(host, ConditionType::Accepted) == Some("AwaitingApproval");
+                let host = bureau.wait_for_host("sized", "to wait for people", waits).await?;
+                let name = host.status.and_then(|status| status.order_ref).map(|order| order.name).unwrap_or_default();
+                let desk = Desk { bureau };
+                let open = |order: &_| approved(order) == Some(Reason::AwaitingApproval);
+                let awaited = desk.wait_for_order(&name, open).await?;
+                desk.approve(&awaited).await?;
+                // Nothing grows volumes here.
+                granted(&desk.bureau, "sized", ("basic-4c8g", LARGE), "Resizing").await?;
+                let done = |order: &_| reason_of(order, ConditionType::Fulfilled) == Some(Reason::Fulfilled);
+                desk.wait_for_order(&name, done).await?;
+            }
+            (Self::Resize, _) => gone(&bureau, &["sized"]).await?,
             (Self::Department, 0) => {
                 let unit = stage.unit();
                 let department = json!({
@@ -169,6 +208,53 @@ async fn stands(bureau: &Bureau<'_>, host: &str, why: &str) -> Result<(), FaultE
         }
     };
     bureau.wait_for_host(host, why, not_admitted(why)).await?;
+    Ok(())
+}
+
+/// Changes what a host asks for.
+async fn change(bureau: &Bureau<'_>, host: &str, spec: &serde_json::Value) -> Result<(), FaultError> {
+    let (namespace, patch) = (format!("dept-{}", bureau.name), json!({"spec": spec}).to_string());
+    let arguments = ["patch", "cloudhost", host, "-n", &namespace, "--type=merge", "-p", &patch];
+    wait_for("a change to be taken", PATIENCE, || bureau.world.lab.kubectl(&arguments)).await?;
+    Ok(())
+}
+
+/// Waits until a host was granted this class and disk, and says so of its engines.
+async fn granted(
+    bureau: &Bureau<'_>,
+    host: &str,
+    (class, size): (&str, &str),
+    engines: &str,
+) -> Result<(), FaultError> {
+    let is_so = |host: &CloudHost| {
+        let grant = host.status.as_ref().and_then(|status| status.granted.as_ref());
+        grant.is_some_and(|grant| grant.class == class && grant.system_disk_size.as_str() == size)
+            && reason(host, ConditionType::Accepted) == Some("Valid")
+            && reason(host, ConditionType::Provisioned) == Some(engines)
+            && has(host, ConditionType::Ready)
+    };
+    bureau.wait_for_host(host, &format!("to have {class} and {size}, {engines}"), is_so).await?;
+    Ok(())
+}
+
+/// Stops a host and starts it again.
+async fn restart(bureau: &Bureau<'_>, host: &str) -> Result<(), FaultError> {
+    for power in ["Stopped", "Running"] {
+        change(bureau, host, &json!({"power": power})).await?;
+        let is_so =
+            |host: &CloudHost| has(host, ConditionType::Ready) && reason(host, ConditionType::Ready) == Some(power);
+        bureau.wait_for_host(host, power, is_so).await?;
+    }
+    Ok(())
+}
+
+/// Waits until so many cores are used and held.
+async fn used(bureau: &Bureau<'_>, cores: (u64, u64)) -> Result<(), FaultError> {
+    wait_for(format!("{cores:?} cores to be used and held"), PATIENCE, || async {
+        let used = bureau.used("Vcpu").await.map_err(|error| error.to_string())?;
+        if used == cores { Ok(()) } else { Err(format!("{used:?}")) }
+    })
+    .await?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use jiyun_tests::{Order, World, WorldError, world::Quota};
 use kube::{
     Api,
-    api::{ApiResource, DeleteParams, DynamicObject, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -21,6 +21,7 @@ struct Case {
     set: Map<String, Value>,
     #[serde(default)]
     then: Map<String, Value>,
+    status: Option<Value>,
     message: String,
 }
 
@@ -52,7 +53,11 @@ async fn every_rule_of_every_kind_is_enforced_with_its_sentence() -> Result<(), 
             if let Some(code) = object.pointer_mut("/spec/code") {
                 *code = format!("C-{number}").into();
             }
-            let created = api.create(&PostParams::default(), &read(object.clone())).await?;
+            let mut created = api.create(&PostParams::default(), &read(object.clone())).await?;
+            if let Some(status) = &case.status {
+                let written = Patch::Merge(serde_json::json!({"status": status}));
+                created = api.patch_status(&name, &PatchParams::default(), &written).await?;
+            }
             let changed = replaced(&api, &name, created, &case.then).await;
             api.delete(&name, &DeleteParams::default()).await?;
             changed

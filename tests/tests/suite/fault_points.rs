@@ -20,6 +20,8 @@ const HOSTS: usize = 24;
 const DEPARTMENTS: usize = 4;
 /// And while people decide.
 const ORDERS: usize = 10;
+/// And while hosts are resized.
+const RESIZED: usize = 8;
 /// Deaths of the book's writer on a real etcd.
 const IN_ETCD: usize = 24;
 
@@ -91,6 +93,13 @@ async fn a_controller_killed_before_or_after_a_change_leaves_orders_as_if_it_had
     let (explored, dice) = killed(&[Play::Order], ORDERS).await;
     say(&format!("the controller while people decide: {explored}; {dice}"));
     assert!(explored.explored >= 7, "{dice}: {explored}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_controller_killed_before_or_after_a_change_leaves_resized_hosts_as_if_it_had_lived() {
+    let (explored, dice) = killed(&[Play::Resize], RESIZED).await;
+    say(&format!("the controller while hosts are resized: {explored}; {dice}"));
+    assert!(explored.explored >= 5, "{dice}: {explored}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

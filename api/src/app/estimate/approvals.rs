@@ -6,14 +6,13 @@ use jiyun_ledger::{AccountId, Meter, State, beyond_guaranteed};
 
 use crate::{app::host::Wish, extract::DepartmentName, model::estimate::ApprovalsUnknown, store::Caller};
 
-/// What the policies ask of an order that does this with what is wished for. They name departments, so not everybody may read
-/// them: what they come to for one department is in its quota report, a moment behind.
+/// What the policies ask of an order that creates what is wished for, or changes what was granted so. They name departments,
+/// so not everybody may read them: what they come to for one department is in its quota report, a moment behind.
 pub(super) async fn needed(
     caller: &Caller,
     department: &DepartmentName,
     state: &State,
     wishes: &[Wish],
-    action: OrderAction,
 ) -> Result<Requirement, ApprovalsUnknown> {
     let report = caller.find::<QuotaReport>(Some(&department.namespace()), department.as_str()).await;
     let report = report.map_err(|error| {
@@ -23,6 +22,13 @@ pub(super) async fn needed(
     let account = AccountId::new(department.as_str());
     let size = size_of(wishes);
     let first = wishes.first();
+    let claim = first.and_then(|wish| wish.granted(state).map(|claim| (wish, claim)));
+    if claim.is_some_and(|(wish, claim)| wish.decided(claim).is_empty()) {
+        // What takes no more is asked of nobody.
+        let (policies, levels, evidence) = Default::default();
+        return Ok(Requirement { policies, levels, evidence, only_within_guaranteed: false });
+    }
+    let action = if claim.is_some() { OrderAction::Change } else { OrderAction::Create };
     let facts = Facts {
         path: vec![department.as_str()],
         about: [About::Resources].into(),
@@ -38,7 +44,7 @@ pub(super) async fn needed(
                 (Meter::Memory, size.memory_mebibytes),
                 (Meter::BlockStorage, size.storage_mebibytes),
             ],
-            |_| 0,
+            |meter| claim.map_or(0, |(_, claim)| claim.taken_of(meter)),
         ),
     };
     // Whom roles stand for is worked out already.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::{join_all, try_join_all};
-use jiyun_crds::v1alpha1::{HostClass, HostImage, InformationSystem, NetworkZone};
+use jiyun_crds::v1alpha1::{CloudHost, HostClass, HostImage, InformationSystem, NetworkZone};
 use kube::Resource;
 use serde::de::DeserializeOwned;
 
@@ -56,6 +56,22 @@ impl References {
         Ok(Self { systems: systems?, classes: classes?, images: images?, zones: zones? })
     }
 
+    /// Looks up what a host that is there names, but for its zone, in which it lies.
+    ///
+    /// # Errors
+    /// As [`References::of`].
+    pub async fn of_host(caller: &Caller, department: &DepartmentName, host: &CloudHost) -> Result<Self, Problem> {
+        let spec = &host.spec;
+        // What a change asks for was edited by people a moment ago at the most: nothing of it is remembered.
+        let run = Run::Dry;
+        let (systems, classes, images) = tokio::join!(
+            systems(caller, department, [spec.system_ref.name.as_str()].into(), run),
+            seen(caller, "HostClass", [spec.class_ref.name.as_str()].into(), run),
+            seen(caller, "HostImage", [spec.image_ref.name.as_str()].into(), run),
+        );
+        Ok(Self { systems: systems?, classes: classes?, images: images?, zones: Seen::new() })
+    }
+
     /// That the system called `name`, which `field` names, is among them.
     ///
     /// # Errors
@@ -72,10 +88,25 @@ impl References {
     /// A fault of each field whose object is not to be seen.
     pub(super) fn named_by(&self, order: &HostOrder) -> Result<Named<'_>, Problem> {
         let mut faults = Vec::new();
-        let system = pick(&self.systems, "system", "InformationSystem", &order.system, &mut faults);
-        let class = pick(&self.classes, "class", "HostClass", &order.class, &mut faults);
-        let image = pick(&self.images, "image", "HostImage", &order.image, &mut faults);
         pick(&self.zones, "zone", "NetworkZone", &order.zone, &mut faults);
+        self.named(&order.system, &order.class, &order.image, faults)
+    }
+
+    /// What a host, the one these are of, names.
+    ///
+    /// # Errors
+    /// A fault of each field whose object is not to be seen.
+    pub(super) fn named_by_host(&self, host: &CloudHost) -> Result<Named<'_>, Problem> {
+        let spec = &host.spec;
+        self.named(&spec.system_ref.name, &spec.class_ref.name, &spec.image_ref.name, Vec::new())
+    }
+
+    fn named(&self, system: &str, class: &str, image: &str, others: Vec<Fault>) -> Result<Named<'_>, Problem> {
+        let mut faults = Vec::new();
+        let system = pick(&self.systems, "system", "InformationSystem", system, &mut faults);
+        let class = pick(&self.classes, "class", "HostClass", class, &mut faults);
+        let image = pick(&self.images, "image", "HostImage", image, &mut faults);
+        faults.extend(others);
         match (Problem::of_body(faults), system, class, image) {
             (None, Some(system), Some(class), Some(image)) => Ok(Named { system, class, image }),
             (Some(problem), ..) => Err(problem),

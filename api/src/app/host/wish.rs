@@ -1,8 +1,10 @@
 //! What a host asks of the ledger, as the controller will ask for it (`controller/src/host/request.rs`): for previews.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::{CloudHost, HostClass, InformationSystem};
-use jiyun_ledger::{AccountId, ClaimRequest, Placement, Subject};
+use jiyun_crds::v1alpha1::{CloudHost, DeletionProtection, HostClass, InformationSystem};
+use jiyun_ledger::{AccountId, Claim, ClaimRequest, ClaimStage, Meter, Placement, State, Subject};
 use kube::ResourceExt;
 
 /// A host in the ledger's terms.
@@ -16,6 +18,8 @@ pub struct Wish {
     zone: String,
     protection_level: u8,
     placements: [Placement; 2],
+    /// The guarded fields that ask for more than was granted.
+    guarded: Vec<&'static str>,
 }
 
 impl Wish {
@@ -44,11 +48,41 @@ impl Wish {
             zone: spec.zone_ref.name.clone(),
             protection_level: system.spec.protection_level,
             placements,
+            guarded: guarded(host),
         })
     }
 
-    /// The claim it asks for; with `hold_until` only to be set aside until then, and without a place in line.
-    pub fn request(&self, account: &AccountId, hold_until: Option<Timestamp>) -> ClaimRequest {
+    /// What it was granted, if it is a change of that.
+    pub fn granted<'a>(&self, state: &'a State) -> Option<&'a Arc<Claim>> {
+        let is_granted = |claim: &&Arc<Claim>| matches!(claim.stage(), ClaimStage::Reserved | ClaimStage::Billable);
+        state.claim_of_subject(&self.subject.uid).filter(is_granted)
+    }
+
+    /// The fields that somebody has to decide about, as a change of `claim` (`controller/src/host/resize.rs`): those that take
+    /// more than that was granted or holds, let the host go on for longer, or protect it no more.
+    pub fn decided(&self, claim: &Claim) -> Vec<&'static str> {
+        let approved =
+            |field: &str| claim.approved_spec.get(field).and_then(serde_json::Value::as_u64).unwrap_or_default();
+        let grows = |meter: Meter, field: &str| {
+            let asked = self.placements.iter().filter_map(|placement| placement.quantities.get(&meter)).sum::<u64>();
+            asked > claim.has_of(meter).max(approved(field))
+        };
+        let class = grows(Meter::Vcpu, "vcpu") || grows(Meter::Memory, "memoryMebibytes");
+        let sizes = [("class", class), ("systemDisk.size", grows(Meter::BlockStorage, "diskMebibytes"))];
+        let grown = sizes.into_iter().filter(|(_, grows)| *grows).map(|(field, _)| field);
+        self.guarded.iter().copied().chain(grown).collect()
+    }
+
+    /// The claim it asks for, or the change of `claim`; with `hold_until` only to be set aside until then, and without a
+    /// place in line.
+    pub fn request(&self, account: &AccountId, hold_until: Option<Timestamp>, claim: Option<&Claim>) -> ClaimRequest {
+        let mut placements = self.placements.to_vec();
+        if let Some(claim) = claim {
+            // A stopped host does without what it has given back, and asks for it when it is started.
+            for placement in &mut placements {
+                placement.quantities.retain(|meter, _| claim.has_of(*meter) > 0);
+            }
+        }
         ClaimRequest {
             account: account.clone(),
             system: self.system.clone(),
@@ -56,10 +90,10 @@ impl Wish {
             item: self.class.clone(),
             zone: self.zone.clone(),
             protection_level: self.protection_level,
-            placements: self.placements.to_vec(),
+            placements,
             spec_digest: "preview".to_owned(),
             approved_spec: serde_json::Value::Null.into(),
-            wait: hold_until.is_none(),
+            wait: hold_until.is_none() && claim.is_none(),
             hold_until,
         }
     }
@@ -78,4 +112,16 @@ impl Wish {
     pub fn placements(&self) -> &[Placement] {
         &self.placements
     }
+}
+
+/// The guarded fields of `host` that ask for more than its status says was granted; none of one that was never granted.
+pub fn guarded(host: &CloudHost) -> Vec<&'static str> {
+    let Some(status) = host.status.as_ref().filter(|status| status.claim_id.is_some()) else { return Vec::new() };
+    let unprotected =
+        host.spec.deletion_protection == DeletionProtection::Disabled && status.deletion_protection.is_none();
+    let granted = status.lease.as_ref().and_then(|lease| lease.ends_at.timestamp().ok());
+    let asked = host.spec.lease.as_ref().and_then(|lease| lease.ends_at.timestamp().ok());
+    let longer = granted.is_some_and(|granted| asked.is_none_or(|asked| asked > granted));
+    let fields = [("deletionProtection", unprotected), ("lease.endsAt", longer)];
+    fields.into_iter().filter(|(_, decided)| *decided).map(|(field, _)| field).collect()
 }

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     extract::{Bearer, IfMatch, IfNoneMatch, MergePatch, ObjectPath, Query, etag},
     handler::{Spoken, tagged, write::WriteQuery},
-    model::{ChangedHost, Host, HostPatch, HostPreview},
+    model::{ChangedHost, EstimateView, Host, HostPatch, HostPreview},
     problem::{Problem, ProblemDocument},
     store::Run,
 };
@@ -51,9 +51,11 @@ pub async fn show(
 
 /// Changes a host. The body is a merge patch (RFC 7396): what is left out stays.
 ///
-/// `displayName` and `power` apply at once, and so does what protects more or ends earlier. A class, a size, a later end of
-/// the lease or none, and taking the protection off are wishes that are decided on; the answer is in the host's conditions,
-/// and with `dryRun=true` the answer says whether people would have to agree. Send the `ETag` of the host as `If-Match`, and nobody's change in between is overwritten; without it the
+/// `displayName` and `power` apply at once, and so does what takes no more, protects more or ends earlier. A larger class or
+/// disk, a later end of the lease or none, and taking the protection off are wishes that are decided on; until they are, and
+/// if they are decided against, the host goes on as `granted` says, and its conditions tell why. With `dryRun=true` the
+/// answer says what would be decided, whether people would have to agree, and what another size costs. A size that is not
+/// offered or does not fit leaves nothing behind. Send the `ETag` of the host as `If-Match`, and nobody's change in between is overwritten; without it the
 /// last one to write wins, field by field.
 #[utoipa::path(
     patch, path = "/v1/departments/{department}/hosts/{name}", tag = "hosts", operation_id = "changeHost",
@@ -86,7 +88,7 @@ pub async fn change(
     MergePatch(wish): MergePatch<HostPatch>,
 ) -> Result<Response, Problem> {
     let caller = app.caller(&bearer);
-    let changed = app.change::<CloudHost>(&caller, &path, wish.into_spec(), version.as_ref(), how.run()).await?;
+    let (changed, wish) = app.change_host(&caller, &path, wish.into_spec(), version.as_ref(), how.run()).await?;
     let tag = etag(changed.metadata.resource_version.as_deref());
     let change = match how.run() {
         Run::Real => None,
@@ -95,7 +97,11 @@ pub async fn change(
     let host = shown(&path.department, changed, language);
     Ok(match how.run() {
         Run::Real => tagged(tag, None, ChangedHost::Changed(Box::new(host))),
-        Run::Dry => tagged(None, None, ChangedHost::Preview(Box::new(HostPreview { host, estimate: None, change }))),
+        Run::Dry => {
+            let estimate = app.estimate(&caller, &path.department, wish.into_iter().collect(), false).await?;
+            let estimate = estimate.map(|estimate| EstimateView::new(estimate, language));
+            tagged(None, None, ChangedHost::Preview(Box::new(HostPreview { host, estimate, change })))
+        }
     })
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::Client;
 
 use crate::lab::Site;
+use crate::options::Volumes;
 use crate::parts::Part;
 use crate::simulate::{self, Simulation};
 
@@ -27,6 +28,9 @@ pub(super) fn start(site: &Site, client: &Client) {
     // Where CDI itself runs, it does this.
     if !site.options.parts.contains(&Part::Cdi) {
         tokio::spawn(simulate::data_volume::run(simulation.clone()));
+    }
+    if site.options.volumes == Volumes::Simulated {
+        tokio::spawn(simulate::disk::run(simulation.clone()));
     }
     tokio::spawn(simulate::virtual_machine::run(simulation));
 }

@@ -1,7 +1,7 @@
 //! KubeVirt's `VirtualMachine` itself, for thousands of them: no instance, no launcher pod, one write from made to running.
 //!
 //! Imitated is pkg/virt-controller/watch/vm/vm.go of KubeVirt 1.8. Left out: instances (so no addresses), live
-//! migration, resizing of a running machine.
+//! migration, and with it resizing of a running machine: that waits for a restart, as for a machine that cannot migrate.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +26,8 @@ const SCHEDULING: Duration = Duration::from_secs(1);
 const BOOT: Duration = Duration::from_secs(10);
 /// Guest shut down.
 const SHUTDOWN: Duration = Duration::from_secs(5);
+/// kubevirt.io/api, core/v1/types.go, `VirtualMachineRestartRequired`.
+const RESTART_REQUIRED: &str = "RestartRequired";
 /// Between two turns of a flapping machine.
 const FLAP: Duration = Duration::from_secs(1);
 /// In an instant lab a machine that waits longer than this for its disks says so; a shorter wait is not worth a write.
@@ -51,6 +53,15 @@ struct Template {
 #[serde(default)]
 struct TemplateSpec {
     volumes: Vec<Volume>,
+    domain: Domain,
+}
+
+/// What of the hardware may be changed while a machine runs.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+struct Domain {
+    cpu: Value,
+    memory: Value,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -75,6 +86,14 @@ pub(crate) struct Status {
     ready: bool,
     conditions: Vec<Value>,
     state_change_requests: Vec<Value>,
+    observed_generation: Option<i64>,
+    desired_generation: Option<i64>,
+}
+
+impl Status {
+    fn wants_restart(&self) -> bool {
+        self.conditions.iter().any(|condition| condition["type"] == RESTART_REQUIRED && condition["status"] == "True")
+    }
 }
 
 type VirtualMachine = View<Spec, Status>;
@@ -92,6 +111,15 @@ struct Controller {
     disks: Store<DeserializeGuard<DataVolume>>,
     /// Disk -> machines that wait for it.
     waiting: Arc<Mutex<HashMap<Key, BTreeSet<String>>>>,
+    /// What machines were started with, by uid: KubeVirt keeps it in a `ControllerRevision`.
+    started: Mutex<HashMap<String, Started>>,
+}
+
+/// What a machine's instance would have been made of.
+#[derive(Debug, Clone)]
+struct Started {
+    generation: i64,
+    domain: Domain,
 }
 
 /// How far a machine's disks are.
@@ -106,7 +134,7 @@ enum Disks {
 pub(crate) async fn run(simulation: Simulation) {
     let writer = reflector::store::Writer::new(data_volume::resource());
     let waiting = Arc::new(Mutex::new(HashMap::new()));
-    let controller = Controller { disks: writer.as_reader(), waiting: Arc::clone(&waiting) };
+    let controller = Controller { disks: writer.as_reader(), waiting: Arc::clone(&waiting), started: Mutex::default() };
     let api = Api::all_with(simulation.client.clone(), &data_volume::resource());
     let woken = runner::observe("DataVolume", api)
         .reflect(writer)
@@ -203,6 +231,19 @@ impl Controller {
         overall
     }
 
+    /// vm.go, `createVMRevision`, and `conditionallyBumpGenerationAnnotationOnVmi`: a machine whose template has not changed
+    /// since it was started runs as it is declared now. What a lab that was begun anew does not know is taken for unchanged.
+    fn started(&self, machine: &VirtualMachine, seen: &Status) -> Started {
+        let generation = machine.metadata.generation.unwrap_or(0);
+        let now = Started { generation, domain: machine.spec.template.spec.domain.clone() };
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let then = started.entry(machine.uid().unwrap_or_default()).or_insert_with(|| now.clone());
+        if !seen.created || then.domain == now.domain {
+            *then = now;
+        }
+        then.clone()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, BTreeSet<String>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -216,6 +257,9 @@ impl Controller {
         simulation: &Simulation,
     ) -> Step {
         let name = machine.name_any();
+        let started = self.started(machine, seen);
+        let running = || running(machine).since(&started, machine);
+        let not_ready = |state| not_ready(state, machine).since(&started, machine);
         let befalls = |fault| simulation.faults.befalls(fault, &name);
         let instant = simulation.pace.is_instant() && !befalls(Fault::Slow);
         let state = seen.state.as_deref().unwrap_or_default();
@@ -235,11 +279,14 @@ impl Controller {
             return once(seen, Report::new("Unknown", machine).created("PodNotExists", "the node does not answer"));
         }
         if up && befalls(Fault::Flapping) {
-            return Step::StatusAfter { wait: FLAP, status: not_ready("Running", machine).json(seen) };
+            return Step::StatusAfter { wait: FLAP, status: not_ready("Running").json(seen) };
         }
         if up {
+            let report = running();
             return if first_request(seen) == Some("Start") {
-                Step::Status { takes: Duration::ZERO, status: running(machine).done().json(seen) }
+                Step::Status { takes: Duration::ZERO, status: report.done().json(seen) }
+            } else if report.is_news(seen) {
+                Step::Status { takes: Duration::ZERO, status: report.json(seen) }
             } else {
                 Step::Rest
             };
@@ -251,18 +298,18 @@ impl Controller {
             );
         }
         if befalls(Fault::Flapping) && state == "Running" {
-            return Step::StatusAfter { wait: FLAP, status: running(machine).json(seen) };
+            return Step::StatusAfter { wait: FLAP, status: running().json(seen) };
         }
         if befalls(Fault::NeverReady) {
-            return once(seen, not_ready("Starting", machine));
+            return once(seen, not_ready("Starting"));
         }
         if instant || state == "Running" {
-            return Step::Status { takes: Duration::ZERO, status: running(machine).done().json(seen) };
+            return Step::Status { takes: Duration::ZERO, status: running().done().json(seen) };
         }
         if state == "Starting" {
-            return Step::Status { takes: BOOT, status: running(machine).done().json(seen) };
+            return Step::Status { takes: BOOT, status: running().done().json(seen) };
         }
-        Step::Status { takes: SCHEDULING, status: not_ready("Starting", machine).json(seen) }
+        Step::Status { takes: SCHEDULING, status: not_ready("Starting").json(seen) }
     }
 }
 
@@ -307,6 +354,12 @@ fn not_ready(state: &'static str, machine: &VirtualMachine) -> Report {
     Report::new(state, machine).created("GuestNotRunning", "Guest VM is not reported as running")
 }
 
+/// What an instance was made of, beside what is declared now.
+struct Instance {
+    generation: i64,
+    outdated: bool,
+}
+
 /// A status as virt-controller writes it: vm.go, `updateStatus` and `syncReadyConditionFromVMI`.
 struct Report {
     state: &'static str,
@@ -315,6 +368,7 @@ struct Report {
     reason: String,
     message: String,
     generation: i64,
+    instance: Instance,
     strategy: Option<String>,
     request_done: bool,
 }
@@ -329,6 +383,7 @@ impl Report {
             reason: "VMINotExists".into(),
             message: "VMI does not exist".into(),
             generation: machine.metadata.generation.unwrap_or(0),
+            instance: Instance { generation: machine.metadata.generation.unwrap_or(0), outdated: false },
             strategy: machine.spec.run_strategy.clone(),
             request_done: false,
         }
@@ -340,6 +395,19 @@ impl Report {
         self.reason = reason.into();
         self.message = message.into();
         self
+    }
+
+    /// The instance was made of this: vm.go, `syncGenerationInfo` and `addRestartRequiredIfNeeded`.
+    fn since(mut self, started: &Started, machine: &VirtualMachine) -> Self {
+        let outdated = started.domain != machine.spec.template.spec.domain;
+        self.instance = Instance { generation: started.generation, outdated };
+        self
+    }
+
+    /// Whether a running machine is declared otherwise than was last told.
+    fn is_news(&self, seen: &Status) -> bool {
+        (seen.observed_generation, seen.desired_generation) != (Some(self.instance.generation), Some(self.generation))
+            || seen.wants_restart() != self.instance.outdated
     }
 
     /// The first request to start or stop has been answered.
@@ -357,9 +425,13 @@ impl Report {
             "conditions": [condition("Ready", self.ready, &self.reason, &self.message, &times)],
         });
         if self.created {
-            status["observedGeneration"] = json!(self.generation);
+            status["observedGeneration"] = json!(self.instance.generation);
             status["desiredGeneration"] = json!(self.generation);
             status["runStrategy"] = json!(self.strategy);
+        }
+        if let Some(conditions) = status["conditions"].as_array_mut().filter(|_| self.instance.outdated) {
+            let message = "a non-live-updatable field was changed in the template spec";
+            conditions.push(condition(RESTART_REQUIRED, true, RESTART_REQUIRED, message, &times));
         }
         if self.request_done && !seen.state_change_requests.is_empty() {
             status["stateChangeRequests"] = seen.state_change_requests.iter().skip(1).cloned().collect();
