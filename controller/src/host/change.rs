@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::{
     approved::Approved,
-    leave_line, note_refusal,
+    digest, leave_line, note_refusal,
     parking::{given_back, protection_level},
     rejection::Rejection,
     resize::{self, Change},
@@ -52,6 +52,15 @@ impl Objection {
                 matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity)
             }
             Self::Invalid(_) => false,
+        }
+    }
+
+    /// Whether people are asked to agree and have not answered. An order that may never come is nobody's answer to wait for.
+    pub fn awaits_people(&self) -> bool {
+        match self {
+            Self::Ordered(ordered) => ordered.reason == Reason::AwaitingApproval,
+            Self::Undecided(_) => true,
+            Self::Invalid(_) | Self::Refused(_) => false,
         }
     }
 

@@ -154,7 +154,7 @@ fn is_asked(host: &CloudHost, approved: &Approved, objection: Option<&Objection>
     let deletable = host.spec.deletion_protection == DeletionProtection::Disabled;
     let is_leased = wished(host, None).is_ok_and(|asked| same(approved.lease.as_ref(), asked.as_ref()));
     let differs = !is_leased || deletable != approved.deletable;
-    differs && objection.is_none_or(Objection::is_open)
+    differs && objection.is_none_or(Objection::awaits_people)
 }
 
 /// Takes the step that is due of the lease of `host`, if one is; gives claim and lease as they are then. Where a machine

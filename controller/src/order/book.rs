@@ -229,8 +229,8 @@ fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool 
 /// Whether what an item holds was asked for on top of what its claim is now: a host may have been stopped since, or its lease
 /// have ended, and granting it must not undo that.
 fn is_of_today(item: &FoundItem, order: &Order, context: &Context) -> Result<bool, ReconcileError> {
-    let held = item.claim.as_ref().filter(|_| item.item.action == OrderAction::Change);
-    let Some((claim, hold)) = held.and_then(|claim| Some((claim, claim.hold.as_ref()?))) else { return Ok(true) };
+    let changed = item.claim.as_ref().filter(|_| item.item.action == OrderAction::Change);
+    let Some((claim, hold)) = changed.and_then(|claim| Some((claim, claim.hold.as_ref()?))) else { return Ok(true) };
     let Some((_, wish)) = wish(item) else { return Ok(true) };
     let asked = wish.growth(claim, OrderMark::new(order), context)?;
     Ok(asked.is_none_or(|asked| asked.spec_digest == hold.spec_digest))

@@ -1,7 +1,6 @@
 //! What of a change to a granted host is decided before it counts (`controller/src/host/resize.rs`), and who would have to
 //! agree: for previews.
 
-use jiyun_approvals::Requirement;
 use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, HostClass, InformationSystem};
 
 use super::approvals;

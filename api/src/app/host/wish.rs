@@ -68,9 +68,9 @@ impl Wish {
             asked > claim.has_of(meter).max(approved(field))
         };
         let class = grows(Meter::Vcpu, "vcpu") || grows(Meter::Memory, "memoryMebibytes");
-        let sizes = [("class", class), ("systemDisk.size", grows(Meter::BlockStorage, "diskMebibytes"))];
-        let grown = sizes.into_iter().filter(|(_, grows)| *grows).map(|(field, _)| field);
-        self.guarded.iter().copied().chain(grown).collect()
+        let fields = [("class", class), ("systemDisk.size", grows(Meter::BlockStorage, "diskMebibytes"))];
+        let sized = fields.into_iter().filter(|(_, more)| *more).map(|(field, _)| field);
+        self.guarded.iter().copied().chain(sized).collect()
     }
 
     /// The claim it asks for, or the change of `claim`; with `hold_until` only to be set aside until then, and without a

@@ -4,7 +4,7 @@ use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, Reason};
 use serde_json::json;
 
 use super::{terms::defaults, *};
-use crate::engines::kubevirt::MachineState;
+use crate::{engines::kubevirt::MachineState, order::answer::Ordered};
 
 /// The end of the lease.
 const END: &str = "2026-12-31T16:00:00Z";
@@ -174,7 +174,10 @@ fn what_is_asked_for_holds_until_somebody_has_decided_against_it() {
         order: None,
         policies: Vec::new(),
     };
-    let objection = |reason| Rejection { reason, code: "x", parameters: parameters([("order", "o")]) };
+    let objection = |reason| match reason {
+        Reason::Misconfigured => Objection::Invalid(Rejection::misconfigured("x", parameters([("field", "f")]))),
+        reason => Objection::Ordered(Ordered { order: "o".into(), reason, refusal: None }),
+    };
     let host = |ends_at: &str, protection: &str| {
         let mut object = serde_json::to_value(host(ends_at)).unwrap();
         object["spec"]["deletionProtection"] = json!(protection);
