@@ -400,7 +400,7 @@ async fn drive(
         disk: site.disk(&order.namespace, &order.disk_name),
         machine: site.machine(&order.namespace, &order.name),
     };
-    let mut problem = None;
+    let (mut problem, mut disk_stuck) = (None, None);
     let steps = plan::plan(&desired, &observed).unwrap_or_else(|obstacle| {
         // Somebody else's machine, or ours on its way out, is not this host's: it is not shown as running, nor billed.
         warn!(host.namespace = host.namespace(), host.name = host.name_any(), %obstacle, "engines are not free");
@@ -432,7 +432,12 @@ async fn drive(
                     "an engine refused what was approved"
                 );
                 // The engine's own words may name other tenants' things and are for operators; its owner gets the code.
-                problem = Some(format!("{step} {}", error.status().unwrap_or_default()));
+                let refused = Some(format!("{step} {}", error.status().unwrap_or_default()));
+                if step == Step::GrowDisk {
+                    disk_stuck = refused;
+                    continue;
+                }
+                problem = refused;
                 break;
             }
             Err(error) => return Err(error),
@@ -451,6 +456,7 @@ async fn drive(
             && observed.machine.as_ref().is_some_and(|machine| kubevirt::restart_required(&machine.status)),
         disk_grows: disk == Some(DiskState::Filled)
             && observed.disk.as_ref().is_some_and(|disk| cdi::mebibytes(disk) < order.disk_mebibytes),
+        disk_stuck,
     };
     Ok(Engines { disk, machine, power: order.power, addresses, problem, awaits_network, untouched, sizing })
 }
@@ -514,9 +520,10 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         {
             UNSETTLED
         }
-        Standing::Admitted { engines, .. } if engines.sizing.disk_grows => SOON,
+        Standing::Admitted { engines, .. } if engines.sizing.disk_grows && engines.sizing.disk_stuck.is_none() => SOON,
         Standing::Admitted { engines, parked, objection, .. }
             if engines.problem.is_some()
+                || engines.sizing.disk_stuck.is_some()
                 || engines.awaits_network
                 || parked.kept_off.is_some()
                 || objection.as_deref().is_some_and(Objection::is_open) =>

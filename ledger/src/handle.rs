@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     core::{
         account::Account,
+        claim::Claim,
         claim::ClaimId,
         command::{Command, CommandError, Transfer},
         decide::{Decision, Only},
@@ -149,19 +150,19 @@ impl Ledger {
         self.ask(request, Only::WithinGuaranteed).await
     }
 
-    /// [`Ledger::decide`] of a change of `claim`: an error if its subject does not hold that claim any more, which may have
-    /// been handed over; never a grant of another one.
-    pub async fn decide_change(&self, claim: ClaimId, request: ClaimRequest) -> Result<Decision, LedgerError> {
-        self.ask(request, Only::Holding(claim)).await
+    /// [`Ledger::decide`] of a change of a claim that was read as `was`: an error if its subject does not hold that claim any
+    /// more, which may have been handed over, or if it has changed since; never a grant of another one.
+    pub async fn decide_change(&self, was: &Claim, request: ClaimRequest) -> Result<Decision, LedgerError> {
+        self.ask(request, Only::Holding(was.into())).await
     }
 
     /// [`Ledger::decide_change`] and [`Ledger::decide_within_guaranteed`] at once.
     pub async fn decide_change_within_guaranteed(
         &self,
-        claim: ClaimId,
+        was: &Claim,
         request: ClaimRequest,
     ) -> Result<Decision, LedgerError> {
-        self.ask(request, Only::HoldingWithinGuaranteed(claim)).await
+        self.ask(request, Only::HoldingWithinGuaranteed(was.into())).await
     }
 
     async fn ask(&self, request: ClaimRequest, only: Only) -> Result<Decision, LedgerError> {

@@ -74,8 +74,11 @@ impl App {
         // What is known to wait for people is held, too.
         let held = held || approvals.as_ref().is_ok_and(|needed| !needed.is_automatic());
         let made = tokio::task::spawn_blocking(move || estimated(&reading, &account, &wishes, held, approvals));
-        let made = made.await.map_err(|error| Problem::bare(Code::Internal).because(error))?;
-        made.map(Some).map_err(|error| Problem::bare(Code::Internal).because(error))
+        match made.await.map_err(|error| Problem::bare(Code::Internal).because(error))? {
+            // A host of this name is on its way out, or the book and the objects disagree about it: nothing is foretold.
+            Err(EstimateError::Request(RequestError::Ending { .. } | RequestError::Namesake { .. })) => Ok(None),
+            made => made.map(Some).map_err(|error| Problem::bare(Code::Internal).because(error)),
+        }
     }
 }
 

@@ -74,7 +74,7 @@ pub async fn settle(
 /// # Errors
 /// When the ledger cannot be asked.
 pub async fn apply(claim: &Arc<Claim>, valid: &Valid, context: &Context) -> Result<Arc<Claim>, ReconcileError> {
-    Ok(match context.ledger.decide_change(claim.id, request::changed(claim, valid)?).await? {
+    Ok(match context.ledger.decide_change(claim, request::changed(claim, valid)?).await? {
         Decision::Granted { claim, .. } => claim,
         // The book is being checked: what was approved stays.
         Decision::Refused(_) => Arc::clone(claim),

@@ -64,6 +64,17 @@ impl Objection {
         }
     }
 
+    /// Whether a place in line that it may have stays its own.
+    pub fn keeps_its_place(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => {
+                matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity)
+            }
+            Self::Undecided(reason) => *reason == Reason::Quarantined,
+            Self::Invalid(_) | Self::Ordered(_) => false,
+        }
+    }
+
     /// The order that decides about it, or has decided.
     pub fn order(&self) -> Option<&str> {
         match self {
@@ -87,8 +98,8 @@ pub async fn settle(
         Ok(valid) => changed(host, claim, &valid, context).await?,
         Err(rejection) => (claim, Some(Objection::Invalid(rejection))),
     };
-    let waits =
-        matches!(&objection, Some(Objection::Refused(refusal)) if refusal.code == RefusalCode::WaitingForCapacity);
+    // While the book is being checked, or no pool takes it for now, the ledger keeps its place in line.
+    let waits = context.quarantined() || objection.as_ref().is_some_and(Objection::keeps_its_place);
     if !waits && given_back(&claim, &Approved::of(&claim)?).is_empty() {
         // A growth that is not asked for any more; a start is only waited for by what has given something back.
         leave_line(host, context).await?;
@@ -105,7 +116,14 @@ async fn changed(
     if digest::of_wish(&claim.spec_digest) == valid.digest || context.quarantined() {
         return Ok((claim, None));
     }
-    let approved = Approved::of(&claim)?;
+    let mut claim = claim;
+    let mut approved = Approved::of(&claim)?;
+    if let Some(part) = resize::at_once(&claim, &approved, &valid.approved) {
+        // What protects more or ends earlier counts whatever becomes of the rest of the wish.
+        let digest = digest::partly(&claim.spec_digest, &part);
+        claim = apply(&claim, &part, &digest, context).await?;
+        approved = Approved::of(&claim)?;
+    }
     let after = match resize::change(&claim, &approved, &valid.approved) {
         Err(rejection) => return Ok((claim, Some(Objection::Invalid(rejection)))),
         Ok(Change::None) => return Ok((claim, None)),
@@ -146,7 +164,7 @@ async fn ask(
 ) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
     let asked = resize::request(&claim, after, digest, protection_level(&claim, context))?;
     let decision = if passed.only_within_guaranteed {
-        match context.ledger.decide_change_within_guaranteed(claim.id, asked).await {
+        match context.ledger.decide_change_within_guaranteed(&claim, asked).await {
             // Others asked in the same moment: asked again, it is for people.
             Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) => {
                 return Ok((claim, Some(Objection::Undecided(Reason::Undecided))));
@@ -154,7 +172,7 @@ async fn ask(
             decision => decision?,
         }
     } else {
-        context.ledger.decide_change(claim.id, asked).await?
+        context.ledger.decide_change(&claim, asked).await?
     };
     Ok(match decision {
         Decision::Granted { claim, .. } => {
@@ -199,7 +217,7 @@ pub async fn apply(
     context: &Context,
 ) -> Result<Arc<Claim>, ReconcileError> {
     let asked = resize::request(claim, after, digest, protection_level(claim, context))?;
-    Ok(match context.ledger.decide_change(claim.id, asked).await? {
+    Ok(match context.ledger.decide_change(claim, asked).await? {
         Decision::Granted { claim, .. } => claim,
         // It asks for nothing more; a refusal says that the book is being checked.
         Decision::Refused(_) => Arc::clone(claim),

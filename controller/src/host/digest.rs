@@ -8,8 +8,10 @@ use jiyun_ledger::Meter;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::lease::Lease;
+use super::{approved::Approved, lease::Lease};
 
+/// What stands between the wish a claim was granted for and what has applied of later ones.
+const PARTLY: char = '~';
 /// What stands before the state of a lease that is over.
 const LEASE: &str = "+lease:";
 /// What stands before the meters that a claim does without while its host is stopped.
@@ -34,6 +36,15 @@ pub fn of_claim(wish: &str, lease: Option<&Lease>, without: &BTreeSet<Meter>, ke
         }
     }
     digest
+}
+
+/// The digest of a claim that was granted a part of another wish: no wish has it, so that the rest is looked at again.
+pub fn partly(digest: &str, part: &Approved) -> String {
+    let whole = of_wish(digest);
+    let whole = whole.split_once(PARTLY).map_or(whole, |(whole, _)| whole);
+    let protection = if part.deletable { "Disabled" } else { "Enabled" };
+    let ends_at = part.lease.as_ref().map(|lease| lease.ends_at.to_string()).unwrap_or_default();
+    format!("{whole}{PARTLY}{protection},{ends_at}")
 }
 
 /// The digest of the wish a claim was granted for, whatever has become of it since.

@@ -153,6 +153,10 @@ pub fn released(before: LeaseStatus) -> LeaseStatus {
 fn is_asked(host: &CloudHost, approved: &Approved, objection: Option<&Objection>) -> bool {
     let deletable = host.spec.deletion_protection == DeletionProtection::Disabled;
     let is_leased = wished(host, None).is_ok_and(|asked| same(approved.lease.as_ref(), asked.as_ref()));
+    if approved.deletable && !deletable {
+        // It is to be protected: that is asked of nobody, and only waits to be recorded.
+        return true;
+    }
     let differs = !is_leased || deletable != approved.deletable;
     differs && objection.is_none_or(Objection::awaits_people)
 }

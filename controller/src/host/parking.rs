@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use jiyun_crds::v1alpha1::{CloudHost, ComputePool, Power, StopRelease};
+use jiyun_crds::v1alpha1::{CloudHost, ComputePool, ConditionType, Power, StopRelease, condition};
 use jiyun_ledger::{Claim, ClaimStage, Decision, Meter, Pool, PoolState, Refusal};
 use kube::{Api, ResourceExt};
 use tracing::{info, warn};
@@ -67,16 +67,17 @@ pub async fn resume(
         return Ok((claim, None));
     }
     let whole = request::of_claim(&claim, protection_level(&claim, context), approved, &BTreeSet::new());
-    match context.ledger.decide_change(claim.id, whole).await? {
+    match context.ledger.decide_change(&claim, whole).await? {
         Decision::Granted { claim, .. } => {
             context.metrics.decided("Granted");
             info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "granted its start");
             Ok((claim, None))
         }
         Decision::Refused(refusal) => {
-            let told = host.status.as_ref().and_then(|status| status.refusal.as_ref());
-            // It is asked again every few seconds: told once.
-            if told.is_none_or(|told| told.code != refusal.code.to_string()) {
+            let told =
+                host.status.as_ref().and_then(|status| condition::find(&status.conditions, ConditionType::Ready));
+            // It is asked again every few seconds: told once. `status.refusal` may be that of a change.
+            if told.is_none_or(|told| told.reason != refusal.code.to_string()) {
                 note_refusal(host, "its start", &refusal, context);
             }
             Ok((claim, Some(refusal)))
@@ -133,7 +134,7 @@ async fn give_back(
     context: &Context,
 ) -> Result<Arc<Claim>, ReconcileError> {
     let rest = request::of_claim(&claim, protection_level(&claim, context), approved, without);
-    match context.ledger.decide_change(claim.id, rest).await? {
+    match context.ledger.decide_change(&claim, rest).await? {
         Decision::Granted { claim, .. } => {
             info!(
                 host.namespace = host.namespace(),

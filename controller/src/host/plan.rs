@@ -98,6 +98,7 @@ pub enum Obstacle {
 /// [`Obstacle`] when an object of the name belongs to another host, or the disk of a host in use is gone.
 pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacle> {
     let mut steps = Vec::new();
+    let mut disk_grows = false;
     match &observed.disk {
         None if desired.established => {
             let name = desired.disk.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -111,9 +112,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
             if !is_labelled(&disk.metadata, &desired.disk) {
                 steps.push(Step::RelabelDisk);
             }
-            if cdi::mebibytes(disk) < desired.disk_mebibytes && cdi::state(&disk.status) == DiskState::Filled {
-                steps.push(Step::GrowDisk);
-            }
+            disk_grows = cdi::mebibytes(disk) < desired.disk_mebibytes && cdi::state(&disk.status) == DiskState::Filled;
         }
     }
     match &observed.machine {
@@ -126,6 +125,10 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
                 steps.push(Step::ApplyMachine(Why::PowerDrifted));
             }
         }
+    }
+    if disk_grows {
+        // Last: a volume that cannot grow keeps no machine from being started, stopped or resized.
+        steps.push(Step::GrowDisk);
     }
     Ok(steps)
 }
@@ -220,6 +223,9 @@ mod tests {
         let after = Desired { disk_mebibytes: 81_920, ..before.clone() };
         let mut observed = observed(&before);
         assert_eq!(plan(&after, &observed).unwrap(), [Step::GrowDisk]);
+        let stopped = Desired { machine: desired(Power::Off).machine, power: Power::Off, ..after.clone() };
+        let both = [Step::ApplyMachine(Why::Changed), Step::GrowDisk];
+        assert_eq!(plan(&stopped, &observed).unwrap(), both, "a volume that cannot grow keeps no machine on");
         observed.disk.as_mut().unwrap().status.phase = Some("ImportInProgress".into());
         assert_eq!(plan(&after, &observed).unwrap(), [], "what is being filled is not grown meanwhile");
         let disk = observed.disk.as_mut().unwrap();

@@ -98,7 +98,7 @@ pub struct Engines {
 }
 
 /// How far engines are with the size that was granted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Sizing {
     /// Whether the machine was started as it is declared now.
     pub as_declared: bool,
@@ -106,6 +106,8 @@ pub struct Sizing {
     pub restart_pending: bool,
     /// Whether the disk was not seen to have its size yet.
     pub disk_grows: bool,
+    /// Why its volume cannot grow, if an engine refused it.
+    pub disk_stuck: Option<String>,
 }
 
 impl Engines {
@@ -370,6 +372,11 @@ fn provisioned(engines: &Engines, approved: &Approved) -> Finding {
     }
     if engines.awaits_network {
         return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);
+    }
+    if let Some(problem) = &engines.sizing.disk_stuck {
+        // The machine runs on with the disk it has.
+        let about = parameters([("problem", problem.as_str())]);
+        return finding(kind, ConditionStatus::False, Reason::EngineError, "EngineError", &about);
     }
     match (&engines.disk, &engines.machine) {
         (Some(DiskState::Filled), Some(_)) if engines.sizing.disk_grows => {

@@ -67,6 +67,19 @@ pub fn change(claim: &Claim, approved: &Approved, asked: &Approved) -> Result<Ch
     Ok(if is_decided { Change::Decided(after) } else { Change::AtOnce(after) })
 }
 
+/// What of a wish applies at once though the rest of it has to be decided, or cannot be had: protection, and an end of the
+/// lease that comes earlier, or comes at all. Nothing where all of the wish applies at once anyway.
+pub fn at_once(claim: &Claim, approved: &Approved, asked: &Approved) -> Option<Approved> {
+    if matches!(change(claim, approved, asked), Ok(Change::None | Change::AtOnce(_))) {
+        return None;
+    }
+    let (granted, wished) = (approved.lease.as_ref(), asked.lease.as_ref());
+    let ends_earlier = !lease::same(granted, wished) && !lease::is_more(granted, wished);
+    let lease = if ends_earlier { wished } else { granted }.cloned();
+    let part = Approved { deletable: approved.deletable && asked.deletable, lease, ..approved.clone() };
+    (part != *approved).then_some(part)
+}
+
 /// Whether `after` takes more of anything than `claim`, granted as `approved`, was granted or holds.
 pub fn grows(claim: &Claim, approved: &Approved, after: &Approved) -> bool {
     let has = quantities(approved);
@@ -145,7 +158,7 @@ pub async fn give_back(
         return Ok(claim);
     }
     let rest = request::of_claim(&claim, protection_level(&claim, context), approved, &given_back(&claim, approved));
-    match context.ledger.decide_change(claim.id, rest).await? {
+    match context.ledger.decide_change(&claim, rest).await? {
         Decision::Granted { claim, .. } => {
             info!(
                 host.namespace = host.namespace(),

@@ -147,3 +147,37 @@ fn a_stopped_host_that_gave_back_its_cores_is_changed_without_asking_for_them() 
     assert!(matches!(change(&parked, &medium(), &approved("c8m8", 8, 8, 100)).unwrap(), Change::Decided(_)));
     assert!(matches!(change(&parked, &medium(), &approved("c2m4", 2, 4, 100)).unwrap(), Change::AtOnce(_)));
 }
+
+#[test]
+fn protection_and_an_earlier_end_do_not_wait_for_the_rest_of_a_wish() {
+    let until = |at: &str| Some(lease::Lease::until(at.parse().unwrap()));
+    let free = Approved { deletable: true, lease: until("2027-06-01T00:00:00Z"), ..medium() };
+    let claim = holding(4, 8, &free);
+    let wish = |deletable, lease, size| Approved { deletable, lease, ..size };
+    let larger = || approved("c8m16", 8, 16, 100);
+    let (sooner, later) = (until("2027-05-01T00:00:00Z"), until("2027-07-01T00:00:00Z"));
+    let part = |asked: &Approved| at_once(&claim, &free, asked).map(|part| (part.class, part.deletable, part.lease));
+    let same = free.lease.clone();
+    for (name, asked, expected) in [
+        ("protected, and grown", wish(false, same.clone(), larger()), Some((false, same.clone()))),
+        ("an earlier end, and grown", wish(true, sooner.clone(), larger()), Some((true, sooner.clone()))),
+        (
+            "both, and a smaller disk",
+            wish(false, sooner.clone(), approved("c4m8", 4, 8, 50)),
+            Some((false, sooner.clone())),
+        ),
+        ("protected, and a later end", wish(false, later.clone(), medium()), Some((false, same.clone()))),
+        ("only grown", wish(true, same.clone(), larger()), None),
+        ("only a later end", wish(true, later, medium()), None),
+        ("all of it at once", wish(false, sooner, medium()), None),
+        ("nothing", free.clone(), None),
+    ] {
+        let expected = expected.map(|(deletable, lease)| ("c4m8".to_owned(), deletable, lease));
+        assert_eq!(part(&asked), expected, "{name}");
+    }
+    let protected = Approved { deletable: false, ..free.clone() };
+    let digest = digest::partly("sha256:old+without:Vcpu", &protected);
+    assert_eq!(digest::of_wish(&digest), digest, "what becomes of the claim is told behind it");
+    assert_ne!(digest, digest::partly("sha256:old", &free));
+    assert_eq!(digest::partly(&digest, &protected), digest);
+}

@@ -71,7 +71,7 @@ async fn hold_one(
     let (asked, of) = if item.item.action == OrderAction::Change {
         let Some(claim) = &item.claim else { return Ok(Held::Later(Reason::Undecided)) };
         let Some(asked) = wish.growth(claim, mark, context)? else { return Ok(Held::All) };
-        (asked, Some(claim.id))
+        (asked, Some(claim))
     } else {
         let Some(asked) = wish.request(subject, mark)? else { return Ok(Held::Later(Reason::Undecided)) };
         (asked, None)
@@ -80,7 +80,7 @@ async fn hold_one(
     let decided = match (of, only_within_guaranteed) {
         (None, false) => context.ledger.decide(asked).await,
         (None, true) => context.ledger.decide_within_guaranteed(asked).await,
-        // What is held on top of a claim is for that claim: it may have ended or been handed over.
+        // What is held on top of a claim is for that claim as it was read: it may have ended, been handed over or changed.
         (Some(claim), false) => context.ledger.decide_change(claim, asked).await,
         (Some(claim), true) => context.ledger.decide_change_within_guaranteed(claim, asked).await,
     };

@@ -94,29 +94,43 @@ pub fn decide(state: &State, request: &ClaimRequest, at: Timestamp) -> Result<Pl
 }
 
 /// On what condition a request is decided at all: what was true when somebody chose this way to ask may not be by now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub enum Only {
     /// On none.
     #[default]
     Always,
-    /// While its subject holds this claim: a change of what it held before must not become a claim of its own.
-    Holding(ClaimId),
+    /// While its subject holds this claim, as it was read: a change of what it held before must not become a claim of its
+    /// own, and one that was worked out from what has changed since would undo that.
+    Holding(AsRead),
     /// While the account stays within what is guaranteed to it: beyond that, others have a say.
     WithinGuaranteed,
     /// Both: a change that goes through because it is within the guarantee.
-    HoldingWithinGuaranteed(ClaimId),
+    HoldingWithinGuaranteed(AsRead),
+}
+
+/// A claim as somebody has read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AsRead {
+    claim: ClaimId,
+    spec_digest: String,
+}
+
+impl From<&Claim> for AsRead {
+    fn from(claim: &Claim) -> Self {
+        Self { claim: claim.id, spec_digest: claim.spec_digest.clone() }
+    }
 }
 
 impl Only {
     /// The claim that must be held.
-    const fn holding(self) -> Option<ClaimId> {
+    const fn holding(&self) -> Option<&AsRead> {
         match self {
-            Self::Holding(claim) | Self::HoldingWithinGuaranteed(claim) => Some(claim),
+            Self::Holding(was) | Self::HoldingWithinGuaranteed(was) => Some(was),
             Self::Always | Self::WithinGuaranteed => None,
         }
     }
 
-    const fn is_within_guaranteed(self) -> bool {
+    const fn is_within_guaranteed(&self) -> bool {
         match self {
             Self::WithinGuaranteed | Self::HoldingWithinGuaranteed(_) => true,
             Self::Always | Self::Holding(_) => false,
@@ -128,18 +142,27 @@ impl Only {
 ///
 /// # Errors
 /// When its condition does not hold.
-pub fn check(state: &State, request: &ClaimRequest, only: Only) -> Result<(), RequestError> {
+pub fn check(state: &State, request: &ClaimRequest, only: &Only) -> Result<(), RequestError> {
     let held = state.claim_of_subject(&request.subject.uid);
-    if let Some(claim) = only.holding().filter(|claim| held.is_none_or(|held| held.id != *claim)) {
-        return Err(RequestError::NotHolder { subject: request.name(), claim });
+    if let Some(AsRead { claim, spec_digest }) = only.holding() {
+        let (subject, claim) = (|| request.name(), *claim);
+        let Some(held) = held.filter(|held| held.id == claim) else {
+            return Err(RequestError::NotHolder { subject: subject(), claim });
+        };
+        // Who asks again because no answer came is told what was done.
+        if held.spec_digest != *spec_digest && !stands(held, request) {
+            return Err(RequestError::Outdated { subject: subject(), claim });
+        }
     }
     // What it has already is not granted again.
     if only.is_within_guaranteed() && !held.is_some_and(|held| stands(held, request)) {
         let asked = request.placements.iter().flat_map(|placement| placement.quantities.clone());
         // Hosts are counted, and never guaranteed: policies look at what a host is made of.
         let asked = asked.filter(|(meter, _)| *meter != Meter::Hosts);
-        // It is asked for in place of what it has, and of a hold of its own that is placed anew.
+        // It is asked for in place of what it has, and of a hold of its own that is placed anew. What does not grow, such as
+        // what a machine keeps until it has become smaller, was decided before.
         let has = |meter| held.map_or(0, |held| held.taken_of(meter));
+        let asked = asked.filter(|(meter, quantity)| *quantity > has(*meter));
         if beyond_guaranteed(state, &request.account, asked, has) {
             return Err(RequestError::BeyondGuaranteed { subject: request.name(), account: request.account.clone() });
         }
@@ -422,7 +445,13 @@ fn first(state: &State, request: &ClaimRequest, lines: Vec<Line>, at: Timestamp)
 /// lost when something else is asked for, or when the request is decided against for a reason of the asker's own.
 fn refused(state: &State, request: &ClaimRequest, refusal: Refusal) -> Plan {
     let waiting = state.waiting_of(&request.subject.uid);
-    let leave = |why| waiting.map(|waiting| Event::RequestUnqueued { ticket: waiting.ticket, why });
+    // What the catalogue says of an image or a class today makes no other request of it.
+    let same = |waiting: &&Waiting| {
+        waiting.request.spec_digest == request.spec_digest && waiting.request.placements == request.placements
+    };
+    // A request that would not stand in line takes no other one's place: that of a start, where a stopped host is to grow.
+    let own = waiting.filter(|waiting| request.wait || same(waiting));
+    let leave = |why| own.map(|waiting| Event::RequestUnqueued { ticket: waiting.ticket, why });
     // Nobody stands in line, and has room kept, for what limits or the pools themselves would never allow.
     let one_day = (refusal.code == RefusalCode::PoolExhausted).then(|| could_ever_lie(state, request)).flatten();
     let forbidden = one_day.as_ref().and_then(|lines| {
@@ -436,10 +465,6 @@ fn refused(state: &State, request: &ClaimRequest, refusal: Refusal) -> Plan {
         let events = leave(Unqueued::Refused).into_iter().collect();
         return Plan::Refuse { refusal: Refusal { report: refusal.report, ..forbidden }, events };
     }
-    // What the catalogue says of an image or a class today makes no other request of it.
-    let same = |waiting: &&Waiting| {
-        waiting.request.spec_digest == request.spec_digest && waiting.request.placements == request.placements
-    };
     // A pool may be smaller for a day, while machines are out for repair: whoever stands in line stays there.
     let stays = waiting.filter(same);
     let may_wait = request.wait && request.hold_until.is_none() && (one_day.is_some() || stays.is_some());

@@ -157,6 +157,14 @@ pub enum RequestError {
         /// The claim that was to be changed.
         claim: ClaimId,
     },
+    /// The claim has changed since the change was worked out.
+    #[error("request for {subject}: {claim} has changed meanwhile; look at it again and ask for what is still wanted")]
+    Outdated {
+        /// Name of the subject.
+        subject: String,
+        /// The claim that was to be changed.
+        claim: ClaimId,
+    },
     /// It was asked for as what is guaranteed to the account, and is not any more: others asked in the same moment.
     #[error("request for {subject}: it goes beyond what is guaranteed to {account}; ask those who decide about that")]
     BeyondGuaranteed {

@@ -98,7 +98,7 @@ impl Batch {
             Message::Decide(_, _, reply) if reply.is_closed() => {}
             Message::Record(_, reply) if reply.is_closed() => {}
             Message::Decide(request, only, reply) => {
-                let may = check(&self.working, &request, only).map_err(LedgerError::from);
+                let may = check(&self.working, &request, &only).map_err(LedgerError::from);
                 let outcome = may.and_then(|()| self.decide(&request));
                 self.pending.push(Pending::Decision(request, only, reply, outcome));
             }

@@ -121,10 +121,11 @@ fn a_claim_handed_over_is_not_ended_for_its_old_object() {
 fn a_change_asked_for_by_the_old_object_is_refused_and_no_claim_of_its_own() {
     let mut book = book();
     let id = book.grant(&host("tax", "a", 4, 1024));
-    assert!(check(&book.state, &host("tax", "a", 2, 1024), Only::Holding(id)).is_ok());
+    let was = Only::Holding(book.state.claim(id).unwrap().as_ref().into());
+    assert!(check(&book.state, &host("tax", "a", 2, 1024), &was).is_ok());
     let transfer = to_finance(&book, "a");
     book.set(&transfer);
-    let refused = check(&book.state, &host("tax", "a", 2, 1024), Only::Holding(id)).unwrap_err();
+    let refused = check(&book.state, &host("tax", "a", 2, 1024), &was).unwrap_err();
     assert!(refused.to_string().contains("belongs to another object"), "{refused}");
 }
 
@@ -161,4 +162,17 @@ fn what_was_handed_over_keeps_the_name_its_machine_was_made_under() {
     let claim = book.state.claim(id).unwrap();
     assert_eq!((claim.first_name(), claim.subject.name.as_str()), (first.as_str(), "renamed"));
     assert!(claim.was_handed_over_by("tax", &first) && !claim.was_handed_over_by("finance", "renamed"));
+}
+
+#[test]
+fn what_was_held_on_top_of_a_claim_is_not_handed_over_with_it() {
+    let mut book = book();
+    let id = book.grant(&host("tax", "a", 4, 1024));
+    let held = jiyun_ledger::ClaimRequest { hold_until: Some(at("2026-12-01T00:00:00Z")), ..host("tax", "a", 6, 1024) };
+    assert_eq!(book.grant(&held), id);
+    assert_eq!(book.state.claim(id).unwrap().taken_of(Meter::Vcpu), 6);
+    let transfer = to_finance(&book, "a");
+    book.set(&transfer);
+    let claim = book.state.claim(id).unwrap();
+    assert_eq!((claim.taken_of(Meter::Vcpu), claim.hold.is_some()), (4, false));
 }

@@ -213,3 +213,17 @@ fn a_hold_for_something_else_does_not_pass_a_limit_by_taking_the_place_of_what_r
     other.spec_digest = "arm".to_owned();
     assert_eq!(book.refusal(&other).code, RefusalCode::ExceedsLimit);
 }
+
+#[test]
+fn a_refused_hold_on_top_of_a_claim_leaves_the_place_its_subject_has_in_line() {
+    let mut book = book();
+    book.account("court", None, &[]);
+    let id = book.grant(&host("tax", "a", 2, 1024));
+    book.grant(&host("court", "b", 8, 1024));
+    let start = host("tax", "a", 4, 1024);
+    assert_eq!(book.refusal(&start).code, RefusalCode::WaitingForCapacity);
+    let growth = held("tax", "a", 5, "2026-11-02T00:00:00Z");
+    assert_eq!(book.refusal(&growth).code, RefusalCode::PoolExhausted);
+    assert!(book.state.waiting_of("a").is_some(), "asked for by another way");
+    assert_eq!(book.state.claim(id).unwrap().held, Vec::new());
+}

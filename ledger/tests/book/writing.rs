@@ -157,11 +157,13 @@ async fn growth_within_the_guarantee_counts_what_it_grows_by_and_is_for_its_clai
     let Decision::Granted { claim, .. } = ledger.decide(host("tax", "a", 15, 1024)).await.unwrap() else {
         panic!("refused")
     };
-    let grown = ledger.decide_change_within_guaranteed(claim.id, host("tax", "a", 20, 1024)).await;
-    assert!(matches!(grown, Ok(Decision::Granted { .. })), "five more: {grown:?}");
-    let beyond = ledger.decide_change_within_guaranteed(claim.id, host("tax", "a", 21, 1024)).await;
+    let grown = ledger.decide_change_within_guaranteed(&claim, host("tax", "a", 20, 1024)).await;
+    let Ok(Decision::Granted { claim: grown, .. }) = grown else { panic!("five more: {grown:?}") };
+    let late = ledger.decide_change(&claim, host("tax", "a", 16, 1024)).await;
+    assert!(matches!(late, Err(LedgerError::Request(RequestError::Outdated { .. }))), "worked out before: {late:?}");
+    let beyond = ledger.decide_change_within_guaranteed(&grown, host("tax", "a", 21, 1024)).await;
     assert!(matches!(beyond, Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. }))), "{beyond:?}");
-    let other = ledger.decide_change_within_guaranteed(claim.id, host("tax", "b", 1, 1024)).await;
+    let other = ledger.decide_change_within_guaranteed(&claim, host("tax", "b", 1, 1024)).await;
     assert!(matches!(other, Err(LedgerError::Request(RequestError::NotHolder { .. }))), "{other:?}");
 }
 

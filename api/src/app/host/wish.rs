@@ -63,8 +63,9 @@ impl Wish {
     pub fn decided(&self, claim: &Claim) -> Vec<&'static str> {
         let approved =
             |field: &str| claim.approved_spec.get(field).and_then(serde_json::Value::as_u64).unwrap_or_default();
+        let placements = self.as_granted(Some(claim));
         let grows = |meter: Meter, field: &str| {
-            let asked = self.placements.iter().filter_map(|placement| placement.quantities.get(&meter)).sum::<u64>();
+            let asked = placements.iter().filter_map(|placement| placement.quantities.get(&meter)).sum::<u64>();
             asked > claim.has_of(meter).max(approved(field))
         };
         let class = grows(Meter::Vcpu, "vcpu") || grows(Meter::Memory, "memoryMebibytes");
@@ -73,10 +74,28 @@ impl Wish {
         self.guarded.iter().copied().chain(sized).collect()
     }
 
+    /// Where its quantities come from. A class that was made anew under its old name is not the one that `claim` was granted.
+    fn as_granted(&self, claim: Option<&Claim>) -> [Placement; 2] {
+        let mut placements = self.placements.clone();
+        let granted = claim.map(|claim| &claim.approved_spec).filter(|granted| granted["class"] == *self.class);
+        for (meter, field) in [(Meter::Vcpu, "vcpu"), (Meter::Memory, "memoryMebibytes")] {
+            let Some(amount) = granted.and_then(|granted| granted.get(field)?.as_u64()) else { continue };
+            let quantities = placements.iter_mut().filter_map(|placement| placement.quantities.get_mut(&meter));
+            quantities.for_each(|quantity| *quantity = amount);
+        }
+        placements
+    }
+
     /// The claim it asks for, or the change of `claim`; with `hold_until` only to be set aside until then, and without a
     /// place in line.
     pub fn request(&self, account: &AccountId, hold_until: Option<Timestamp>, claim: Option<&Claim>) -> ClaimRequest {
-        let mut placements = self.placements.to_vec();
+        let mut placements = self.as_granted(claim).to_vec();
+        let has_all = |claim: &Claim| {
+            let mut meters = placements.iter().flat_map(|placement| placement.quantities.keys());
+            meters.all(|meter| claim.has_of(*meter) > 0)
+        };
+        // A stopped host has one place in line, that of its start.
+        let gave_nothing_back = claim.is_none_or(has_all);
         if let Some(claim) = claim {
             // A stopped host does without what it has given back, and asks for it when it is started.
             for placement in &mut placements {
@@ -93,7 +112,7 @@ impl Wish {
             placements,
             spec_digest: "preview".to_owned(),
             approved_spec: serde_json::Value::Null.into(),
-            wait: hold_until.is_none() && claim.is_none(),
+            wait: hold_until.is_none() && gave_nothing_back,
             hold_until,
         }
     }
