@@ -3,6 +3,8 @@
 
 mod kinds;
 mod people;
+mod smuggling;
+mod timing;
 mod total;
 mod victim;
 
