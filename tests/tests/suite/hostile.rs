@@ -1,6 +1,7 @@
 //! Attacks: every route and kind as somebody of another department, and tricks written by hand. None may succeed, and a
 //! department that is there must look like one that is not.
 
+mod forged;
 mod kinds;
 mod people;
 mod smuggling;
