@@ -1,9 +1,15 @@
 //! Attacks: every route and kind as somebody of another department, and tricks written by hand. None may succeed, and a
 //! department that is there must look like one that is not.
 
+mod forged;
 mod kinds;
+mod people;
+mod smuggling;
+mod timing;
+mod total;
+mod victim;
 
-use http::Method;
+use http::{Method, StatusCode};
 use jiyun_tests::{
     Caller, Order, World, WorldError,
     person::Answer,
@@ -11,9 +17,10 @@ use jiyun_tests::{
 };
 use serde_json::{Value, json};
 
-/// Names for what the routes ask for, in the department under attack.
-const HOST: &str = "web-1";
-const SYSTEM: &str = "portal";
+use self::{
+    total::Attempts,
+    victim::{FLOW, HOST, SYSTEM, Victim},
+};
 
 /// One request of the description.
 #[derive(Clone, Debug)]
@@ -32,7 +39,7 @@ fn routes() -> Vec<Route> {
         for (method, operation) in methods.as_object().unwrap().iter().filter(|_| path.contains("{department}")) {
             let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
             let content = operation["requestBody"]["content"].as_object().and_then(|content| content.iter().next());
-            let body = content.map(|(kind, content)| (kind.clone(), example(&document, content)));
+            let body = content.map(|(kind, content)| (kind.clone(), fitting(path, example(&document, content))));
             routes.push(Route { method, path: path.clone(), body });
         }
     }
@@ -51,14 +58,50 @@ fn example(document: &Value, content: &Value) -> Value {
     schema.get("example").or(several).cloned().unwrap_or_else(|| json!({}))
 }
 
+/// An example as it makes sense in the department under attack: what is asked for is not refused for naming a system it
+/// does not have, or an order as it was looked at elsewhere.
+fn fitting(path: &str, mut body: Value) -> Value {
+    match path.rsplit('/').next() {
+        Some("flows") => {
+            body["system"] = json!(SYSTEM);
+            body["peer"] = json!({"system": {"name": SYSTEM}});
+        }
+        Some("approvals") => drop(body.as_object_mut().and_then(|fields| fields.remove("digest"))),
+        _ => {}
+    }
+    body
+}
+
 impl Route {
-    fn path(&self, department: &str) -> String {
-        let name = if self.path.contains("/systems/") { SYSTEM } else { HOST };
+    /// What it is about, as its address says: hosts, orders, quota.
+    fn about(&self) -> &str {
+        self.path.split('/').nth(4).unwrap_or_default()
+    }
+
+    /// Its address in a department, with the names of what the victim has.
+    fn path(&self, department: &str, victim: &Victim<'_>) -> String {
+        let name: &str = match self.about() {
+            "hosts" => HOST,
+            "systems" => SYSTEM,
+            "flows" => FLOW,
+            "orders" => &victim.order,
+            other => {
+                assert!(!self.path.contains("{name}"), "the victim has no {other}: give it one");
+                ""
+            }
+        };
         self.path.replace("{department}", department).replace("{name}", name)
     }
 
-    async fn send(&self, caller: &Caller, department: &str, headers: &[(&str, &str)]) -> Result<Answer, WorldError> {
-        let mut request = caller.request(self.method.clone(), &self.path(department)).header("accept-language", "en");
+    async fn send(
+        &self,
+        caller: &Caller,
+        department: &str,
+        victim: &Victim<'_>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, WorldError> {
+        let path = self.path(department, victim);
+        let mut request = caller.request(self.method.clone(), &path).header("accept-language", "en");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -89,50 +132,67 @@ fn disguises(victim: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-async fn victim(world: &World) -> Result<Bureau<'_>, WorldError> {
-    let bureau = world.department(Quota::cores(8)).await?;
-    bureau.caller.post(&bureau.hosts_path(), &Order::new(HOST, SYSTEM).body(), 30).await?;
-    bureau.wait_ready(HOST).await?;
-    Ok(bureau)
+#[tokio::test]
+async fn no_route_lets_anybody_into_another_department_or_tells_that_it_is_there() -> Result<(), WorldError> {
+    let attempts = Attempts::begin();
+    let world = World::shared().await?;
+    let (victim, attacker) = (Victim::of(world).await?, world.department(Quota::AMPLE).await?);
+    let routes = routes();
+    // What its own people see is there to be seen by others, were they let in.
+    let reader = world.caller(&format!("{}-reader", victim.name()))?;
+    for route in routes.iter().filter(|route| route.method == Method::GET) {
+        let seen = route.send(&reader, victim.name(), &victim, &[]).await?;
+        assert_eq!(seen.status, StatusCode::OK, "{} as its reader: {seen:?}", route.path);
+        if route.path.ends_with("/approvals") {
+            assert_eq!(seen.json()["items"].as_array().map(Vec::len), Some(1), "{seen:?}");
+        }
+    }
+    let callers = people::outsiders(&victim, &attacker).await?;
+    let tricks = disguises(victim.name());
+    for route in &routes {
+        for (who, caller) in &callers {
+            let plain = route.send(caller, victim.name(), &victim, &[]).await?;
+            let absent = route.send(caller, "no-such-unit", &victim, &[]).await?;
+            let headers: Vec<_> = tricks.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let disguised = route.send(caller, victim.name(), &victim, &headers).await?;
+            let at = format!("{} {} as {who}", route.method, route.path);
+            for answer in [&plain, &disguised] {
+                let hidden = matches!(answer.status.as_u16(), 401 | 404);
+                attempts.refused(hidden, || format!("{at}: {answer:?}"));
+                // Told of one that is there, they would know that it is there.
+                assert_eq!(told(answer, victim.name()), told(&absent, "no-such-unit"), "{at}");
+            }
+        }
+    }
+    victim.is_unharmed().await?;
+    attempts.over(400);
+    Ok(())
 }
 
 #[tokio::test]
-async fn no_route_lets_anybody_into_another_department_or_tells_that_it_is_there() -> Result<(), WorldError> {
-    let world = World::shared().await?;
-    let (victim, attacker) = (victim(world).await?, world.department(Quota::AMPLE).await?);
-    let mut callers = vec![
-        ("nobody".to_owned(), world.stranger()?),
-        ("a made-up token".to_owned(), world.stranger()?.with_token(Some("a".repeat(64)))),
-    ];
-    for person in ["operator", "reader", "approver"].map(|role| format!("{}-{role}", attacker.name)) {
-        let caller = world.caller(&person)?;
-        callers.push((person, caller));
-    }
-    let tricks = disguises(&victim.name);
-    let mut tried = 0;
+async fn officials_see_what_their_role_says_of_a_department_and_change_nothing_else() -> Result<(), WorldError> {
+    let attempts = Attempts::begin();
+    let victim = Victim::of(World::shared().await?).await?;
+    let officials = people::officials(&victim).await?;
     for route in routes() {
-        for (who, caller) in &callers {
-            let plain = route.send(caller, &victim.name, &[]).await?;
-            let absent = route.send(caller, "no-such-unit", &[]).await?;
-            let at = format!("{} {} as {who}", route.method, route.path);
-            assert!(matches!(plain.status.as_u16(), 401 | 404), "{at}: {plain:?}");
-            assert_eq!(told(&plain, &victim.name), told(&absent, "no-such-unit"), "{at}");
-            let headers: Vec<_> = tricks.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            let disguised = route.send(caller, &victim.name, &headers).await?;
-            assert_eq!(told(&disguised, &victim.name), told(&plain, &victim.name), "{at}, disguised");
-            tried += 3;
+        for official in &officials {
+            let answer = route.send(&official.caller, victim.name(), &victim, &[]).await?;
+            let (at, expected) =
+                (format!("{} {} as {}", route.method, route.path, official.who), official.expects(&route));
+            if expected != StatusCode::OK {
+                attempts.refused(!answer.status.is_success(), || format!("{at}: {answer:?}"));
+            }
+            assert_eq!(answer.status, expected, "{at}: {answer:?}");
         }
     }
-    println!("{tried} requests, none of which succeeded");
-    // Nothing happened to what was attacked.
-    let host = victim.wait_ready(HOST).await?;
-    assert_eq!(host.metadata.generation, Some(1));
-    assert_eq!(victim.used("Vcpu").await?, (2, 0));
+    victim.is_unharmed().await?;
+    attempts.over(60);
     Ok(())
 }
 
 #[tokio::test]
 async fn huge_nested_and_foreign_bodies_are_refused_and_leave_nothing() -> Result<(), WorldError> {
+    let attempts = Attempts::begin();
     let world = World::shared().await?;
     let bureau = world.department(Quota::cores(8)).await?;
     let post = async |body: String| {
@@ -159,15 +219,18 @@ async fn huge_nested_and_foreign_bodies_are_refused_and_leave_nothing() -> Resul
     ] {
         let answer = post(body.clone()).await?;
         let begins: String = body.chars().take(60).collect();
+        attempts.refused(!answer.status.is_success(), || format!("{begins}: {}", answer.text));
         assert_eq!(answer.status.as_u16(), status, "{begins}: {}", answer.text);
     }
     let left = bureau.caller.get(&bureau.hosts_path()).await?;
     assert_eq!(left.json()["items"], json!([]));
+    attempts.over(10);
     Ok(())
 }
 
 #[tokio::test]
 async fn keys_and_places_in_lists_of_others_open_nothing() -> Result<(), WorldError> {
+    let attempts = Attempts::begin();
     let world = World::shared().await?;
     let (victim, attacker) = (world.department(Quota::cores(8)).await?, world.department(Quota::cores(8)).await?);
     let mut body = Order::new("x", SYSTEM).body();
@@ -181,11 +244,25 @@ async fn keys_and_places_in_lists_of_others_open_nothing() -> Result<(), WorldEr
     assert!(first.status.is_success() && other.status.is_success(), "{first:?} {other:?}");
     assert_ne!(first.json()["name"], other.json()["name"], "a key is its caller's own");
     assert_eq!(other.header("idempotency-replayed"), "");
+    let told = |answer: &Answer, what: &str| {
+        let hidden = answer.status == StatusCode::NOT_FOUND && answer.header("location").is_empty();
+        attempts.refused(hidden, || format!("{what}: {answer:?}"));
+        assert_eq!(answer.header("idempotency-replayed"), "", "{what}: {answer:?}");
+    };
+    // With the victim's own key, body and address there is no host to be handed out or made.
+    told(&keyed(&attacker, &victim.hosts_path()).await?, "the key at the victim's address");
 
     victim.caller.post(&victim.hosts_path(), &Order::new("second", SYSTEM).body(), 0).await?;
     let page = victim.caller.get(&format!("{}?limit=1", victim.hosts_path())).await?.json();
     let place = page["continue"].as_str().unwrap().to_owned();
+    let theirs = format!("{}?limit=1&continue={place}", victim.hosts_path());
+    assert_eq!(victim.caller.get(&theirs).await?.status, StatusCode::OK, "it is a place");
+    told(&attacker.caller.get(&theirs).await?, "the place at the victim's address");
     let stolen = attacker.caller.get(&format!("{}?continue={place}", attacker.hosts_path())).await?;
-    assert_eq!(stolen.status.as_u16(), 400, "{stolen:?}");
+    attempts.refused(!stolen.status.is_success(), || format!("the place at one's own address: {stolen:?}"));
+    assert_eq!(stolen.status, StatusCode::BAD_REQUEST, "{stolen:?}");
+    let left = victim.caller.get(&victim.hosts_path()).await?.json();
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(2), "{left}");
+    attempts.over(3);
     Ok(())
 }
