@@ -1,6 +1,7 @@
 //! Orders (申请单): what people have to agree to waits for them, and nobody gets round them.
 
 mod inbox;
+mod partly;
 mod rest;
 mod several;
 mod ways;
