@@ -1,5 +1,6 @@
 //! Orders (申请单): what people have to agree to waits for them, and nobody gets round them.
 
+mod expired;
 mod inbox;
 mod partly;
 mod rest;

@@ -35,7 +35,7 @@ async fn levels_decide_one_after_the_other_and_the_same_person_not_twice() -> Re
 }
 
 /// The platform's operators may decide where a policy names them.
-async fn bind_platform_approvers(desk: &Desk<'_>) -> Result<(), WorldError> {
+pub async fn bind_platform_approvers(desk: &Desk<'_>) -> Result<(), WorldError> {
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
         "metadata": {"name": "platform-approvers", "namespace": format!("dept-{}", desk.bureau.name)},
