@@ -49,7 +49,8 @@ schemathesis: ## Install what tries the API against its description (needs Pytho
 
 .PHONY: test
 test: build lab-real lab-node ## Run every suite (on a node too, where root can run one)
-	-@tools/schemathesis $(TOOLS)/schemathesis
+	@[ -n "$$JIYUN_TEST_WITHOUT_SCHEMATHESIS" ] || tools/schemathesis $(TOOLS)/schemathesis \
+	  || echo "The test of the API against its description will fail; JIYUN_TEST_WITHOUT_SCHEMATHESIS=1 leaves it out." >&2
 	cargo test --workspace --locked
 
 NODE_PARTS := kubevirt,cdi,cnpg,csi,s3,jiyun

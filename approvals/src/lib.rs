@@ -12,6 +12,6 @@ pub mod verdict;
 
 pub use calendar::{Calendar, CalendarError};
 pub use clock::{Turn, Window};
-pub use requirement::{About, Approvers, Facts, Requirement, Size, required};
+pub use requirement::{About, Approvers, Facts, Requirement, Size, required, without_people};
 pub use rules::{policies_of, rules_for};
 pub use verdict::{Case, Ignored, Outcome, Vote, Weighed, weigh};

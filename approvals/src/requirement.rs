@@ -172,6 +172,15 @@ pub(crate) fn is_of(scope: &PolicyScope, path: &[&str]) -> bool {
     scope.departments.is_empty() || scope.departments.iter().any(|name| path.contains(&name.as_str()))
 }
 
+/// The first level of `policy` behind which nobody is, whichever department asks. `units` are the departments there are: each
+/// with those above it, and whom roles stand for there. A policy that is for none of them has no such level.
+pub fn without_people<'a>(policy: &'a ApprovalPolicy, units: &[(Vec<&str>, Approvers<'_>)]) -> Option<&'a PolicyLevel> {
+    let asking = units.iter().filter(|(path, _)| is_of(&policy.spec.applies_to, path));
+    let asking: Vec<Approvers<'_>> = asking.map(|(_, approvers)| *approvers).collect();
+    let deserted = |level: &&PolicyLevel| asking.iter().all(|people| resolved(level, *people).groups.is_empty());
+    if asking.is_empty() { None } else { policy.spec.levels.iter().find(deserted) }
+}
+
 fn lets(limits: &AutomaticLimits, size: Size) -> Result<bool, InvalidQuantity> {
     Ok(size.vcpu <= u64::from(limits.vcpu)
         && size.memory_mebibytes <= limits.memory.mebibytes()?

@@ -194,6 +194,9 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     // Whom a department lets in follows from the units above it, where it is open to them.
     let (access_changes, _) = watch::channel(());
     let departments = settled::following_access(departments, access_changes.clone());
+    // Whether somebody is behind a level of a policy follows from them as well.
+    let (people_changes, _) = watch::channel(());
+    let departments = settled::following_people(departments, people_changes.clone());
     let departments = networks::following_zones(departments, context.networks.clone());
     tasks.spawn(networks::follow(
         subnets.stream,
@@ -207,6 +210,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let relations = stream::select(again(), WatchStream::from_changes(access_changes.subscribe()));
     let hardware = stream::select(again(), WatchStream::from_changes(node_changes.subscribe()));
     tasks.spawn(follow_nodes(nodes.stream, context.sites.clone(), node_changes, stop.clone()));
+    let people = WatchStream::from_changes(people_changes.subscribe());
     macro_rules! settle {
         ($($kind:ident: $triggers:expr),+ $(,)?) => {$(
             tasks.spawn(settled::run($kind, $triggers, context.clone(), stop.clone()));
@@ -215,7 +219,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     settle!(
         zones: context.networks.looks(), sites: stream::pending(), classes: stream::pending(), images: stream::pending(),
         prices: stream::pending(), departments: relations, systems: again(), compute_pools: hardware,
-        storage_pools: again(), handovers: stream::pending(), policies: stream::pending(),
+        storage_pools: again(), handovers: stream::pending(), policies: people,
     );
 
     tasks.spawn(lineage::keep(

@@ -41,7 +41,7 @@ use crate::{
     watch::{Guarded, Kind, Watched},
 };
 
-pub use department::{book_accounts, following_access};
+pub use department::{book_accounts, following_access, following_people};
 pub use network_zone::UnreadableEntry;
 
 /// Objects of one kind settled at the same time; they are few, and each costs a request or two.

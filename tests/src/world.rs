@@ -27,7 +27,7 @@ const POLICIES: Duration = Duration::from_secs(20);
 const UNBOUNDED: [&str; 4] = ["--caller-rate=0", "--caller-under-way=0", "--address-rate=0", "--address-under-way=0"];
 
 /// Departments of the shared world that tests take one after the other.
-const DEPARTMENTS: u32 = 160;
+const DEPARTMENTS: u32 = 180;
 
 /// Why there is no world, or something in it did not happen.
 #[derive(Debug, thiserror::Error)]

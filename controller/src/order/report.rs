@@ -287,22 +287,57 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    #[test]
-    fn that_an_approved_order_is_on_its_way_is_told_only_once_that_takes_longer() {
+    /// An order that everybody agreed to.
+    fn agreed_to() -> Order {
         let approved = json!([{"type": "Approved", "status": "True", "reason": "Approved", "message": "",
                                "lastTransitionTime": at(9000).to_string()}]);
-        let order: Order = serde_json::from_value(json!({
+        serde_json::from_value(json!({
             "apiVersion": "jiyun.io/v1alpha1", "kind": "Order", "metadata": {"name": "o"},
             "spec": {"systemRef": {"name": "s"}, "items": []}, "status": {"conditions": approved},
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn that_an_approved_order_is_on_its_way_is_told_only_once_that_takes_longer() {
+        let order = agreed_to();
         let told = |under_way: &[&str]| {
-            let under_way = under_way.iter().map(ToString::to_string).collect();
-            let progress = Progress { under_way, ..Progress::default() };
+            let progress = Progress { under_way: names(under_way), ..Progress::default() };
             status(&order, &Standing::Fulfilling(&progress), at(9001))
         };
         assert!(!worth_writing(&order, &told(&["web-1"]), at(9001)));
         assert!(worth_writing(&order, &told(&["web-1"]), at(9000 + PATIENCE_SECONDS)));
         assert!(worth_writing(&order, &told(&[]), at(9001)), "what is done is told at once");
+    }
+
+    #[test]
+    fn an_order_of_which_some_cannot_be_done_ends_once_the_rest_is_and_names_both_in_both_languages() {
+        let mut order = agreed_to();
+        let told = |under_way: &[&str], done: &[&str]| {
+            let progress =
+                Progress { under_way: names(under_way), done: names(done), failed: names(&["web-2", "web-3"]) };
+            status(&order, &Standing::Fulfilling(&progress), at(9001))
+        };
+        let reason_and_message = |status: &OrderStatus| {
+            let found = condition::find(&status.conditions, ConditionType::Fulfilled).unwrap();
+            (found.status.clone(), found.reason.clone(), found.message.clone())
+        };
+        let (_, reason, _) = reason_and_message(&told(&["web-1"], &[]));
+        assert_eq!(reason, "Fulfilling", "the rest is on its way");
+
+        let ended = told(&[], &["web-1"]);
+        let (is_fulfilled, reason, message) = reason_and_message(&ended);
+        assert_eq!((is_fulfilled.as_str(), reason.as_str()), ("False", "PartlyFailed"));
+        assert!(message.contains("部分未能完成：web-2, web-3；已完成：web-1。"), "{message}");
+        assert!(message.contains("not done: web-2, web-3; done: web-1."), "{message}");
+        let approved = condition::find(&ended.conditions, ConditionType::Approved).unwrap();
+        assert_eq!((approved.status.as_str(), approved.reason.as_str()), ("True", "Approved"), "people did agree");
+        assert!(worth_writing(&order, &ended, at(9001)));
+        order.status = Some(ended);
+        assert_eq!(phase::of(&order), phase::Phase::Fulfilled, "nobody waits for it any more");
     }
 }

@@ -1,11 +1,13 @@
 //! How a wish is decided: by a policy at once, by an order that people have to agree to, or by one that has to be filed.
 
-use std::collections::BTreeSet;
+use std::{borrow::Borrow, collections::BTreeSet};
 
 use jiyun_approvals::{About, Approvers, Facts, Requirement, Size, digest::order_name, required};
 use jiyun_crds::{
     names::ANNOTATION_ORDER,
-    v1alpha1::{ApprovalPolicy, ApprovalPolicySpec, Department, Order, OrderAction, PolicyScope, Reason},
+    v1alpha1::{
+        ApprovalPolicy, ApprovalPolicySpec, Department, DepartmentAccess, Order, OrderAction, PolicyScope, Reason,
+    },
 };
 use jiyun_ledger::{AccountId, Claim, Meter, beyond_guaranteed};
 use kube::ResourceExt;
@@ -187,20 +189,24 @@ pub struct People {
 impl People {
     /// The people of `department`.
     pub fn of(department: &str, context: &Context) -> Self {
-        let find = |name: &str| lookup::<Department>(&context.catalogue.departments, None, name);
+        Self::among(department, |name| lookup::<Department>(&context.catalogue.departments, None, name))
+    }
+
+    /// The people of `department`, where it and those above it are found by their names with `find`.
+    pub fn among<D: Borrow<Department>>(department: &str, find: impl Fn(&str) -> Option<D>) -> Self {
         let own = find(department);
         let mut path = vec![department.to_owned()];
         let mut above = own.as_ref().and_then(parent_of);
-        let parent = above.as_deref().and_then(find);
+        let parent = above.as_deref().and_then(&find);
         // A tree of departments has few levels; the bound keeps a circle from being walked for ever.
         while let Some(name) = above.filter(|name| !path.contains(name) && path.len() < jiyun_ledger::MAX_DEPTH) {
             above = find(&name).as_ref().and_then(parent_of);
             path.push(name);
         }
-        let approvers = |unit: Option<&Department>| unit.map(|unit| unit.spec.access.approvers.clone());
+        let approvers = |unit: Option<&D>| unit.map(|unit| access_of(unit).approvers.clone());
         let department = approvers(own.as_ref()).unwrap_or_default();
         // Above the root there is nobody: its own approvers decide. A parent that is not there is no root.
-        let is_root = own.as_ref().is_some_and(|own| own.spec.parent_ref.is_none());
+        let is_root = own.as_ref().is_some_and(|own| parent_of(own).is_none());
         let parent =
             approvers(parent.as_ref()).unwrap_or_else(|| if is_root { department.clone() } else { Vec::new() });
         Self { path, department, parent }
@@ -212,8 +218,14 @@ impl People {
     }
 }
 
-fn parent_of(department: &Department) -> Option<String> {
+fn parent_of(department: &impl Borrow<Department>) -> Option<String> {
+    let department: &Department = department.borrow();
     department.spec.parent_ref.as_ref().map(|parent| parent.name.clone())
+}
+
+fn access_of(department: &impl Borrow<Department>) -> &DepartmentAccess {
+    let department: &Department = department.borrow();
+    &department.spec.access
 }
 
 /// How large a wish is.

@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use jiyun_approvals::{Requirement, digest};
-use jiyun_crds::v1alpha1::{ApprovalMode, CloudHost, RequiredLevel};
+use jiyun_approvals::{Calendar, Case, Requirement, digest, weigh};
+use jiyun_crds::v1alpha1::{ApprovalMode, CloudHost, ConditionType, RequiredLevel, condition};
 use jiyun_ledger::{Claim, ClaimId};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{host::valid::Valid, order::subject::Wish};
+use crate::{
+    host::valid::Valid,
+    order::{
+        report::{Standing, status},
+        subject::Wish,
+    },
+};
 
 fn now() -> Timestamp {
     "2026-11-26T02:00:00.5Z".parse().unwrap()
@@ -236,6 +242,37 @@ fn a_level_that_stands_for_nobody_is_told_instead_of_waited_for() {
     let mut found = found(&order, Some(host("40Gi")));
     found.requirement.levels = vec![level(&[])];
     assert_eq!(code(&order, &found), "NobodyToApprove");
+}
+
+#[test]
+fn a_year_nobody_announced_is_named_in_both_languages_and_nothing_is_accepted_until_it_is() {
+    let order = create();
+    let mut crossing = found(&order, Some(host("40Gi")));
+    crossing.requirement.levels[0].working_days = 60;
+    let accepted = validate(&order, &crossing, now()).unwrap();
+    let applicants = BTreeSet::new();
+    let case = Case {
+        order_uid: "order-uid",
+        digest: &accepted.digest,
+        levels: &accepted.requirement.levels,
+        applicants: &applicants,
+        since: accepted.at,
+    };
+    let mut calendar = Calendar::default();
+    calendar.add("{year: 2026, holidays: [], workdays: []}").unwrap();
+    let rejection = no_calendar(&weigh(&case, &[], &calendar, now()).unwrap_err());
+    assert_eq!((rejection.reason, rejection.code), (Reason::CalendarMissing, "CalendarMissing"));
+
+    let told = status(&order, &Standing::Rejected(&rejection), now());
+    let condition = condition::find(&told.conditions, ConditionType::Accepted).unwrap();
+    assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", "CalendarMissing"));
+    assert!(condition.message.contains("没有 2027 年的工作日历"), "{}", condition.message);
+    assert!(condition.message.contains("the working days of 2027 are not known"), "{}", condition.message);
+    assert_eq!(told.refusal.unwrap().code, "CalendarMissing");
+    assert!(told.items.is_empty() && told.digest.is_none(), "who has to agree is asked anew once the year is there");
+
+    calendar.add("{year: 2027, holidays: [], workdays: []}").unwrap();
+    weigh(&case, &[], &calendar, now()).unwrap();
 }
 
 #[test]

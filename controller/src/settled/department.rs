@@ -31,7 +31,7 @@ use crate::{
     order,
 };
 
-pub use access::following_access;
+pub use access::{following_access, following_people};
 
 /// Each look reads all children; walls are looked after, not watched.
 const LOOK: Duration = Duration::from_mins(5);

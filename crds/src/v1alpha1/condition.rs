@@ -170,7 +170,7 @@ pub enum Reason {
     OrderSuperseded,
     /// Accepted: an order lacks a number it has to carry.
     EvidenceMissing,
-    /// Accepted: a level names groups or roles behind which nobody is.
+    /// Accepted, Ready: a level names groups or roles behind which nobody is.
     NobodyToApprove,
     /// Accepted: the working days of a year are not known to the platform.
     CalendarMissing,

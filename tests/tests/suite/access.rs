@@ -82,6 +82,73 @@ async fn a_parents_approver_decides_where_the_child_and_its_policy_say_so() -> R
     Ok(())
 }
 
+/// A floor of four cores, and enough of the rest, below the limits of [`Quota::AMPLE`].
+fn floor() -> Value {
+    json!([
+        {"meter": "Vcpu", "limit": "1000", "guaranteed": "4"},
+        {"meter": "Memory", "limit": "4000Gi", "guaranteed": "64Gi"},
+        {"meter": "BlockStorage", "limit": "100000Gi", "guaranteed": "1Ti"},
+    ])
+}
+
+#[tokio::test]
+async fn within_its_floor_a_department_decides_alone_and_beyond_it_the_approvers_above_are_asked()
+-> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let parent = world.department(Quota::AMPLE).await?;
+    // What is promised to the unit below has to be promised to the one above.
+    patch(&parent, json!({"quota": floor()})).await?;
+    let desk = Desk { bureau: world.department(Quota::AMPLE).await? };
+    let bureau = &desk.bureau;
+    let below = json!({"parentRef": {"name": parent.name}, "access": {"parentAccess": "ReadersAndApprovers"},
+        "quota": floor()});
+    patch(bureau, below).await?;
+    wait_for(format!("the floor of {} to be booked", bureau.name), PATIENCE, || async {
+        let answer = bureau.caller.get(&format!("/v1/departments/{}/quota", bureau.name)).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        let rows = answer.json()["rows"].as_array().cloned().unwrap_or_default();
+        let is_booked = rows.iter().any(|row| row["meter"] == "Vcpu" && row["guaranteed"] == json!(4));
+        if is_booked { Ok(()) } else { Err(answer.text) }
+    })
+    .await?;
+    // The city's own policy lets orders of this size through.
+    desk.policy(json!({
+        "appliesTo": {"departments": [bureau.name], "quota": "BeyondGuaranteed"},
+        "levels": [{"name": "above", "rank": 10, "roles": ["ParentApprovers"], "workingDays": 3}],
+    }))
+    .await?;
+    let approver = format!("{}-approver", parent.name);
+    answered(&world.caller(&approver)?, bureau, StatusCode::OK).await?;
+
+    let whole_floor = Order::new("web-1", "portal").class("basic-4c8g");
+    bureau.caller.post(&bureau.hosts_path(), &whole_floor.body(), 30).await?;
+    bureau.wait_ready("web-1").await?;
+    assert!(desk.names().await?.is_empty(), "nobody was asked");
+    assert_eq!(bureau.used("Vcpu").await?, (4, 0));
+
+    bureau.caller.post(&bureau.hosts_path(), &Order::new("web-2", "portal").body(), 0).await?;
+    let order = desk.awaited_order("web-2").await?;
+    let name = order.metadata.name.clone().unwrap_or_default();
+    let status = order.status.clone().unwrap_or_default();
+    assert_eq!(status.level.as_deref(), Some("above"));
+    assert_eq!(status.groups, [format!("{}-approvers", parent.name)]);
+    assert_eq!(bureau.used("Vcpu").await?, (4, 2));
+    // Its own approvers have no say in what others may need.
+    desk.approve(&order).await?;
+    let is_ignored = |order: &jiyun_crds::v1alpha1::Order| {
+        order.status.iter().flat_map(|status| &status.ignored).any(|row| row.code == "NotEntitled")
+    };
+    let waiting = desk.wait_for_order(&name, is_ignored).await?;
+    assert_eq!(reason_of(&waiting, ConditionType::Approved), Some(Reason::AwaitingApproval), "{:?}", waiting.status);
+    desk.decide(&approver, &order, ApprovalDecision::Approve, "").await?;
+    bureau.wait_ready("web-2").await?;
+    let fulfilled = |order: &_| reason_of(order, ConditionType::Fulfilled) == Some(Reason::Fulfilled);
+    let decisions = desk.wait_for_order(&name, fulfilled).await?.status.unwrap_or_default().decisions;
+    assert_eq!(decisions.iter().map(|decision| decision.user.as_str()).collect::<Vec<_>>(), [approver.as_str()]);
+    assert_eq!(bureau.used("Vcpu").await?, (6, 0));
+    Ok(())
+}
+
 fn leave(desk: &Desk<'_>, from: Timestamp, until: Timestamp) -> Value {
     let [from, until] = [from, until].map(DateTime::from);
     let group = format!("{}-approvers", desk.bureau.name);

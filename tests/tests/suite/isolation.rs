@@ -3,9 +3,12 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiyun_tests::{World, WorldError, world::Quota};
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::{
+    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+    core::v1::Namespace,
+};
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     api::{DynamicObject, PostParams},
     core::{ApiResource, GroupVersionKind},
 };
@@ -155,6 +158,20 @@ async fn departments_people_may_do_what_the_documents_say_and_nothing_else_anywh
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(allowed > 100, "only {allowed} rights: nobody was asked");
+    Ok(())
+}
+
+#[tokio::test]
+async fn pod_security_takes_only_what_is_harmless_where_people_are_and_what_machines_need_where_engines_are()
+-> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    let namespaces = Api::<Namespace>::all(world.lab.client().await?);
+    for (place, level) in [("dept", "restricted"), ("engine", "privileged")] {
+        let found = namespaces.get(&format!("{place}-{}", bureau.name)).await?;
+        let enforced = found.labels().get("pod-security.kubernetes.io/enforce");
+        assert_eq!(enforced.map(String::as_str), Some(level), "{place}: {:?}", found.labels());
+    }
     Ok(())
 }
 

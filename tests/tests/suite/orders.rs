@@ -1,6 +1,8 @@
 //! Orders (申请单): what people have to agree to waits for them, and nobody gets round them.
 
+mod expired;
 mod inbox;
+mod partly;
 mod rest;
 mod several;
 mod ways;

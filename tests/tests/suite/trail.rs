@@ -1,5 +1,6 @@
 //! The audit trail of a running system: what was granted and deleted is in it, it is proven, and a changed byte is found.
 
+mod decisions;
 mod listening;
 mod requests;
 mod webhook;

@@ -115,6 +115,23 @@ pub fn following_access(
     Kind { store: kind.store, stream, listed: kind.listed }
 }
 
+/// Passes departments on and tells `changes` of each that is new or changed in whom levels of policies stand for.
+pub fn following_people(
+    kind: Kind<Department, impl Stream<Item = Result<Guarded<Department>, watcher::Error>> + Send + 'static>,
+    changes: watch::Sender<()>,
+) -> Kind<Department, impl Stream<Item = Result<Guarded<Department>, watcher::Error>> + Send + 'static> {
+    let mut known = Known::default();
+    let stream = kind.stream.inspect(move |event| {
+        if let Ok(object) = event
+            && let Ok(department) = &object.0
+            && known.changed(department)
+        {
+            changes.send_replace(());
+        }
+    });
+    Kind { store: kind.store, stream, listed: kind.listed }
+}
+
 fn is_open_to(unit: &Department, parent: &str) -> bool {
     unit.spec.access.parent_access != ParentAccess::None
         && unit.spec.parent_ref.as_ref().is_some_and(|named| named.name == parent)

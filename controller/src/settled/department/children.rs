@@ -232,6 +232,21 @@ mod tests {
     }
 
     #[test]
+    fn people_may_bring_in_nothing_that_is_not_harmless_and_the_engines_what_machines_need() {
+        let children = children(&[]);
+        let enforced: Vec<_> = children
+            .namespaces
+            .iter()
+            .map(|space| (name_of(space), &space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]))
+            .collect();
+        assert_eq!(enforced, [("engine-finance", &json!("privileged")), ("dept-finance", &json!("restricted"))]);
+        // A level relaxed by hand is a difference, which the next look puts right.
+        let mut relaxed = children.namespaces[1].clone();
+        relaxed["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("baseline");
+        assert!(!contains(&relaxed, &children.namespaces[1]));
+    }
+
+    #[test]
     fn both_namespaces_are_walled_in() {
         let children = children(&[]);
         let walled: Vec<_> = children.walls.iter().map(|wall| wall["metadata"]["namespace"].clone()).collect();

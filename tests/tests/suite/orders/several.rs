@@ -9,7 +9,7 @@ use jiyun_tests::{
 use serde_json::{Value, json};
 
 /// Hosts that wait for the order `name`, and the order itself.
-async fn file(desk: &Desk<'_>, name: &str, hosts: &[&str]) -> Result<(), WorldError> {
+pub async fn file(desk: &Desk<'_>, name: &str, hosts: &[&str]) -> Result<(), WorldError> {
     let lab = &desk.bureau.world.lab;
     for host in hosts {
         let mut object = Order::new(*host, "portal").object(&desk.bureau.name);

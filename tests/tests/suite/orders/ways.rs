@@ -1,6 +1,6 @@
 //! Which way an order goes: levels, numbers it has to carry, people who are missing.
 
-use jiyun_crds::v1alpha1::{ApprovalDecision, ConditionType, Reason};
+use jiyun_crds::v1alpha1::{ApprovalDecision, ConditionType, Reason, condition};
 use jiyun_tests::{
     Order, World, WorldError,
     desk::{Desk, approved, reason_of},
@@ -35,7 +35,7 @@ async fn levels_decide_one_after_the_other_and_the_same_person_not_twice() -> Re
 }
 
 /// The platform's operators may decide where a policy names them.
-async fn bind_platform_approvers(desk: &Desk<'_>) -> Result<(), WorldError> {
+pub async fn bind_platform_approvers(desk: &Desk<'_>) -> Result<(), WorldError> {
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
         "metadata": {"name": "platform-approvers", "namespace": format!("dept-{}", desk.bureau.name)},
@@ -83,17 +83,34 @@ async fn a_level_without_people_is_told_and_holds_nothing() -> Result<(), WorldE
     .await?;
     let patch = json!({"spec": {"access": {"approvers": []}}}).to_string();
     world.lab.kubectl(&["patch", "department", &desk.bureau.name, "--type=merge", "-p", &patch]).await?;
+    // Whoever wrote the policy is told before anybody asks for anything.
+    let policy = format!("approvalpolicy/{}", desk.bureau.name);
+    let said = async |status: &str, field: &str| {
+        let wanted = format!("--for=condition=Ready={status}");
+        world.lab.kubectl(&["wait", &policy, &wanted, "--timeout=60s"]).await?;
+        let path = format!("jsonpath={{.status.conditions[?(@.type==\"Ready\")].{field}}}");
+        world.lab.kubectl(&["get", &policy, "-o", &path]).await
+    };
+    assert_eq!(said("False", "reason").await?, "NobodyToApprove");
+    let message = said("False", "message").await?;
+    assert!(message.contains("审批级次 leader 在本策略适用的所有单位中都没有对应的用户组"), "{message}");
+    assert!(message.contains("level leader stands for no group in any department this policy is for"), "{message}");
     desk.bureau.caller.post(&desk.bureau.hosts_path(), &Order::new("web", "portal").body(), 0).await?;
     let waits = |host: &jiyun_crds::v1alpha1::CloudHost| {
         jiyun_tests::desk::named_order(host, Reason::AwaitingApproval).is_some()
     };
     let host = desk.bureau.wait_for_host("web", "to wait", waits).await?;
     let name = host.status.unwrap().order_ref.unwrap().name;
-    desk.wait_for_order(&name, |order| reason_of(order, ConditionType::Accepted) == Some(Reason::NobodyToApprove))
-        .await?;
+    let told = |order: &_| reason_of(order, ConditionType::Accepted) == Some(Reason::NobodyToApprove);
+    let conditions = desk.wait_for_order(&name, told).await?.status.unwrap_or_default().conditions;
+    let message = condition::find(&conditions, ConditionType::Accepted).map(|found| found.message.as_str());
+    let message = message.unwrap_or_default();
+    assert!(message.contains("审批级次 leader 没有对应的用户组"), "{message}");
+    assert!(message.contains("level leader stands for no group"), "{message}");
     desk.all_free().await?;
     let back = json!({"spec": {"access": {"approvers": [format!("{}-approvers", desk.bureau.name)]}}}).to_string();
     world.lab.kubectl(&["patch", "department", &desk.bureau.name, "--type=merge", "-p", &back]).await?;
+    assert_eq!(said("True", "reason").await?, "Valid");
     let order = desk.awaited_order("web").await?;
     desk.approve(&order).await?;
     desk.bureau.wait_ready("web").await?;

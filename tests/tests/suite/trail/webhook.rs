@@ -1,14 +1,15 @@
 //! What is changed past the API, by kubectl and GitOps: the API server itself tells it to the trail, with the flags, the policy
 //! and the kubeconfig of `examples/audit`, and refuses what cannot be recorded.
 
-use jiyun_crds::v1alpha1::CloudHost;
+use jiyun_crds::v1alpha1::{ApprovalDecision, CloudHost};
 use jiyun_lab::{ApiOptions, Guest, Lab, LabOptions, wait_for};
 use jiyun_tests::{
-    Order, World, WorldError, city,
+    Caller, Order, World, WorldError, city,
+    desk::Desk,
     world::{PATIENCE, Quota},
 };
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
@@ -100,8 +101,35 @@ async fn what_kubectl_changes_is_recorded_by_the_api_server_and_refused_while_it
     let bind = world.lab.audit_webhook_flags().remove(0);
     let address = format!("https://{}", bind.rsplit_once('=').unwrap().1);
     world.stranger()?.at(&address).get("/").await.expect_err("whoever shows no certificate is not heard");
+    decided_by_kubectl(&Desk { bureau: finance }, &at("auditor")?).await?;
     while_heads_cannot_be_kept(&world, &hosts, &api).await?;
     sound(&world, folder, None).await.map(drop)
+}
+
+/// What an approver says by kubectl is told as a decision, with its order.
+async fn decided_by_kubectl(desk: &Desk<'_>, auditor: &Caller) -> Result<(), WorldError> {
+    for (host, decision, reason) in
+        [("large-1", ApprovalDecision::Approve, ""), ("large-2", ApprovalDecision::Refuse, "预算不足")]
+    {
+        // More than the example city lets through by itself.
+        let order = Order { size: "3Ti".into(), ..Order::new(host, "portal") };
+        desk.bureau.world.lab.apply_text(&order.object("finance").to_string()).await?;
+        let filed = desk.awaited_order(host).await?;
+        let made = desk.decide("finance-approver", &filed, decision, reason).await?.name_any();
+        let path = format!("/v1/audit-records?object={made}");
+        let told = wait_for(format!("{made} to be told"), PATIENCE, || async {
+            let answer = auditor.get(&path).await.map_err(|error| error.to_string())?;
+            let items = answer.json()["items"].as_array().cloned().unwrap_or_default();
+            if items.is_empty() { Err(answer.text) } else { Ok(items) }
+        })
+        .await?;
+        let record = &told[0];
+        assert_eq!((word(record), told.len()), (format!("{decision:?} Approval {made} Succeeded"), 1), "{told:#?}");
+        assert_eq!((&record["order"], &record["department"]), (&json!(filed.name_any()), &json!("finance")));
+        assert!(record["actor"]["name"].as_str().unwrap().contains("finance-approver"), "{record}");
+        assert_eq!(record["after"]["value"]["spec"]["reason"].as_str().unwrap_or_default(), reason, "{record}");
+    }
+    desk.bureau.wait_ready("large-1").await.map(drop)
 }
 
 /// Freezes the store of the heads: kubectl is refused, and reads go on.
