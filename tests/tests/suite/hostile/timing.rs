@@ -48,7 +48,7 @@ async fn an_answer_takes_no_longer_where_something_is_there_than_where_nothing_i
     }
     let [there, host_absent, unit_absent] = taken.map(quartiles);
     for (what, absent) in [("host", host_absent), ("department", unit_absent)] {
-        let spread = (there[2] - there[0]).max(absent[2] - absent[0]);
+        let spread = there[2].abs_diff(there[0]).max(absent[2].abs_diff(absent[0]));
         let apart = there[1].abs_diff(absent[1]);
         println!("a {what} that is there {:?}, one that is not {:?}; spread {spread:?}", there[1], absent[1]);
         assert!(apart <= spread.max(NOISE), "{what}: {apart:?} apart, spread {spread:?}");

@@ -88,8 +88,8 @@ async fn a_level_without_people_is_told_and_holds_nothing() -> Result<(), WorldE
     let said = async |status: &str, field: &str| {
         let wanted = format!("--for=condition=Ready={status}");
         world.lab.kubectl(&["wait", &policy, &wanted, "--timeout=60s"]).await?;
-        let path = format!("jsonpath={{.status.conditions[?(@.type==\"Ready\")].{field}}}");
-        world.lab.kubectl(&["get", &policy, "-o", &path]).await
+        let shown = format!("jsonpath={{.status.conditions[?(@.type==\"Ready\")].{field}}}");
+        world.lab.kubectl(&["get", &policy, "-o", &shown]).await
     };
     assert_eq!(said("False", "reason").await?, "NobodyToApprove");
     let message = said("False", "message").await?;
