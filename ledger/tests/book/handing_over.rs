@@ -163,16 +163,3 @@ fn what_was_handed_over_keeps_the_name_its_machine_was_made_under() {
     assert_eq!((claim.first_name(), claim.subject.name.as_str()), (first.as_str(), "renamed"));
     assert!(claim.was_handed_over_by("tax", &first) && !claim.was_handed_over_by("finance", "renamed"));
 }
-
-#[test]
-fn what_was_held_on_top_of_a_claim_is_not_handed_over_with_it() {
-    let mut book = book();
-    let id = book.grant(&host("tax", "a", 4, 1024));
-    let held = jiyun_ledger::ClaimRequest { hold_until: Some(at("2026-12-01T00:00:00Z")), ..host("tax", "a", 6, 1024) };
-    assert_eq!(book.grant(&held), id);
-    assert_eq!(book.state.claim(id).unwrap().taken_of(Meter::Vcpu), 6);
-    let transfer = to_finance(&book, "a");
-    book.set(&transfer);
-    let claim = book.state.claim(id).unwrap();
-    assert_eq!((claim.taken_of(Meter::Vcpu), claim.hold.is_some()), (4, false));
-}

@@ -220,7 +220,7 @@ fn a_refused_hold_on_top_of_a_claim_leaves_the_place_its_subject_has_in_line() {
     book.account("court", None, &[]);
     let id = book.grant(&host("tax", "a", 2, 1024));
     book.grant(&host("court", "b", 8, 1024));
-    let start = host("tax", "a", 4, 1024);
+    let start = jiyun_ledger::ClaimRequest { wait: true, ..host("tax", "a", 4, 1024) };
     assert_eq!(book.refusal(&start).code, RefusalCode::WaitingForCapacity);
     let growth = held("tax", "a", 5, "2026-11-02T00:00:00Z");
     assert_eq!(book.refusal(&growth).code, RefusalCode::PoolExhausted);

@@ -6,7 +6,7 @@ use jiyun_crds::{
     names::{ANNOTATION_HANDOVER, department_namespace},
     v1alpha1::{CloudHost, InformationSystem, NetworkFlow},
 };
-use jiyun_ledger::{AccountId, Claim, Subject, Transfer};
+use jiyun_ledger::{AccountId, Claim, Command, Subject, Transfer};
 use kube::{Api, ResourceExt};
 use tracing::info;
 
@@ -191,6 +191,12 @@ impl<'a> Carrier<'a> {
                 self.there.insert(name.clone(), made);
             }
             (Step::Transfer, Some(made), Some(claim)) => {
+                if let Some(hold) = &claim.hold {
+                    // What was set aside on top of it was promised to an order of the giver, and the taker knows of none. The
+                    // host is marked by now: no order sets anything aside for it any more.
+                    let digest = hold.spec_digest.clone();
+                    self.context.ledger.record(Command::WithdrawFor(claim.id, digest)).await?;
+                }
                 self.context.ledger.transfer(transfer(claim, made, self.route)).await?;
                 info!(
                     handover = self.route.handover,

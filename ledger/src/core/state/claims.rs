@@ -131,11 +131,6 @@ impl State {
             system.clone_into(&mut claim.system);
             claim.subject = subject.clone();
             claim.engine_namespace = Some(engine_namespace.to_owned());
-            if !claim.lines.is_empty() {
-                // What was set aside on top of it was promised to the giver's order, and the taker knows of none.
-                claim.hold = None;
-                claim.held = Vec::new();
-            }
         })?;
         self.index.unbind(&old, id);
         self.index.bind(subject, id);
