@@ -326,7 +326,7 @@ pub fn audit_record_list() -> Value {
             "kind": "CloudHost", "namespace": "dept-finance", "name": "web-1",
             "uid": "0d0e6a1c-5d6f-4f0b-9c53-6f2f3f0c8a11",
         },
-        "zone": "extranet-public", "after": {"value": {"classRef": {"name": "basic-4c8g"}}},
+        "zone": "extranet-public", "after": {"value": {"spec": {"classRef": {"name": "basic-4c8g"}}}},
         "hash": "7f426aec15f8d3734ae77f70224a58e9166a990cef6050b237541c99e904ea99",
     });
     json!({"items": [record], "continue": "eyJsaXN0IjoiNWY0ZGNjM2I1YWE3NjVkNiJ9", "damaged": 0})
