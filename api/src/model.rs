@@ -5,6 +5,7 @@ pub mod approval;
 pub mod audit;
 pub mod catalogue;
 pub mod estimate;
+pub mod example;
 pub mod flow;
 pub mod flow_order;
 pub mod flow_patch;

@@ -32,6 +32,7 @@ pub struct ApprovalDraft {
 /// What one person decided about one order. It is made once and never changed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::approval()))]
 pub struct Approval {
     /// Its name.
     #[schema(example = "a-rq3xk4bd2wmt5ysoaz7u")]
@@ -67,6 +68,7 @@ pub struct Approval {
 /// A page of approvals.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::approval_list()))]
 pub struct ApprovalList {
     /// The approvals, by name.
     pub items: Vec<Approval>,

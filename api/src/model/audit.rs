@@ -19,6 +19,7 @@ const PLATFORM_ONLY: [&str; 2] = ["pool", "preference"];
 /// A page of records, the oldest first.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::audit_record_list()))]
 pub struct AuditRecordList {
     /// The records. A page may hold fewer than asked for, even none, and not be the last.
     pub items: Vec<AuditRecord>,

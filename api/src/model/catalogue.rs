@@ -9,6 +9,7 @@ use super::Architecture;
 /// Everything that can be ordered.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::catalogue()))]
 pub struct Catalogue {
     /// Host classes (规格), by name.
     pub classes: Vec<Class>,

@@ -14,6 +14,7 @@ use super::{
 /// A network flow: who may talk to whom, as it was asked for, and how it stands.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::flow()))]
 pub struct Flow {
     /// Its name.
     #[schema(example = "web-to-db")]
@@ -85,6 +86,7 @@ pub enum FlowState {
 /// A page of flows.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::flow_list()))]
 pub struct FlowList {
     /// The flows, in the order asked for.
     pub items: Vec<Flow>,
@@ -99,6 +101,7 @@ pub struct FlowList {
 /// What would come of a request for a flow. Nothing was written, and nobody has decided anything.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::flow_preview()))]
 pub struct FlowPreview {
     /// The flow as it would be asked for; of an end, the flow that would go. One that is yet to be created will have
     /// another `uid` and `createdAt`.
@@ -108,6 +111,7 @@ pub struct FlowPreview {
 /// A flow after a change: as it is, or, with `dryRun=true`, what would come of the change.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(example = json!(super::example::flow()))]
 pub enum ChangedFlow {
     /// The flow as it is now asked for.
     Changed(Box<Flow>),

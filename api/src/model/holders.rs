@@ -15,6 +15,7 @@ pub const MOST: usize = 500;
 /// A pool, its holders and its line at one revision of the ledger.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::pool_holders()))]
 pub struct PoolHolders {
     /// The pool.
     #[schema(example = "hygon")]

@@ -18,6 +18,7 @@ use crate::problem::{
 /// A cloud host: what was asked for, and how it stands.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::host()))]
 pub struct Host {
     /// Its name.
     #[schema(example = "web-1")]
@@ -163,6 +164,7 @@ pub struct Condition {
 /// A page of hosts.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::host_list()))]
 pub struct HostList {
     /// The hosts, in the order asked for.
     pub items: Vec<Host>,

@@ -9,6 +9,7 @@ use super::{DeletionProtection, Order, lease::Lease};
 /// What of one or several departments waits for the caller.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::inbox()))]
 pub struct Inbox {
     /// The orders whose turn is with one of the caller's groups, the nearest deadline first. Those that the caller asks for,
     /// or has decided about, are not among them.

@@ -15,6 +15,7 @@ use super::{
 /// A request for one or several resources of one information system, decided wholly or not at all.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::order()))]
 pub struct Order {
     /// Its name.
     #[schema(example = "web-1-3f2a9c01")]
@@ -162,6 +163,7 @@ pub struct Ignored {
 /// A page of orders.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::order_list()))]
 pub struct OrderList {
     /// The orders, in the order asked for.
     pub items: Vec<Order>,

@@ -12,6 +12,7 @@ use super::{
 /// What would come of a request for a host. Nothing was written.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::host_preview()))]
 pub struct HostPreview {
     /// The host as it would be, before anything is decided on it; of an end, the host that would go. A host that is yet to
     /// be created will have another `uid` and `createdAt`.
@@ -51,6 +52,7 @@ impl ChangeView {
 /// A host after a change: as it is, or, with `dryRun=true`, what would come of the change.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(example = json!(super::example::host()))]
 pub enum ChangedHost {
     /// The host as it is now asked for.
     Changed(Box<Host>),
@@ -61,6 +63,7 @@ pub enum ChangedHost {
 /// What would come of a request about an order. Nothing was written.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::order_preview()))]
 pub struct OrderPreview {
     /// The order as it would be, before anything is decided on it. One that is yet to be created will have another `uid` and
     /// `createdAt`.
@@ -74,6 +77,7 @@ pub struct OrderPreview {
 /// An order after a change: as it is, or, with `dryRun=true`, what would come of the change.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(example = json!(super::example::order()))]
 pub enum ChangedOrder {
     /// The order as it is now.
     Changed(Box<Order>),

@@ -10,6 +10,7 @@ use super::Meter;
 /// The quota of a department, the units below it included, at one revision of the ledger.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::quota()))]
 pub struct Quota {
     /// The department.
     #[schema(example = "finance")]

@@ -10,9 +10,10 @@ use super::host::Condition;
 /// An information system: what resources are for; the unit of inventory, protection level and cost.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::system()))]
 pub struct System {
     /// Its name.
-    #[schema(example = "portal")]
+    #[schema(example = "budget")]
     pub name: String,
     /// The department it belongs to.
     #[schema(example = "finance")]
@@ -79,6 +80,7 @@ pub enum SystemState {
 /// A page of information systems.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::system_list()))]
 pub struct SystemList {
     /// The systems, in the order asked for.
     pub items: Vec<System>,
@@ -93,6 +95,7 @@ pub struct SystemList {
 /// What would come of a request for an information system. Nothing was written.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::system_preview()))]
 pub struct SystemPreview {
     /// The system as it would be; of an end, the system that would go. One that is yet to be created will have another
     /// `uid` and `createdAt`.
@@ -102,6 +105,7 @@ pub struct SystemPreview {
 /// An information system after a change: as it is, or, with `dryRun=true`, what would come of the change.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(example = json!(super::example::system()))]
 pub enum ChangedSystem {
     /// The system as it is now asked for.
     Changed(Box<System>),

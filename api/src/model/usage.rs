@@ -12,6 +12,7 @@ use super::Meter;
 /// Use and cost of one department in one month of the fiscal calendar (Asia/Shanghai).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(super::example::usage()))]
 pub struct Usage {
     /// The department.
     #[schema(example = "finance")]

@@ -18,6 +18,7 @@ const AMOUNTS: [&str; 6] = ["available", "held", "limit", "missing", "requested"
 /// A problem document (RFC 9457), media type `application/problem+json`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(example = json!(crate::model::example::problem()))]
 pub struct ProblemDocument {
     /// Identifies the kind of problem; the code in an address.
     #[schema(example = "https://jiyun.io/problems/exceeds-limit")]

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::{Method, Request};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{
     Api, answer, request,
@@ -70,7 +70,7 @@ async fn every_route_that_asks_the_api_server_needs_exactly_one_token() {
 
 #[tokio::test]
 async fn every_route_of_the_document_is_known_to_the_test_of_tokens() {
-    let document: serde_json::Value = serde_json::from_str(&router::description().unwrap()).unwrap();
+    let document: Value = serde_json::from_str(&router::description().unwrap()).unwrap();
     let mut documented: Vec<String> = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         let path = path.replace("{department}", "finance").replace("{name}", "web-1");
@@ -214,7 +214,7 @@ async fn the_document_is_served_and_the_one_in_the_repository_is_current() {
 
 #[tokio::test]
 async fn every_parameter_and_every_body_of_the_document_has_an_example() {
-    let document: serde_json::Value = serde_json::from_str(&router::description().unwrap()).unwrap();
+    let document: Value = serde_json::from_str(&router::description().unwrap()).unwrap();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
@@ -245,9 +245,127 @@ async fn every_parameter_and_every_body_of_the_document_has_an_example() {
     }
 }
 
+#[test]
+fn every_answer_of_the_document_has_an_example_that_its_schema_allows() {
+    let document: Value = serde_json::from_str(&router::description().unwrap()).unwrap();
+    let mut shown = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for (status, answer) in operation["responses"].as_object().into_iter().flatten() {
+                let kinds = answer["content"].as_object().into_iter().flatten();
+                for (kind, content) in kinds.filter(|(kind, _)| kind.ends_with("json")) {
+                    let what = format!("{method} {path}: {status} {kind}");
+                    let schema = followed(&document, &content["schema"]);
+                    let own = content.get("example").or_else(|| schema.get("example"));
+                    let example = own.unwrap_or_else(|| panic!("{what} has no example"));
+                    let faults = faults(&document, schema, example, "example");
+                    assert!(faults.is_empty(), "{what}: {faults:?}");
+                    shown += 1;
+                }
+            }
+        }
+    }
+    assert!(shown > ROUTES.len(), "{shown} answers");
+}
+
+#[test]
+fn an_example_with_a_wrong_field_is_found_out() {
+    let schemas = json!({
+        "Host": {"type": "object", "required": ["name", "disk"], "properties": {
+            "name": {"type": "string"}, "disk": {"$ref": "#/components/schemas/Disk"},
+            "power": {"oneOf": [{"type": "null"}, {"type": "string", "enum": ["Running", "Stopped"]}]},
+            "facts": {"type": "object", "additionalProperties": {}},
+        }},
+        "Disk": {"allOf": [
+            {"type": "object", "required": ["size"], "properties": {"size": {"type": "string"}}},
+            {"type": "object", "properties": {"tiers": {"type": "array", "items": {"type": ["string", "null"]}}}},
+        ]},
+    });
+    let document = json!({"components": {"schemas": schemas}});
+    let found = |example: Value| faults(&document, &document["components"]["schemas"]["Host"], &example, "host");
+    let good = json!({"name": "web-1", "disk": {"size": "1Gi", "tiers": ["standard", null]}, "power": "Running",
+        "facts": {"used": 4}});
+    assert!(found(good).is_empty());
+    assert_eq!(found(json!({"name": "web-1", "disk": {}})), ["host.disk.size is missing"]);
+    assert_eq!(found(json!({"name": 1, "disk": {"size": "1Gi"}})), ["host.name is 1"]);
+    assert_eq!(found(json!({"name": "", "disk": {"size": "", "sise": ""}})), ["host.disk.sise is not known"]);
+    assert_eq!(found(json!({"name": "", "disk": {"size": "", "tiers": [1]}})), ["host.disk.tiers[0] is 1"]);
+    assert_eq!(found(json!({"name": "", "disk": {"size": ""}, "power": "On"})), ["host.power is \"On\""]);
+}
+
+/// The schema that `schema` stands for.
+fn followed<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(place) => document.pointer(place.trim_start_matches('#')).unwrap(),
+        None => schema,
+    }
+}
+
+/// What `schema` does not allow of `value`, which stands at `place`.
+fn faults(document: &Value, schema: &Value, value: &Value, place: &str) -> Vec<String> {
+    let schema = followed(document, schema);
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let fits = choices.iter().any(|choice| faults(document, choice, value, place).is_empty());
+        return if fits { Vec::new() } else { vec![format!("{place} is {value}")] };
+    }
+    let is_word = schema["enum"].as_array().is_none_or(|words| words.contains(value));
+    if !is_word || !is_of_type(&schema["type"], value) {
+        return vec![format!("{place} is {value}")];
+    }
+    match value {
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.flat_map(|(at, item)| faults(document, &schema["items"], item, &format!("{place}[{at}]"))).collect()
+        }
+        Value::Object(fields) => faults_of_fields(document, schema, fields, place),
+        _ => Vec::new(),
+    }
+}
+
+fn faults_of_fields(document: &Value, schema: &Value, fields: &Map<String, Value>, place: &str) -> Vec<String> {
+    let parts: Vec<&Value> = match schema["allOf"].as_array() {
+        Some(parts) => parts.iter().map(|part| followed(document, part)).collect(),
+        None => vec![schema],
+    };
+    let required = parts.iter().filter_map(|part| part["required"].as_array()).flatten().filter_map(Value::as_str);
+    let missing = required.filter(|name| !fields.contains_key(*name));
+    let mut all: Vec<String> = missing.map(|name| format!("{place}.{name} is missing")).collect();
+    // Where a schema names no fields, any will do.
+    if parts.iter().all(|part| part["properties"].is_null()) {
+        return all;
+    }
+    for (name, value) in fields {
+        let at = format!("{place}.{name}");
+        match parts.iter().find_map(|part| part["properties"].get(name)) {
+            Some(property) => all.extend(faults(document, property, value, &at)),
+            None => all.push(format!("{at} is not known")),
+        }
+    }
+    all
+}
+
+/// Whether `value` is of the type, or one of the types; without any, it is.
+fn is_of_type(types: &Value, value: &Value) -> bool {
+    let is = |kind: &str| match kind {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        _ => false,
+    };
+    match types {
+        Value::String(kind) => is(kind),
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).any(is),
+        _ => true,
+    }
+}
+
 #[tokio::test]
 async fn every_operation_of_the_document_tells_its_problems_and_its_token() {
-    let document: serde_json::Value = serde_json::from_str(&router::description().unwrap()).unwrap();
+    let document: Value = serde_json::from_str(&router::description().unwrap()).unwrap();
     assert_eq!(document["security"], json!([{"bearer": []}]));
     let mut names = std::collections::BTreeSet::new();
     for (method, path) in ROUTES {
