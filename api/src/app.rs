@@ -4,6 +4,7 @@ mod approval;
 mod audit;
 mod catalogue;
 mod create;
+mod database;
 mod department;
 mod estimate;
 mod flow;

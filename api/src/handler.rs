@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod catalogue;
+pub mod database;
 pub mod flow;
 pub mod health;
 pub mod holders;

@@ -7,6 +7,7 @@ mod bounds;
 mod catalogue;
 mod change;
 mod chinese;
+mod databases;
 mod dry;
 mod edge;
 mod estimate;

@@ -2,6 +2,7 @@
 //! to review; then, told to, its steps, and the end of the quarantine.
 
 mod apply;
+mod databases;
 mod facts;
 mod gather;
 mod object;

@@ -1,7 +1,7 @@
 //! What everybody may refer to, in memory: departments, systems, zones, classes, images, pools and sites.
 
 use jiyun_crds::v1alpha1::{
-    ComputePool, Department, HostClass, HostImage, InformationSystem, NetworkZone, Site, StoragePool,
+    ComputePool, DatabaseClass, Department, HostClass, HostImage, InformationSystem, NetworkZone, Site, StoragePool,
 };
 use kube::runtime::reflector::{ObjectRef, Store};
 
@@ -18,6 +18,8 @@ pub struct Catalogue {
     pub zones: Store<Guarded<NetworkZone>>,
     /// Host classes.
     pub classes: Store<Guarded<HostClass>>,
+    /// Database classes.
+    pub database_classes: Store<Guarded<DatabaseClass>>,
     /// Host images.
     pub images: Store<Guarded<HostImage>>,
     /// Compute pools.

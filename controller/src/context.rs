@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{CloudHost, NetworkFlow};
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, NetworkFlow};
 use jiyun_ledger::Ledger;
 use kube::Client;
 use tokio::sync::watch;
 
 use crate::{
-    catalogue::Catalogue, host::lease, metrics::Metrics, networks::Networks, order::Orders, site::Sites,
-    unseen::Unseen, write::Writer,
+    catalogue::Catalogue, database::engine::Presence, host::lease, metrics::Metrics, networks::Networks, order::Orders,
+    site::Sites, unseen::Unseen, write::Writer,
 };
 
 /// Shared by all reconcilers; cheap to clone.
@@ -31,6 +31,10 @@ pub struct Context {
     pub unseen_hosts: Unseen<CloudHost>,
     /// Flows reported on a moment ago.
     pub unseen_flows: Unseen<NetworkFlow>,
+    /// Databases reported on a moment ago.
+    pub unseen_databases: Unseen<CloudDatabase>,
+    /// Whether what makes databases is installed.
+    pub database_engine: Presence,
     /// Departments' own networks.
     pub networks: Networks,
     /// How long each step of a lease takes.
@@ -39,13 +43,15 @@ pub struct Context {
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.
     pub catalogue_listed: Gate,
-    /// Open once orders, approvals, policies, hosts and flows were listed.
+    /// Open once orders, approvals, policies, hosts, flows and databases were listed.
     pub orders_listed: Gate,
     /// Open once the engines' machines and disks were listed.
     pub engines_listed: Gate,
     /// Open once departments' own subnets and routers were listed; never where nothing asks for them.
     pub networks_listed: Gate,
-    /// Open once the walls opened for flows were listed.
+    /// Open once clusters of databases were listed; never where no database asks for them, or their engine is not installed.
+    pub clusters_listed: Gate,
+    /// Open once the walls opened for flows and databases were listed.
     pub policies_listed: Gate,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod applied;
 pub mod cdi;
+pub mod cnpg;
 pub mod kube_ovn;
 pub mod kubevirt;
 pub mod network;

@@ -32,6 +32,7 @@ use self::{
     valid::Valid,
 };
 use crate::{
+    claims::{kept, open_claim},
     context::Context,
     engines::network::{self, PolicyView},
     error::ReconcileError,
@@ -117,12 +118,6 @@ fn may_come(flow: &NetworkFlow, rejection: Option<&Rejection>, now: Timestamp) -
     missing && flow.status.is_none() && is_young(&flow.metadata, now)
 }
 
-/// The open claim of this very object (by UID: a namesake made later is another one).
-fn open_claim(flow: &NetworkFlow, context: &Context) -> Option<Arc<Claim>> {
-    let uid = flow.metadata.uid.as_deref()?;
-    context.ledger.read(|state| state.claim_of_subject(uid).cloned()).filter(|claim| claim.is_open())
-}
-
 /// Whether an earlier object of this name still has a claim: it is being taken down.
 fn is_taken(flow: &NetworkFlow, context: &Context) -> bool {
     let (namespace, name) = (flow.namespace().unwrap_or_default(), flow.name_any());
@@ -177,9 +172,7 @@ async fn ask(flow: &NetworkFlow, mut valid: Valid, context: &Context) -> Result<
 fn standing_refusal(flow: &NetworkFlow, digest: &str) -> Option<Refusal> {
     let status = flow.status.as_ref()?;
     let refusal = status.refusal.as_ref().filter(|_| status.spec_digest.as_deref() == Some(digest))?;
-    let code: RefusalCode = refusal.code.parse().ok()?;
-    let parameters = refusal.parameters.iter().map(|each| (each.name.clone(), each.value.clone())).collect();
-    Some(Refusal { code, parameters, report: jiyun_ledger::PlacementReport::default() })
+    kept(refusal)
 }
 
 /// Opens the walls for what was approved, closes what was open beyond it, and says how it stands.

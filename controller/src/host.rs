@@ -6,7 +6,7 @@
 pub mod approved;
 pub mod change;
 pub mod digest;
-mod ending;
+pub mod ending;
 pub mod found;
 pub mod handed;
 pub mod lease;
@@ -18,7 +18,7 @@ pub mod request;
 pub mod resize;
 mod run;
 mod shelf;
-mod steps;
+pub mod steps;
 pub mod valid;
 
 use std::{sync::Arc, time::Duration};
@@ -29,7 +29,7 @@ use jiyun_crds::{
     v1alpha1::{CloudHost, CloudHostStatus, OrderAction, Power as WishedPower, Reason},
 };
 use jiyun_ledger::{
-    Claim, ClaimId, ClaimStage, Command, Decision, LedgerError, Meter, Refusal, RefusalCode, RequestError, State,
+    Claim, ClaimId, ClaimStage, Decision, LedgerError, Meter, Refusal, RefusalCode, RequestError, State,
 };
 use kube::{Api, ResourceExt, runtime::controller::Action};
 use tracing::{info, warn};
@@ -44,6 +44,7 @@ use self::{
 };
 use crate::{
     catalogue::lookup,
+    claims::{kept, leave_line, open_claim, ordered_by},
     context::Context,
     engines::{
         cdi::{self, DiskState},
@@ -141,12 +142,6 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     Ok(action)
 }
 
-/// The order a claim was granted for.
-fn ordered_by(claim: &Claim) -> Option<String> {
-    // Of every host at every look: the rest of what was approved is not wanted.
-    Some(claim.approved_spec.pointer("/order/name")?.as_str()?.to_owned())
-}
-
 /// Has the orders looked at that wait for this host: the one that decides it, the one it was about before, and the one
 /// it names.
 fn wake_order(host: &CloudHost, order: Option<&str>, context: &Context) {
@@ -159,21 +154,6 @@ fn wake_order(host: &CloudHost, order: Option<&str>, context: &Context) {
 fn may_come(host: &CloudHost, rejection: Option<&Rejection>, now: Timestamp) -> bool {
     let missing = rejection.is_some_and(|rejection| rejection.reason == Reason::UnknownReference);
     missing && host.status.is_none() && report::is_young(&host.metadata, now)
-}
-
-/// The open claim of this very object (by UID: a namesake made later is another one).
-fn open_claim(host: &CloudHost, context: &Context) -> Option<Arc<Claim>> {
-    let uid = host.metadata.uid.as_deref()?;
-    context.ledger.read(|state| state.claim_of_subject(uid).cloned()).filter(|claim| claim.is_open())
-}
-
-/// Gives up the place in line of a host that asks for nothing any more.
-async fn leave_line(host: &CloudHost, context: &Context) -> Result<(), ReconcileError> {
-    let uid = host.metadata.uid.as_deref().unwrap_or_default();
-    if context.ledger.read(|state| state.waiting_of(uid).is_some()) {
-        context.ledger.record(Command::Unqueue(uid.to_owned())).await?;
-    }
-    Ok(())
 }
 
 /// The claim about which a host without one of its own and the ledger disagree: one that an earlier object of its name
@@ -312,12 +292,8 @@ fn note_refusal(host: &CloudHost, what: &str, refusal: &Refusal, context: &Conte
 fn standing_refusal(host: &CloudHost, digest: &str) -> Option<Refusal> {
     let status = host.status.as_ref()?;
     let refusal = status.refusal.as_ref().filter(|_| status.spec_digest.as_deref() == Some(digest))?;
-    let code: RefusalCode = refusal.code.parse().ok()?;
-    if matches!(code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity) {
-        return None;
-    }
-    let parameters = refusal.parameters.iter().map(|each| (each.name.clone(), each.value.clone())).collect();
-    Some(Refusal { code, parameters, report: jiyun_ledger::PlacementReport::default() })
+    let asks_again = |code| matches!(code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity);
+    kept(refusal).filter(|refusal| !asks_again(refusal.code))
 }
 
 /// Drives the engines of a host with a claim, and says how it stands.
@@ -483,12 +459,13 @@ pub fn labelled<'a>(label: &str, state: &'a State) -> Option<&'a Arc<Claim>> {
     (label_of(claim.id, state) == label).then_some(claim)
 }
 
-fn claim_label(claim: &Claim, context: &Context) -> String {
+/// How engine objects of this claim are labelled.
+pub fn claim_label(claim: &Claim, context: &Context) -> String {
     context.ledger.read(|state| label_of(claim.id, state))
 }
 
-/// The site a claim lies at and the storage class of its disk.
-fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngines, String)> {
+/// The site a claim lies at and the storage class of its block storage.
+pub fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngines, String)> {
     let catalogue = &context.catalogue;
     let pool = lookup(&catalogue.storage_pools, None, claim.pool_of(Meter::BlockStorage)?.name())?;
     let site = lookup(&catalogue.sites, None, &pool.spec.site_ref.name)?;

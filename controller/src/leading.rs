@@ -6,8 +6,8 @@ use futures::{Stream, StreamExt, stream};
 use jiyun_approvals::Calendar;
 use jiyun_crds::names::LABEL_CLAIM;
 use jiyun_crds::v1alpha1::{
-    Approval, ApprovalPolicy, CloudHost, ComputePool, Department, Handover, HostClass, HostImage, InformationSystem,
-    NetworkFlow, NetworkZone, Order, PriceList, Site, StoragePool,
+    Approval, ApprovalPolicy, CloudDatabase, CloudHost, ComputePool, DatabaseClass, Department, Handover, HostClass,
+    HostImage, InformationSystem, NetworkFlow, NetworkZone, Order, PriceList, Site, StoragePool,
 };
 use jiyun_ledger::{Ledger, Lineage, OpenReport};
 use kube::{Api, Client, runtime::watcher};
@@ -21,8 +21,10 @@ use crate::{
     catalogue::{Catalogue, readable},
     checks,
     context::{Context, Gate},
+    database::{self, engine::Presence},
     engines::{
         cdi::DiskView,
+        cnpg::ClusterView,
         kube_ovn::{SubnetView, VpcView},
         kubevirt::{InstanceView, MachineView},
         network::PolicyView,
@@ -81,6 +83,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let systems = watched_everywhere::<InformationSystem>(&client, &metrics);
     let zones = watched_everywhere::<NetworkZone>(&client, &metrics);
     let classes = watched_everywhere::<HostClass>(&client, &metrics);
+    let database_classes = watched_everywhere::<DatabaseClass>(&client, &metrics);
     let images = watched_everywhere::<HostImage>(&client, &metrics);
     let compute_pools = watched_everywhere::<ComputePool>(&client, &metrics);
     let storage_pools = watched_everywhere::<StoragePool>(&client, &metrics);
@@ -92,6 +95,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let orders = watched_everywhere::<Order>(&client, &metrics);
     let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
     let flows = watched_everywhere::<NetworkFlow>(&client, &metrics);
+    let databases = watched_everywhere::<CloudDatabase>(&client, &metrics);
     let engines_only = || {
         watcher::Config::default().labels(&format!(
             "{}={}",
@@ -102,10 +106,11 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let machines = watched::<MachineView>(Api::all(client.clone()), engines_only(), &metrics);
     let instances = watched::<InstanceView>(Api::all(client.clone()), engines_only(), &metrics);
     let disks = watched::<DiskView>(Api::all(client.clone()), engines_only(), &metrics);
+    let clusters = watched::<ClusterView>(Api::all(client.clone()), engines_only(), &metrics);
     let subnets = watched::<SubnetView>(Api::all(client.clone()), engines_only(), &metrics);
     let routers = watched::<VpcView>(Api::all(client.clone()), engines_only(), &metrics);
 
-    // Those opened for flows carry a claim; the walls themselves are looked after by their department.
+    // Those opened for flows and databases carry a claim; the walls themselves are looked after by their department.
     let claimed = format!("{}={},{}", jiyun_crds::names::LABEL_MANAGED_BY, jiyun_crds::names::MANAGED_BY, LABEL_CLAIM);
     let openings =
         watched::<PolicyView>(Api::all(client.clone()), watcher::Config::default().labels(&claimed), &metrics);
@@ -119,6 +124,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         systems: systems.store.clone(),
         zones: zones.store.clone(),
         classes: classes.store.clone(),
+        database_classes: database_classes.store.clone(),
         images: images.store.clone(),
         compute_pools: compute_pools.store.clone(),
         storage_pools: storage_pools.store.clone(),
@@ -129,6 +135,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         systems.listed.clone(),
         zones.listed.clone(),
         classes.listed.clone(),
+        database_classes.listed.clone(),
         images.listed.clone(),
         compute_pools.listed.clone(),
         storage_pools.listed.clone(),
@@ -136,13 +143,14 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     ]);
     let engines_listed = Gate::new([machines.listed.clone(), instances.listed.clone(), disks.listed.clone()]);
     let orders_listed =
-        [&policies.listed, &approvals.listed, &orders.listed, &hosts.listed, &flows.listed].map(watch::Receiver::clone);
-    let orders_listed = Gate::new(orders_listed);
+        [&policies.listed, &approvals.listed, &orders.listed, &hosts.listed, &flows.listed, &databases.listed];
+    let orders_listed = Gate::new(orders_listed.map(watch::Receiver::clone));
     let engines = SiteEngines {
         client: client.clone(),
         machines: machines.store,
         instances: instances.store,
         disks: disks.store,
+        clusters: clusters.store,
         policies: openings.store,
         subnets: subnets.store,
         routers: routers.store,
@@ -150,11 +158,14 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         nodes_listed: nodes.listed,
         unseen_machines: Unseen::default(),
         unseen_disks: Unseen::default(),
+        unseen_clusters: Unseen::default(),
         unseen_policies: Unseen::default(),
     };
     let machines = engines.unseen_machines.watching(machines.stream);
     let disks = engines.unseen_disks.watching(disks.stream);
     let policies_listed = Gate::new([openings.listed]);
+    let clusters_listed = Gate::new([clusters.listed]);
+    let clusters = engines.unseen_clusters.watching(clusters.stream);
     let networks_listed = Gate::new([subnets.listed, routers.listed]);
     let openings = engines.unseen_policies.watching(openings.stream);
     let context = Context {
@@ -169,6 +180,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
             policies: policies.store.clone(),
             hosts: hosts.store.clone(),
             flows: flows.store.clone(),
+            databases: databases.store.clone(),
             unseen: Unseen::default(),
             calendar,
             wakes: Wakes::default(),
@@ -177,11 +189,14 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         unseen_hosts: Unseen::default(),
         unseen_flows: Unseen::default(),
         lease_terms: Arc::new(args.leases.clone()),
+        unseen_databases: Unseen::default(),
+        database_engine: Presence::default(),
         metrics: metrics.clone(),
         catalogue_listed: catalogue_listed.clone(),
         orders_listed,
         engines_listed,
         networks_listed,
+        clusters_listed,
         policies_listed,
     };
 
@@ -217,7 +232,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         )+};
     }
     settle!(
-        zones: context.networks.looks(), sites: stream::pending(), classes: stream::pending(), images: stream::pending(),
+        zones: context.networks.looks(), sites: stream::pending(), classes: stream::pending(),
+        database_classes: stream::pending(), images: stream::pending(),
         prices: stream::pending(), departments: relations, systems: again(), compute_pools: hardware,
         storage_pools: again(), handovers: stream::pending(), policies: people,
     );
@@ -243,7 +259,9 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         book_what_is_there(&context).await;
         info!("catalogue, accounts and pools are known; cloud hosts follow");
         let plan = orphans::Looks { every: Duration::from_secs(args.look_every), acknowledged };
-        tasks.spawn(orphans::sweep(hosts.store.clone(), hosts.listed.clone(), plan, context.clone(), stop.clone()));
+        let objects = orphans::Objects { hosts: hosts.store.clone(), databases: databases.store.clone() };
+        let listed = Gate::new([hosts.listed.clone(), databases.listed.clone()]);
+        tasks.spawn(orphans::sweep(objects, listed, plan, context.clone(), stop.clone()));
         let triggers = host::Triggers { machines, instances: instances.stream, disks };
         if let Some(desk) = desk {
             let sources = notices::Reads {
@@ -257,16 +275,22 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
             };
             tasks.spawn(notices::run(desk, sources, metrics.clone(), stop.clone()));
         }
-        let (told_hosts, told_flows, told_orders) = context.orders.wakes.heard();
+        let told = context.orders.wakes.heard();
         tasks.spawn(flow::sweep(
             flows.store.clone(),
             Duration::from_secs(args.look_every),
             context.clone(),
             stop.clone(),
         ));
-        tasks.spawn(flow::run(flows, openings, told_flows, context.clone(), stop.clone()));
-        tasks.spawn(order::run(orders, approvals.stream, told_orders, context.clone(), stop.clone()));
-        tasks.spawn(host::run(hosts, triggers, told_hosts, args.concurrency, context, stop.clone()));
+        tasks.spawn(flow::run(flows, openings, told.flows, context.clone(), stop.clone()));
+        tasks.spawn(order::run(orders, approvals.stream, told.orders, context.clone(), stop.clone()));
+        let (database_changes, asked_for) = watch::channel(());
+        let databases = telling(databases, database_changes);
+        let presence = context.database_engine.clone();
+        let clusters =
+            database::engine::once_served(clusters, databases.store.clone(), asked_for, client.clone(), presence);
+        tasks.spawn(database::run(databases, clusters, told.databases, context.clone(), stop.clone()));
+        tasks.spawn(host::run(hosts, triggers, told.hosts, args.concurrency, context, stop.clone()));
     }
     finish(tasks, stop, &catalogue_listed).await;
     Ok(())

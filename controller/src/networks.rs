@@ -154,7 +154,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether objects of a kind can be listed; nothing where the request failed for another reason. A watch of a kind that is not
 /// installed fails more than once a second.
-async fn is_served<K: Watched>(client: &Client) -> Option<bool> {
+pub async fn is_served<K: Watched>(client: &Client) -> Option<bool> {
     match Api::<K>::all(client.clone()).list_metadata(&ListParams::default().limit(1)).await {
         Ok(_) => Some(true),
         Err(kube::Error::Api(status)) if status.code == 404 => Some(false),

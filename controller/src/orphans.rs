@@ -5,22 +5,31 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    fmt::Debug,
     time::Duration,
 };
 
-use jiyun_crds::v1alpha1::CloudHost;
-use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command};
-use kube::{Api, core::Status, runtime::reflector::Store};
-use tokio::sync::watch;
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost};
+use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, State};
+use kube::{
+    Api, Resource,
+    core::{NamespaceResourceScope, ObjectMeta, Status},
+    runtime::reflector::Store,
+};
+use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
-    context::Context,
+    context::{Context, Gate},
+    database,
     error::{ReconcileError, chain},
-    host::{dismantle, has_vanished},
-    watch::Guarded,
+    host,
+    watch::{Guarded, Watched},
 };
+
+/// The kind of hosts, as the ledger names it.
+const HOST: &str = "CloudHost";
 
 /// What to do about claims without an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,17 +64,19 @@ pub struct Looks {
     pub acknowledged: BTreeSet<String>,
 }
 
+/// Objects with claims on capacity.
+pub struct Objects {
+    /// Hosts of all departments.
+    pub hosts: Store<Guarded<CloudHost>>,
+    /// Databases of all departments.
+    pub databases: Store<Guarded<CloudDatabase>>,
+}
+
 /// Looks for orphans until `stop`. A claim is called an orphan only after two looks, so a watch that lags
 /// does no harm.
-pub async fn sweep(
-    hosts: Store<Guarded<CloudHost>>,
-    mut listed: watch::Receiver<bool>,
-    looks: Looks,
-    context: Context,
-    stop: CancellationToken,
-) {
+pub async fn sweep(objects: Objects, listed: Gate, looks: Looks, context: Context, stop: CancellationToken) {
     // A store that was not listed yet is not an empty one.
-    if !matches!(stop.run_until_cancelled(listed.wait_for(|listed| *listed)).await, Some(Ok(_))) {
+    if stop.run_until_cancelled(listed.open()).await.is_none() {
         return;
     }
     let (mut suspected, mut absent) = (HashSet::new(), HashSet::new());
@@ -74,8 +85,8 @@ pub async fn sweep(
         if context.quarantined() || context.writer.trail().check().is_err() {
             continue;
         }
-        leave_lines(&hosts, &context, &mut absent).await;
-        let look = look(&hosts, &looks.acknowledged, &context);
+        leave_lines(&objects, &context, &mut absent).await;
+        let look = look(&objects, &looks.acknowledged, &context);
         context.metrics.set_broken("I4", look.missing.len() + look.disputed.len());
         let confirmed: Vec<_> = look.missing.iter().copied().filter(|claim| suspected.contains(claim)).collect();
         let disagreements =
@@ -107,8 +118,8 @@ pub async fn sweep(
 }
 
 /// Takes out of the line whoever has no object any more, after two looks: what is kept for it is kept from others.
-async fn leave_lines(hosts: &Store<Guarded<CloudHost>>, context: &Context, absent: &mut HashSet<String>) {
-    let present: HashSet<String> = hosts.state().iter().filter_map(|host| uid(host)).collect();
+async fn leave_lines(objects: &Objects, context: &Context, absent: &mut HashSet<String>) {
+    let present = objects.uids();
     let gone: HashSet<String> = context.ledger.read(|state| {
         let uids = state.waiting().map(|waiting| waiting.request.subject.uid.clone());
         uids.filter(|uid| !present.contains(uid)).collect()
@@ -138,33 +149,57 @@ struct Look {
     /// Objects and claims that may belong together and do not say so: same name and another UID, or a claim that the book
     /// does not know. Nothing is done about single ones; their object says so.
     disputed: HashSet<String>,
-    /// Claims in use whose machine or disk is gone.
+    /// Claims in use whose machine, disk or cluster is gone.
     vanished: HashSet<ClaimId>,
-    /// Open claims of hosts.
+    /// Open claims of hosts and databases.
     open: usize,
 }
 
-fn look(hosts: &Store<Guarded<CloudHost>>, acknowledged: &BTreeSet<String>, context: &Context) -> Look {
-    let hosts = hosts.state();
-    let present: HashSet<String> = hosts.iter().filter_map(|host| uid(host)).collect();
-    let named: HashSet<(Option<&str>, Option<&str>)> =
-        hosts.iter().map(|host| kube::Resource::meta(host.as_ref())).map(named).collect();
-    let readable = hosts.iter().filter_map(|host| host.0.as_ref().ok());
-    let unclaimed = readable.filter(|host| host.metadata.deletion_timestamp.is_none());
+/// Kind, namespace and name.
+type Named = (&'static str, String, String);
+
+impl Objects {
+    fn uids(&self) -> HashSet<String> {
+        let hosts = self.hosts.state();
+        let databases = self.databases.state();
+        hosts.iter().filter_map(|host| uid(host)).chain(databases.iter().filter_map(|it| uid(it))).collect()
+    }
+
+    fn names(&self) -> HashSet<Named> {
+        let (hosts, databases) = (self.hosts.state(), self.databases.state());
+        let hosts = hosts.iter().filter_map(|host| named(HOST, host.meta()));
+        hosts.chain(databases.iter().filter_map(|it| named(database::KIND, it.meta()))).collect()
+    }
+
+    /// Objects without a claim of their own that say they have one, or whose name has one.
+    fn disputed(&self, acknowledged: &BTreeSet<String>, state: &State, context: &Context) -> HashSet<String> {
+        let hosts = unclaimed(&self.hosts, state, |host| host::disputed(host, context).is_some());
+        let databases = unclaimed(&self.databases, state, |it| database::disputed(it, context).is_some());
+        hosts.into_iter().chain(databases).filter(|uid| !acknowledged.contains(uid)).collect()
+    }
+}
+
+/// UIDs of objects that stay, have no claim, and are `disputed`.
+fn unclaimed<K: Watched>(store: &Store<Guarded<K>>, state: &State, disputed: impl Fn(&K) -> bool) -> Vec<String> {
+    let objects = store.state();
+    let readable = objects.iter().filter_map(|object| object.0.as_ref().ok());
+    let stays = readable.filter(|object| object.meta().deletion_timestamp.is_none());
+    let holds = |object: &&K| object.meta().uid.as_deref().is_some_and(|uid| state.claim_of_subject(uid).is_some());
+    let without = stays.filter(|object| !holds(object) && disputed(object));
+    without.filter_map(|object| object.meta().uid.clone()).collect()
+}
+
+fn look(objects: &Objects, acknowledged: &BTreeSet<String>, context: &Context) -> Look {
+    let (present, names) = (objects.uids(), objects.names());
     let engines_known = context.engines_listed.is_open();
     context.ledger.read(|state| {
-        let holds = |uid: &str| state.claim_of_subject(uid).is_some();
-        let disputed: HashSet<String> = unclaimed
-            .filter(|host| !host.metadata.uid.as_deref().is_some_and(holds))
-            .filter(|host| crate::host::disputed(host, context).is_some())
-            .filter_map(|host| host.metadata.uid.clone())
-            .filter(|uid| !acknowledged.contains(uid))
-            .collect();
+        let disputed = objects.disputed(acknowledged, state, context);
         let mut look = Look { missing: Vec::new(), disputed, vanished: HashSet::new(), open: 0 };
-        for claim in state.claims().filter(|claim| claim.is_open() && claim.subject.kind == "CloudHost") {
+        for claim in state.claims().filter(|claim| claim.is_open()) {
+            let Some(kind) = kind_of(claim) else { continue };
             look.open += 1;
             let subject = &claim.subject;
-            let namesake = named.contains(&(Some(subject.namespace.as_str()), Some(subject.name.as_str())));
+            let namesake = names.contains(&(kind, subject.namespace.clone(), subject.name.clone()));
             if present.contains(&subject.uid) {
                 let in_use = claim.stage() == ClaimStage::Billable || claim.adopted;
                 let known = acknowledged.contains(&claim.id.to_string());
@@ -180,37 +215,70 @@ fn look(hosts: &Store<Guarded<CloudHost>>, acknowledged: &BTreeSet<String>, cont
     })
 }
 
-fn named(meta: &kube::core::ObjectMeta) -> (Option<&str>, Option<&str>) {
-    (meta.namespace.as_deref(), meta.name.as_deref())
+/// The kind of a claim's object, where it is one that is looked after here.
+fn kind_of(claim: &Claim) -> Option<&'static str> {
+    [HOST, database::KIND].into_iter().find(|kind| claim.subject.kind == *kind)
 }
 
-fn uid(host: &Guarded<CloudHost>) -> Option<String> {
-    kube::Resource::meta(host).uid.clone()
+fn has_vanished(claim: &Claim, context: &Context) -> bool {
+    match kind_of(claim) {
+        Some(database::KIND) => database::has_vanished(claim, context),
+        _ => host::has_vanished(claim, context),
+    }
+}
+
+fn named(kind: &'static str, meta: &ObjectMeta) -> Option<Named> {
+    Some((kind, meta.namespace.clone()?, meta.name.clone()?))
+}
+
+fn uid<K: Resource>(object: &Guarded<K>) -> Option<String> {
+    object.meta().uid.clone()
 }
 
 /// Ends a claim whose object the API server itself says is gone.
 async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
     let claim = context.ledger.read(|state| state.claim(id).map(|claim| Claim::clone(claim)));
     let Some(claim) = claim.filter(Claim::is_open) else { return Ok(()) };
-    let (namespace, name) = (&claim.subject.namespace, &claim.subject.name);
-    let api = Api::<Guarded<CloudHost>>::namespaced(context.client.clone(), namespace);
-    match api.get(name).await {
-        Ok(host) if uid(&host).is_some_and(|uid| uid == claim.subject.uid) => return Ok(()),
-        // Another object of the name is no proof that this one is gone for good: it may have been restored.
-        Ok(_) if claim.stage() != ClaimStage::Ending => return Ok(()),
-        // The API server's own word that there is none of this kind and name. A missing definition answers 404 as well,
-        // but says nothing about the object.
-        Ok(_) => {}
-        Err(kube::Error::Api(status)) if names_object(&status, name) => {}
-        Err(source) => return Err(ReconcileError::read(format!("CloudHost {name}"), source)),
+    let of_database = kind_of(&claim) == Some(database::KIND);
+    let is_gone = if of_database {
+        is_gone::<CloudDatabase>(&claim, context).await?
+    } else {
+        is_gone::<CloudHost>(&claim, context).await?
+    };
+    if !is_gone {
+        return Ok(());
     }
     // A claim handed over in this moment has another object.
     context.ledger.end_for(id, claim.subject.uid.as_str()).await?;
-    if dismantle(&claim, context).await?.is_none() {
+    let left = if of_database {
+        database::dismantle(&claim, context).await?
+    } else {
+        host::dismantle(&claim, context).await?
+    };
+    if left.is_none() {
         context.ledger.release(id).await?;
-        warn!(claim = %id, host.namespace = namespace, host.name = name, "released: its object had vanished");
+        let (namespace, name) = (&claim.subject.namespace, &claim.subject.name);
+        warn!(claim = %id, object.namespace = namespace, object.name = name, "released: its object had vanished");
     }
     Ok(())
+}
+
+/// Whether the API server says that the object of a claim is gone for good.
+async fn is_gone<K>(claim: &Claim, context: &Context) -> Result<bool, ReconcileError>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+{
+    let (namespace, name) = (&claim.subject.namespace, &claim.subject.name);
+    let api = Api::<Guarded<K>>::namespaced(context.client.clone(), namespace);
+    match api.get(name).await {
+        Ok(object) if uid(&object).is_some_and(|uid| uid == claim.subject.uid) => Ok(false),
+        // Another object of the name is no proof that this one is gone for good: it may have been restored.
+        Ok(_) => Ok(claim.stage() == ClaimStage::Ending),
+        // The API server's own word that there is none of this kind and name. A missing definition answers 404 as well,
+        // but says nothing about the object.
+        Err(kube::Error::Api(status)) if names_object(&status, name) => Ok(true),
+        Err(source) => Err(ReconcileError::read(format!("{} {name}", K::kind(&())), source)),
+    }
 }
 
 /// Whether an answer says that exactly this object does not exist.

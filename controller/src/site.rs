@@ -17,6 +17,7 @@ use crate::{
     catalogue::{lookup, readable},
     engines::{
         cdi::{DataVolume, DiskView},
+        cnpg::ClusterView,
         kube_ovn::{SubnetView, VpcView},
         kubevirt::{InstanceView, MachineView, VirtualMachine, VirtualMachineInstance},
         network::{NetworkPolicy, PolicyView},
@@ -41,7 +42,9 @@ pub struct SiteEngines {
     pub instances: Store<Guarded<View<VirtualMachineInstance>>>,
     /// Its disks.
     pub disks: Store<Guarded<View<DataVolume>>>,
-    /// Walls opened for flows.
+    /// Its clusters of databases.
+    pub clusters: Store<Guarded<ClusterView>>,
+    /// Walls opened for flows and databases.
     pub policies: Store<Guarded<View<NetworkPolicy>>>,
     /// Departments' own subnets.
     pub subnets: Store<Guarded<SubnetView>>,
@@ -55,6 +58,8 @@ pub struct SiteEngines {
     pub unseen_machines: Unseen<MachineView>,
     /// Disks applied a moment ago.
     pub unseen_disks: Unseen<DiskView>,
+    /// Clusters of databases applied a moment ago.
+    pub unseen_clusters: Unseen<ClusterView>,
     /// Policies applied a moment ago.
     pub unseen_policies: Unseen<PolicyView>,
 }
@@ -68,6 +73,11 @@ impl SiteEngines {
     /// The disk of this name.
     pub fn disk(&self, namespace: &str, name: &str) -> Option<DiskView> {
         self.unseen_disks.or_written(namespace, name, named(&self.disks, namespace, name))
+    }
+
+    /// The cluster of databases of this name.
+    pub fn cluster(&self, namespace: &str, name: &str) -> Option<ClusterView> {
+        self.unseen_clusters.or_written(namespace, name, named(&self.clusters, namespace, name))
     }
 
     /// The subnet of this name.
@@ -96,7 +106,7 @@ impl SiteEngines {
         found
     }
 
-    /// All policies made for flows.
+    /// All policies made for flows and databases.
     pub fn policies(&self) -> Vec<PolicyView> {
         readable(&self.policies)
     }

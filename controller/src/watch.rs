@@ -20,7 +20,10 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tracing::warn;
 
-use crate::{engines::applied, metrics::Metrics};
+use crate::{
+    engines::{applied, cnpg},
+    metrics::Metrics,
+};
 
 /// Seconds after which a watch is renewed: shorter than the idle limits of common load balancers (240 s), so that a
 /// connection that died unseen is noticed.
@@ -101,7 +104,11 @@ pub fn watched<K: Watched>(
 /// The annotations of a kind that are read.
 fn marks_of(kind: &str) -> &'static [&'static str] {
     match kind {
-        "NetworkFlow" => &[ANNOTATION_ORDER, ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT],
+        "NetworkFlow" | "CloudDatabase" => {
+            &[ANNOTATION_ORDER, ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT]
+        }
+        // Of the engine's own: what says whether it runs.
+        "Cluster" => &[applied::ANNOTATION, cnpg::HIBERNATION],
         "CloudHost" => &[
             ANNOTATION_HANDOVER,
             ANNOTATION_ORDER,

@@ -9,6 +9,8 @@ pub const CATEGORY: &str = "jiyun";
 pub const LABEL_DEPARTMENT: &str = "jiyun.io/department";
 /// Label: the cloud host an engine object was made for (value: name of the `CloudHost`).
 pub const LABEL_CLOUDHOST: &str = "jiyun.io/cloudhost";
+/// Label: the cloud database an engine object was made for (value: name of the `CloudDatabase`).
+pub const LABEL_DATABASE: &str = "jiyun.io/clouddatabase";
 /// Label: the network flow a wall was opened for (value: name of the `NetworkFlow`).
 pub const LABEL_FLOW: &str = "jiyun.io/networkflow";
 /// Label: the network zone a subnet was made for (value: name of the `NetworkZone`).
@@ -60,15 +62,17 @@ pub const FIELD_MANAGER: &str = "jiyun-controller";
 /// Namespace of the platform's own programs and settings.
 pub const SYSTEM_NAMESPACE: &str = "jiyun-system";
 
-/// Longest name, in bytes, of a `CloudHost`, `Department` or `InformationSystem`.
+/// Longest name, in bytes, of a `CloudHost`, `CloudDatabase`, `Department` or `InformationSystem`.
 ///
-/// Longer names are derived from these (`engine-<department>`, `<host>-system`, and the engines' own suffixes), and
+/// Longer names are derived from these (`engine-<department>`, `<host>-system`, `<database>-credentials`, and the engines'
+/// own suffixes), and
 /// all of them have to stay within the 63 bytes of a DNS label.
 pub const MAX_NAME_LENGTH: usize = 40;
 
 const DEPARTMENT_NAMESPACE_PREFIX: &str = "dept-";
 const ENGINE_NAMESPACE_PREFIX: &str = "engine-";
 const SYSTEM_DISK_SUFFIX: &str = "-system";
+const CREDENTIALS_SUFFIX: &str = "-credentials";
 
 /// The namespace in which a department writes its requests: `dept-<department>`.
 pub fn department_namespace(department: &str) -> String {
@@ -96,6 +100,11 @@ pub fn system_disk_name(host: &str) -> String {
     format!("{host}{SYSTEM_DISK_SUFFIX}")
 }
 
+/// Name of the Secret in which a department finds user and password of a database: `<database>-credentials`.
+pub fn credentials_name(database: &str) -> String {
+    format!("{database}{CREDENTIALS_SUFFIX}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +120,12 @@ mod tests {
     #[test]
     fn derived_names_of_the_longest_name_fit_a_dns_label() {
         let longest = "a".repeat(MAX_NAME_LENGTH);
-        for derived in [department_namespace(&longest), engine_namespace(&longest), system_disk_name(&longest)] {
+        for derived in [
+            department_namespace(&longest),
+            engine_namespace(&longest),
+            system_disk_name(&longest),
+            credentials_name(&longest),
+        ] {
             assert!(derived.len() <= 63, "{derived}");
         }
     }

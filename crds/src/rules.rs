@@ -40,6 +40,14 @@ pub fn short_name() -> Rule {
     )
 }
 
+/// The object's own name, where services of the network are named after it: as [`short_name`], beginning with a letter.
+pub fn service_name() -> Rule {
+    Rule::new("self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message(
+        "名称须由小写字母、数字和连字符组成，以字母开头，以字母或数字结尾，不超过 40 个字符 \
+         (metadata.name must be lower-case letters, digits and hyphens, beginning with a letter, at most 40 characters)",
+    )
+}
+
 /// The object's own name, where others refer to it and labels carry it: at most 63 characters.
 pub fn referable_name() -> Rule {
     Rule::new("self.metadata.name.size() <= 63")
@@ -120,6 +128,26 @@ pub fn disk_keeps_its_size() -> Rule {
         "已批准的系统盘只能扩大，不能缩小；需要更小的系统盘时，请另申请一台云主机并迁移数据 \
          (systemDisk.size can grow, never shrink below what was granted; for a smaller disk order another host and copy to it)",
     )
+}
+
+/// An amount of storage that can be added to.
+pub fn only_grows(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new("!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0")
+        .message(&*format!("{what_zh}只能扩大，不能缩小 ({what_en} can grow, never shrink)"))
+}
+
+/// A major version as vendors write it: `17`, or `8.4`.
+pub fn major_version(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new("self.matches('^[1-9][0-9]{0,2}([.][0-9]{1,3})?$')")
+        .message(&*format!("{what_zh}须为主版本号，例如 17 ({what_en} must be a major version such as 17)"))
+}
+
+/// A container image by its registry, name and tag or digest.
+pub fn container_image(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new("self.matches('^[a-z0-9][a-zA-Z0-9._:/@-]*[:@][a-zA-Z0-9._:-]+$')").message(&*format!(
+        "{what_zh}须写明镜像仓库、名称和标签，例如 registry.example/postgresql:17.6 \
+         ({what_en} must name registry, image and tag, such as registry.example/postgresql:17.6)"
+    ))
 }
 
 /// A department is not the parent of itself; longer cycles are found by the controller.

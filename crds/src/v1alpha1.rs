@@ -4,9 +4,11 @@ mod approval;
 mod approval_policy;
 mod approval_rules;
 mod architecture;
+mod cloud_database;
 mod cloud_host;
 mod compute_pool;
 pub mod condition;
+mod database_class;
 mod delegation;
 mod department;
 pub mod fields;
@@ -38,6 +40,10 @@ pub use approval_policy::{
 };
 pub use approval_rules::{ApplicablePolicy, ApprovalRules, AutomaticSize, RankedLevel};
 pub use architecture::Architecture;
+pub use cloud_database::{
+    CloudDatabase, CloudDatabaseSpec, CloudDatabaseStatus, DatabaseConnection, DatabaseStorage, DatabaseTopology,
+    EngineChoice,
+};
 pub use cloud_host::{
     CloudHost, CloudHostSpec, CloudHostStatus, DeletionProtection, HostGrant, HostRefusal, Power, RefusalParameter,
     SystemDisk,
@@ -46,6 +52,7 @@ pub use compute_pool::{
     ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve, HardwareOrigin, ProcessorOrigin, StopRelease,
 };
 pub use condition::{ConditionStatus, ConditionType, Reason};
+pub use database_class::{DatabaseClass, DatabaseClassSpec, DatabaseEngine, DatabaseVersion};
 pub use delegation::Delegation;
 pub use department::{
     Department, DepartmentAccess, DepartmentSpec, DepartmentState, DepartmentStatus, OverLimit, ParentAccess,
@@ -88,8 +95,10 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut all = vec![
         Approval::crd(),
         ApprovalPolicy::crd(),
+        CloudDatabase::crd(),
         CloudHost::crd(),
         ComputePool::crd(),
+        DatabaseClass::crd(),
         Department::crd(),
         Handover::crd(),
         HostClass::crd(),

@@ -60,8 +60,10 @@ mod city {
         for (file, document) in documents() {
             let found = match document["kind"].as_str().unwrap_or_default() {
                 "ApprovalPolicy" => round_trip::<ApprovalPolicy>(&document),
+                "CloudDatabase" => round_trip::<CloudDatabase>(&document),
                 "CloudHost" => round_trip::<CloudHost>(&document),
                 "ComputePool" => round_trip::<ComputePool>(&document),
+                "DatabaseClass" => round_trip::<DatabaseClass>(&document),
                 "Department" => round_trip::<Department>(&document),
                 "Handover" => round_trip::<Handover>(&document),
                 "HostClass" => round_trip::<HostClass>(&document),
@@ -137,6 +139,7 @@ mod city {
         assert_eq!(of::<Site>("Site").len(), 1);
         assert_eq!(of::<HostClass>("HostClass").len(), 11);
         assert_eq!(of::<HostImage>("HostImage").len(), 4);
+        assert_eq!(of::<DatabaseClass>("DatabaseClass").len(), 2);
         let architectures: BTreeSet<_> =
             of::<ComputePool>("ComputePool").iter().map(|pool| pool.spec.architecture).collect();
         assert_eq!(architectures, BTreeSet::from([Architecture::Amd64, Architecture::Arm64]));
@@ -162,6 +165,24 @@ mod city {
         assert_eq!(price(Meter::Memory, arm64, None), Some((PriceUnit::GiBMonth, "15.00")));
         for pool in of::<StoragePool>("StoragePool") {
             assert!(price(Meter::BlockStorage, None, Some(&pool.spec.tier)).is_some(), "{}", pool.spec.tier);
+        }
+    }
+
+    #[test]
+    fn every_database_refers_to_what_exists_and_fits() {
+        let databases = of::<CloudDatabase>("CloudDatabase");
+        assert_eq!(databases.len(), 1);
+        for database in databases {
+            let spec = &database.spec;
+            let named = |system: &&InformationSystem| {
+                system.metadata.name.as_deref() == Some(&spec.system_ref.name)
+                    && system.metadata.namespace == database.metadata.namespace
+            };
+            let system =
+                of::<InformationSystem>("InformationSystem").into_iter().find(|system| named(&system)).unwrap();
+            let classes = of::<DatabaseClass>("DatabaseClass");
+            let class = classes.iter().find(|c| c.metadata.name.as_deref() == Some(&spec.class_ref.name)).unwrap();
+            assert_eq!(misfit::database_misfits(spec, &system, class).next(), None);
         }
     }
 

@@ -67,8 +67,11 @@ fn object(value: &str, language: Language) -> String {
 fn chinese_kind(kind: &str) -> &str {
     match kind {
         "Approval" => "审批意见",
+        "CloudDatabase" => "云数据库",
         "CloudHost" => "云主机",
+        "Cluster" => "数据库集群",
         "ComputePool" => "计算资源池",
+        "DatabaseClass" => "云数据库规格",
         "Department" => "单位",
         "Handover" => "移交",
         "HostClass" => "云主机规格",
@@ -79,6 +82,7 @@ fn chinese_kind(kind: &str) -> &str {
         "NetworkZone" => "网络区域",
         "Order" => "申请单",
         "PriceList" => "价目",
+        "Secret" => "凭据",
         "Site" => "数据中心",
         "StoragePool" => "存储资源池",
         "VirtualMachine" => "虚拟机",

@@ -8,11 +8,12 @@ pub fn folder() -> PathBuf {
 }
 
 /// Files of the catalogue, pools, prices and departments: everything that needs no department's namespace.
-pub const PLATFORM_FILES: [&str; 10] = [
+pub const PLATFORM_FILES: [&str; 11] = [
     "00-zones.yaml",
     "10-site.yaml",
     "20-pools.yaml",
     "30-classes.yaml",
+    "35-database-classes.yaml",
     "40-images.yaml",
     "50-prices.yaml",
     "55-approvals.yaml",
@@ -22,14 +23,15 @@ pub const PLATFORM_FILES: [&str; 10] = [
 ];
 
 /// Files whose objects live in departments' namespaces.
-pub const DEPARTMENT_FILES: [&str; 3] = ["70-systems.yaml", "80-hosts.yaml", "90-flows.yaml"];
+pub const DEPARTMENT_FILES: [&str; 4] = ["70-systems.yaml", "80-hosts.yaml", "85-databases.yaml", "90-flows.yaml"];
 
 /// Files a small world needs: no townships, and departments of its own.
-pub const CATALOGUE_FILES: [&str; 7] = [
+pub const CATALOGUE_FILES: [&str; 8] = [
     "00-zones.yaml",
     "10-site.yaml",
     "20-pools.yaml",
     "30-classes.yaml",
+    "35-database-classes.yaml",
     "40-images.yaml",
     "50-prices.yaml",
     "55-approvals.yaml",
@@ -37,6 +39,8 @@ pub const CATALOGUE_FILES: [&str; 7] = [
 
 /// The disk every host on a node of the lab boots from.
 const GUEST_DISK: &str = "http://images.lab-images.svc/debian-13.qcow2";
+/// The image every database there is made from.
+const POSTGRESQL: &str = "lab.jiyun.io/postgresql:17";
 /// The class of volumes there.
 const VOLUMES: &str = "lab-local";
 
@@ -46,6 +50,9 @@ pub fn on_node(text: &str) -> String {
         let indent = &line[..line.len() - line.trim_start().len()];
         match line.trim_start() {
             source if source.starts_with("http: {url:") => format!("{indent}http: {{url: \"{GUEST_DISK}\"}}"),
+            version if version.starts_with("- {version: \"17\"") => {
+                format!("{indent}- {{version: \"17\", image: \"{POSTGRESQL}\"}}")
+            }
             class if class.starts_with("storageClassName:") => format!("{indent}storageClassName: {VOLUMES}"),
             _ => line.to_owned(),
         }
@@ -59,9 +66,11 @@ mod tests {
 
     #[test]
     fn on_a_node_every_image_and_class_is_the_nodes_own() {
-        for file in ["20-pools.yaml", "40-images.yaml"] {
+        for file in ["20-pools.yaml", "35-database-classes.yaml", "40-images.yaml"] {
             let text = std::fs::read_to_string(folder().join(file)).unwrap();
             let there = on_node(&text);
+            // Of databases, the node has one version alone.
+            let there = there.replace("registry.gov.example/postgresql:16", "");
             assert!(!there.contains("gov.example/") && !there.contains("storageClassName: standard"), "{there}");
             assert_eq!(there.lines().count(), text.lines().count());
         }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod city;
+pub mod database;
 pub mod demo;
 pub mod desk;
 pub mod faults;

@@ -11,6 +11,7 @@ mod suite {
     mod charts;
     mod city;
     mod contract;
+    mod databases;
     mod deletion;
     mod docs;
     mod fault_points;

@@ -1,6 +1,6 @@
 //! The service catalogue, as the caller may see it.
 
-use jiyun_crds::v1alpha1::{HostClass, HostImage, NetworkZone, PriceList};
+use jiyun_crds::v1alpha1::{DatabaseClass, HostClass, HostImage, NetworkZone, PriceList};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, ResourceExt, api::ListParams};
 use serde::de::DeserializeOwned;
@@ -9,7 +9,7 @@ use super::App;
 use crate::{
     model::{
         Catalogue,
-        catalogue::{Class, Image, Prices, Zone},
+        catalogue::{Class, DatabaseSize, Image, Prices, Zone},
     },
     problem::Problem,
     store::{Caller, KubernetesError},
@@ -24,14 +24,17 @@ impl App {
     pub async fn catalogue(&self, caller: &Caller) -> Result<Catalogue, Problem> {
         let all = futures::try_join!(
             all::<HostClass>(caller),
+            all::<DatabaseClass>(caller),
             all::<HostImage>(caller),
             all::<NetworkZone>(caller),
             all::<PriceList>(caller),
         );
-        let (classes, images, zones, lists) = all.map_err(|error| Problem::from_kubernetes(error, "catalogue"))?;
+        let (classes, database_classes, images, zones, lists) =
+            all.map_err(|error| Problem::from_kubernetes(error, "catalogue"))?;
         let (prices, upcoming) = in_force(lists, Timestamp::now());
         Ok(Catalogue {
             classes: classes.into_iter().map(Class::from).collect(),
+            database_classes: database_classes.into_iter().map(DatabaseSize::from).collect(),
             images: images.into_iter().map(Image::from).collect(),
             zones: zones.into_iter().map(Zone::from).collect(),
             prices: prices.map(Prices::from),

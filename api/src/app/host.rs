@@ -8,7 +8,7 @@ mod wish;
 
 use super::department::{is_missing, named};
 
-pub(super) use create::{Draft, drafted};
+pub(super) use create::{Draft, contradiction, drafted};
 pub use decision::Ordered;
 pub(super) use references::{References, system_there, there};
 pub use wish::{Wish, guarded};

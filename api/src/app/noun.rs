@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use jiyun_crds::v1alpha1::CloudHost;
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, HostRefusal};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, core::NamespaceResourceScope};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -34,6 +35,39 @@ impl Noun for CloudHost {
         state(self).into()
     }
 }
+
+impl Noun for CloudDatabase {
+    const LETTER: char = 'd';
+
+    fn state_word(&self) -> &'static str {
+        state(self).into()
+    }
+}
+
+/// A kind that takes something and is decided about: hosts and databases.
+pub trait Decidable: Noun {
+    /// What the platform found out about it.
+    fn conditions(&self) -> &[Condition];
+
+    /// Why it was not granted.
+    fn refusal(&self) -> Option<&HostRefusal>;
+}
+
+macro_rules! decidable {
+    ($($kind:ty),+) => {$(
+        impl Decidable for $kind {
+            fn conditions(&self) -> &[Condition] {
+                self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+            }
+
+            fn refusal(&self) -> Option<&HostRefusal> {
+                self.status.as_ref()?.refusal.as_ref()
+            }
+        }
+    )+};
+}
+
+decidable!(CloudHost, CloudDatabase);
 
 /// How problems name an object.
 pub(super) fn called<K: Noun>(department: &DepartmentName, name: &str) -> String {

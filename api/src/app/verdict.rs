@@ -1,11 +1,12 @@
-//! What the controller has decided about a host, read off its conditions.
+//! What the controller has decided about a host or a database, read off its conditions.
 
 use jiyun_crds::v1alpha1::{
-    CloudHost, ConditionStatus, ConditionType,
+    ConditionStatus, ConditionType,
     condition::{Reason, find},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+use super::noun::Decidable;
 use crate::model::host::HostState;
 
 /// How a request stands.
@@ -19,13 +20,11 @@ pub enum Verdict<'a> {
     Open,
 }
 
-/// The verdict on what `host` asks for now. Conditions about an older generation say nothing about it.
-pub fn verdict(host: &CloudHost) -> Verdict<'_> {
-    let conditions = host.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+/// The verdict on what `object` asks for now. Conditions about an older generation say nothing about it.
+pub fn verdict(object: &impl Decidable) -> Verdict<'_> {
+    let (conditions, generation) = (object.conditions(), object.meta().generation);
     let current = |kind| {
-        let fresh = |condition: &&Condition| {
-            host.metadata.generation.is_some() && condition.observed_generation == host.metadata.generation
-        };
+        let fresh = |condition: &&Condition| generation.is_some() && condition.observed_generation == generation;
         find(conditions, kind).filter(fresh)
     };
     let is = |condition: &Condition, status: ConditionStatus| condition.status == status.as_str();
@@ -46,16 +45,15 @@ pub fn verdict(host: &CloudHost) -> Verdict<'_> {
     }
 }
 
-/// How far the platform has come with `host`, in one word.
-pub fn state(host: &CloudHost) -> HostState {
-    if host.metadata.deletion_timestamp.is_some() {
+/// How far the platform has come with `object`, in one word.
+pub fn state(object: &impl Decidable) -> HostState {
+    if object.meta().deletion_timestamp.is_some() {
         return HostState::Deleting;
     }
-    let conditions = host.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let ready = find(conditions, ConditionType::Ready).is_some_and(|condition| {
-        condition.status == ConditionStatus::True.as_str() && condition.observed_generation == host.metadata.generation
+    let ready = find(object.conditions(), ConditionType::Ready).is_some_and(|condition| {
+        condition.status == ConditionStatus::True.as_str() && condition.observed_generation == object.meta().generation
     });
-    match verdict(host) {
+    match verdict(object) {
         Verdict::Refused(_) => HostState::Refused,
         Verdict::Granted if ready => HostState::Ready,
         Verdict::Granted => HostState::Granted,

@@ -22,12 +22,13 @@ use crate::{
 };
 
 /// Kinds by the part of the address that stands for them, the innermost first.
-const KINDS: [(&str, &str); 5] = [
+const KINDS: [(&str, &str); 6] = [
     ("/approvals", "Approval"),
     ("/orders", "Order"),
     ("/systems", "InformationSystem"),
     ("/hosts", "CloudHost"),
     ("/flows", "NetworkFlow"),
+    ("/databases", "CloudDatabase"),
 ];
 
 /// The kind of what `route` changes.

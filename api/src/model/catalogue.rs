@@ -1,10 +1,10 @@
 //! What can be ordered, and what it costs (云服务目录).
 
-use jiyun_crds::v1alpha1::{HostClass, HostImage, NetworkZone, PriceItem, PriceList};
+use jiyun_crds::v1alpha1::{DatabaseClass, HostClass, HostImage, NetworkZone, PriceItem, PriceList};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Architecture;
+use super::{Architecture, database_words::DatabaseEngine};
 
 /// Everything that can be ordered.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -13,6 +13,8 @@ use super::Architecture;
 pub struct Catalogue {
     /// Host classes (规格), by name.
     pub classes: Vec<Class>,
+    /// Database classes (云数据库规格), by name.
+    pub database_classes: Vec<DatabaseSize>,
     /// Host images (镜像), by name.
     pub images: Vec<Image>,
     /// Network zones (网络区域), by name.
@@ -39,6 +41,30 @@ pub struct Class {
     /// Virtual processors.
     pub vcpu: u32,
     /// Memory.
+    #[schema(example = "8Gi")]
+    pub memory: String,
+    /// The architectures it is offered on.
+    pub architectures: Vec<Architecture>,
+}
+
+/// A size of cloud database.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DatabaseClass)]
+pub struct DatabaseSize {
+    /// Its name, for orders.
+    #[schema(example = "database-2c8g")]
+    pub name: String,
+    /// Its name for people.
+    pub display_name: String,
+    /// Its engine.
+    pub engine: DatabaseEngine,
+    /// Major versions it comes in.
+    #[schema(example = json!(["16", "17"]))]
+    pub versions: Vec<String>,
+    /// Virtual processors of each instance.
+    pub vcpu: u32,
+    /// Memory of each instance.
     #[schema(example = "8Gi")]
     pub memory: String,
     /// The architectures it is offered on.
@@ -122,6 +148,20 @@ impl From<HostClass> for Class {
             name: class.metadata.name.unwrap_or_default(),
             display_name: class.spec.display_name,
             series: class.spec.series.to_string(),
+            vcpu: class.spec.vcpu,
+            memory: class.spec.memory.to_string(),
+            architectures: class.spec.architectures.into_iter().map(Architecture::from).collect(),
+        }
+    }
+}
+
+impl From<DatabaseClass> for DatabaseSize {
+    fn from(class: DatabaseClass) -> Self {
+        Self {
+            name: class.metadata.name.unwrap_or_default(),
+            display_name: class.spec.display_name,
+            engine: class.spec.engine.into(),
+            versions: class.spec.versions.into_iter().map(|offered| offered.version).collect(),
             vcpu: class.spec.vcpu,
             memory: class.spec.memory.to_string(),
             architectures: class.spec.architectures.into_iter().map(Architecture::from).collect(),

@@ -97,6 +97,38 @@ pub fn host_preview() -> Value {
     json!({"host": host, "estimate": estimate()})
 }
 
+/// A database that runs on a primary and a standby.
+pub fn database() -> Value {
+    json!({
+        "name": "budget-pg", "department": "finance", "uid": "3c1f7a52-9d0e-4f6b-8a43-5b7e2d9c1a60",
+        "displayName": "预算管理数据库", "system": "budget", "class": "pg-2c8g", "zone": "extranet-public",
+        "architecture": "amd64", "engine": {"kind": "Postgresql", "version": "17"}, "topology": "PrimaryStandby",
+        "storage": {"tier": "standard", "size": "100Gi"}, "power": "Running", "deletionProtection": "Enabled",
+        "state": "Ready",
+        "connection": {
+            "host": "budget-pg-rw.engine-finance.svc", "readOnlyHost": "budget-pg-ro.engine-finance.svc", "port": 5432,
+            "database": "app", "credentialsSecret": "budget-pg-credentials",
+        },
+        "readyInstances": 2, "claim": "claim-124",
+        "conditions": [
+            accepted(THEN),
+            condition("Admitted", "Granted", "已批准，登记为 claim-124。 | granted as claim-124.", THEN),
+            condition("Ready", "Running", "云数据库正在运行。 | the database is running.", THEN),
+        ],
+        "generation": 1, "createdAt": THEN,
+    })
+}
+
+/// The only database.
+pub fn database_list() -> Value {
+    json!({"items": [database()], "remaining": 0})
+}
+
+/// A database that would go.
+pub fn database_preview() -> Value {
+    json!({"database": database()})
+}
+
 /// What a second host comes to.
 fn estimate() -> Value {
     let line = |line: &Line| {

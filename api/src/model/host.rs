@@ -84,7 +84,7 @@ pub struct Host {
     pub deletion_requested_at: Option<Time>,
 }
 
-/// How far the platform has come with a host.
+/// How far the platform has come with a host or a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, strum::IntoStaticStr)]
 pub enum HostState {
     /// Not decided yet (待批准).
@@ -123,7 +123,7 @@ pub struct Granted {
     pub system_disk_size: String,
 }
 
-/// Why a host was not granted. Nothing here is about other departments.
+/// Why a host or a database was not granted. Nothing here is about other departments.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusalView {
@@ -137,7 +137,7 @@ pub struct RefusalView {
     pub parameters: BTreeMap<String, Value>,
 }
 
-/// One aspect of a host's state.
+/// One aspect of an object's state.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {

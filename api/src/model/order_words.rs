@@ -12,6 +12,8 @@ pub enum OrderedKind {
     CloudHost,
     /// A network flow (网络互访).
     NetworkFlow,
+    /// A cloud database (云数据库).
+    CloudDatabase,
 }
 
 /// What is to happen to an item.
@@ -79,6 +81,7 @@ impl From<crds::OrderedKind> for OrderedKind {
         match kind {
             crds::OrderedKind::CloudHost => Self::CloudHost,
             crds::OrderedKind::NetworkFlow => Self::NetworkFlow,
+            crds::OrderedKind::CloudDatabase => Self::CloudDatabase,
         }
     }
 }
@@ -88,6 +91,7 @@ impl From<OrderedKind> for crds::OrderedKind {
         match kind {
             OrderedKind::CloudHost => Self::CloudHost,
             OrderedKind::NetworkFlow => Self::NetworkFlow,
+            OrderedKind::CloudDatabase => Self::CloudDatabase,
         }
     }
 }

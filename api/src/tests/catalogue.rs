@@ -27,6 +27,9 @@ fn catalogue() -> ApiServer {
     let image = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "HostImage", "metadata": {"name": "openeuler"},
         "spec": {"displayName": "欧拉", "operatingSystem": "openEuler", "architecture": "arm64", "minDisk": "20Gi",
             "source": {"http": {"url": "https://inner.example/image"}}}});
+    let database = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "DatabaseClass", "metadata": {"name": "pg-2c8g"},
+        "spec": {"displayName": "2C8G", "engine": "Postgresql", "vcpu": 2, "memory": "8Gi", "architectures": ["arm64"],
+            "versions": [{"version": "17", "image": "inner.example/postgresql:17.6"}]}});
     let lists = [
         price_list("long-ago", "2020-01-01T00:00:00+08:00"),
         price_list("now", "2021-01-01T00:00:00+08:00"),
@@ -38,6 +41,7 @@ fn catalogue() -> ApiServer {
     ApiServer::default()
         .on(&get("hostclasses"), 200, list("HostClass", "more", &[class("c8")]))
         .on(&get("hostclasses"), 200, list("HostClass", "", &[class("c4")]))
+        .on(&get("databaseclasses"), 200, list("DatabaseClass", "", &[database]))
         .on(&get("hostimages"), 200, list("HostImage", "", &[image]))
         .on(&get("networkzones"), 200, list("NetworkZone", "", &[]))
         .on(&get("pricelists"), 200, list("PriceList", "", &lists))
@@ -51,6 +55,7 @@ async fn the_catalogue_is_read_whole_and_shows_the_prices_in_force() {
     let body = answer.json();
     let names: Vec<_> = body["classes"].as_array().unwrap().iter().map(|class| class["name"].clone()).collect();
     assert_eq!(names, ["c4", "c8"]);
+    assert_eq!(body["databaseClasses"][0]["versions"], json!(["17"]));
     assert_eq!(body["prices"]["name"], "now");
     let upcoming: Vec<_> = body["upcomingPrices"].as_array().unwrap().iter().map(|list| list["name"].clone()).collect();
     assert_eq!(upcoming, ["next", "far"]);

@@ -14,12 +14,14 @@ const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 const SYSTEM: &str = "/v1/departments/finance/systems/web-1";
 
+const DATABASE: &str = "/v1/departments/finance/databases/web-1";
+
 const FLOW: &str = "/v1/departments/finance/flows/web-1";
 
 const ORDER: &str = "/v1/departments/finance/orders/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 29] = [
+const ROUTES: [(Method, &str); 34] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
@@ -30,6 +32,11 @@ const ROUTES: [(Method, &str); 29] = [
     (Method::GET, SYSTEM),
     (Method::PATCH, SYSTEM),
     (Method::DELETE, SYSTEM),
+    (Method::POST, "/v1/departments/finance/databases"),
+    (Method::GET, "/v1/departments/finance/databases"),
+    (Method::GET, DATABASE),
+    (Method::PATCH, DATABASE),
+    (Method::DELETE, DATABASE),
     (Method::POST, "/v1/departments/finance/flows"),
     (Method::GET, "/v1/departments/finance/flows"),
     (Method::GET, FLOW),

@@ -2,7 +2,7 @@
 
 use jiyun_crds::{
     names,
-    v1alpha1::{CloudHost, Department, HostClass, HostImage, InformationSystem, NetworkZone},
+    v1alpha1::{CloudDatabase, CloudHost, Department, HostClass, HostImage, InformationSystem, NetworkZone},
 };
 use jiyun_ledger::{
     Follower, State,
@@ -19,6 +19,7 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 use super::{
     AdoptError,
     apply::lost_claim,
+    databases,
     facts::{Facts, by_name},
     plan::{self, Plan},
 };
@@ -43,6 +44,8 @@ const PAGE: u32 = 500;
 pub struct Objects {
     /// Hosts of all departments.
     pub hosts: Vec<CloudHost>,
+    /// Databases of all departments.
+    pub databases: Vec<CloudDatabase>,
     /// Departments.
     pub departments: Vec<Department>,
     /// Information systems.
@@ -64,6 +67,7 @@ pub struct Objects {
 pub async fn plan_with(state: &State, client: &Client) -> Result<(Plan, Objects), AdoptError> {
     let objects = Objects {
         hosts: all(client).await?,
+        databases: all(client).await?,
         departments: all(client).await?,
         systems: all(client).await?,
         classes: all(client).await?,
@@ -77,7 +81,9 @@ pub async fn plan_with(state: &State, client: &Client) -> Result<(Plan, Objects)
     };
     let label = |claim| host::label_of(claim, state);
     let lost = |host: &CloudHost| lost_claim(host, state, &objects);
-    Ok((plan::plan(state, &objects.hosts, &objects.facts, label, lost), objects))
+    let mut plan = plan::plan(state, &objects.hosts, &objects.facts, label, lost);
+    databases::plan(state, &objects.databases, &mut plan);
+    Ok((plan, objects))
 }
 
 /// Our objects of an engine's kind, whole: what of them is read is more than the views keep.

@@ -1,4 +1,4 @@
-//! What an engine is asked to make: a cloud host in plain terms, free of Jiyun's and of any engine's kinds.
+//! What an engine is asked to make: a cloud host or a database in plain terms, free of Jiyun's and of any engine's kinds.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +35,33 @@ pub struct MachineOrder {
     pub power: Power,
 }
 
+/// One database with its instances and their storage, as approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseOrder {
+    /// Namespace of the engine objects; tenants have no rights there.
+    pub namespace: String,
+    /// Name of the database's objects.
+    pub name: String,
+    /// Links back to what asked for it; owner references do not cross namespaces.
+    pub labels: BTreeMap<String, String>,
+    /// Container image of the engine, in the version that was approved.
+    pub image: String,
+    /// Instances, at least 1.
+    pub instances: u64,
+    /// vCPUs of each, at least 1.
+    pub vcpu: u64,
+    /// Memory of each in MiB.
+    pub memory_mebibytes: u64,
+    /// CPU architecture as Kubernetes spells it (`amd64`, `arm64`).
+    pub architecture: String,
+    /// Storage of each in MiB.
+    pub storage_mebibytes: u64,
+    /// Storage class of that storage.
+    pub storage_class: String,
+    /// Whether it is to run.
+    pub power: Power,
+}
+
 /// Where an image is fetched from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,11 +72,11 @@ pub enum ImageSource {
     Registry(String),
 }
 
-/// Whether a machine is to run.
+/// Whether a machine or a database is to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
     /// Running.
     On,
-    /// Shut down; disk and claim stay.
+    /// Shut down; storage and claim stay.
     Off,
 }

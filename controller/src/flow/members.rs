@@ -1,4 +1,4 @@
-//! Which machines are at the ends of a flow: by the claims of hosts, which tell whose they are at this moment.
+//! Which machines are at the ends of a flow: by the claims of hosts and databases, which tell whose they are at this moment.
 //!
 //! Not by labels that say so on machines: a machine keeps the labels it was started with when it goes to another
 //! department, and would be let through with its old one.
@@ -13,6 +13,7 @@ use jiyun_ledger::{AccountId, Claim, ClaimStage, State};
 
 use super::approved::{Approved, Peer};
 use crate::{
+    database,
     engines::network::{End, Far, Machines, Way},
     host::{label_of, request::engine_namespace},
 };
@@ -46,7 +47,7 @@ fn labels(machines: &Machines) -> Vec<String> {
     labels
 }
 
-/// The machines of hosts of a system, of these names or of all, by the namespace they lie in.
+/// The machines of hosts and databases of a system, of these names or of all, by the namespace they lie in.
 fn machines(state: &State, account: &AccountId, system: &str, hosts: &[String]) -> Machines {
     let mut found: Machines = BTreeMap::new();
     for claim in hosts_of(state, account, system, hosts) {
@@ -58,7 +59,7 @@ fn machines(state: &State, account: &AccountId, system: &str, hosts: &[String]) 
     found
 }
 
-/// Hosts of a system, of these names or of all, that were granted and do not end.
+/// Hosts and databases of a system, of these names or of all, that were granted and do not end.
 pub fn hosts_of<'a>(
     state: &'a State,
     account: &'a AccountId,
@@ -68,11 +69,11 @@ pub fn hosts_of<'a>(
     granted(state, account, system).filter(|claim| hosts.is_empty() || hosts.contains(&claim.subject.name))
 }
 
-/// Hosts of a system that were granted and do not end.
+/// Hosts and databases of a system that were granted and do not end.
 fn granted<'a>(state: &'a State, account: &'a AccountId, system: &'a str) -> impl Iterator<Item = &'a Claim> {
     let of_system = move |claim: &&Claim| {
         claim.system == system
-            && claim.subject.kind == "CloudHost"
+            && ["CloudHost", database::KIND].contains(&claim.subject.kind.as_str())
             && matches!(claim.stage(), ClaimStage::Reserved | ClaimStage::Billable)
     };
     state.open_claims_of(account).map(AsRef::as_ref).filter(of_system)

@@ -13,6 +13,7 @@ use tracing::warn;
 use super::{KIND, digest, ending};
 use crate::{
     context::Context,
+    database,
     error::{ReconcileError, chain},
     host::labelled,
     orphans::names_object,
@@ -61,14 +62,14 @@ fn without_object(flows: &Store<Guarded<NetworkFlow>>, context: &Context) -> Has
     })
 }
 
-/// Labels of policies that no open permission of this book stands behind.
+/// Labels of policies that no open permission, and no database, of this book stands behind.
 fn without_claim(context: &Context) -> HashSet<String> {
     let stay = |policy: &crate::engines::network::PolicyView| policy.metadata.deletion_timestamp.is_none();
     let policies = context.sites.all().flat_map(crate::site::SiteEngines::policies).filter(stay);
     let labels: HashSet<String> = policies.filter_map(|policy| policy.labels().get(LABEL_CLAIM).cloned()).collect();
     context.ledger.read(|state| {
-        let stands =
-            |label: &String| labelled(label, state).is_some_and(|claim| claim.is_open() && claim.subject.kind == KIND);
+        let opens = |claim: &Claim| [KIND, database::KIND].contains(&claim.subject.kind.as_str());
+        let stands = |label: &String| labelled(label, state).is_some_and(|claim| claim.is_open() && opens(claim));
         labels.into_iter().filter(|label| !stands(label)).collect()
     })
 }

@@ -154,8 +154,11 @@ pub async fn dismantle_machine(claim: &Claim, context: &Context) -> Result<Optio
     present::<InstanceView>(&site.client, &namespace, name, label).await
 }
 
-/// Deletes the object if it is there; says so while it is.
-async fn remove<K>(
+/// Deletes the object if it is there and carries this claim's label; says so while it is.
+///
+/// # Errors
+/// When a request fails.
+pub async fn remove<K>(
     client: &kube::Client,
     namespace: &str,
     name: &str,
@@ -207,7 +210,7 @@ where
 
 /// An object labelled for another claim is not ours to wait for; one without the label was made by an engine for ours (an
 /// instance, a volume claim), and is waited for.
-fn made_for(object: &impl Resource, claim: &str) -> bool {
+pub fn made_for(object: &impl Resource, claim: &str) -> bool {
     label(object).is_none_or(|labelled| labelled == claim)
 }
 

@@ -74,15 +74,15 @@ pub enum Why {
 /// Why nothing may be done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
-    /// An engine object of this name belongs to another host, e.g. a namesake that is still being deleted.
-    #[error("{kind} {name} still belongs to another host; it must go first")]
+    /// An object of this name belongs to something else, e.g. a namesake that is still being deleted.
+    #[error("{kind} {name} still belongs to another host or database; it must go first")]
     Foreign {
         /// Kind of the object.
         kind: &'static str,
         /// Its name.
         name: String,
     },
-    /// The disk of a host in use is gone. A new one would be empty, and look as if nothing had happened.
+    /// What holds the data of something in use is gone. A new one would be empty, and look as if nothing had happened.
     #[error("{kind} {name} is gone with what was on it; nothing is put in its place until operators have looked")]
     Lost {
         /// Kind of the object.

@@ -244,7 +244,8 @@ fn whole_second_after(now: Timestamp) -> Timestamp {
     now.checked_add(1.second()).unwrap_or(now)
 }
 
-fn rejected(rejection: &Rejection) -> Vec<Finding> {
+/// What is told of a wish that is not valid.
+pub fn rejected(rejection: &Rejection) -> Vec<Finding> {
     vec![
         accepted(Some(rejection)),
         plain(ConditionType::Admitted, ConditionStatus::False, Reason::Undecided),
@@ -252,7 +253,8 @@ fn rejected(rejection: &Rejection) -> Vec<Finding> {
     ]
 }
 
-fn accepted(objection: Option<&Rejection>) -> Finding {
+/// Whether a wish makes sense as it is now.
+pub fn accepted(objection: Option<&Rejection>) -> Finding {
     match objection {
         None => plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
         Some(Rejection { reason, code, parameters }) => {
@@ -296,7 +298,8 @@ fn grant(approved: &Approved) -> HostGrant {
     HostGrant { class: approved.class.clone(), system_disk_size: Quantity::from_mebibytes(approved.disk_mebibytes) }
 }
 
-fn refused(refusal: &Refusal) -> Vec<Finding> {
+/// What is told of a wish that the ledger refused.
+pub fn refused(refusal: &Refusal) -> Vec<Finding> {
     let HostRefusal { code, .. } = recorded(refusal);
     let sentence = jiyun_messages::refusal_code(&code, &refusal.parameters);
     // Whoever stands in line is not decided against.
@@ -359,7 +362,8 @@ fn place(status: &mut CloudHostStatus, claim: &Claim) {
     status.storage_pool_ref = pool(Meter::BlockStorage);
 }
 
-fn granted(claim: &Claim) -> Finding {
+/// What is told of a wish that was granted.
+pub fn granted(claim: &Claim) -> Finding {
     let about = parameters([("claim", claim.id.to_string())]);
     finding(ConditionType::Admitted, ConditionStatus::True, Reason::Granted, "Granted", &about)
 }

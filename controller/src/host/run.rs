@@ -3,10 +3,9 @@
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
-    time::Duration,
 };
 
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, stream};
 use jiyun_crds::{
     names::{LABEL_CLAIM, LABEL_CLOUDHOST, department_namespace, department_of_engine_namespace},
     v1alpha1::CloudHost,
@@ -26,6 +25,7 @@ use kube::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    claims::in_line,
     context::Context,
     driver::{Driver, drain, failed},
     engines::{
@@ -74,30 +74,10 @@ pub async fn run(
         .watches_stream(triggers.machines, move |machine| host_of(&machine, &of_machines))
         .watches_stream(addressed, move |instance| host_of(&instance, &of_instances))
         .watches_stream(triggers.disks, move |disk| host_of(&disk, &of_disks))
-        .reconcile_on(stream::select(in_line(context.ledger.clone()), told))
+        .reconcile_on(stream::select(in_line(context.ledger.clone(), "CloudHost"), told))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;
-}
-
-/// How often those who wait are asked at most: a release is worth a look, a hundred in a second are not worth a hundred.
-const LINE_EVERY: Duration = Duration::from_secs(1);
-
-/// The most looked at in one round: those behind have to wait for those before them anyhow.
-const FRONT: usize = 32;
-
-/// Those who stand first in line, whenever the book has changed: room may have come.
-fn in_line(ledger: Ledger) -> impl Stream<Item = ObjectRef<Guarded<CloudHost>>> + Send {
-    let rounds = stream::unfold((ledger.revisions(), ledger), |(mut revisions, ledger)| async {
-        tokio::time::sleep(LINE_EVERY).await;
-        revisions.changed().await.ok()?;
-        let front: Vec<_> = ledger.read(|state| {
-            let subjects = state.waiting().take(FRONT).map(|waiting| &waiting.request.subject);
-            subjects.map(|subject| ObjectRef::new(&subject.name).within(&subject.namespace)).collect()
-        });
-        Some((stream::iter(front), (revisions, ledger)))
-    });
-    rounds.flatten()
 }
 
 /// A fingerprint of an instance's addresses.

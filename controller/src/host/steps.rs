@@ -24,7 +24,7 @@ use crate::{
 ///
 /// # Errors
 /// When an engine does not take it, or something of the name is somebody else's.
-pub(super) async fn take(
+pub async fn take(
     step: Step,
     desired: &Desired,
     (host, namespace): (&CloudHost, &str),
@@ -35,7 +35,7 @@ pub(super) async fn take(
     match step {
         Step::ApplyDisk(why) => {
             let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
-            let disk = match there(&api, &desired.disk, why, desired).await? {
+            let disk = match there(&api, &desired.disk, why == Why::Missing, &desired.claim).await? {
                 Some(disk) => disk,
                 None => context.writer.apply(&api, name_of(&desired.disk), &desired.disk).await?,
             };
@@ -54,7 +54,8 @@ pub(super) async fn take(
         Step::GrowDisk => grow(desired, namespace, observed, site, context).await?,
         Step::ApplyMachine(why) => {
             let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
-            let machine = if let Some(machine) = there(&api, &desired.machine, why, desired).await? {
+            let is_missing = why == Why::Missing;
+            let machine = if let Some(machine) = there(&api, &desired.machine, is_missing, &desired.claim).await? {
                 machine
             } else {
                 apply_machine(host, &api, desired, (observed.machine.as_ref(), why), context).await?
@@ -104,7 +105,7 @@ async fn apply_machine(
 ) -> Result<MachineView, ReconcileError> {
     let power = desired.power;
     let begun = match observed.filter(|machine| is_switched(machine, power)) {
-        Some(machine) => Some(context.writer.trail().switching(host, machine, power, why.into()).await?),
+        Some(machine) => Some(context.writer.trail().switching(("host", host), machine, power, why.into()).await?),
         None => None,
     };
     let applied = context.writer.apply(api, name_of(&desired.machine), &desired.machine).await;
@@ -119,20 +120,24 @@ fn is_switched(machine: &MachineView, power: Power) -> bool {
     machine.spec.run_strategy.as_deref() != Some(kubevirt::run_strategy(power))
 }
 
-fn outcome<T>(done: &Result<T, WriteError>) -> Outcome {
+/// How a request went, for the trail.
+pub fn outcome<T>(done: &Result<T, WriteError>) -> Outcome {
     done.as_ref().map_or_else(|error| Outcome::failed(error.to_string()), |_| Outcome::Succeeded)
 }
 
 /// What is missing in our cache may be there: made by hand or by another tool (apply would take it over: refused), or by
 /// ourselves before a crash (applying it again would only cost a write). Read from the API server's memory, which costs
 /// its store nothing: what appeared in the last milliseconds appears after any reading.
-async fn there<E: EngineKind>(
+///
+/// # Errors
+/// When it cannot be read, or is not labelled with `claim`.
+pub async fn there<E: EngineKind>(
     api: &Api<View<E>>,
     object: &serde_json::Value,
-    why: Why,
-    desired: &Desired,
+    is_missing: bool,
+    claim: &str,
 ) -> Result<Option<View<E>>, ReconcileError> {
-    if why != Why::Missing {
+    if !is_missing {
         return Ok(None);
     }
     let name = name_of(object);
@@ -141,7 +146,7 @@ async fn there<E: EngineKind>(
         outcome => Some(outcome.map_err(|source| ReconcileError::read(format!("{} {name}", E::KIND), source))?),
     };
     if let Some(found) = &found {
-        plan::ours(&found.metadata, &desired.claim, E::KIND)?;
+        plan::ours(&found.metadata, claim, E::KIND)?;
     }
     Ok(found.filter(|found| applied::is_applied(&found.metadata, object)))
 }

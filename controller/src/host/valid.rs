@@ -125,7 +125,11 @@ pub fn known<'a, K>(found: Option<&'a K>, field: &str, kind: &str, name: &str) -
     found.ok_or_else(|| Rejection::unknown_reference(field, kind, name))
 }
 
-fn zone_allowed(department: &Department, zone: &str) -> Result<(), Rejection> {
+/// Whether the department may use the zone.
+///
+/// # Errors
+/// When it may not.
+pub fn zone_allowed(department: &Department, zone: &str) -> Result<(), Rejection> {
     if department.spec.zones.iter().any(|allowed| allowed == zone) {
         return Ok(());
     }
@@ -133,7 +137,11 @@ fn zone_allowed(department: &Department, zone: &str) -> Result<(), Rejection> {
     Err(Rejection::zone_not_allowed("spec.zoneRef.name", department, zone))
 }
 
-fn quantity(field: &str, value: &str, read: Result<u64, InvalidQuantity>) -> Result<u64, Rejection> {
+/// The amount a field says.
+///
+/// # Errors
+/// When it says none.
+pub fn quantity(field: &str, value: &str, read: Result<u64, InvalidQuantity>) -> Result<u64, Rejection> {
     read.map_err(|problem| {
         let about = parameters([("field", field), ("value", value), ("problem", &problem.to_string())]);
         Rejection::misconfigured("InvalidQuantity", about)

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{Stream, StreamExt, stream, stream::BoxStream};
 use jiyun_approvals::Calendar;
-use jiyun_crds::v1alpha1::{Approval, ApprovalPolicy, CloudHost, NetworkFlow, Order, OrderedKind};
+use jiyun_crds::v1alpha1::{Approval, ApprovalPolicy, CloudDatabase, CloudHost, NetworkFlow, Order, OrderedKind};
 use kube::{
     ResourceExt,
     runtime::{
@@ -44,6 +44,8 @@ pub struct Orders {
     pub hosts: Store<Guarded<CloudHost>>,
     /// Flows of all departments.
     pub flows: Store<Guarded<NetworkFlow>>,
+    /// Databases of all departments.
+    pub databases: Store<Guarded<CloudDatabase>>,
     /// Orders written a moment ago.
     pub unseen: Unseen<Order>,
     /// Working days.
@@ -57,6 +59,7 @@ pub struct Orders {
 pub struct Wakes {
     hosts: mpsc::UnboundedSender<ObjectRef<Guarded<CloudHost>>>,
     flows: mpsc::UnboundedSender<ObjectRef<Guarded<NetworkFlow>>>,
+    databases: mpsc::UnboundedSender<ObjectRef<Guarded<CloudDatabase>>>,
     orders: mpsc::UnboundedSender<ObjectRef<Guarded<Order>>>,
     ends: Arc<Mutex<Option<Ends>>>,
 }
@@ -68,6 +71,7 @@ pub type Told<K> = BoxStream<'static, ObjectRef<Guarded<K>>>;
 struct Ends {
     hosts: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudHost>>>,
     flows: mpsc::UnboundedReceiver<ObjectRef<Guarded<NetworkFlow>>>,
+    databases: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudDatabase>>>,
     orders: mpsc::UnboundedReceiver<ObjectRef<Guarded<Order>>>,
 }
 
@@ -77,9 +81,10 @@ impl Default for Wakes {
         // another one.
         let (hosts, hears_hosts) = mpsc::unbounded_channel();
         let (flows, hears_flows) = mpsc::unbounded_channel();
+        let (databases, hears_databases) = mpsc::unbounded_channel();
         let (orders, hears_orders) = mpsc::unbounded_channel();
-        let ends = Ends { hosts: hears_hosts, flows: hears_flows, orders: hears_orders };
-        Self { hosts, flows, orders, ends: Arc::new(Mutex::new(Some(ends))) }
+        let ends = Ends { hosts: hears_hosts, flows: hears_flows, databases: hears_databases, orders: hears_orders };
+        Self { hosts, flows, databases, orders, ends: Arc::new(Mutex::new(Some(ends))) }
     }
 }
 
@@ -90,6 +95,7 @@ impl Wakes {
         match kind {
             OrderedKind::CloudHost => drop(self.hosts.send(ObjectRef::new(name).within(namespace))),
             OrderedKind::NetworkFlow => drop(self.flows.send(ObjectRef::new(name).within(namespace))),
+            OrderedKind::CloudDatabase => drop(self.databases.send(ObjectRef::new(name).within(namespace))),
         }
     }
 
@@ -98,13 +104,32 @@ impl Wakes {
         let _ = self.orders.send(ObjectRef::new(name).within(namespace));
     }
 
-    /// The streams of what is told: hosts, flows, orders. Whoever asks second hears nothing.
-    pub fn heard(&self) -> (Told<CloudHost>, Told<NetworkFlow>, Told<Order>) {
+    /// The streams of what is told. Whoever asks second hears nothing.
+    pub fn heard(&self) -> Heard {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (hosts, rest) = ends.map(|Ends { hosts, flows, orders }| (hosts, (flows, orders))).unzip();
-        let (flows, orders) = rest.unzip();
-        (heard(hosts).boxed(), heard(flows).boxed(), heard(orders).boxed())
+        let (hosts, rest) =
+            ends.map(|Ends { hosts, flows, databases, orders }| (hosts, (flows, (databases, orders)))).unzip();
+        let (flows, rest) = rest.unzip();
+        let (databases, orders) = rest.unzip();
+        Heard {
+            hosts: heard(hosts).boxed(),
+            flows: heard(flows).boxed(),
+            databases: heard(databases).boxed(),
+            orders: heard(orders).boxed(),
+        }
     }
+}
+
+/// The streams of what is told.
+pub struct Heard {
+    /// Hosts.
+    pub hosts: Told<CloudHost>,
+    /// Flows.
+    pub flows: Told<NetworkFlow>,
+    /// Databases.
+    pub databases: Told<CloudDatabase>,
+    /// Orders.
+    pub orders: Told<Order>,
 }
 
 fn heard<T: Send + 'static>(end: Option<mpsc::UnboundedReceiver<T>>) -> impl Stream<Item = T> + Send {

@@ -3,7 +3,9 @@
 use jiyun_approvals::{About, Size};
 use jiyun_crds::{
     names::ANNOTATION_HANDOVER,
-    v1alpha1::{CloudHost, ConditionType, NetworkFlow, OrderItem, OrderedKind, RefusalParameter, condition},
+    v1alpha1::{
+        CloudDatabase, CloudHost, ConditionType, NetworkFlow, OrderItem, OrderedKind, RefusalParameter, condition,
+    },
 };
 use jiyun_ledger::{Claim, ClaimRequest};
 use kube::{
@@ -15,6 +17,7 @@ use super::{mark::OrderMark, route};
 use crate::{
     catalogue::lookup,
     context::Context,
+    database,
     error::ReconcileError,
     flow,
     host::{self, rejection::Rejection},
@@ -64,6 +67,22 @@ impl Orderable for NetworkFlow {
     }
 }
 
+impl Orderable for CloudDatabase {
+    const ORDERED: OrderedKind = OrderedKind::CloudDatabase;
+
+    fn system(&self) -> &str {
+        &self.spec.system_ref.name
+    }
+
+    fn digest(&self) -> String {
+        database::digest::of(&self.spec)
+    }
+
+    fn justification(&self) -> Option<&str> {
+        None
+    }
+}
+
 /// The object of one item.
 #[derive(Clone, Debug)]
 pub enum Subject {
@@ -71,6 +90,8 @@ pub enum Subject {
     Host(Box<CloudHost>),
     /// A network flow.
     Flow(Box<NetworkFlow>),
+    /// A cloud database.
+    Database(Box<CloudDatabase>),
 }
 
 /// What an object asks for, in resolved terms.
@@ -80,6 +101,8 @@ pub enum Wish {
     Host(Box<host::valid::Valid>),
     /// A network flow.
     Flow(Box<flow::valid::Valid>),
+    /// A cloud database.
+    Database(Box<database::valid::Valid>),
 }
 
 impl Subject {
@@ -88,6 +111,9 @@ impl Subject {
         Some(match item.kind {
             OrderedKind::CloudHost => Self::Host(Box::new(lookup(&context.orders.hosts, namespace, &item.name)?)),
             OrderedKind::NetworkFlow => Self::Flow(Box::new(lookup(&context.orders.flows, namespace, &item.name)?)),
+            OrderedKind::CloudDatabase => {
+                Self::Database(Box::new(lookup(&context.orders.databases, namespace, &item.name)?))
+            }
         })
     }
 
@@ -96,6 +122,7 @@ impl Subject {
         match self {
             Self::Host(host) => &host.metadata,
             Self::Flow(flow) => &flow.metadata,
+            Self::Database(database) => &database.metadata,
         }
     }
 
@@ -119,6 +146,7 @@ impl Subject {
         match self {
             Self::Host(host) => host.system(),
             Self::Flow(flow) => flow.system(),
+            Self::Database(database) => database.system(),
         }
     }
 
@@ -127,6 +155,7 @@ impl Subject {
         match self {
             Self::Host(host) => host.digest(),
             Self::Flow(flow) => flow.digest(),
+            Self::Database(database) => database.digest(),
         }
     }
 
@@ -144,6 +173,10 @@ impl Subject {
                 let found = flow::found::dereference(flow, context);
                 Wish::Flow(Box::new(flow::valid::validate(flow, &found)?))
             }
+            Self::Database(object) => {
+                let found = database::found::dereference(object, &context.catalogue);
+                Wish::Database(Box::new(database::valid::validate(object, &found)?))
+            }
         })
     }
 
@@ -152,6 +185,7 @@ impl Subject {
         let conditions = match self {
             Self::Host(host) => host.status.as_ref().map(|status| &status.conditions),
             Self::Flow(flow) => flow.status.as_ref().map(|status| &status.conditions),
+            Self::Database(database) => database.status.as_ref().map(|status| &status.conditions),
         };
         conditions.is_some_and(|conditions| condition::is_true(conditions, ConditionType::Ready))
     }
@@ -166,6 +200,9 @@ impl Subject {
         match self {
             Self::Host(host) => context.writer.delete(&Api::namespaced(client, &namespace), &**host).await?,
             Self::Flow(flow) => context.writer.delete(&Api::namespaced(client, &namespace), &**flow).await?,
+            Self::Database(database) => {
+                context.writer.delete(&Api::namespaced(client, &namespace), &**database).await?;
+            }
         }
         Ok(())
     }
@@ -177,6 +214,7 @@ impl Wish {
         match self {
             Self::Host(valid) => &valid.digest,
             Self::Flow(valid) => &valid.digest,
+            Self::Database(valid) => &valid.digest,
         }
     }
 
@@ -185,13 +223,14 @@ impl Wish {
         match self {
             Self::Host(valid) => route::size_of(&valid.approved),
             Self::Flow(_) => Size::default(),
+            Self::Database(valid) => database::valid::size_of(&valid.approved),
         }
     }
 
     /// What it is about.
     pub fn about(&self) -> About {
         match self {
-            Self::Host(_) => About::Resources,
+            Self::Host(_) | Self::Database(_) => About::Resources,
             Self::Flow(valid) => About::Flow(valid.approved.reach),
         }
     }
@@ -201,6 +240,7 @@ impl Wish {
         match self {
             Self::Host(valid) => vec![valid.zone.clone()],
             Self::Flow(valid) => valid.zones.iter().cloned().collect(),
+            Self::Database(valid) => vec![valid.zone.clone()],
         }
     }
 
@@ -209,6 +249,7 @@ impl Wish {
         match self {
             Self::Host(valid) => valid.protection_level,
             Self::Flow(valid) => valid.highest_level,
+            Self::Database(valid) => valid.protection_level,
         }
     }
 
@@ -217,6 +258,7 @@ impl Wish {
         match self {
             Self::Host(valid) => valid.approved.summary(),
             Self::Flow(valid) => valid.approved.summary(),
+            Self::Database(valid) => valid.approved.summary(),
         }
     }
 
@@ -234,7 +276,12 @@ impl Wish {
                 let approved = flow::approved::Approved { order: Some(mark), ..valid.approved.clone() };
                 flow::request::claim_request(flow, &flow::valid::Valid { approved, ..(**valid).clone() }).map(Some)
             }
-            (Self::Host(_), Subject::Flow(_)) | (Self::Flow(_), Subject::Host(_)) => Ok(None),
+            (Self::Database(valid), Subject::Database(object)) => {
+                let approved = database::approved::Approved { order: Some(mark), ..valid.approved.clone() };
+                let valid = database::valid::Valid { approved, ..(**valid).clone() };
+                database::request::claim_request(object, &valid).map(Some)
+            }
+            (Self::Host(_) | Self::Flow(_) | Self::Database(_), _) => Ok(None),
         }
     }
 
@@ -246,6 +293,7 @@ impl Wish {
                 host::resize::change(claim, &approved, &valid.approved).err()
             }
             Self::Flow(valid) => valid.impossible_change(&flow::approved::Approved::of(claim).ok()?),
+            Self::Database(valid) => database::approved::Approved::of(claim).ok()?.change_to(&valid.approved),
         }
     }
 
@@ -293,6 +341,13 @@ impl Wish {
                 let approved = flow::approved::Approved { order: Some(mark), ..valid.approved.clone() };
                 flow::change::apply(claim, &flow::valid::Valid { approved, ..(**valid).clone() }, context).await?;
             }
+            Self::Database(valid) => {
+                let approved = database::approved::Approved::of(claim)?;
+                let deletable = valid.approved.deletable;
+                let approved = database::approved::Approved { order: Some(mark), deletable, ..approved };
+                let valid = database::valid::Valid { approved, ..(**valid).clone() };
+                database::change::apply(claim, &valid, context).await?;
+            }
         }
         Ok(())
     }
@@ -331,6 +386,13 @@ impl Granted {
             let reach = approved.as_ref().map_or(jiyun_crds::v1alpha1::FlowReach::Outside, |approved| approved.reach);
             let summary = approved.map(|approved| approved.summary()).unwrap_or_default();
             return Self { about: About::Flow(reach), size: Size::default(), summary };
+        }
+        if claim.subject.kind == database::KIND {
+            let approved = database::approved::Approved::of(claim).ok();
+            let size = approved.as_ref().map(database::valid::size_of);
+            let summary = approved.map(|approved| approved.summary()).unwrap_or_default();
+            let size = size.unwrap_or_else(|| route::size_of_claim(claim));
+            return Self { about: About::Resources, size, summary };
         }
         let summary = host::approved::Approved::of(claim).map(|approved| approved.summary()).unwrap_or_default();
         Self { about: About::Resources, size: route::size_of_claim(claim), summary }

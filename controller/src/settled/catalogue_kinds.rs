@@ -1,7 +1,7 @@
 //! Catalogue kinds whose rules live in the schema: classes and images are ready once they exist.
 
 use futures::future::{BoxFuture, ready};
-use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, HostClass, HostImage, Reason};
+use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, DatabaseClass, HostClass, HostImage, Reason};
 
 use super::{Outcome, Settled};
 use crate::{conditions::plain, context::Context, error::ReconcileError};
@@ -19,4 +19,4 @@ macro_rules! ready_once_it_exists {
     )+};
 }
 
-ready_once_it_exists!(HostClass, HostImage);
+ready_once_it_exists!(DatabaseClass, HostClass, HostImage);

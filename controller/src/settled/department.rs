@@ -26,7 +26,7 @@ use crate::{
     catalogue::readable,
     conditions::plain,
     context::Context,
-    engines::{cdi::DiskView, kubevirt::MachineView},
+    engines::{cdi::DiskView, cnpg::ClusterView, kubevirt::MachineView},
     error::ReconcileError,
     order,
 };
@@ -68,7 +68,7 @@ async fn open(department: &Department, context: &Context) -> Result<Outcome, Rec
     let namespace = department_namespace(&name);
     let now = Timestamp::now();
     let access = Access::of(department, &others, now);
-    let children = Children::of(department, &access);
+    let children = Children::of(department, &access, &context.networks.namespace);
     if !children.belong_to(&name, context).await? {
         let about = parameters([("namespace", namespace.as_str()), ("department", &name)]);
         return Ok(not_ready(Unusable::new(Reason::Misconfigured, "NamespaceTaken", about)));
@@ -152,7 +152,8 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     }
     if left_behind > 0 {
         // Somebody has to look after the walls around them.
-        Children::of(department, &Access::default()).apply_to_engines(context).await?;
+        let children = Children::of(department, &Access::default(), &context.networks.namespace);
+        children.apply_to_engines(context).await?;
         let about = parameters([("count", left_behind.to_string())]);
         return Ok(Outcome { again: AGAIN, ..Outcome::waiting(Reason::Deleting, "DepartmentHasMachines", &about) });
     }
@@ -165,11 +166,14 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     Ok(Outcome::gone())
 }
 
-/// A machine or disk in a namespace, if there is any.
+/// A machine, a disk or a cluster of databases in a namespace, if there is any.
 async fn leftover(namespace: &str, context: &Context) -> Result<Option<String>, ReconcileError> {
-    match first::<MachineView>(namespace, context).await? {
-        Some(machine) => Ok(Some(machine)),
-        None => first::<DiskView>(namespace, context).await,
+    if let Some(machine) = first::<MachineView>(namespace, context).await? {
+        return Ok(Some(machine));
+    }
+    match first::<DiskView>(namespace, context).await? {
+        Some(disk) => Ok(Some(disk)),
+        None => first::<ClusterView>(namespace, context).await,
     }
 }
 

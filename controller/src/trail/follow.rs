@@ -3,20 +3,24 @@
 //! How far it came lies beside the entries (note `trailed`) and moves after the records were acknowledged: a leader that
 //! ends in between leaves records twice, which carry the same `entry-<n>.<m>`, and never none.
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
-use jiyun_crds::{names::ANNOTATION_REQUESTED_BY, v1alpha1::CloudHost};
+use jiyun_crds::{
+    names::ANNOTATION_REQUESTED_BY,
+    v1alpha1::{CloudDatabase, CloudHost},
+};
 use jiyun_ledger::{
     Fence, Ledger, StoreError, Subject,
     store::{Edit, EditError, Store, etcd::EtcdStore},
 };
 use jiyun_trail::{Trail, Unwritable};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt, core::NamespaceResourceScope};
+use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::booked::{Before, Booked, records};
-use crate::error::chain;
+use crate::{database, error::chain};
 
 /// The name of the note.
 const TRAILED: &str = "trailed";
@@ -137,10 +141,20 @@ impl Following {
 
     /// Who made the object or changed it last, as the API server stamped it; none if it is gone or cannot be read.
     async fn who_asked(&self, subject: &Subject) -> Option<String> {
-        let api = Api::<CloudHost>::namespaced(self.client.clone(), &subject.namespace);
-        let host = api.get_metadata_opt(&subject.name).await.ok().flatten()?;
-        let is_it = host.metadata.uid.as_deref() == Some(subject.uid.as_str());
-        host.annotations().get(ANNOTATION_REQUESTED_BY).filter(|_| is_it).cloned()
+        match subject.kind.as_str() {
+            database::KIND => self.asked::<CloudDatabase>(subject).await,
+            _ => self.asked::<CloudHost>(subject).await,
+        }
+    }
+
+    async fn asked<K>(&self, subject: &Subject) -> Option<String>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), &subject.namespace);
+        let found = api.get_metadata_opt(&subject.name).await.ok().flatten()?;
+        let is_it = found.metadata.uid.as_deref() == Some(subject.uid.as_str());
+        found.annotations().get(ANNOTATION_REQUESTED_BY).filter(|_| is_it).cloned()
     }
 
     async fn note(&self, last: u64) -> Result<(), EditError> {

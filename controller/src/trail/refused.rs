@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiyun_crds::{
     names::{ANNOTATION_REQUESTED_BY, department_of_namespace},
-    v1alpha1::{CloudHost, NetworkFlow},
+    v1alpha1::{CloudDatabase, CloudHost, HostRefusal, NetworkFlow},
 };
 use jiyun_ledger::{Refusal, RefusalCode};
 use jiyun_trail::core::{action::Action, content::Content, object::Object, outcome::Outcome, record::Record};
@@ -15,8 +15,17 @@ use super::recorder::{Recorder, controller};
 impl Recorder {
     /// Records a refusal of what a host asked for, once for each wish.
     pub fn refused(&self, host: &CloudHost, what: &str, refusal: &Refusal) {
-        if is_news(host, refusal) {
+        let told = host.status.as_ref().map(|status| (status.observed_generation, status.refusal.as_ref()));
+        if is_news(host, told, refusal) {
             self.note(record(host, what, refusal, Timestamp::now()));
+        }
+    }
+
+    /// The same of a database.
+    pub fn database_refused(&self, database: &CloudDatabase, what: &str, refusal: &Refusal) {
+        let told = database.status.as_ref().map(|status| (status.observed_generation, status.refusal.as_ref()));
+        if is_news(database, told, refusal) {
+            self.note(record(database, what, refusal, Timestamp::now()));
         }
     }
 
@@ -29,17 +38,14 @@ impl Recorder {
 }
 
 /// A place in line and a book that is being checked are no decisions. `NoMatchingPool` is asked again every 20 s: it is
-/// recorded when the status does not say it of this generation yet.
-fn is_news(host: &CloudHost, refusal: &Refusal) -> bool {
+/// recorded when the status (`told`: of which generation, and what) does not say it of this generation yet.
+fn is_news(asker: &impl Resource, told: Option<(Option<i64>, Option<&HostRefusal>)>, refusal: &Refusal) -> bool {
     match refusal.code {
         RefusalCode::WaitingForCapacity | RefusalCode::Quarantined | RefusalCode::UnknownAccount => false,
         RefusalCode::NoMatchingPool => {
             let code: &'static str = refusal.code.into();
-            let told = host.status.as_ref().is_some_and(|status| {
-                status.observed_generation == host.metadata.generation
-                    && status.refusal.as_ref().is_some_and(|refusal| refusal.code == code)
-            });
-            !told
+            let of_this = |generation: Option<i64>| generation == asker.meta().generation;
+            !told.is_some_and(|(generation, told)| of_this(generation) && told.is_some_and(|told| told.code == code))
         }
         RefusalCode::ExceedsLimit | RefusalCode::PoolExhausted | RefusalCode::AccountClosed => true,
     }

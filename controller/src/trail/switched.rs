@@ -1,54 +1,61 @@
-//! Machines that are switched on or off: whoever wished it, and whether they did or somebody had switched it past us.
+//! Machines and databases that are switched on or off: whoever wished it, and whether they did or somebody had switched it past us.
 
 use jiff::Timestamp;
-use jiyun_crds::{
-    names::{ANNOTATION_REQUESTED_BY, department_of_namespace},
-    v1alpha1::CloudHost,
-};
+use jiyun_crds::names::{ANNOTATION_REQUESTED_BY, department_of_namespace};
 use jiyun_trail::{
     Unwritable,
     core::{action::Action, content::Content, object::Object, outcome::Outcome, record::Record},
 };
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::recorder::{Begun, Recorder, controller};
-use crate::engines::{kubevirt::MachineView, order::Power};
+use crate::engines::order::Power;
 
 impl Recorder {
-    /// Records that `machine` is about to be switched to `power` for `host`; `why` is the plan's reason.
+    /// Records that `engine`, a machine or a database, is about to be switched to `power` for whom `asker` names: a word and
+    /// the object. `why` is the plan's reason.
     ///
     /// # Errors
     /// When it could not be recorded: then it may not be switched.
-    pub async fn switching(
+    pub async fn switching<E: Resource<DynamicType = ()>>(
         &self,
-        host: &CloudHost,
-        machine: &MachineView,
+        asker: (&str, &impl Resource),
+        engine: &E,
         power: Power,
         why: &str,
     ) -> Result<Begun, Unwritable> {
-        self.begin(|| record(host, machine, power, why, Timestamp::now())).await
+        self.begin(|| record(asker, engine, power, why, Timestamp::now())).await
     }
 }
 
-fn record(host: &CloudHost, machine: &MachineView, power: Power, why: &str, at: Timestamp) -> Record {
+fn record<E: Resource<DynamicType = ()>>(
+    (word, asker): (&str, &impl Resource),
+    engine: &E,
+    power: Power,
+    why: &str,
+    at: Timestamp,
+) -> Record {
     let action = match power {
         Power::On => Action::MachineStarted,
         Power::Off => Action::MachineStopped,
     };
     let mut actor = controller();
-    actor.on_behalf_of = host.annotations().get(ANNOTATION_REQUESTED_BY).cloned();
-    let object = Object::new("VirtualMachine", machine.name_any()).within(machine.namespace().unwrap_or_default());
-    let object = object.with_uid(machine.uid().unwrap_or_default());
+    actor.on_behalf_of = asker.annotations().get(ANNOTATION_REQUESTED_BY).cloned();
+    let object = Object::new(E::kind(&()), engine.name_any()).within(engine.namespace().unwrap_or_default());
+    let object = object.with_uid(engine.uid().unwrap_or_default());
     let mut record = Record::new(at, actor, action, object, Outcome::Begun);
-    record.department = host.namespace().as_deref().and_then(department_of_namespace).map(str::to_owned);
-    record.after = Some(Content::of(json!({"host": host.name_any(), "why": why})));
+    record.department = asker.namespace().as_deref().and_then(department_of_namespace).map(str::to_owned);
+    record.after = Some(Content::of(json!({(word): asker.name_any(), "why": why})));
     record
 }
 
 #[cfg(test)]
 mod tests {
+    use jiyun_crds::v1alpha1::CloudHost;
+
     use super::*;
+    use crate::engines::kubevirt::MachineView;
 
     #[test]
     fn it_says_which_machine_for_whom_and_why() {
@@ -65,7 +72,7 @@ mod tests {
         }))
         .unwrap();
         for (power, action) in [(Power::On, Action::MachineStarted), (Power::Off, Action::MachineStopped)] {
-            let record = record(&host, &machine, power, "PowerDrifted", Timestamp::UNIX_EPOCH);
+            let record = record(("host", &host), &machine, power, "PowerDrifted", Timestamp::UNIX_EPOCH);
             assert_eq!((record.action, record.result), (action, Outcome::Begun));
             assert_eq!(record.department.as_deref(), Some("tax"));
             assert_eq!(record.actor.on_behalf_of.as_deref(), Some("li"));

@@ -115,7 +115,7 @@ pub struct SystemDisk {
     pub size: Quantity,
 }
 
-/// Whether a host runs.
+/// Whether something runs.
 #[derive(
     Clone,
     Copy,
@@ -135,14 +135,14 @@ pub struct SystemDisk {
     strum::EnumString,
 )]
 pub enum Power {
-    /// the host runs (开机).
+    /// it runs (开机).
     #[default]
     Running,
-    /// the host is switched off (关机).
+    /// it is switched off (关机).
     Stopped,
 }
 
-/// Whether a host is kept from being deleted.
+/// Whether something is kept from being deleted.
 #[derive(
     Clone,
     Copy,

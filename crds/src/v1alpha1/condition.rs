@@ -86,9 +86,9 @@ pub enum Reason {
     AdoptionNeeded,
     /// Admitted: the account book is being checked; nothing is granted or deleted meanwhile.
     Quarantined,
-    /// Provisioned: disk and machine are being created.
+    /// Provisioned: disk and machine, or the database, are being created.
     Provisioning,
-    /// Provisioned: disk and machine exist.
+    /// Provisioned: disk and machine, or the database, exist.
     Provisioned,
     /// Provisioned: they exist; the machine runs with the size it had before, and takes on the one granted at its next start.
     RestartPending,
@@ -120,7 +120,7 @@ pub enum Reason {
     SiteUnreachable,
     /// Ready: no node of the site carries the pool's labels; the capacity read last, if any, is kept.
     NoNodes,
-    /// Ready: what the zone asks for needs an engine that is not installed.
+    /// Admitted, Provisioned, Ready: what is asked for needs an engine that is not installed.
     EngineMissing,
     /// Ready: the zone has no addresses left for another department.
     AddressesExhausted,

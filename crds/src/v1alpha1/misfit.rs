@@ -1,15 +1,17 @@
-//! Whether a host and what it names fit together: the same answer at the API, before anything is created, and at the
+//! Whether a host or a database and what it names fit together: the same answer at the API, before anything is created, and at the
 //! controller, which sees what came by kubectl.
 
-use super::{CloudHostSpec, HostClass, HostImage, InformationSystem};
+use super::{
+    Architecture, CloudDatabaseSpec, CloudHostSpec, DatabaseClass, HostClass, HostImage, InformationSystem, LocalRef,
+};
 
 /// Two things that each exist and do not go together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// The field of the host to mend, e.g. `spec.imageRef.name`.
+    /// The field to mend, e.g. `spec.imageRef.name`.
     pub field: &'static str,
-    /// Code of its sentence: `SystemInOtherZone`, `ArchitectureNotOffered`, `ImageArchitectureDiffers` or
-    /// `DiskSmallerThanImage`.
+    /// Code of its sentence: `SystemInOtherZone`, `ArchitectureNotOffered`, `ImageArchitectureDiffers`,
+    /// `DiskSmallerThanImage`, `EngineNotOffered` or `VersionNotOffered`.
     pub code: &'static str,
     /// What the sentence is about, the field left out.
     pub parameters: Vec<(&'static str, String)>,
@@ -22,32 +24,74 @@ pub fn misfits(
     class: &HostClass,
     image: &HostImage,
 ) -> impl Iterator<Item = Misfit> {
-    let all = [zone(host, system), offered(host, class), same_architecture(host, image), large_enough(host, image)];
+    let all = [
+        zone(&host.zone_ref, &host.system_ref, system),
+        offered(host.architecture, &host.class_ref, &class.spec.architectures),
+        same_architecture(host, image),
+        large_enough(host, image),
+    ];
     all.into_iter().flatten()
 }
 
-fn zone(host: &CloudHostSpec, system: &InformationSystem) -> Option<Misfit> {
-    let (expected, zone) = (&system.spec.zone_ref.name, &host.zone_ref.name);
+/// The same of a database.
+pub fn database_misfits(
+    database: &CloudDatabaseSpec,
+    system: &InformationSystem,
+    class: &DatabaseClass,
+) -> impl Iterator<Item = Misfit> {
+    let all = [
+        zone(&database.zone_ref, &database.system_ref, system),
+        offered(database.architecture, &database.class_ref, &class.spec.architectures),
+        same_engine(database, class),
+        offered_version(database, class),
+    ];
+    all.into_iter().flatten()
+}
+
+fn zone(zone: &LocalRef, named: &LocalRef, system: &InformationSystem) -> Option<Misfit> {
+    let (expected, zone) = (&system.spec.zone_ref.name, &zone.name);
     (expected != zone).then(|| Misfit {
         field: "spec.zoneRef.name",
         code: "SystemInOtherZone",
-        parameters: vec![
-            ("system", host.system_ref.name.clone()),
-            ("expected", expected.clone()),
-            ("zone", zone.clone()),
-        ],
+        parameters: vec![("system", named.name.clone()), ("expected", expected.clone()), ("zone", zone.clone())],
     })
 }
 
-fn offered(host: &CloudHostSpec, class: &HostClass) -> Option<Misfit> {
-    let (wanted, offered) = (host.architecture, &class.spec.architectures);
+fn offered(wanted: Architecture, class: &LocalRef, offered: &[Architecture]) -> Option<Misfit> {
     (!offered.contains(&wanted)).then(|| Misfit {
         field: "spec.architecture",
         code: "ArchitectureNotOffered",
         parameters: vec![
-            ("class", host.class_ref.name.clone()),
+            ("class", class.name.clone()),
             ("architecture", wanted.as_str().to_owned()),
             ("offered", offered.iter().map(|offered| offered.as_str()).collect::<Vec<_>>().join(", ")),
+        ],
+    })
+}
+
+fn same_engine(database: &CloudDatabaseSpec, class: &DatabaseClass) -> Option<Misfit> {
+    let (wanted, is) = (database.engine.kind, class.spec.engine);
+    (wanted != is).then(|| Misfit {
+        field: "spec.engine.kind",
+        code: "EngineNotOffered",
+        parameters: vec![
+            ("class", database.class_ref.name.clone()),
+            ("engine", wanted.as_str().to_owned()),
+            ("offered", is.as_str().to_owned()),
+        ],
+    })
+}
+
+fn offered_version(database: &CloudDatabaseSpec, class: &DatabaseClass) -> Option<Misfit> {
+    let (wanted, offered) = (&database.engine.version, &class.spec.versions);
+    let is_offered = offered.iter().any(|offered| offered.version == *wanted);
+    (!is_offered).then(|| Misfit {
+        field: "spec.engine.version",
+        code: "VersionNotOffered",
+        parameters: vec![
+            ("class", database.class_ref.name.clone()),
+            ("version", wanted.clone()),
+            ("offered", offered.iter().map(|offered| offered.version.as_str()).collect::<Vec<_>>().join(", ")),
         ],
     })
 }

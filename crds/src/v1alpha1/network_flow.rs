@@ -44,7 +44,7 @@ pub struct NetworkFlowSpec {
     /// [immutable] Which end opens the connection.
     #[x_kube(validation = rules::immutable("方向", "direction"))]
     pub direction: FlowDirection,
-    /// [guarded] Names of the hosts at this end, at most 32. Left out: all hosts of the system, those to come as well.
+    /// [guarded] Names of the hosts and databases at this end, at most 32. Left out: all of the system, those to come as well.
     #[serde(default)]
     #[schemars(length(max = 32), inner(length(max = 253)))]
     #[x_kube(validation = rules::names("本端云主机", "hosts"), merge_strategy = ListMerge::Set)]
@@ -115,7 +115,7 @@ pub struct SystemPeer {
     #[schemars(length(max = 253))]
     #[x_kube(validation = rules::reference())]
     pub name: String,
-    /// [guarded] Names of its hosts, at most 32. Left out: all of them.
+    /// [guarded] Names of its hosts and databases, at most 32. Left out: all of them.
     #[serde(default)]
     #[schemars(length(max = 32), inner(length(max = 253)))]
     #[x_kube(validation = rules::names("对端云主机", "peer.system.hosts"), merge_strategy = ListMerge::Set)]

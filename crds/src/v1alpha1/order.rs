@@ -141,6 +141,8 @@ pub enum OrderedKind {
     CloudHost,
     /// a network flow (网络互访).
     NetworkFlow,
+    /// a cloud database (云数据库).
+    CloudDatabase,
 }
 
 /// What is to happen to an item.

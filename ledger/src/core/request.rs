@@ -43,6 +43,18 @@ impl Placement {
     }
 }
 
+impl Placement {
+    /// What one database takes: itself, cores and memory (MiB) of all its instances out of one compute pool of an
+    /// architecture, their storage (MiB) out of one storage pool of a tier.
+    pub fn database(architecture: String, (vcpu, memory): (u64, u64), tier: String, storage: u64) -> [Self; 2] {
+        let quantities = BTreeMap::from([(Meter::DatabaseInstances, 1), (Meter::Vcpu, vcpu), (Meter::Memory, memory)]);
+        let compute = Self { pool_kind: PoolKind::Compute, architecture: Some(architecture), tier: None, quantities };
+        let quantities = BTreeMap::from([(Meter::BlockStorage, storage)]);
+        let storage = Self { pool_kind: PoolKind::Storage, architecture: None, tier: Some(tier), quantities };
+        [compute, storage]
+    }
+}
+
 /// A wish for a claim, or for a change of the open claim of the same subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::options::Network;
+use crate::options::{Databases, Network};
 use crate::parts::Part;
 use crate::profile::Profile;
 use crate::programs::{self, ProgramError};
@@ -122,7 +122,7 @@ impl Supplies {
         &self,
         profile: Profile,
         parts: &BTreeSet<Part>,
-        network: Network,
+        (network, databases): (Network, Databases),
         groups: bool,
     ) -> Result<Manifests, InstallError> {
         let mut definitions = Vec::new();
@@ -131,7 +131,11 @@ impl Supplies {
         }
         definitions.retain(|object| {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            let asked_for = network == Network::KubeOvn || object["spec"]["group"] != "kubeovn.io";
+            let asked_for = match object["spec"]["group"].as_str() {
+                Some("kubeovn.io") => network == Network::KubeOvn,
+                Some("postgresql.cnpg.io") => databases == Databases::Cnpg,
+                _ => true,
+            };
             object["kind"] == "CustomResourceDefinition" && asked_for && profile.uses(parts, name)
         });
         let charts = self.helm.as_deref().map(|helm| charts::render(helm, groups)).transpose()?.unwrap_or_default();

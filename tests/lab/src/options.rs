@@ -35,6 +35,15 @@ pub(crate) enum Volumes {
     Simulated,
 }
 
+/// Whether a lab has the objects of what makes databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Databases {
+    /// It has not.
+    None,
+    /// Those of CloudNativePG.
+    Cnpg,
+}
+
 /// The most nodes a lab may have. More would be told apart by the same means; nobody has tried.
 pub const MOST_NODES: u8 = 2;
 
@@ -57,6 +66,7 @@ pub struct LabOptions {
     pub(crate) engines: bool,
     pub(crate) volumes: Volumes,
     pub(crate) network: Network,
+    pub(crate) databases: Databases,
     pub(crate) charts: bool,
     pub(crate) keep: bool,
 }
@@ -79,6 +89,7 @@ impl Default for LabOptions {
             engines: true,
             volumes: Volumes::AsTheProfileHasIt,
             network: Network::Plain,
+            databases: Databases::None,
             charts: true,
             keep: false,
         }
@@ -213,6 +224,14 @@ impl LabOptions {
     #[must_use]
     pub fn kube_ovn(mut self) -> Self {
         self.network = Network::KubeOvn;
+        self
+    }
+
+    /// With CloudNativePG's clusters of databases, moved by a simulator unless the lab's node has its operator. Their definition
+    /// is half a megabyte, which costs the API server seconds: only who asks for it has it.
+    #[must_use]
+    pub fn cnpg(mut self) -> Self {
+        self.databases = Databases::Cnpg;
         self
     }
 

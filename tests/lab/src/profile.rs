@@ -18,7 +18,7 @@ pub use real::RealError;
 
 use crate::cluster::Engines;
 use crate::lab::Site;
-use crate::options::Network;
+use crate::options::{Databases, Network};
 use crate::parts::Part;
 use crate::programs::ProgramError;
 use crate::simulate::{self, Simulation};
@@ -77,6 +77,8 @@ impl Profile {
     /// Whether an engines' definition of that name is installed.
     pub(crate) fn uses(self, parts: &BTreeSet<Part>, definition: &str) -> bool {
         match self {
+            // The operator's manifest brings its own.
+            Self::Node if parts.contains(&Part::Cnpg) && definition.ends_with("postgresql.cnpg.io") => false,
             // KubeVirt brings its own.
             Self::Node if parts.contains(&Part::Kubevirt) => {
                 !definition.ends_with("kubevirt.io") || definition.ends_with("cdi.kubevirt.io")
@@ -93,6 +95,10 @@ impl Profile {
         if site.options.network == Network::KubeOvn {
             let (pace, faults) = (site.options.pace, Arc::clone(&site.faults));
             tokio::spawn(simulate::kube_ovn::run(Simulation { client: client.clone(), pace, faults }));
+        }
+        if site.options.databases == Databases::Cnpg && !site.options.parts.contains(&Part::Cnpg) {
+            let (pace, faults) = (site.options.pace, Arc::clone(&site.faults));
+            tokio::spawn(simulate::cnpg::run(Simulation { client: client.clone(), pace, faults }));
         }
         match self {
             Self::Scale => {

@@ -2,6 +2,7 @@
 //! One file per engine; each transition names the place in the engine's source it imitates. A simulator proves nothing
 //! about data, isolation or erasure.
 
+pub(crate) mod cnpg;
 pub(crate) mod data_volume;
 pub(crate) mod disk;
 mod faults;

@@ -1,4 +1,4 @@
-//! The demo city: every file of `examples/city/` is applied, and every unit and host in it comes to life.
+//! The demo city: every file of `examples/city/` is applied, and every unit, host and database in it comes to life.
 
 use jiyun_crds::v1alpha1::{ConditionType, Department};
 use jiyun_lab::{LabOptions, wait_for};
@@ -8,7 +8,8 @@ use kube::{Api, api::ListParams};
 #[tokio::test]
 async fn the_whole_city_is_applied_and_all_its_hosts_are_ready() -> Result<(), WorldError> {
     let files = city::PLATFORM_FILES.to_vec();
-    let world = World::start(WorldOptions { lab: LabOptions::default(), files, controller_arguments: vec![] }).await?;
+    let world =
+        World::start(WorldOptions { lab: LabOptions::default().cnpg(), files, controller_arguments: vec![] }).await?;
     let departments = Api::<Department>::all(world.lab.client().await?);
     let units = departments.list(&ListParams::default()).await?;
     assert_eq!(units.items.len(), 39 + 17 + 1, "39 departments and 17 townships under one county");
@@ -30,6 +31,7 @@ async fn the_whole_city_is_applied_and_all_its_hosts_are_ready() -> Result<(), W
         if !found.items.is_empty() && waiting.is_empty() { Ok(()) } else { Err(waiting.join("\n")) }
     })
     .await?;
+    world.lab.kubectl(&["wait", "cdb", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     world.lab.kubectl(&["wait", "nflow", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     let listed = world.lab.kubectl(&["get", "chost", "-A"]).await?;
     assert!(listed.contains("CLASS") && listed.contains("Running"), "{listed}");

@@ -67,7 +67,12 @@ async fn run(block: &Block, document: &str, bureau: &Bureau<'_>, folder: &Path) 
 
 /// Runs all of a document's blocks that are marked, in order, in one department.
 async fn run_all(document: &str) -> Result<(), WorldError> {
-    let bureau = World::shared().await?.department(Quota::cores(16)).await?;
+    run_in(World::shared().await?, document).await
+}
+
+/// [`run_all`] in a world of another kind.
+async fn run_in(world: &World, document: &str) -> Result<(), WorldError> {
+    let bureau = world.department(Quota::cores(16)).await?;
     let folder = jiyun_lab::target_folder().join("lab").join(format!("docs-{}", bureau.name));
     std::fs::create_dir_all(folder.parent().unwrap())?;
     let marked: Vec<_> =
@@ -100,6 +105,11 @@ async fn the_commands_of_the_api_guide_do_what_it_says() -> Result<(), WorldErro
 #[tokio::test]
 async fn the_commands_of_the_architecture_do_what_it_says() -> Result<(), WorldError> {
     run_all("docs/architecture.md").await
+}
+
+#[tokio::test]
+async fn the_commands_of_the_guide_to_databases_do_what_it_says() -> Result<(), WorldError> {
+    run_in(jiyun_tests::database::shared().await?, "docs/databases.md").await
 }
 
 #[tokio::test]
@@ -168,9 +178,10 @@ fn the_guide_to_the_api_has_the_same_commands_in_chinese() {
 
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 14] = [
+    const RUN: [&str; 15] = [
         "api.md",
         "architecture.md",
+        "databases.md",
         "departments.md",
         "finance.md",
         "install.md",

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use self::{
     total::Attempts,
-    victim::{FLOW, HOST, SYSTEM, Victim},
+    victim::{DATABASE, FLOW, HOST, SYSTEM, Victim},
 };
 
 /// One request of the description.
@@ -83,6 +83,7 @@ impl Route {
         let name: &str = match self.about() {
             "hosts" => HOST,
             "systems" => SYSTEM,
+            "databases" => DATABASE,
             "flows" => FLOW,
             "orders" => &victim.order,
             other => {

@@ -14,7 +14,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::roles::{Rights, documented};
+use super::roles::{Rights, documented, group_of};
 
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
@@ -29,7 +29,7 @@ fn further(group: &str) -> &'static [&'static str] {
 }
 
 /// What is Kubernetes' and the engines' own: (group, resource, subresource).
-const FOREIGN: [(&str, &str, &str); 27] = [
+const FOREIGN: [(&str, &str, &str); 28] = [
     ("", "pods", ""),
     ("", "pods", "exec"),
     ("", "pods", "log"),
@@ -54,6 +54,7 @@ const FOREIGN: [(&str, &str, &str); 27] = [
     ("subresources.kubevirt.io", "virtualmachineinstances", "console"),
     ("subresources.kubevirt.io", "virtualmachineinstances", "vnc"),
     ("cdi.kubevirt.io", "datavolumes", ""),
+    ("postgresql.cnpg.io", "clusters", ""),
     ("kubeovn.io", "vpcs", ""),
     ("kubeovn.io", "subnets", ""),
     ("jiyun.io", "cloudhosts", "status"),
@@ -72,12 +73,13 @@ struct Question {
 }
 
 impl Question {
-    /// What the documents say: rights on Jiyun's own kinds, in the department's own namespace, and the catalogue.
+    /// What the documents say: rights on Jiyun's own kinds and on credentials, in the department's own namespace, and the
+    /// catalogue.
     fn expected(&self, rights: &Rights, own: &str) -> bool {
         let says = |role: &str| {
             rights.get(&(role.to_owned(), self.resource.clone())).is_some_and(|verbs| verbs.contains(&self.verb))
         };
-        self.group == "jiyun.io"
+        self.group == group_of(&self.resource)
             && self.subresource.is_empty()
             && (says("catalogue-reader") || self.namespace == own && says(&format!("department-{}", self.role)))
     }
@@ -103,7 +105,7 @@ impl Question {
 /// Every role, verb and resource in the namespaces of departments and machines, and where none is named.
 fn questions(role: &'static str, namespaces: &[String], rights: &Rights) -> Vec<Question> {
     let own = rights.keys().map(|(_, resource)| resource.as_str()).collect::<std::collections::BTreeSet<_>>();
-    let own = own.into_iter().map(|resource| ("jiyun.io", resource, ""));
+    let own = own.into_iter().map(|resource| (group_of(resource), resource, ""));
     let resources: Vec<_> = FOREIGN.into_iter().chain(own).collect();
     let mut questions = Vec::new();
     for namespace in namespaces {

@@ -94,7 +94,8 @@ async fn a_tenant_has_no_rights_where_machines_live_nor_for_pods_anywhere() -> R
         ("create", "pods", &home),
         ("create", "virtualmachines.kubevirt.io", &home),
         ("create", "persistentvolumeclaims", &home),
-        ("get", "secrets", &home),
+        ("list", "secrets", &home),
+        ("get", "secrets", &engine),
         ("list", "departments.jiyun.io", &home),
     ] {
         let answer = world.lab.kubectl(&["auth", "can-i", verb, resource, "-n", namespace, &who, &group]).await;

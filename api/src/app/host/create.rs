@@ -79,7 +79,8 @@ pub(in crate::app) fn drafted(
     Problem::of_body(faults).map_or(Ok(Draft { host, wish }), Err)
 }
 
-pub(super) fn contradiction(misfit: Misfit) -> Fault {
+/// Two things that do not fit, as a fault of the body.
+pub(in crate::app) fn contradiction(misfit: Misfit) -> Fault {
     let field = our_field(misfit.field).unwrap_or_default();
     let about = misfit.parameters.into_iter().chain([("field", field.clone())]);
     Fault { field: Some(field), code: misfit.code.into(), parameters: jiyun_messages::parameters(about) }

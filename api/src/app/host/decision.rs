@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use jiyun_crds::v1alpha1::CloudHost;
-
 use crate::{
     app::{
         App,
+        noun::Decidable,
         once::Created,
         verdict::{Verdict, verdict},
         waiting::Waited,
@@ -33,34 +32,31 @@ pub enum Ordered<K> {
 }
 
 impl App {
-    /// Waits up to `wait` for the decision on a host, as it was created. What an earlier request has created may have been
+    /// Waits up to `wait` for the decision on an object, as it was created. What an earlier request has created may have been
     /// decided on already: that is told without waiting.
-    pub async fn await_decision(
+    pub async fn await_decision<K: Decidable>(
         &self,
         caller: &Caller,
         department: &DepartmentName,
-        created: Created<CloudHost>,
+        created: Created<K>,
         wait: Option<Duration>,
-    ) -> Result<Ordered<CloudHost>, Problem> {
-        let Created { object: host, replayed } = created;
-        if replayed && let Some(ordered) = decided(&host) {
+    ) -> Result<Ordered<K>, Problem> {
+        let Created { object, replayed } = created;
+        if replayed && let Some(ordered) = decided(&object) {
             return Ok(ordered);
         }
-        let Some(wait) = wait else { return Ok(Ordered::Open { object: Box::new(host), waited: false }) };
-        let is_decided = |host: &CloudHost| decided(host).is_some();
-        let Waited { object, waited } = self.wait_until(caller, department, host, wait, is_decided).await?;
+        let Some(wait) = wait else { return Ok(Ordered::Open { object: Box::new(object), waited: false }) };
+        let is_decided = |object: &K| decided(object).is_some();
+        let Waited { object, waited } = self.wait_until(caller, department, object, wait, is_decided).await?;
         Ok(decided(&object).unwrap_or_else(|| Ordered::Open { object: Box::new(object), waited }))
     }
 }
 
-/// What was decided on `host`; nothing if that is open.
-fn decided(host: &CloudHost) -> Option<Ordered<CloudHost>> {
-    match verdict(host) {
-        Verdict::Granted => Some(Ordered::Granted(Box::new(host.clone()))),
-        Verdict::Refused(condition) => {
-            let refusal = host.status.as_ref().and_then(|status| status.refusal.as_ref());
-            Some(Ordered::Refused(Box::new(Problem::refused(refusal, condition))))
-        }
+/// What was decided on `object`; nothing if that is open.
+fn decided<K: Decidable>(object: &K) -> Option<Ordered<K>> {
+    match verdict(object) {
+        Verdict::Granted => Some(Ordered::Granted(Box::new(object.clone()))),
+        Verdict::Refused(condition) => Some(Ordered::Refused(Box::new(Problem::refused(object.refusal(), condition)))),
         Verdict::Open => None,
     }
 }

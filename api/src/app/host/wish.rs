@@ -1,13 +1,14 @@
-//! What a host asks of the ledger, as the controller will ask for it (`controller/src/host/request.rs`): for previews.
+//! What a host or a database asks of the ledger, as the controller will ask for it (`controller/src/host/request.rs`,
+//! `controller/src/database/request.rs`): for previews.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::{CloudHost, DeletionProtection, HostClass, InformationSystem};
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, DatabaseClass, DeletionProtection, HostClass, InformationSystem};
 use jiyun_ledger::{AccountId, Claim, ClaimRequest, ClaimStage, Meter, Placement, State, Subject};
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
-/// A host in the ledger's terms.
+/// A host or a database in the ledger's terms.
 #[derive(Clone, Debug)]
 pub struct Wish {
     /// Its name.
@@ -33,22 +34,37 @@ impl Wish {
             spec.system_disk.tier.clone(),
             spec.system_disk.size.mebibytes().ok()?,
         );
-        let name = host.name_any();
         Some(Self {
-            subject: Subject {
-                kind: "CloudHost".to_owned(),
-                namespace: host.namespace().unwrap_or_default(),
-                // One that is yet to be created has no UID, and must not be taken for another one.
-                uid: host.uid().unwrap_or_else(|| format!("preview of {name}")),
-                name: name.clone(),
-            },
-            name,
+            subject: subject(host),
+            name: host.name_any(),
             system: spec.system_ref.name.clone(),
             class: spec.class_ref.name.clone(),
             zone: spec.zone_ref.name.clone(),
             protection_level: system.spec.protection_level,
             placements,
             guarded: guarded(host),
+        })
+    }
+
+    /// What `database` asks for; none if an amount cannot be read.
+    pub fn of_database(database: &CloudDatabase, system: &InformationSystem, class: &DatabaseClass) -> Option<Self> {
+        let spec = &database.spec;
+        let instances = u64::from(spec.topology.instances());
+        let placements = Placement::database(
+            spec.architecture.as_str().to_owned(),
+            (instances * u64::from(class.spec.vcpu), instances * class.spec.memory.mebibytes().ok()?),
+            spec.storage.tier.clone(),
+            instances * spec.storage.size.mebibytes().ok()?,
+        );
+        Some(Self {
+            subject: subject(database),
+            name: database.name_any(),
+            system: spec.system_ref.name.clone(),
+            class: spec.class_ref.name.clone(),
+            zone: spec.zone_ref.name.clone(),
+            protection_level: system.spec.protection_level,
+            placements,
+            guarded: Vec::new(),
         })
     }
 
@@ -130,6 +146,18 @@ impl Wish {
     /// Where its quantities come from.
     pub fn placements(&self) -> &[Placement] {
         &self.placements
+    }
+}
+
+/// How the ledger would name `object`.
+fn subject<K: Resource<DynamicType = ()>>(object: &K) -> Subject {
+    let name = object.name_any();
+    Subject {
+        kind: K::kind(&()).into_owned(),
+        namespace: object.namespace().unwrap_or_default(),
+        // One that is yet to be created has no UID, and must not be taken for another one.
+        uid: object.uid().unwrap_or_else(|| format!("preview of {name}")),
+        name,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Filing an order: for objects that are there, or with hosts that are created for it. The order comes last, since it is
 //! what the platform acts upon: hosts that name it do nothing until it is there.
 
-use jiyun_crds::v1alpha1::{CloudHost, HostClass, InformationSystem, NetworkFlow, Order};
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, DatabaseClass, HostClass, InformationSystem, NetworkFlow, Order};
 use tracing::Instrument;
 
 use super::hosts;
@@ -160,10 +160,26 @@ async fn check_references(
     for (index, (item, name)) in filing.items.iter().zip(names).enumerate().filter(|(_, (item, _))| item.host.is_none())
     {
         let field = item.name_field(index);
-        if item.kind == OrderedKind::NetworkFlow {
-            let flow = caller.find::<NetworkFlow>(Some(&namespace), name).await;
-            let flow = there(&field, "NetworkFlow", name, flow, &mut faults)?;
-            if flow.is_some_and(|flow| flow.spec.system_ref.name != filing.system) {
+        let other = match item.kind {
+            OrderedKind::CloudHost => None,
+            OrderedKind::NetworkFlow => {
+                let flow = caller.find::<NetworkFlow>(Some(&namespace), name).await;
+                Some(there(&field, "NetworkFlow", name, flow, &mut faults)?.map(|flow| flow.spec.system_ref))
+            }
+            OrderedKind::CloudDatabase => {
+                let database = caller.find::<CloudDatabase>(Some(&namespace), name).await;
+                let database = there(&field, "CloudDatabase", name, database, &mut faults)?;
+                if let Some((database, system)) =
+                    database.as_ref().zip(system.as_ref()).filter(|_| item.action == OrderAction::Create)
+                {
+                    let class = caller.find::<DatabaseClass>(None, &database.spec.class_ref.name).await.ok();
+                    wishes.extend(class.and_then(|class| Wish::of_database(database, system, &class)));
+                }
+                Some(database.map(|database| database.spec.system_ref))
+            }
+        };
+        if let Some(system) = other {
+            if system.is_some_and(|system| system.name != filing.system) {
                 faults.push(of_other_system(index, name, &filing.system, &field));
             }
             continue;

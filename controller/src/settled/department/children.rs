@@ -19,12 +19,13 @@ use crate::{context::Context, error::ReconcileError};
 pub struct Children {
     namespaces: Vec<Value>,
     role_bindings: Vec<Value>,
+    own_bindings: Vec<Value>,
     walls: Vec<Value>,
 }
 
 impl Children {
-    /// The children of `department`, where these have access: a function of both.
-    pub fn of(department: &Department, access: &Access) -> Self {
+    /// The children of `department`, where these have access, of a platform that lives in the namespace `platform`.
+    pub fn of(department: &Department, access: &Access, platform: &str) -> Self {
         let name = department.name_any();
         let (home, engines) = (department_namespace(&name), engine_namespace(&name));
         let roles = [("reader", &access.readers), ("operator", &access.operators), ("approver", &access.approvers)];
@@ -32,6 +33,10 @@ impl Children {
             // The engines' first: as soon as people can order, there is a place for what they order.
             namespaces: vec![namespace(&engines, &name, "privileged"), namespace(&home, &name, "restricted")],
             role_bindings: roles.map(|(role, subjects)| role_binding(&home, &name, role, subjects)).into(),
+            own_bindings: vec![
+                own_binding(&engines, &name, "credentials-reader", platform),
+                own_binding(&home, &name, "credentials-writer", platform),
+            ],
             walls: vec![wall(&home, &name), wall(&engines, &name), import_gate(&engines, &name)],
         }
     }
@@ -59,11 +64,11 @@ impl Children {
     /// When a request fails.
     pub async fn apply(&self, context: &Context) -> Result<(), ReconcileError> {
         // Destructured without `..`: a new kind of child must be applied before this compiles.
-        let Self { namespaces, role_bindings, walls } = self;
+        let Self { namespaces, role_bindings, own_bindings, walls } = self;
         for object in namespaces {
             ensure(&Api::<Namespace>::all(context.client.clone()), object, context).await?;
         }
-        for object in role_bindings {
+        for object in role_bindings.iter().chain(own_bindings) {
             ensure_in::<RoleBinding>(object, context).await?;
         }
         for object in walls {
@@ -177,6 +182,19 @@ fn role_binding(namespace: &str, department: &str, role: &str, subjects: &[Subje
     })
 }
 
+/// A right of the platform itself that it has in a department's namespace and nowhere else: what databases are signed in
+/// with is read where the engine makes it, and written where the department finds it.
+fn own_binding(namespace: &str, department: &str, role: &str, platform: &str) -> Value {
+    let name = format!("jiyun-{role}");
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels(department)},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": "jiyun-controller", "namespace": platform}],
+    })
+}
+
 /// Nothing in, nothing out, until a flow is declared.
 fn wall(namespace: &str, department: &str) -> Value {
     json!({
@@ -219,7 +237,7 @@ mod tests {
                      "access": {"operators": operators}},
         }))
         .unwrap();
-        Children::of(&department, &Access::of(&department, &[], jiff::Timestamp::UNIX_EPOCH))
+        Children::of(&department, &Access::of(&department, &[], jiff::Timestamp::UNIX_EPOCH), "jiyun-system")
     }
 
     #[test]
@@ -244,6 +262,15 @@ mod tests {
         let mut relaxed = children.namespaces[1].clone();
         relaxed["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("baseline");
         assert!(!contains(&relaxed, &children.namespaces[1]));
+    }
+
+    #[test]
+    fn the_platform_reads_credentials_in_one_namespace_and_writes_them_in_the_other() {
+        let bindings = children(&[]).own_bindings;
+        let told: Vec<_> = bindings.iter().map(|it| (&it["metadata"]["namespace"], &it["roleRef"]["name"])).collect();
+        let (reader, writer) = (json!("jiyun-credentials-reader"), json!("jiyun-credentials-writer"));
+        assert_eq!(told, [(&json!("engine-finance"), &reader), (&json!("dept-finance"), &writer)]);
+        assert!(bindings.iter().all(|it| it["subjects"].as_array().unwrap().len() == 1));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use jiyun_crds::{
     names::department_namespace,
-    v1alpha1::{CloudHost, Department, Handover, InformationSystem},
+    v1alpha1::{CloudDatabase, CloudHost, Department, Handover, InformationSystem},
 };
 use jiyun_ledger::AccountId;
 use kube::{Api, Resource, api::ListParams, core::NamespaceResourceScope};
@@ -29,6 +29,8 @@ pub struct Found {
     pub systems: Vec<InformationSystem>,
     /// Hosts of the giver.
     pub hosts: Vec<CloudHost>,
+    /// Databases of the giver.
+    pub databases: Vec<CloudDatabase>,
     /// Systems of the taker.
     pub taker_systems: Vec<InformationSystem>,
     /// Hosts of the taker.
@@ -48,6 +50,7 @@ pub async fn dereference(handover: &Handover, context: &Context) -> Result<Found
         closed,
         systems: all(from, context).await?,
         hosts: all(from, context).await?,
+        databases: all(from, context).await?,
         taker_systems: all(to, context).await?,
         taker_hosts: all(to, context).await?,
     })

@@ -57,6 +57,7 @@ pub fn validate(handover: &Handover, found: &Found) -> Result<Route, Rejection> 
     };
     for system in wanted {
         let name = system.name_any();
+        stays_behind(&name, found)?;
         let there = named.unwrap_or(&name).to_owned();
         fits(system, &there, (&route.handover, named.is_some()), taker, found)?;
         route.systems.insert(name, there);
@@ -80,6 +81,19 @@ pub fn withdrawn(handover: &Handover) -> Route {
         withdrawn: true,
         ..Route::default()
     }
+}
+
+/// A database does not go along yet, and its system cannot go without it.
+fn stays_behind(system: &str, found: &Found) -> Result<(), Rejection> {
+    let Some(database) = found.databases.iter().find(|database| database.spec.system_ref.name == system) else {
+        return Ok(());
+    };
+    let about = parameters([
+        ("field", "spec.from.systemRef.name".to_owned()),
+        ("system", system.to_owned()),
+        ("database", database.name_any()),
+    ]);
+    Err(Rejection::misconfigured("DatabasesNotHandedOver", about))
 }
 
 fn known<'a, K>(found: Option<&'a K>, field: &str, kind: &str, name: &str) -> Result<&'a K, Rejection> {

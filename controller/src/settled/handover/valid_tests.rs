@@ -114,3 +114,17 @@ fn a_system_that_is_gone_was_a_mistake_before_the_handover_began_and_is_the_end_
     .unwrap();
     assert!(validate(&begun, &emptied).unwrap().systems.is_empty());
 }
+
+#[test]
+fn a_system_with_a_database_stays_and_others_go() {
+    let database = serde_json::from_value(json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudDatabase", "metadata": {"name": "pg", "namespace": "dept-tax"},
+        "spec": {"systemRef": {"name": "levy"}, "classRef": {"name": "c"}, "zoneRef": {"name": "extranet"},
+                 "architecture": "amd64", "engine": {"kind": "Postgresql", "version": "17"}, "topology": "Single",
+                 "storage": {"tier": "standard", "size": "20Gi"}},
+    }))
+    .unwrap();
+    let found = Found { databases: vec![database], ..found() };
+    assert_eq!(objection(&whole(), &found), (Reason::Misconfigured, "DatabasesNotHandedOver"));
+    validate(&one(None), &found).unwrap();
+}

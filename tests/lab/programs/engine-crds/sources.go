@@ -37,6 +37,7 @@ type source struct {
 var sources = []source{
 	{"csi-", "github.com/kubernetes-csi/external-snapshotter/client/v8", "config/crd/*snapshot*.yaml", nil},
 	{"multus-", "github.com/k8snetworkplumbingwg/network-attachment-definition-client", "artifacts/networks-crd.yaml", nil},
+	{"cnpg-", "github.com/cloudnative-pg/cloudnative-pg@v1.30.0", "config/crd/bases/postgresql.cnpg.io_clusters.yaml", nil},
 	{"kube-ovn-", "github.com/kubeovn/kube-ovn@v1.16.2", "charts/kube-ovn-v2/crds/kube-ovn-crd.yaml", []string{"vpcs.kubeovn.io", "subnets.kubeovn.io"}},
 }
 

@@ -139,11 +139,12 @@ fn supplies(profile: Profile, engines: Engines, charts: bool) -> Result<(LabProg
 
 async fn attempt_start(options: LabOptions, provisions: Provisions, progress: Report<'_>) -> Result<Lab, LabError> {
     // Megabytes of YAML: read while the servers start.
-    let (profile, network, supplies) = (options.profile, options.network, provisions.supplies.clone());
+    let (profile, supplies) = (options.profile, provisions.supplies.clone());
+    let asked = (options.network, options.databases);
     let parts = options.parts.clone();
     // In somebody's cluster the groups' names may be somebody's too; there the lab's people are bound by name.
     let own = matches!(provisions.ground, Ground::Own(_));
-    let manifests = tokio::spawn(blocking(move || Ok(supplies.read(profile, &parts, network, own)?)));
+    let manifests = tokio::spawn(blocking(move || Ok(supplies.read(profile, &parts, asked, own)?)));
     let foreign = match &provisions.ground {
         Ground::Own(_) => BTreeSet::new(),
         Ground::Given(_, foreign) => foreign.clone(),

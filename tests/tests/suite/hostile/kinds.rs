@@ -18,14 +18,16 @@ use super::{
 };
 
 /// What of our kinds is written by the platform alone.
-const OURS: [&str; 4] = ["cloudhosts/status", "networkflows/status", "orders/status", "approvals/status"];
+const OURS: [&str; 5] =
+    ["cloudhosts/status", "clouddatabases/status", "networkflows/status", "orders/status", "approvals/status"];
 
 /// Kinds of engines, and those by which one could reach them or ours.
-const FOREIGN: [(&str, &str); 13] = [
+const FOREIGN: [(&str, &str); 14] = [
     ("kubevirt.io", "virtualmachines"),
     ("kubevirt.io", "virtualmachineinstances"),
     ("subresources.kubevirt.io", "virtualmachineinstances/console"),
     ("cdi.kubevirt.io", "datavolumes"),
+    ("postgresql.cnpg.io", "clusters"),
     ("", "pods"),
     ("", "pods/exec"),
     ("", "persistentvolumeclaims"),

@@ -4,6 +4,7 @@
 use jiyun_crds::v1alpha1::Reason;
 use jiyun_tests::{
     Order, World, WorldError,
+    database::Databases,
     desk::{Desk, approved},
     walls::Walls,
     world::{Bureau, Quota},
@@ -15,8 +16,9 @@ use serde_json::json;
 pub const HOST: &str = "web-1";
 pub const SYSTEM: &str = "portal";
 pub const FLOW: &str = "to-room";
+pub const DATABASE: &str = "records";
 
-/// A department with a host that runs, a flow that waits, its order, and what one of two levels said about that.
+/// A department with a host that runs, a database, a flow that waits, its order, and what one of two levels said about that.
 pub struct Victim<'a> {
     pub walls: Walls<'a>,
     /// The order that waits for its second level.
@@ -38,6 +40,9 @@ impl<'a> Victim<'a> {
             ],
         });
         desk.policy(rules).await?;
+        // Where nothing makes databases it waits, and is there to be read, changed and deleted all the same.
+        let databases = Databases { bureau: &desk.bureau };
+        databases.apply(&databases.order(DATABASE, "Single")).await?;
         let walls = Walls { desk };
         walls.apply(&walls.flow(FLOW, &json!({"ipBlock": {"cidr": "10.20.0.0/16"}}))).await?;
         let waiting = walls.awaited_order(FLOW, &[]).await?;
@@ -66,6 +71,9 @@ impl<'a> Victim<'a> {
         assert_eq!(self.bureau().used("Vcpu").await?, (2, 0));
         let flow = self.walls.flows().await?.get(FLOW).await?;
         assert_eq!((flow.metadata.generation, flow.metadata.deletion_timestamp), (Some(1), None));
+        let databases = Databases { bureau: self.bureau() };
+        let database = databases.objects().await?.get(DATABASE).await?;
+        assert_eq!((database.metadata.generation, database.metadata.deletion_timestamp), (Some(1), None));
         let order = self.walls.desk.orders().await?.get(&self.order).await?;
         assert_eq!(approved(&order), Some(Reason::AwaitingApproval), "{:?}", order.status);
         assert_eq!(order.status.unwrap_or_default().decisions.len(), 1, "nobody else decided");

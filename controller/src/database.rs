@@ -1,0 +1,269 @@
+//! Cloud databases (云数据库): dereference, validate, ask the ledger, drive the engine, hand over the credentials, report.
+//!
+//! Nothing is made before a claim is granted; nothing is given back before it is gone. What is made is what was approved.
+
+pub mod approved;
+pub mod change;
+pub mod credentials;
+pub mod digest;
+mod drive;
+mod ending;
+pub mod engine;
+pub mod found;
+mod plan;
+mod report;
+pub mod request;
+mod run;
+pub mod valid;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudDatabaseStatus, OrderAction, Reason};
+use jiyun_ledger::{Claim, ClaimStage, Decision, LedgerError, Refusal, RefusalCode, RequestError};
+use kube::{Api, ResourceExt, runtime::controller::Action};
+use tracing::{info, warn};
+
+use self::{approved::Approved, report::Standing, valid::Valid};
+use crate::{
+    claims::{kept, leave_line, open_claim, ordered_by},
+    context::Context,
+    error::ReconcileError,
+    host::{rejection::Rejection, report::is_young},
+    order::{
+        answer::Ordered,
+        filing,
+        route::{self, Route},
+        wake_orders,
+    },
+};
+
+pub use drive::has_vanished;
+pub use ending::dismantle;
+pub use run::run;
+
+/// The kind, as the ledger names it.
+pub const KIND: &str = "CloudDatabase";
+
+/// When a wish that names something missing, or was not decided, is looked at again.
+const UNSETTLED: Duration = Duration::from_secs(20);
+
+/// When to look again while something was not listed yet.
+const NOT_LISTED: Duration = Duration::from_millis(100);
+
+/// When a database at work is looked at again whatever happened.
+const SETTLED: Duration = Duration::from_mins(10);
+
+/// Brings one database a step on.
+///
+/// # Errors
+/// What did not work; the database is tried again.
+pub async fn reconcile(database: &CloudDatabase, context: &Context) -> Result<Action, ReconcileError> {
+    let database = &*context.unseen_databases.freshest(database);
+    if database.metadata.deletion_timestamp.is_some() {
+        return ending::reconcile(database, context).await;
+    }
+    if !context.orders_listed.is_open() || !engine::is_known(context) || !context.policies_listed.is_open() {
+        // What decides it, or what was made of it already, may only not be read yet.
+        return Ok(Action::requeue(NOT_LISTED));
+    }
+    let found = found::dereference(database, &context.catalogue);
+    let valid = valid::validate(database, &found);
+    // What is only held is the order's business; the database has nothing yet.
+    let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);
+    let claim = open_claim(database, context).filter(granted);
+    if claim.is_none() && may_come(database, valid.as_ref().err(), Timestamp::now()) {
+        return Ok(Action::requeue(NOT_LISTED));
+    }
+    if valid.is_err() && claim.is_none() {
+        leave_line(database, context).await?;
+    }
+    let standing = match (valid, claim) {
+        (Ok(valid), None) => ask(database, valid, context).await?,
+        (Ok(valid), Some(claim)) => {
+            let (claim, objection) = change::settle(database, claim, valid, context).await?;
+            serve(database, claim, objection, context).await?
+        }
+        (Err(rejection), None) => Standing::Rejected(rejection),
+        (Err(rejection), Some(claim)) => serve(database, claim, Some(rejection), context).await?,
+    };
+    let order = match &standing {
+        Standing::Ordered(ordered) => Some(ordered.order.clone()),
+        Standing::Admitted { claim, .. } => ordered_by(claim),
+        _ => None,
+    };
+    report(database, &standing, context).await?;
+    wake_order(database, order.as_deref(), context);
+    Ok(Action::requeue(if standing.is_settled() { SETTLED } else { UNSETTLED }))
+}
+
+/// Has the orders looked at that wait for this database.
+fn wake_order(database: &CloudDatabase, order: Option<&str>, context: &Context) {
+    let told = database.status.as_ref().and_then(|status| status.order_ref.as_ref()).map(|order| order.name.as_str());
+    wake_orders(&database.metadata, [order, told], context);
+}
+
+/// Whether what a new database names may only not have been shown to us yet.
+fn may_come(database: &CloudDatabase, rejection: Option<&Rejection>, now: Timestamp) -> bool {
+    let missing = rejection.is_some_and(|rejection| rejection.reason == Reason::UnknownReference);
+    missing && database.status.is_none() && is_young(&database.metadata, now)
+}
+
+/// The claim about which a database without one of its own and the ledger disagree: one that an earlier object of its name
+/// holds, or one that its status names and the ledger has not for it.
+pub fn disputed(database: &CloudDatabase, context: &Context) -> Option<String> {
+    let (namespace, name) = (database.metadata.namespace.as_deref()?, database.metadata.name.as_deref()?);
+    match context.ledger.read(|state| state.claim_of_object(KIND, namespace, name).cloned()) {
+        // It will be released, and then the name is free.
+        Some(claim) if claim.stage() == ClaimStage::Ending => None,
+        Some(claim) => Some(claim.id.to_string()),
+        None => database.status.as_ref()?.claim_id.clone(),
+    }
+}
+
+/// Whether a claim of this name is still being taken down.
+fn is_taken(database: &CloudDatabase, context: &Context) -> bool {
+    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
+    context.ledger.read(|state| state.claim_of_object(KIND, &namespace, &name).is_some())
+}
+
+/// Has a valid wish decided, unless this very wish was refused before: a refusal stands until the wish is edited, or
+/// GitOps would ask again for ever.
+async fn ask(database: &CloudDatabase, mut valid: Valid, context: &Context) -> Result<Standing, ReconcileError> {
+    let is_held = open_claim(database, context).is_some_and(|claim| claim.stage() == ClaimStage::Held);
+    if let Some(claim) = disputed(database, context).filter(|_| !is_held) {
+        warn!(
+            database.namespace = database.namespace(),
+            database.name = database.name_any(),
+            claim,
+            "object and ledger disagree about a claim; nothing is granted until somebody has looked (ledger adopt)"
+        );
+        context.metrics.unknown_claim();
+        return Ok(Standing::Undecided(Reason::AdoptionNeeded));
+    }
+    if !is_held && is_taken(database, context) {
+        return Ok(Standing::Undecided(Reason::Undecided));
+    }
+    if let Some(refusal) = standing_refusal(database, &valid.digest) {
+        return Ok(Standing::Refused(refusal));
+    }
+    if !is_held && engine::is_missing(context) {
+        // Nothing is set aside for what nobody can make.
+        leave_line(database, context).await?;
+        return Ok(Standing::Undecided(Reason::EngineMissing));
+    }
+    let action = OrderAction::Create;
+    let route = route::of(database, &valid.digest, action, valid.asked(action), context);
+    if !matches!(route, Route::Automatic(_)) {
+        // Whoever waits for people does not stand in line: those behind would wait for them too.
+        leave_line(database, context).await?;
+    }
+    let only_within_guaranteed = match route {
+        // What an order holds is for it to grant or to give up.
+        Route::Automatic(_) if is_held => return Ok(Standing::Undecided(Reason::Undecided)),
+        Route::Automatic(passed) => {
+            valid.approved.policies = passed.policies;
+            passed.only_within_guaranteed
+        }
+        Route::Order(order, phase) => {
+            return Ok(Ordered::by(&order, phase).map_or(Standing::Undecided(Reason::Undecided), Standing::Ordered));
+        }
+        Route::Awaited(order) => return Ok(Standing::Ordered(Ordered::awaited(order))),
+        Route::File(name) => {
+            return Ok(Standing::Ordered(filing::file(database, name, action, context).await?));
+        }
+    };
+    let asked = request::claim_request(database, &valid)?;
+    let decided = if only_within_guaranteed {
+        context.ledger.decide_within_guaranteed(asked).await
+    } else {
+        context.ledger.decide(asked).await
+    };
+    if let Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) = decided {
+        // Others asked in the same moment: asked again, it is for people.
+        leave_line(database, context).await?;
+        return Ok(Standing::Undecided(Reason::Undecided));
+    }
+    match decided? {
+        Decision::Granted { claim, existing, .. } => {
+            if !existing {
+                context.metrics.decided("Granted");
+                info!(
+                    database.namespace = database.namespace(),
+                    database.name = database.name_any(),
+                    claim = %claim.id,
+                    "granted"
+                );
+            }
+            serve(database, claim, None, context).await
+        }
+        Decision::Refused(refusal) => {
+            note_refusal(database, &refusal, context);
+            Ok(match refusal.code {
+                RefusalCode::Quarantined => Standing::Undecided(Reason::Quarantined),
+                RefusalCode::UnknownAccount => Standing::Undecided(Reason::Undecided),
+                _ => Standing::Refused(refusal),
+            })
+        }
+    }
+}
+
+/// Counts a refusal, and tells operators why; they alone see which pool refused it.
+fn note_refusal(database: &CloudDatabase, refusal: &Refusal, context: &Context) {
+    context.metrics.decided(refusal.code.into());
+    context.writer.trail().database_refused(database, "the wish", refusal);
+    info!(
+        database.namespace = database.namespace(),
+        database.name = database.name_any(),
+        code = %refusal.code,
+        parameters = ?refusal.parameters,
+        report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
+        "refused"
+    );
+}
+
+/// The refusal the status holds for this very wish. [`RefusalCode::NoMatchingPool`] does not stand, nor does a place in
+/// line: both are asked again.
+fn standing_refusal(database: &CloudDatabase, digest: &str) -> Option<Refusal> {
+    let status = database.status.as_ref()?;
+    let refusal = status.refusal.as_ref().filter(|_| status.spec_digest.as_deref() == Some(digest))?;
+    let asks_again = |code| matches!(code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity);
+    kept(refusal).filter(|refusal| !asks_again(refusal.code))
+}
+
+/// Drives the engine of a database with a claim, and says how it stands.
+async fn serve(
+    database: &CloudDatabase,
+    mut claim: Arc<Claim>,
+    objection: Option<Rejection>,
+    context: &Context,
+) -> Result<Standing, ReconcileError> {
+    let approved = Approved::of(&claim)?;
+    let engine = drive::drive(database, &claim, &approved, context).await?;
+    if engine.settled() && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
+        // The department pays from the moment it can use the database, and not a second earlier.
+        context.ledger.billable(claim.id).await?;
+        claim = open_claim(database, context).unwrap_or(claim);
+    }
+    Ok(Standing::Admitted { claim, objection, engine, deletable: approved.deletable })
+}
+
+/// Writes the status where it differs.
+async fn report(database: &CloudDatabase, standing: &Standing, context: &Context) -> Result<(), ReconcileError> {
+    let status = report::status(database, standing, Timestamp::now());
+    if database.status.as_ref() != Some(&status) {
+        write_status(database, &status, context).await?;
+    }
+    Ok(())
+}
+
+async fn write_status(
+    database: &CloudDatabase,
+    status: &CloudDatabaseStatus,
+    context: &Context,
+) -> Result<(), ReconcileError> {
+    let api = Api::<CloudDatabase>::namespaced(context.client.clone(), &database.namespace().unwrap_or_default());
+    let written = context.writer.apply_status(&api, &database.name_any(), &serde_json::to_value(status)?).await?;
+    context.unseen_databases.wrote(written);
+    Ok(())
+}

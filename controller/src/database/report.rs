@@ -1,0 +1,226 @@
+//! Status: what a database's conditions say, computed from decisions and observations; written only where it differs.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiyun_crds::v1alpha1::{
+    CloudDatabase, CloudDatabaseStatus, ConditionStatus, ConditionType, DatabaseConnection, DeletionProtection,
+    LocalRef, Reason, condition::Finding,
+};
+use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
+use jiyun_messages::{Parameters, parameters};
+
+use super::digest;
+use crate::{
+    conditions::{finding, merged, plain},
+    engines::{cnpg::DatabaseState, order::Power},
+    host::{
+        rejection::Rejection,
+        report::{accepted, granted, in_parts, recorded, refused, rejected},
+    },
+    order::answer::Ordered,
+};
+
+/// How a database stands.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// The wish is not valid, and nothing was ever granted.
+    Rejected(Rejection),
+    /// The ledger said no.
+    Refused(Refusal),
+    /// Nobody has said anything yet.
+    Undecided(Reason),
+    /// People have to agree, or did not.
+    Ordered(Ordered),
+    /// The ledger holds a claim.
+    Admitted {
+        /// The claim.
+        claim: Arc<Claim>,
+        /// What is wrong with the wish as it is now; the database stays as approved.
+        objection: Option<Rejection>,
+        /// The engine's side.
+        engine: Engine,
+        /// Whether it may be deleted.
+        deletable: bool,
+    },
+    /// The database is being deleted.
+    Ending {
+        /// The claim, until it is released.
+        claim: Arc<Claim>,
+        /// What still has to disappear; nothing is deleted at the moment where that is `None`.
+        waiting_for: Option<String>,
+    },
+    /// The database is being deleted, and the ledger does not know the claim that its status names.
+    Unaccounted {
+        /// What the status names.
+        claim: String,
+    },
+}
+
+/// What the engine says.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    /// What the database is doing; `None` before it exists.
+    pub state: Option<DatabaseState>,
+    /// Instances that answer.
+    pub ready_instances: Option<u32>,
+    /// Whether it is to run.
+    pub power: Power,
+    /// Where clients find it, once its credentials were handed over.
+    pub connection: Option<DatabaseConnection>,
+    /// Why the engine could not be asked for what is wanted.
+    pub problem: Option<String>,
+    /// Whether the engine is not installed.
+    pub missing: bool,
+}
+
+impl Engine {
+    /// Whether the database does what was asked, and its owner can sign in.
+    pub fn settled(&self) -> bool {
+        let does = matches!(
+            (self.power, &self.state),
+            (Power::On, Some(DatabaseState::Running)) | (Power::Off, Some(DatabaseState::Stopped))
+        );
+        does && self.connection.is_some() && self.problem.is_none()
+    }
+}
+
+impl Standing {
+    /// Whether there is nothing to wait for but what calls by itself.
+    pub fn is_settled(&self) -> bool {
+        match self {
+            Self::Admitted { objection: None, engine, .. } => engine.settled(),
+            Self::Refused(refusal) => {
+                !matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity)
+            }
+            Self::Ordered(ordered) => ordered.refusal.is_some(),
+            // Whoever decides about a change is heard; looking again is for a word that got lost.
+            Self::Admitted { .. }
+            | Self::Rejected(_)
+            | Self::Undecided(_)
+            | Self::Ending { .. }
+            | Self::Unaccounted { .. } => false,
+        }
+    }
+}
+
+/// The status of `database` given its standing.
+pub fn status(database: &CloudDatabase, standing: &Standing, now: Timestamp) -> CloudDatabaseStatus {
+    let before = database.status.clone().unwrap_or_default();
+    let generation = database.metadata.generation;
+    // What was told before is evidence of who held what: a ledger that lost a claim is no reason to wipe it. It goes with
+    // the object, after the claim was released.
+    let mut status = CloudDatabaseStatus {
+        observed_generation: generation,
+        spec_digest: Some(digest::of(&database.spec)),
+        claim_id: before.claim_id,
+        pool_ref: before.pool_ref,
+        storage_pool_ref: before.storage_pool_ref,
+        deletion_protection: before.deletion_protection,
+        ..CloudDatabaseStatus::default()
+    };
+    let (ready, no) = (ConditionType::Ready, ConditionStatus::False);
+    let findings = match standing {
+        Standing::Rejected(rejection) => {
+            status.refusal = Some(in_parts(rejection.code.to_owned(), &rejection.parameters));
+            rejected(rejection)
+        }
+        Standing::Refused(refusal) => {
+            status.refusal = Some(recorded(refusal));
+            refused(refusal)
+        }
+        Standing::Undecided(reason) => {
+            status.connection = before.connection;
+            let code = if *reason == Reason::EngineMissing { "DatabaseEngineMissing" } else { reason.as_str() };
+            vec![
+                plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
+                finding(ConditionType::Admitted, ConditionStatus::Unknown, *reason, code, &Parameters::new()),
+                plain(ready, no, Reason::NotAdmitted),
+            ]
+        }
+        Standing::Ordered(ordered) => {
+            status.order_ref = Some(LocalRef::new(&ordered.order));
+            status.refusal.clone_from(&ordered.refusal);
+            vec![
+                plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
+                ordered.admitted(),
+                plain(ready, no, Reason::NotAdmitted),
+            ]
+        }
+        Standing::Admitted { claim, objection, engine, deletable } => {
+            place(&mut status, claim);
+            // Where it was found last is still so while the engine cannot be asked.
+            status.connection = engine.connection.clone().or(before.connection);
+            status.ready_instances = engine.ready_instances;
+            status.deletion_protection = deletable.then_some(DeletionProtection::Disabled);
+            vec![accepted(objection.as_ref()), granted(claim), provisioned(engine), readiness(engine)]
+        }
+        Standing::Ending { claim, waiting_for } => {
+            place(&mut status, claim);
+            let told = match waiting_for {
+                Some(what) => finding(ready, no, Reason::Deleting, "Deleting", &parameters([("what", what.as_str())])),
+                None => finding(ready, no, Reason::Quarantined, "DatabaseDeletionPaused", &Parameters::new()),
+            };
+            vec![granted(claim), told]
+        }
+        Standing::Unaccounted { claim } => {
+            let about = parameters([("claim", claim.as_str())]);
+            vec![finding(ready, no, Reason::UnknownClaim, Reason::UnknownClaim.as_str(), &about)]
+        }
+    };
+    status.conditions = merged(&before.conditions, findings, generation, now);
+    status
+}
+
+fn place(status: &mut CloudDatabaseStatus, claim: &Claim) {
+    let pool = |meter| claim.pool_of(meter).map(|pool| LocalRef::new(pool.name()));
+    status.claim_id = Some(claim.id.to_string());
+    status.pool_ref = pool(Meter::DatabaseInstances);
+    status.storage_pool_ref = pool(Meter::BlockStorage);
+}
+
+fn provisioned(engine: &Engine) -> Finding {
+    let (kind, no) = (ConditionType::Provisioned, ConditionStatus::False);
+    let fault = match (&engine.problem, &engine.state) {
+        (Some(problem), _) | (None, Some(DatabaseState::Failed(problem))) => Some(problem),
+        _ => None,
+    };
+    if let Some(problem) = fault {
+        let about = parameters([("problem", problem.as_str())]);
+        return finding(kind, no, Reason::EngineError, "EngineError", &about);
+    }
+    if engine.missing {
+        return finding(kind, no, Reason::EngineMissing, "DatabaseEngineMissing", &Parameters::new());
+    }
+    if engine.connection.is_some() {
+        return finding(kind, ConditionStatus::True, Reason::Provisioned, "DatabaseProvisioned", &Parameters::new());
+    }
+    finding(kind, no, Reason::Provisioning, "DatabaseProvisioning", &parameters([("state", word(engine))]))
+}
+
+fn readiness(engine: &Engine) -> Finding {
+    let (kind, yes, no) = (ConditionType::Ready, ConditionStatus::True, ConditionStatus::False);
+    if engine.missing {
+        return finding(kind, no, Reason::EngineMissing, "DatabaseEngineMissing", &Parameters::new());
+    }
+    let (settled, about) = (engine.settled(), parameters([("state", word(engine))]));
+    match engine.power {
+        Power::On if settled => finding(kind, yes, Reason::Running, "DatabaseRunning", &Parameters::new()),
+        Power::Off if settled => finding(kind, yes, Reason::Stopped, "DatabaseStopped", &Parameters::new()),
+        Power::On => finding(kind, no, Reason::Starting, "DatabaseStarting", &about),
+        Power::Off => finding(kind, no, Reason::Stopping, "DatabaseStopping", &about),
+    }
+}
+
+fn word(engine: &Engine) -> String {
+    match &engine.state {
+        None => "-".to_owned(),
+        Some(DatabaseState::Running) => "Running".to_owned(),
+        Some(DatabaseState::Stopped) => "Stopped".to_owned(),
+        Some(DatabaseState::Changing(word) | DatabaseState::Failed(word)) => word.clone(),
+    }
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

@@ -1,0 +1,100 @@
+//! What a database's conditions say follows from decisions and from the engine, and nothing of a secret is among it.
+
+use jiyun_crds::v1alpha1::condition;
+use serde_json::json;
+
+use super::*;
+use crate::database::valid::tests::database;
+
+fn claim() -> Arc<Claim> {
+    let line = |meter: &str, pool: &str| json!({"meter": meter, "pool": pool, "dimensions": {}, "quantity": 1});
+    let claim: Claim = serde_json::from_value(json!({
+        "id": 7, "account": "finance", "system": "budget",
+        "subject": {"kind": "CloudDatabase", "namespace": "dept-finance", "name": "pg", "uid": "u-1"},
+        "item": "database-2c8g", "specDigest": "d", "approvedSpec": {}, "reservedAt": "2026-11-01T00:00:00Z",
+        "lines": [line("DatabaseInstances", "Compute/hygon"), line("BlockStorage", "Storage/standard")],
+    }))
+    .unwrap();
+    Arc::new(claim)
+}
+
+fn engine(power: Power, state: Option<DatabaseState>) -> Engine {
+    let connection = DatabaseConnection {
+        host: "pg-rw.engine-finance.svc".into(),
+        read_only_host: None,
+        port: 5432,
+        database: "app".into(),
+        credentials_secret_ref: LocalRef::new("pg-credentials"),
+    };
+    Engine { state, ready_instances: Some(1), power, connection: Some(connection), problem: None, missing: false }
+}
+
+fn told(engine: Engine) -> CloudDatabaseStatus {
+    let standing = Standing::Admitted { claim: claim(), objection: None, engine, deletable: false };
+    status(&database(|_| {}), &standing, Timestamp::UNIX_EPOCH)
+}
+
+fn reason(status: &CloudDatabaseStatus, kind: ConditionType) -> (String, String) {
+    let found = condition::find(&status.conditions, kind).unwrap();
+    (found.status.clone(), found.reason.clone())
+}
+
+#[test]
+fn each_state_of_the_engine_has_its_reason() {
+    let changing = || DatabaseState::Changing("Setting up primary".into());
+    for (power, state, ready) in [
+        (Power::On, Some(DatabaseState::Running), ("True", "Running")),
+        (Power::Off, Some(DatabaseState::Stopped), ("True", "Stopped")),
+        (Power::On, Some(DatabaseState::Stopped), ("False", "Starting")),
+        (Power::Off, Some(DatabaseState::Running), ("False", "Stopping")),
+        (Power::On, Some(changing()), ("False", "Starting")),
+        (Power::On, None, ("False", "Starting")),
+    ] {
+        let told = told(engine(power, state.clone()));
+        let (status, reason) = reason(&told, ConditionType::Ready);
+        assert_eq!((status.as_str(), reason.as_str()), ready, "{power:?} {state:?}");
+    }
+}
+
+#[test]
+fn whoever_cannot_sign_in_yet_has_no_database() {
+    let without = Engine { connection: None, ..engine(Power::On, Some(DatabaseState::Running)) };
+    assert!(!without.settled());
+    let told = told(without);
+    assert_eq!(reason(&told, ConditionType::Provisioned), ("False".into(), "Provisioning".into()));
+    assert_eq!(reason(&told, ConditionType::Ready).0, "False");
+    assert_eq!(told.connection, None);
+}
+
+#[test]
+fn a_fault_and_an_engine_that_is_not_there_are_told_as_what_they_are() {
+    let failed = told(engine(Power::On, Some(DatabaseState::Failed("Not enough disk space".into()))));
+    assert_eq!(reason(&failed, ConditionType::Provisioned), ("False".into(), "EngineError".into()));
+    let missing = told(Engine { missing: true, ..engine(Power::On, None) });
+    for kind in [ConditionType::Provisioned, ConditionType::Ready] {
+        assert_eq!(reason(&missing, kind), ("False".into(), "EngineMissing".into()));
+    }
+    let undecided = Standing::Undecided(Reason::EngineMissing);
+    let waiting = status(&database(|_| {}), &undecided, Timestamp::UNIX_EPOCH);
+    assert_eq!(reason(&waiting, ConditionType::Admitted), ("Unknown".into(), "EngineMissing".into()));
+    assert!(waiting.conditions[1].message.contains("CloudNativePG"), "{:?}", waiting.conditions);
+}
+
+#[test]
+fn a_client_finds_pools_claim_and_connection_in_the_status() {
+    let told = told(engine(Power::On, Some(DatabaseState::Running)));
+    assert_eq!(told.claim_id.as_deref(), Some("claim-7"));
+    assert_eq!(told.pool_ref, Some(LocalRef::new("hygon")));
+    assert_eq!(told.storage_pool_ref, Some(LocalRef::new("standard")));
+    assert_eq!(told.connection.unwrap().credentials_secret_ref, LocalRef::new("pg-credentials"));
+}
+
+#[test]
+fn only_what_does_what_was_asked_is_left_alone() {
+    let admitted = |objection, engine| Standing::Admitted { claim: claim(), objection, engine, deletable: false };
+    assert!(admitted(None, engine(Power::On, Some(DatabaseState::Running))).is_settled());
+    assert!(!admitted(None, engine(Power::On, None)).is_settled());
+    let rejection = Rejection::unknown_reference("spec.classRef.name", "DatabaseClass", "gone");
+    assert!(!admitted(Some(rejection), engine(Power::On, Some(DatabaseState::Running))).is_settled());
+    assert!(!Standing::Undecided(Reason::EngineMissing).is_settled());
+}

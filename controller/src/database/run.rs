@@ -1,0 +1,72 @@
+//! Wires databases to their triggers: their own changes, those of their clusters, their orders, and room that comes.
+
+use std::sync::Arc;
+
+use futures::{Stream, stream};
+use jiyun_crds::{names::LABEL_CLAIM, v1alpha1::CloudDatabase};
+use jiyun_ledger::Ledger;
+use kube::{
+    Resource, ResourceExt,
+    runtime::{
+        Controller, Predicate, WatchStreamExt,
+        controller::{Action, Config},
+        predicates,
+        reflector::ObjectRef,
+        utils::PredicateConfig,
+        watcher,
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+use super::KIND;
+use crate::{
+    claims::in_line,
+    context::Context,
+    driver::{Driver, drain, failed},
+    engines::cnpg::ClusterView,
+    error::ReconcileError,
+    host,
+    watch::{Guarded, Kind},
+};
+
+/// Databases reconciled at the same time.
+const CONCURRENCY: u16 = 8;
+
+/// Reconciles databases until `stop`.
+pub async fn run(
+    databases: Kind<CloudDatabase, impl Stream<Item = Result<Guarded<CloudDatabase>, watcher::Error>> + Send + 'static>,
+    clusters: impl Stream<Item = Result<Guarded<ClusterView>, watcher::Error>> + Send + 'static,
+    told: impl Stream<Item = ObjectRef<Guarded<CloudDatabase>>> + Send + 'static,
+    context: Context,
+    stop: CancellationToken,
+) {
+    // Our own status writes change neither generation nor finalizers, so they do not call us again.
+    let wishes = context.unseen_databases.watching(databases.stream).predicate_filter(
+        predicates::generation.combine(predicates::finalizers).combine(predicates::annotations),
+        PredicateConfig::default(),
+    );
+    let ledger = context.ledger.clone();
+    let line = in_line(context.ledger.clone(), KIND);
+    let outcomes = Controller::for_stream(wishes, databases.store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .watches_stream(clusters, move |cluster| database_of(&cluster, &ledger))
+        .reconcile_on(stream::select(line, told))
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(reconcile, failed, Driver::new(context));
+    drain(outcomes).await;
+}
+
+/// The database a cluster was made for, by its claim.
+fn database_of(cluster: &impl Resource, ledger: &Ledger) -> Option<ObjectRef<Guarded<CloudDatabase>>> {
+    let label = cluster.labels().get(LABEL_CLAIM)?;
+    let claim = ledger.read(|state| host::labelled(label, state).cloned())?;
+    (claim.subject.kind == KIND).then(|| ObjectRef::new(&claim.subject.name).within(&claim.subject.namespace))
+}
+
+async fn reconcile(
+    database: Arc<Guarded<CloudDatabase>>,
+    driver: Arc<Driver<CloudDatabase>>,
+) -> Result<Action, ReconcileError> {
+    let Ok(readable) = &database.0 else { return Ok(Action::await_change()) };
+    driver.counted(&database, Box::pin(super::reconcile(readable, &driver.context))).await
+}
