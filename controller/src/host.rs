@@ -120,8 +120,8 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     if valid.is_err() && held.is_none() {
         leave_line(host, context).await?;
     }
-    if held.is_none() && !context.orders_listed.is_open() {
-        // An order that decides it may only not be read yet.
+    if !context.orders_listed.is_open() || !context.policies_listed.is_open() {
+        // What decides it, a change of it or the end of its lease may only not be read yet.
         return Ok(Action::requeue(NOT_LISTED));
     }
     let standing = match (valid, held) {
@@ -321,6 +321,11 @@ async fn serve(
         // The department pays from the moment it can use the machine, and not a second earlier.
         context.ledger.billable(claim.id).await?;
         claim = open_claim(host, context).unwrap_or(claim);
+        if Approved::of(&claim)? != approved {
+            // It was changed while the engines were driven: what follows is worked out from what it is now, at the next look.
+            let outdated = RequestError::Outdated { subject: host.name_any(), claim: claim.id };
+            return Err(LedgerError::from(outdated).into());
+        }
     }
     // What was told to do something just now may only look as if it had.
     if engines.settled() && engines.untouched {
@@ -395,6 +400,20 @@ async fn drive(
         }
         match steps::take(step, &desired, (host, &order.namespace), &mut observed, site, context).await {
             Ok(()) => {}
+            // Nothing else waits for a volume; it is tried again at the next look.
+            Err(error) if step == Step::GrowDisk => {
+                let told = match &error {
+                    ReconcileError::Write(error) => error.status(),
+                    _ => None,
+                };
+                warn!(
+                    host.namespace = host.namespace(),
+                    host.name = host.name_any(),
+                    error = crate::error::chain(&error),
+                    "a volume does not grow"
+                );
+                disk_stuck = Some(told.map_or_else(|| step.to_string(), |status| format!("{step} {status}")));
+            }
             Err(ReconcileError::Obstacle(obstacle)) => {
                 problem = Some(obstacle.to_string());
                 break;
@@ -408,12 +427,7 @@ async fn drive(
                     "an engine refused what was approved"
                 );
                 // The engine's own words may name other tenants' things and are for operators; its owner gets the code.
-                let refused = Some(format!("{step} {}", error.status().unwrap_or_default()));
-                if step == Step::GrowDisk {
-                    disk_stuck = refused;
-                    continue;
-                }
-                problem = refused;
+                problem = Some(format!("{step} {}", error.status().unwrap_or_default()));
                 break;
             }
             Err(error) => return Err(error),

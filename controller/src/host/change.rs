@@ -55,12 +55,16 @@ impl Objection {
         }
     }
 
-    /// Whether people are asked to agree and have not answered. An order that may never come is nobody's answer to wait for.
-    pub fn awaits_people(&self) -> bool {
+    /// Whether it is asked for in earnest, and nobody has decided against it. An order that may never come is nothing to wait
+    /// for.
+    pub fn awaits_an_answer(&self) -> bool {
         match self {
             Self::Ordered(ordered) => ordered.reason == Reason::AwaitingApproval,
             Self::Undecided(_) => true,
-            Self::Invalid(_) | Self::Refused(_) => false,
+            // Let through by a policy, and asked for again until there is room.
+            Self::Refused(_) => self.is_open(),
+            // The catalogue has lost something that it names: that is nobody's answer either.
+            Self::Invalid(rejection) => rejection.reason == Reason::UnknownReference,
         }
     }
 

@@ -158,7 +158,7 @@ fn is_asked(host: &CloudHost, approved: &Approved, objection: Option<&Objection>
         return true;
     }
     let differs = !is_leased || deletable != approved.deletable;
-    differs && objection.is_none_or(Objection::awaits_people)
+    differs && objection.is_none_or(Objection::awaits_an_answer)
 }
 
 /// Takes the step that is due of the lease of `host`, if one is; gives claim and lease as they are then. Where a machine

@@ -125,15 +125,18 @@ pub async fn confirm(
 ) -> Result<Held, ReconcileError> {
     let until = now.checked_add(MARGIN_SECONDS.seconds()).unwrap_or(now);
     let wanted = || accepted(order, items).filter(|(item, _)| item.item.action != OrderAction::End);
-    let some_granted = wanted().any(|(item, accepted)| is_granted(item, accepted));
+    let some_granted = wanted().any(|(item, accepted)| is_granted(item, accepted, order));
     let soon = now.checked_add(SOON_SECONDS.seconds()).unwrap_or(now);
     for (item, accepted) in wanted() {
         let is_held = is_held(item, accepted, soon) && is_of_today(item, order, context)?;
-        if is_granted(item, accepted) || is_held {
+        if is_granted(item, accepted, order) || is_held {
             continue;
         }
-        let is_there =
-            |subject: &Subject| subject.stays() && subject.meta().uid.as_deref() == Some(accepted.uid.as_str());
+        let is_there = |subject: &Subject| {
+            subject.stays()
+                && !subject.is_being_handed_over()
+                && subject.meta().uid.as_deref() == Some(accepted.uid.as_str())
+        };
         let wish = wish(item).filter(|(subject, wish)| is_there(subject) && wish.digest() == accepted.spec_digest);
         if wish.is_none() {
             // A change that is not asked for any more leaves what there is as it is, and the rest to be granted.
@@ -238,11 +241,18 @@ fn is_of_today(item: &FoundItem, order: &Order, context: &Context) -> Result<boo
 
 /// How many of its items have what was approved.
 pub fn granted(order: &Order, items: &[FoundItem]) -> usize {
-    accepted(order, items).filter(|(item, accepted)| is_granted(item, accepted)).count()
+    accepted(order, items).filter(|(item, accepted)| is_granted(item, accepted, order)).count()
 }
 
-fn is_granted(item: &FoundItem, accepted: &AcceptedItem) -> bool {
-    item.claim.as_ref().is_some_and(|claim| is_claimed(claim, accepted))
+fn is_granted(item: &FoundItem, accepted: &AcceptedItem, order: &Order) -> bool {
+    // What was created may have been edited since it was granted: it was created by this order all the same.
+    let is_created_by = |claim: &Claim| {
+        item.item.action == OrderAction::Create
+            && claim.stage() != ClaimStage::Held
+            && claim.subject.uid == accepted.uid
+            && OrderMark::of(&claim.approved_spec).is_some_and(|mark| mark.is_of(order))
+    };
+    item.claim.as_ref().is_some_and(|claim| is_claimed(claim, accepted) || is_created_by(claim))
 }
 
 /// Whether a claim was granted for what was accepted.

@@ -9,7 +9,7 @@ use jiyun_crds::{
         ApprovalPolicy, ApprovalPolicySpec, Department, DepartmentAccess, Order, OrderAction, PolicyScope, Reason,
     },
 };
-use jiyun_ledger::{AccountId, Claim, Meter, beyond_guaranteed};
+use jiyun_ledger::{AccountId, Claim, ClaimStage, Meter, beyond_guaranteed};
 use kube::ResourceExt;
 
 use super::{
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     catalogue::{lookup, readable},
+    claims::ordered_by,
     context::Context,
     host::approved::Approved,
 };
@@ -54,6 +55,8 @@ pub fn of<T: Orderable>(object: &T, digest: &str, action: OrderAction, asked: As
     if let Some(name) = named {
         match find(object, name, action, digest, context) {
             Ok((order, phase)) => return Route::Order(Box::new(order), phase),
+            // The one it was granted for may have been cleared away since.
+            Err(Missing::Elsewhere) if is_granted_by(uid, name, context) => {}
             Err(Missing::Elsewhere) => return Route::Awaited(name.clone()),
             // It was about another wish: this one is asked for like any other.
             Err(Missing::Past) => {}
@@ -76,6 +79,15 @@ pub fn of<T: Orderable>(object: &T, digest: &str, action: OrderAction, asked: As
     } else {
         Route::File(own)
     }
+}
+
+/// Whether what an object has was granted for the order of this name.
+fn is_granted_by(uid: &str, order: &str, context: &Context) -> bool {
+    let claim = context.ledger.read(|state| state.claim_of_subject(uid).cloned());
+    claim
+        .filter(|claim| claim.stage() != ClaimStage::Held)
+        .and_then(|claim| ordered_by(&claim))
+        .is_some_and(|by| by == order)
 }
 
 /// Why an order does not decide a wish.

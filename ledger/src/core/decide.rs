@@ -353,7 +353,12 @@ fn granted(
         Some(claim) => amended(claim, request, lines),
         None => first(state, request, lines, at),
     }];
-    if let Some(waiting) = state.waiting_of(&request.subject.uid) {
+    // What was granted before may have another request in line than this: a start, or a growth.
+    let is_other = |waiting: &&Waiting| {
+        let is_new = old.is_none_or(|claim| claim.stage() == ClaimStage::Held);
+        !is_new && waiting.request.spec_digest != request.spec_digest
+    };
+    if let Some(waiting) = state.waiting_of(&request.subject.uid).filter(|waiting| !is_other(waiting)) {
         events.push(Event::RequestUnqueued { ticket: waiting.ticket, why: Unqueued::Granted });
     }
     if !tickets.is_empty() {

@@ -21,7 +21,7 @@ const DEPARTMENTS: usize = 4;
 /// And while people decide.
 const ORDERS: usize = 10;
 /// And while hosts are resized.
-const RESIZED: usize = 8;
+const RESIZED: usize = 6;
 /// Deaths of the book's writer on a real etcd.
 const IN_ETCD: usize = 24;
 

@@ -136,8 +136,8 @@ async fn the_apis_own_account_reads_the_catalogue_as_everybody_does_and_nothing_
                 || resource.starts_with("clustertrustbundles.") && *verbs == "get list watch")
     };
     let rights: BTreeSet<(&str, &str)> = listed.lines().filter_map(right).filter(|right| !is_anybodys(right)).collect();
-    let catalogue =
-        ["hostclasses", "hostimages", "networkzones", "pricelists"].map(|plural| format!("{plural}.jiyun.io"));
+    let catalogue = ["databaseclasses", "hostclasses", "hostimages", "networkzones", "pricelists"]
+        .map(|plural| format!("{plural}.jiyun.io"));
     let catalogue: BTreeSet<(&str, &str)> =
         catalogue.iter().map(|resource| (resource.as_str(), "get list watch")).collect();
     assert_eq!(rights, catalogue, "{listed}");

@@ -108,16 +108,20 @@ pub async fn officials(victim: &Victim<'_>) -> Result<Vec<Official>, WorldError>
         official(
             "auditor",
             world.caller("auditor")?,
-            &["hosts", "systems", "flows", "orders", "inbox", "quota", "usage", "audit-records"],
+            &["hosts", "databases", "systems", "flows", "orders", "inbox", "quota", "usage", "audit-records"],
         ),
         Official {
             who: "platform operator",
             caller: world.caller("operator")?,
-            sees: &["hosts", "systems", "flows", "orders", "inbox", "quota", "usage"],
+            sees: &["hosts", "databases", "systems", "flows", "orders", "inbox", "quota", "usage"],
             patches: &["systems"],
         },
         // The lab has no person of this role, and one bound everywhere would reach into other tests. That it is a program
         // makes one difference: its right to decide is worth nothing.
-        official("platform approver", approver.caller, &["hosts", "systems", "flows", "orders", "inbox", "quota"]),
+        official(
+            "platform approver",
+            approver.caller,
+            &["hosts", "databases", "systems", "flows", "orders", "inbox", "quota"],
+        ),
     ])
 }
