@@ -101,7 +101,7 @@ pub fn host_preview() -> Value {
 pub fn database() -> Value {
     json!({
         "name": "budget-pg", "department": "finance", "uid": "3c1f7a52-9d0e-4f6b-8a43-5b7e2d9c1a60",
-        "displayName": "预算管理数据库", "system": "budget", "class": "pg-2c8g", "zone": "extranet-public",
+        "displayName": "预算管理数据库", "system": "budget", "class": "database-2c8g", "zone": "extranet-public",
         "architecture": "amd64", "engine": {"kind": "Postgresql", "version": "17"}, "topology": "PrimaryStandby",
         "storage": {"tier": "standard", "size": "100Gi"}, "power": "Running", "deletionProtection": "Enabled",
         "state": "Ready",
@@ -297,6 +297,10 @@ pub fn catalogue() -> Value {
         "classes": [{
             "name": "basic-4c8g", "displayName": "基础型 4核8G", "series": "Basic", "vcpu": 4, "memory": "8Gi",
             "architectures": ["amd64", "arm64"],
+        }],
+        "databaseClasses": [{
+            "name": "database-2c8g", "displayName": "数据库 2核8G", "engine": "Postgresql", "versions": ["17"], "vcpu": 2,
+            "memory": "8Gi", "architectures": ["amd64", "arm64"],
         }],
         "images": [{
             "name": "openeuler-24.03-amd64", "displayName": "openEuler 24.03 LTS（x86）",

@@ -237,6 +237,8 @@ async fn every_parameter_and_every_body_of_the_document_has_an_example() {
                 let read = match name {
                     "HostOrder" => serde_json::from_str::<crate::model::HostOrder>(&example).map(drop),
                     "HostPatch" => serde_json::from_str::<crate::model::HostPatch>(&example).map(drop),
+                    "DatabaseOrder" => serde_json::from_str::<crate::model::DatabaseOrder>(&example).map(drop),
+                    "DatabasePatch" => serde_json::from_str::<crate::model::DatabasePatch>(&example).map(drop),
                     "OrderFiling" => serde_json::from_str::<crate::model::OrderFiling>(&example).map(drop),
                     "OrderPatch" => serde_json::from_str::<crate::model::OrderPatch>(&example).map(drop),
                     "ApprovalDraft" => serde_json::from_str::<crate::model::ApprovalDraft>(&example).map(drop),

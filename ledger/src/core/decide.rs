@@ -353,12 +353,7 @@ fn granted(
         Some(claim) => amended(claim, request, lines),
         None => first(state, request, lines, at),
     }];
-    // What was granted before may have another request in line than this: a start, or a growth.
-    let is_other = |waiting: &&Waiting| {
-        let is_new = old.is_none_or(|claim| claim.stage() == ClaimStage::Held);
-        !is_new && waiting.request.spec_digest != request.spec_digest
-    };
-    if let Some(waiting) = state.waiting_of(&request.subject.uid).filter(|waiting| !is_other(waiting)) {
+    if let Some(waiting) = state.waiting_of(&request.subject.uid) {
         events.push(Event::RequestUnqueued { ticket: waiting.ticket, why: Unqueued::Granted });
     }
     if !tickets.is_empty() {
