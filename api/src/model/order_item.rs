@@ -41,6 +41,14 @@ pub struct ItemSummary {
     /// What a network flow lets through.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<FlowSummary>,
+    /// Until when a host would be lent (租期); absent where it has no end.
+    #[schema(example = "2027-06-30T16:00:00Z", format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_ends_at: Option<String>,
+    /// `Disabled` where it would not be protected from deletion.
+    #[schema(example = "Disabled")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_protection: Option<String>,
     /// How much, meter by meter; nothing for a network flow.
     pub amounts: Vec<Amount>,
 }
@@ -111,6 +119,8 @@ impl ItemSummary {
             image: find("image"),
             tier: find("tier"),
             flow: flow(&find),
+            lease_ends_at: find("leaseEndsAt"),
+            deletion_protection: find("deletionProtection"),
             amounts: meters.into_iter().filter_map(amount).collect(),
         }
     }

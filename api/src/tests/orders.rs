@@ -38,6 +38,9 @@ async fn an_order_tells_what_is_asked_for_and_whose_turn_it_is() {
          "onBehalfOf": ["bureau-approvers"]},
     ]);
     status["ignored"] = json!([{"approval": "a-2", "code": "OwnRequest"}]);
+    let rows = status["items"][0]["summary"].as_array_mut().unwrap();
+    rows.push(json!({"name": "leaseEndsAt", "value": "2027-06-30T16:00:00Z"}));
+    rows.push(json!({"name": "deletionProtection", "value": "Disabled"}));
     let answer = Api::over(one(&status)).get(ORDER).await;
     assert_eq!((answer.status.as_u16(), answer.header("etag")), (200, "\"7\""), "{}", answer.text());
     let order = answer.json();
@@ -51,6 +54,8 @@ async fn an_order_tells_what_is_asked_for_and_whose_turn_it_is() {
         {"meter": "BlockStorage", "quantity": 102_400, "unit": "MiB"},
     ]);
     assert_eq!(item["summary"]["amounts"], amounts);
+    assert_eq!(item["summary"]["leaseEndsAt"], "2027-06-30T16:00:00Z");
+    assert_eq!(item["summary"]["deletionProtection"], "Disabled");
     let deadline = "2026-11-25T16:00:00Z";
     let turn =
         json!({"level": "leader", "groups": ["leaders"], "mode": "Any", "deadline": deadline, "escalated": false});

@@ -75,7 +75,9 @@ impl Approved {
             ("blockStorage", size(self.disk_mebibytes)),
         ];
         let lease = self.lease.as_ref().map(|lease| ("leaseEndsAt", lease.ends_at.to_string()));
+        // Protected is the ordinary case.
+        let unprotected = self.deletable.then(|| ("deletionProtection", "Disabled".to_owned()));
         let parameter = |(name, value): (&str, String)| RefusalParameter { name: name.to_owned(), value };
-        told.into_iter().chain(lease).map(parameter).collect()
+        told.into_iter().chain(lease).chain(unprotected).map(parameter).collect()
     }
 }
