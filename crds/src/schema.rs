@@ -114,10 +114,7 @@ mod tests {
         assert_eq!(power.get("enum"), json_schema!({ "enum": ["Running", "Stopped"] }).get("enum"));
         assert_eq!(power.get("type"), Some(&Value::from("string")));
         let description = power.get("description").and_then(Value::as_str).unwrap();
-        assert_eq!(
-            description,
-            "Whether it runs.\n\n`Running`: the host runs (开机); `Stopped`: the host is switched off (关机)."
-        );
+        assert_eq!(description, "Whether it runs.\n\n`Running`: it runs (开机); `Stopped`: it is switched off (关机).");
         let count = schema.pointer("/properties/count").unwrap();
         assert_eq!(count.get("format"), Some(&Value::from("int64")));
         assert_eq!(count.get("minimum"), None);
