@@ -27,7 +27,7 @@ use crate::schema::structural;
     printcolumn(name = "Engine", type_ = "string", json_path = ".spec.engine"),
     printcolumn(name = "vCPU", type_ = "integer", json_path = ".spec.vcpu"),
     printcolumn(name = "Memory", type_ = "string", json_path = ".spec.memory"),
-    printcolumn(name = "Versions", type_ = "string", json_path = ".spec.versions[*].version"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".spec.versions[0].version"),
     printcolumn(name = "Architectures", type_ = "string", json_path = ".spec.architectures"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
