@@ -66,6 +66,7 @@ fn fitting(path: &str, mut body: Value) -> Value {
             body["system"] = json!(SYSTEM);
             body["peer"] = json!({"system": {"name": SYSTEM}});
         }
+        Some("databases") => body["system"] = json!(SYSTEM),
         Some("approvals") => drop(body.as_object_mut().and_then(|fields| fields.remove("digest"))),
         _ => {}
     }
