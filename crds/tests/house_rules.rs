@@ -188,7 +188,7 @@ mod rules {
             let selectors = version.selectable_fields.unwrap_or_default();
             let paths = columns.iter().map(|c| &c.json_path).chain(selectors.iter().map(|s| &s.json_path));
             for path in paths.filter(|path| !path.starts_with(".metadata.") && !path.contains("[?")) {
-                if !known.contains(&format!("{kind} {}", path.replace("[0]", ""))) {
+                if !known.contains(&format!("{kind} {}", path.replace("[0]", "[]"))) {
                     problems.push(format!("{kind}: {path}"));
                 }
             }
