@@ -203,3 +203,29 @@ async fn one_program_that_runs_wild_does_not_keep_another_department_from_being_
     assert_eq!(calm_caller.get(&calm.hosts_path()).await?.status, StatusCode::OK);
     Ok(())
 }
+
+#[tokio::test]
+async fn the_number_of_a_request_is_in_its_answer_and_in_the_log_and_no_token_is() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    let api = world.another_api("jiyun-api-logged", &[]).await?;
+    let caller = bureau.caller.at(api.url().ok_or(WorldError::NoAddress)?);
+    let number = format!("looked-{}", bureau.name);
+    let request = caller.request(Method::GET, &bureau.host_path("none")).header("x-request-id", number.as_str());
+    let answer = caller.send(request).await?;
+    assert_eq!((answer.status, answer.header("x-request-id")), (StatusCode::NOT_FOUND, number.as_str()), "{answer:?}");
+    assert_eq!(answer.json()["requestId"], number.as_str());
+    let own = caller.get(&bureau.host_path("none")).await?;
+    assert!(!own.header("x-request-id").is_empty(), "one is given to whoever brings none");
+    for number in [number.as_str(), own.header("x-request-id")] {
+        wait_for(format!("a line of the log about {number}"), PATIENCE, || async {
+            let log = std::fs::read_to_string(api.process().log()).map_err(|error| error.to_string())?;
+            let about = log.lines().find(|line| line.contains(number) && line.contains("404"));
+            about.map(drop).ok_or_else(|| log.lines().last().unwrap_or_default().to_owned())
+        })
+        .await?;
+    }
+    let log = std::fs::read_to_string(api.process().log())?;
+    assert!(!log.contains("Bearer") && !log.contains("eyJ"), "tokens stay out of the log");
+    Ok(())
+}
