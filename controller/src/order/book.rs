@@ -128,8 +128,7 @@ pub async fn confirm(
     let some_granted = wanted().any(|(item, accepted)| is_granted(item, accepted, order));
     let soon = now.checked_add(SOON_SECONDS.seconds()).unwrap_or(now);
     for (item, accepted) in wanted() {
-        let is_held = is_held(item, accepted, soon) && is_of_today(item, order, context)?;
-        if is_granted(item, accepted, order) || is_held {
+        if is_granted(item, accepted, order) || is_held(item, accepted, soon) {
             continue;
         }
         let is_there = |subject: &Subject| {
@@ -227,16 +226,6 @@ fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool 
         claim.hold.as_ref().is_some_and(|hold| hold.until >= until && is_for(hold))
     };
     item.claim.as_ref().is_some_and(|claim| held(claim))
-}
-
-/// Whether what an item holds was asked for on top of what its claim is now: a host may have been stopped since, or its lease
-/// have ended, and granting it must not undo that.
-fn is_of_today(item: &FoundItem, order: &Order, context: &Context) -> Result<bool, ReconcileError> {
-    let changed = item.claim.as_ref().filter(|_| item.item.action == OrderAction::Change);
-    let Some((claim, hold)) = changed.and_then(|claim| Some((claim, claim.hold.as_ref()?))) else { return Ok(true) };
-    let Some((_, wish)) = wish(item) else { return Ok(true) };
-    let asked = wish.growth(claim, OrderMark::new(order), context)?;
-    Ok(asked.is_none_or(|asked| asked.spec_digest == hold.spec_digest))
 }
 
 /// How many of its items have what was approved.

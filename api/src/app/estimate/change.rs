@@ -16,19 +16,21 @@ use crate::{
 
 impl App {
     /// What would be decided about `host`, as it would be after a change; none where it was never granted: all of it is
-    /// decided then. Where the ledger may not be read, any other size counts as decided.
+    /// decided then. Where the ledger may not be read, any other size counts as decided. What the host asks of the ledger is
+    /// looked up unless it is known (`wish`).
     pub async fn change_of(
         &self,
         caller: &Caller,
         department: &DepartmentName,
         host: &CloudHost,
+        wish: Option<&Wish>,
     ) -> Option<ChangeView> {
         let status = host.status.as_ref().filter(|status| status.claim_id.is_some())?;
         let (mut fields, resized) = (guarded(host), resized(host, status));
         if fields.is_empty() && resized.is_empty() {
             return Some(ChangeView::new(fields, None));
         }
-        let needed = match self.wished(caller, department, host).await {
+        let needed = match self.wished(caller, department, host, wish).await {
             Ok((reading, wish)) => {
                 if let Some(claim) = wish.granted(&reading.state) {
                     fields = wish.decided(claim);
@@ -51,9 +53,13 @@ impl App {
         caller: &Caller,
         department: &DepartmentName,
         host: &CloudHost,
+        known: Option<&Wish>,
     ) -> Result<(Reading, Wish), ApprovalsUnknown> {
         let unknown = || ApprovalsUnknown::NotPublished;
         let reading = self.open_book(caller, department, Report::Quota).await.map_err(|_| unknown())?;
+        if let Some(wish) = known {
+            return Ok((reading, wish.clone()));
+        }
         let namespace = department.namespace();
         let system = caller.find::<InformationSystem>(Some(&namespace), &host.spec.system_ref.name);
         let class = caller.find::<HostClass>(None, &host.spec.class_ref.name);

@@ -92,7 +92,7 @@ pub async fn change(
     let tag = etag(changed.metadata.resource_version.as_deref());
     let change = match how.run() {
         Run::Real => None,
-        Run::Dry => app.change_of(&caller, &path.department, &changed).await,
+        Run::Dry => app.change_of(&caller, &path.department, &changed, wish.as_ref()).await,
     };
     let host = shown(&path.department, changed, language);
     Ok(match how.run() {
