@@ -36,6 +36,9 @@ lab: prerequisites ## Build the lab's programs (once; cached outside the checkou
 lab-real: lab
 	cargo run --locked -q -p jiyun-lab -- build --profile real
 
+# A failed test says what it waited for and what it saw last; the frames of the runtime below it would bury that.
+BACKTRACE ?= 0
+
 # What a node is made of, where this machine can run one.
 .PHONY: lab-node
 lab-node: lab
@@ -51,7 +54,7 @@ schemathesis: ## Install what tries the API against its description (needs Pytho
 test: build lab-real lab-node ## Run every suite (on a node too, where root can run one)
 	@[ -n "$$JIYUN_TEST_WITHOUT_SCHEMATHESIS" ] || tools/schemathesis $(TOOLS)/schemathesis \
 	  || echo "The test of the API against its description will fail; JIYUN_TEST_WITHOUT_SCHEMATHESIS=1 leaves it out." >&2
-	cargo test --workspace --locked
+	RUST_BACKTRACE=$(BACKTRACE) cargo test --workspace --locked --no-fail-fast
 
 NODE_PARTS := kubevirt,cdi,cnpg,csi,s3,jiyun
 # Suites that know nothing of how Jiyun runs: they go through against its pods as they are.
