@@ -11,6 +11,8 @@ pub const LABEL_DEPARTMENT: &str = "jiyun.io/department";
 pub const LABEL_CLOUDHOST: &str = "jiyun.io/cloudhost";
 /// Label: the cloud database an engine object was made for (value: name of the `CloudDatabase`).
 pub const LABEL_DATABASE: &str = "jiyun.io/clouddatabase";
+/// Label: the cloud volume an engine object was made for (value: name of the `CloudVolume`).
+pub const LABEL_VOLUME: &str = "jiyun.io/cloudvolume";
 /// Label: the network flow a wall was opened for (value: name of the `NetworkFlow`).
 pub const LABEL_FLOW: &str = "jiyun.io/networkflow";
 /// Label: the network zone a subnet was made for (value: name of the `NetworkZone`).
@@ -62,16 +64,16 @@ pub const FIELD_MANAGER: &str = "jiyun-controller";
 /// Namespace of the platform's own programs and settings.
 pub const SYSTEM_NAMESPACE: &str = "jiyun-system";
 
-/// Longest name, in bytes, of a `CloudHost`, `CloudDatabase`, `Department` or `InformationSystem`.
+/// Longest name, in bytes, of a `CloudHost`, `CloudDatabase`, `CloudVolume`, `Department` or `InformationSystem`.
 ///
-/// Longer names are derived from these (`engine-<department>`, `<host>-system`, `<database>-credentials`, and the engines'
-/// own suffixes), and
-/// all of them have to stay within the 63 bytes of a DNS label.
+/// Longer names are derived from these (`engine-<department>`, `<host>-system`, `<volume>-volume`,
+/// `<database>-credentials`, and the engines' own suffixes), and all of them have to stay within the 63 bytes of a DNS label.
 pub const MAX_NAME_LENGTH: usize = 40;
 
 const DEPARTMENT_NAMESPACE_PREFIX: &str = "dept-";
 const ENGINE_NAMESPACE_PREFIX: &str = "engine-";
 const SYSTEM_DISK_SUFFIX: &str = "-system";
+const VOLUME_SUFFIX: &str = "-volume";
 const CREDENTIALS_SUFFIX: &str = "-credentials";
 
 /// The namespace in which a department writes its requests: `dept-<department>`.
@@ -98,6 +100,16 @@ pub fn department_of_engine_namespace(namespace: &str) -> Option<&str> {
 /// Name of the system disk (a `DataVolume`) of a host: `<host>-system`.
 pub fn system_disk_name(host: &str) -> String {
     format!("{host}{SYSTEM_DISK_SUFFIX}")
+}
+
+/// Name of the disk (a `DataVolume`) of a volume: `<volume>-volume`. No host's system disk is called so.
+pub fn volume_disk_name(volume: &str) -> String {
+    format!("{volume}{VOLUME_SUFFIX}")
+}
+
+/// The volume whose disk is called so, or `None` where it is no volume's.
+pub fn volume_of_disk_name(disk: &str) -> Option<&str> {
+    disk.strip_suffix(VOLUME_SUFFIX).filter(|volume| !volume.is_empty())
 }
 
 /// Name of the Secret in which a department finds user and password of a database: `<database>-credentials`.

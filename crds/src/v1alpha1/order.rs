@@ -143,6 +143,8 @@ pub enum OrderedKind {
     NetworkFlow,
     /// a cloud database (云数据库).
     CloudDatabase,
+    /// a cloud volume (云硬盘).
+    CloudVolume,
 }
 
 /// What is to happen to an item.
