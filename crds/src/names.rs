@@ -67,7 +67,8 @@ pub const SYSTEM_NAMESPACE: &str = "jiyun-system";
 /// Longest name, in bytes, of a `CloudHost`, `CloudDatabase`, `CloudVolume`, `Department` or `InformationSystem`.
 ///
 /// Longer names are derived from these (`engine-<department>`, `<host>-system`, `<volume>-volume`,
-/// `<database>-credentials`, and the engines' own suffixes), and all of them have to stay within the 63 bytes of a DNS label.
+/// `<database>-credentials`, and the engines' own suffixes), and all of them have to stay within the 63 bytes of a DNS
+/// label.
 pub const MAX_NAME_LENGTH: usize = 40;
 
 const DEPARTMENT_NAMESPACE_PREFIX: &str = "dept-";
@@ -130,12 +131,22 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_leads_back_to_its_volume_and_a_hosts_to_none() {
+        assert_eq!(volume_of_disk_name(&volume_disk_name("data")), Some("data"));
+        assert_eq!(volume_of_disk_name(&volume_disk_name("data-volume")), Some("data-volume"));
+        for other in ["data", "-volume", &system_disk_name("data"), &system_disk_name("data-volume")] {
+            assert_eq!(volume_of_disk_name(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn derived_names_of_the_longest_name_fit_a_dns_label() {
         let longest = "a".repeat(MAX_NAME_LENGTH);
         for derived in [
             department_namespace(&longest),
             engine_namespace(&longest),
             system_disk_name(&longest),
+            volume_disk_name(&longest),
             credentials_name(&longest),
         ] {
             assert!(derived.len() <= 63, "{derived}");

@@ -4,9 +4,13 @@
 //! (`VirtualMachinePrintableStatus`). Power is declared (`Always` | `Halted`); the start and stop subresources are
 //! never called, because they rewrite the same field and would fight server-side apply.
 
+mod attached;
+
 use jiyun_crds::v1alpha1::Quantity;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+pub use attached::Plugs;
 
 use super::{
     applied, kube_ovn,
@@ -46,12 +50,15 @@ impl EngineKind for VirtualMachineInstance {
     type Status = InstanceStatus;
 }
 
-/// What is read of a machine's wish: power, so that a start or stop by hand is noticed.
+/// What is read of a machine's wish: power, so that a start or stop by hand is noticed, and which volumes it has.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct MachineSpec {
     /// `Always`, `Halted`, ...
     pub run_strategy: Option<String>,
+    /// Names of the disks of volumes attached to it.
+    #[serde(rename = "template", deserialize_with = "attached::of_template")]
+    pub attached: Vec<String>,
 }
 
 /// What is read of a machine's status.
@@ -87,6 +94,9 @@ pub struct MachineCondition {
 pub struct InstanceSpec {
     /// Its hardware.
     pub domain: Domain,
+    /// Names of the disks of volumes attached to it.
+    #[serde(rename = "volumes", deserialize_with = "attached::of_volumes")]
+    pub attached: Vec<String>,
 }
 
 /// The hardware of an instance, as far as it can be resized.
@@ -125,6 +135,9 @@ pub struct Memory {
 pub struct InstanceStatus {
     /// Network interfaces.
     pub interfaces: Option<Vec<Interface>>,
+    /// How far its volumes are.
+    #[serde(rename = "volumeStatus", deserialize_with = "attached::of_status")]
+    pub plugs: Plugs,
 }
 
 /// A network interface of a running instance.
@@ -191,6 +204,12 @@ pub fn runs_as_declared(machine: &MachineView) -> bool {
         && !restart_required(&machine.status)
 }
 
+/// Whether `KubeVirt` has looked at the machine as it is declared now; what it can change of a running instance, it has.
+pub fn is_looked_at(machine: &MachineView) -> bool {
+    let declared = machine.metadata.generation;
+    declared.is_some() && machine.status.desired_generation == declared
+}
+
 /// Whether an instance has no more than so much. One that says nothing of its size is not known to.
 pub fn fits_within(instance: &InstanceSpec, vcpu: u64, memory_mebibytes: u64) -> bool {
     let Domain { cpu: Some(Cpu { sockets, cores, threads }), memory: Some(Memory { guest: Some(guest) }) } =
@@ -221,6 +240,18 @@ pub fn run_strategy(power: Power) -> &'static str {
 
 /// The `VirtualMachine` of an order, ready for server-side apply.
 pub fn build(order: &MachineOrder) -> Value {
+    let mut disks = vec![
+        json!({"name": "system", "disk": {"bus": "virtio"}, "bootOrder": 1}),
+        json!({"name": "seed", "disk": {"bus": "virtio"}}),
+    ];
+    let mut volumes = vec![
+        json!({"name": "system", "dataVolume": {"name": order.disk_name}}),
+        json!({"name": "seed", "cloudInitNoCloud": {"userData": user_data(order)}}),
+    ];
+    for attached in &order.volumes {
+        disks.push(attached::disk(attached));
+        volumes.push(attached::volume(attached));
+    }
     let mut pod = json!({"labels": order.labels});
     if let Some(subnet) = &order.subnet {
         // KubeVirt copies it to the pod, which is where the network plugin looks.
@@ -241,18 +272,12 @@ pub fn build(order: &MachineOrder) -> Value {
                         "cpu": {"sockets": order.vcpu, "cores": 1, "threads": 1},
                         "memory": {"guest": format!("{}Mi", order.memory_mebibytes)},
                         "devices": {
-                            "disks": [
-                                {"name": "system", "disk": {"bus": "virtio"}, "bootOrder": 1},
-                                {"name": "seed", "disk": {"bus": "virtio"}},
-                            ],
+                            "disks": disks,
                             "interfaces": [{"name": "default", "masquerade": {}}],
                         },
                     },
                     "networks": [{"name": "default", "pod": {}}],
-                    "volumes": [
-                        {"name": "system", "dataVolume": {"name": order.disk_name}},
-                        {"name": "seed", "cloudInitNoCloud": {"userData": user_data(order)}},
-                    ],
+                    "volumes": volumes,
                 },
             },
         },
@@ -288,6 +313,7 @@ mod tests {
             image: super::super::order::ImageSource::Http("http://images.example/u.qcow2".into()),
             ssh_authorized_keys: Vec::new(),
             subnet: subnet.map(str::to_owned),
+            volumes: Vec::new(),
             power: Power::On,
         };
         let annotations = |subnet| build(&order(subnet)).pointer("/spec/template/metadata/annotations").cloned();

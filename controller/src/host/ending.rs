@@ -6,8 +6,8 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use jiyun_crds::{
-    names::{FINALIZER_CLAIM, LABEL_CLAIM, system_disk_name},
-    v1alpha1::CloudHost,
+    names::{FINALIZER_CLAIM, LABEL_CLAIM, system_disk_name, volume_of_disk_name},
+    v1alpha1::{CloudHost, OrderedKind},
 };
 use jiyun_ledger::{Claim, ClaimId, ClaimStage};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -49,6 +49,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
             None => Ok(Action::requeue(SOON)),
         };
     }
+    let_go_of_volumes(host, context);
     if let Some(claim) = claim {
         leave_line(host, context).await?;
         // For this very object: it may be handed over in this moment, and then its machine runs on.
@@ -68,6 +69,16 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         leave_line(host, context).await?;
     }
     let_go(host, context).await
+}
+
+/// Has those volumes looked at that the host has: they outlive it.
+fn let_go_of_volumes(host: &CloudHost, context: &Context) {
+    let namespace = host.namespace().unwrap_or_default();
+    for disk in &context.attachments.look(&namespace, &host.name_any()).given {
+        if let Some(volume) = volume_of_disk_name(disk) {
+            context.orders.wakes.item(OrderedKind::CloudVolume, &namespace, volume);
+        }
+    }
 }
 
 /// Takes the finalizer off: nothing is booked for the host any more.
@@ -187,7 +198,10 @@ where
 }
 
 /// Whether the object is still there.
-async fn present<K>(
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn present<K>(
     client: &kube::Client,
     namespace: &str,
     name: &str,

@@ -13,7 +13,7 @@ use crate::{
         kubevirt::{self, MachineView},
         order::Power,
         view::{EngineKind, View},
-        volume::{self, Growth},
+        volume::{self, Growth, Wanted},
     },
     error::ReconcileError,
     site::SiteEngines,
@@ -51,7 +51,11 @@ pub async fn take(
                 observed.disk = Some(disk);
             }
         }
-        Step::GrowDisk => grow(desired, namespace, observed, site, context).await?,
+        Step::GrowDisk => {
+            let (name, claim) = (name_of(&desired.disk), desired.claim.as_str());
+            let wanted = Wanted { name, claim, mebibytes: desired.disk_mebibytes };
+            grow(wanted, namespace, &mut observed.disk, site, context).await?;
+        }
         Step::ApplyMachine(why) => {
             let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
             let is_missing = why == Why::Missing;
@@ -67,30 +71,33 @@ pub async fn take(
     Ok(())
 }
 
-/// Has the volume behind the disk grow. What it has grown to is written on the disk, so that nobody has to look again.
-async fn grow(
-    desired: &Desired,
+/// Has the volume behind `disk` grow. What it has grown to is written on the disk, so that nobody has to look again.
+///
+/// # Errors
+/// When Kubernetes does not take it.
+pub async fn grow(
+    wanted: Wanted<'_>,
     namespace: &str,
-    observed: &mut Observed,
+    disk: &mut Option<cdi::DiskView>,
     site: &SiteEngines,
     context: &Context,
 ) -> Result<(), ReconcileError> {
-    let (name, mebibytes) = (name_of(&desired.disk), desired.disk_mebibytes);
+    let Wanted { name, claim, mebibytes } = wanted;
     let api = Api::<PersistentVolumeClaim>::namespaced(site.client.clone(), namespace);
     let found = api.get_opt(name).await;
     let found = found.map_err(|source| ReconcileError::read(format!("PersistentVolumeClaim {name}"), source))?;
     let Some(found) = found else { return Ok(()) };
-    let mut growth = volume::growth(&found, &desired.claim, mebibytes);
+    let mut growth = volume::growth(&found, claim, mebibytes);
     if growth == Growth::Due {
         let asked = context.writer.apply(&api, name, &volume::grown(&found, mebibytes)).await?;
-        growth = volume::growth(&asked, &desired.claim, mebibytes);
+        growth = volume::growth(&asked, claim, mebibytes);
     }
-    if let Some(disk) = observed.disk.as_ref().filter(|_| growth == Growth::Done) {
+    if let Some(grown) = disk.as_ref().filter(|_| growth == Growth::Done) {
         let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
         let has = Quantity::from_mebibytes(mebibytes);
-        let disk = context.writer.annotate(&api, disk, cdi::GROWN_TO, Some(has.as_str())).await?;
-        site.unseen_disks.wrote(disk.clone());
-        observed.disk = Some(disk);
+        let grown = context.writer.annotate(&api, grown, cdi::GROWN_TO, Some(has.as_str())).await?;
+        site.unseen_disks.wrote(grown.clone());
+        *disk = Some(grown);
     }
     Ok(())
 }

@@ -99,7 +99,8 @@ pub struct CloudVolumeStatus {
     /// The host that has it, or is the only one that may have it now; absent where no host has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attachment: Option<VolumeAttachment>,
-    /// The serial number a guest finds the volume by: `/dev/disk/by-id/virtio-<serial>`. Letters such as `vdb` change.
+    /// The serial number a guest finds the volume by: on Linux `/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_<serial>`. Letters
+    /// such as `sdb` change.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
     pub serial: Option<String>,

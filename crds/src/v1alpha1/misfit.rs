@@ -1,5 +1,5 @@
-//! Whether a host, a database or a volume and what it names fit together: the same answer at the API, before anything is created, and at the
-//! controller, which sees what came by kubectl.
+//! Whether a host, a database or a volume and what it names fit together: the same answer at the API, before anything is
+//! created, and at the controller, which sees what came by kubectl.
 
 use super::{
     Architecture, CloudDatabaseSpec, CloudHostSpec, CloudVolumeSpec, DatabaseClass, HostClass, HostImage,
@@ -12,7 +12,8 @@ pub struct Misfit {
     /// The field to mend, e.g. `spec.imageRef.name`.
     pub field: &'static str,
     /// Code of its sentence: `SystemInOtherZone`, `ArchitectureNotOffered`, `ImageArchitectureDiffers`,
-    /// `DiskSmallerThanImage`, `EngineNotOffered` or `VersionNotOffered`.
+    /// `DiskSmallerThanImage`, `EngineNotOffered`, `VersionNotOffered` or, where a volume's host is looked at,
+    /// `HostInOtherSystem`.
     pub code: &'static str,
     /// What the sentence is about, the field left out.
     pub parameters: Vec<(&'static str, String)>,

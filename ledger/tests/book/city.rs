@@ -65,6 +65,7 @@ pub fn storage(name: &str, site: &str, tier: &str, mib: u64) -> Pool {
         kind: PoolKind::Storage,
         architecture: None,
         tier: Some(tier.to_owned()),
+        site: None,
         capacity: [(Meter::BlockStorage, mib)].into(),
         ..compute(name, site, 0, 0)
     }
@@ -88,6 +89,7 @@ pub fn host(account: &str, uid: &str, vcpu: u64, memory: u64) -> ClaimRequest {
             pool_kind: PoolKind::Compute,
             architecture: Some("amd64".to_owned()),
             tier: None,
+            site: None,
             quantities: [(Meter::Hosts, 1), (Meter::Vcpu, vcpu), (Meter::Memory, memory)].into(),
         }],
         spec_digest: format!("{vcpu}-{memory}"),
