@@ -65,7 +65,6 @@ pub fn storage(name: &str, site: &str, tier: &str, mib: u64) -> Pool {
         kind: PoolKind::Storage,
         architecture: None,
         tier: Some(tier.to_owned()),
-        site: None,
         capacity: [(Meter::BlockStorage, mib)].into(),
         ..compute(name, site, 0, 0)
     }
@@ -104,6 +103,7 @@ pub fn with_disk(mut request: ClaimRequest, tier: &str, mib: u64) -> ClaimReques
         pool_kind: PoolKind::Storage,
         architecture: None,
         tier: Some(tier.to_owned()),
+        site: None,
         quantities: [(Meter::BlockStorage, mib)].into(),
     });
     request.spec_digest = format!("{}+{tier}-{mib}", request.spec_digest);

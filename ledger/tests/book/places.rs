@@ -1,6 +1,8 @@
 //! Which pool is taken, and which filter refuses which.
 
-use jiyun_ledger::{Command, CommandError, Decision, Filter, Meter, PlacementReport, PoolState, RefusalCode};
+use jiyun_ledger::{
+    ClaimRequest, Command, CommandError, Decision, Filter, Meter, Placement, PlacementReport, PoolState, RefusalCode,
+};
 
 use crate::city::{Book, compute, host, storage, with_disk};
 
