@@ -113,6 +113,11 @@ async fn the_commands_of_the_guide_to_databases_do_what_it_says() -> Result<(), 
 }
 
 #[tokio::test]
+async fn the_commands_of_the_guide_to_volumes_do_what_it_says() -> Result<(), WorldError> {
+    run_in(jiyun_tests::volume::shared().await?, "docs/volumes.md").await
+}
+
+#[tokio::test]
 async fn the_commands_of_the_guide_to_reforms_do_what_it_says() -> Result<(), WorldError> {
     run_all("docs/departments.md").await
 }
@@ -178,7 +183,7 @@ fn the_guide_to_the_api_has_the_same_commands_in_chinese() {
 
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 15] = [
+    const RUN: [&str; 16] = [
         "api.md",
         "architecture.md",
         "databases.md",
@@ -194,6 +199,7 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
         "orders.md",
         "quickstart.md",
         "roles.md",
+        "volumes.md",
     ];
     let targets = targets();
     let mut used = Vec::new();
