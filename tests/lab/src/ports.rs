@@ -103,6 +103,13 @@ mod tests {
     }
 
     #[test]
+    fn a_port_on_which_another_program_listens_is_not_given() {
+        let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let number = other.local_addr().expect("it has an address").port();
+        assert!(Port::try_reserve(number).is_none());
+    }
+
+    #[test]
     fn a_dropped_port_is_free_again() {
         let port = Port::reserve().expect("a port is free");
         let number = port.number();

@@ -71,7 +71,7 @@ pub async fn measure(options: &Options) -> Result<Measured, BenchError> {
     let install = began.elapsed().as_secs_f64();
     say(&format!("node: installed after {install:.1} s, as many pods that do nothing after {pods:.1} s"));
     tokio::time::sleep(SETTLING).await;
-    let idle = resident()?;
+    let idle = resident(&world.lab)?;
 
     say("node: the example county is applied");
     world.catalogue(&city::PLATFORM_FILES).await?;
@@ -80,7 +80,7 @@ pub async fn measure(options: &Options) -> Result<Measured, BenchError> {
         .take("systems", &fs::read_to_string(city::folder().join("70-systems.yaml")).map_err(WorldError::from)?)
         .await?;
     tokio::time::sleep(SETTLING).await;
-    let city = resident()?;
+    let city = resident(&world.lab)?;
 
     world.lab.kubectl(&["create", "namespace", BESIDE]).await.map_err(WorldError::from)?;
     say("node: hosts are ordered, and the same machines created without us");
@@ -253,16 +253,29 @@ async fn answers(world: &World, namespace: &str, machine: &str) -> Result<(), Be
     Ok(answered.await.map_err(WorldError::from)?)
 }
 
-/// Resident memory of both programs as they run in pods.
+/// What the control groups of this lab's node, and of no other's beside it, have in their paths: the number of its keeper.
+fn groups(lab: &Lab) -> Result<String, BenchError> {
+    let described = lab.folder().join("etc").display().to_string();
+    let keeper = fs::read_dir("/proc").into_iter().flatten().flatten().find(|entry| {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.contains(" node keeper ") && line.contains(&described)
+    });
+    let keeper = keeper.ok_or(BenchError::Nothing("the lab's node has no keeper"))?;
+    Ok(format!("/jiyun-lab-{}/", keeper.file_name().to_string_lossy()))
+}
+
+/// Resident memory of both programs as they run in pods of this lab.
 ///
 /// # Errors
 /// When one of them does not run.
-fn resident() -> Result<Programs, BenchError> {
+fn resident(lab: &Lab) -> Result<Programs, BenchError> {
+    let groups = groups(lab)?;
     let largest = |word: &'static str| {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let of = entries.filter_map(|entry| {
             let line = fs::read(entry.path().join("cmdline")).ok()?;
-            let in_pod = fs::read_to_string(entry.path().join("cgroup")).ok()?.contains("/jiyun-lab-");
+            let in_pod = fs::read_to_string(entry.path().join("cgroup")).ok()?.contains(&groups);
             if !in_pod || !String::from_utf8_lossy(&line).starts_with(word) {
                 return None;
             }

@@ -1,7 +1,8 @@
 //! Jiyun as its users have it: installed by its charts on a node that runs pods. Needs root and images of the programs, so it
 //! is run by `make test-node` and left out elsewhere.
 
-mod guide;
+mod demo;
+pub(super) mod guide;
 mod images;
 mod killed;
 mod load;
@@ -44,12 +45,17 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 /// Leave to run a node with Jiyun on it. Where that was not asked for the test is left out and says so; where it was and none
 /// can run, that is a failure.
 async fn able(test: &str) -> Option<MutexGuard<'static, ()>> {
+    able_with(test, &[]).await
+}
+
+/// The same with further parts.
+async fn able_with(test: &str, further: &[Part]) -> Option<MutexGuard<'static, ()>> {
+    let parts: BTreeSet<Part> = further.iter().copied().chain([Part::Jiyun]).collect();
     let asked = std::env::var("JIYUN_TEST_NODE_PARTS").unwrap_or_default();
-    if !asked.split(',').any(|name| name == Part::Jiyun.name()) {
+    if !parts.iter().all(|part| asked.split(',').any(|name| name == part.name())) {
         eprintln!("{test} is LEFT OUT: it is run by `make test-node`");
         return None;
     }
-    let parts = BTreeSet::from([Part::Jiyun]);
     let missing: Vec<Finding> =
         examine(&Facts::read(), Profile::Node, &parts).into_iter().filter(Finding::is_missing).collect();
     assert!(missing.is_empty(), "this machine cannot run profile `node`, and {test} was asked for: {missing:?}");
@@ -62,6 +68,8 @@ struct Cluster {
     lab: Arc<Lab>,
     work: PathBuf,
     guide: Vec<Block>,
+    /// Names of the blocks that were run.
+    ran: std::sync::Mutex<Vec<String>>,
 }
 
 impl Cluster {
@@ -72,7 +80,7 @@ impl Cluster {
         let work = lab.folder().join("work");
         std::fs::create_dir(&work)?;
         let guide = blocks(&jiyun_lab::source_root().join("docs/install.md"));
-        Ok(Self { lab: Arc::new(lab), work, guide })
+        Ok(Self { lab: Arc::new(lab), work, guide, ran: std::sync::Mutex::default() })
     }
 
     /// Runs one block of the guide and returns what it printed.
@@ -107,6 +115,7 @@ impl Cluster {
             output.status,
             installed::state(&self.lab).await
         );
+        self.ran.lock().unwrap().push(name.to_owned());
         Ok(printed)
     }
 
@@ -118,7 +127,11 @@ impl Cluster {
     /// A local address behind which the Service `name` answers at `port`, as it does for programs on the node.
     async fn open(&self, name: &str, port: u16) -> Result<SocketAddr, WorldError> {
         let address = self.kubectl(&["get", "service", name, "-o", "jsonpath={.spec.clusterIP}"]).await?;
-        let address = SocketAddr::new(address.parse().map_err(std::io::Error::other)?, port);
+        self.open_at(SocketAddr::new(address.parse().map_err(std::io::Error::other)?, port)).await
+    }
+
+    /// The same for an address in the node's network.
+    async fn open_at(&self, address: SocketAddr) -> Result<SocketAddr, WorldError> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let (here, lab) = (listener.local_addr()?, Arc::clone(&self.lab));
         tokio::spawn(async move {

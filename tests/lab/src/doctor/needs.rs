@@ -242,6 +242,37 @@ mod tests {
     }
 
     #[test]
+    fn what_alone_is_missing_is_told_with_its_remedy() {
+        let filesystems = |overlay, btrfs| BTreeMap::from([("overlay", overlay), ("btrfs", btrfs)]);
+        let loadable = "use a kernel that has it, or load its module as root (`modprobe`)";
+        for (facts, need, expected) in [
+            (
+                Facts { hierarchies: BTreeMap::new(), ..able() },
+                "control groups (version 1)",
+                "mount the controllers below /sys/fs/cgroup (`sudo apt install cgroupfs-mount`)",
+            ),
+            (Facts { filesystems: filesystems(Reading::No, Reading::Yes), ..able() }, "file system overlay", loadable),
+            (
+                Facts { filesystems: filesystems(Reading::Yes, Reading::No), ..able() },
+                "file system btrfs",
+                "use a kernel that has it",
+            ),
+            (
+                Facts { port: false, ..able() },
+                "a loopback port",
+                "stop labs that are no longer needed (`jiyun-lab down`)",
+            ),
+        ] {
+            let findings = examine(&facts, Profile::Node, &BTreeSet::from([Part::Csi]));
+            let told = findings.iter().filter_map(|finding| match &finding.verdict {
+                Verdict::Missing { remedy } => Some((finding.need, remedy.as_str())),
+                _ => None,
+            });
+            assert_eq!(told.collect::<Vec<_>>(), [(need, expected)]);
+        }
+    }
+
+    #[test]
     fn what_the_kernel_does_not_say_is_no_reason_to_refuse() {
         let network = ["veth", "bridge", "nf_tables"].map(|part| (part, Reading::Unknown)).into();
         let facts = Facts { network, ..able() };

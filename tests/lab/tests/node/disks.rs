@@ -1,9 +1,11 @@
 //! Disks that CDI fills, and machines that boot from them: the page of the guest answers, its console asks who it is, its agent
-//! speaks, and what it wrote is there when it starts again.
+//! and its SSH server speak, and what it wrote is there when it starts again.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiyun_lab::{Lab, LabOptions, Part, Profile, wait_for};
+use tokio::io::AsyncReadExt as _;
 
 use crate::machine::{Node, Seen, able_with, get};
 
@@ -49,7 +51,7 @@ metadata: {name: web, namespace: default}
 spec:
   clusterIP: 10.0.0.91
   selector: {app: web}
-  ports: [{port: 80}]
+  ports: [{name: page, port: 80}, {name: ssh, port: 22}]
 "##;
 
 /// A disk whose image is not there.
@@ -90,6 +92,13 @@ async fn a_machine_boots_from_a_disk_that_cdi_filled_and_finds_its_data_again() 
     let agent = "jsonpath={.status.conditions[?(@.type==\"AgentConnected\")].status}";
     seen(&lab, "the agent", &["get", "vmi", "web", "-o", agent], "True").await;
     told(&lab, "the agent speaks");
+    wait_for("port 22 to speak SSH", DEADLINE, || async {
+        let said = greeting(&lab, SocketAddr::from(([10, 0, 0, 91], 22))).await.map_err(|error| error.to_string())?;
+        if said == *b"SSH-2.0-" { Ok(()) } else { Err(format!("{said:?}")) }
+    })
+    .await
+    .expect("the guest takes logins");
+    told(&lab, "SSH answers");
 
     let phase =
         lab.kubectl(&["get", "datavolume", "missing", "-o", "jsonpath={.status.phase}"]).await.expect("answers");
@@ -123,6 +132,13 @@ async fn seen(lab: &Lab, what: &str, asked: &[&str], wanted: &str) {
         if said.trim() == wanted { Ok(()) } else { Err(said) }
     });
     found.await.expect("in time");
+}
+
+/// The first bytes of who speaks first.
+async fn greeting(lab: &Lab, address: SocketAddr) -> Result<[u8; 8], Box<dyn std::error::Error>> {
+    let mut said = [0; 8];
+    lab.connect_from_node(address).await?.read_exact(&mut said).await?;
+    Ok(said)
 }
 
 async fn answers(lab: &Lab, wanted: &str) {

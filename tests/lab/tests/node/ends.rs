@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use jiyun_lab::{Lab, LabOptions, Profile, lives, wait_for};
-use rustix::process::{Pid, Signal, kill_process};
 
-use crate::machine::{DEADLINE, Node, Seen, able};
+use crate::machine::{DEADLINE, Node, Seen, able, kill};
 
 fn options() -> LabOptions {
     LabOptions::default().profile(Profile::Node).own_cluster().engines(false).charts(false)
@@ -28,10 +27,6 @@ async fn is_gone(process: i32) {
     })
     .await
     .expect("it ends");
-}
-
-fn kill(process: i32) {
-    kill_process(Pid::from_raw(process).expect("a process"), Signal::KILL).expect("SIGKILL");
 }
 
 /// Labs of the command line, in a folder of the test's own.
@@ -113,19 +108,20 @@ async fn up_and_down_with_a_node_leave_nothing() {
 #[tokio::test]
 async fn sigkill_of_any_process_of_the_node_ends_it_and_leaves_nothing() {
     let Some(_alone) = able("sigkill_of_any_process_of_the_node_ends_it_and_leaves_nothing").await else { return };
-    for victim in ["keeper", "first", "kubelet", "containerd"] {
+    for victim in ["keeper", "shell", "first", "kubelet", "kube-proxy", "containerd"] {
         let before = Seen::now();
         let lab = Lab::start(options()).await.expect("starts");
         let node = Node::of(lab.folder());
         node.is_there();
         kill(match victim {
             "keeper" => node.keeper,
+            "shell" => node.shell,
             "first" => node.first,
             name => node.process(name),
         });
         let failure = tokio::time::timeout(DEADLINE, lab.failed()).await.expect("noticed");
         assert_eq!(failure.name, "node-1", "{victim}");
-        if matches!(victim, "kubelet" | "containerd") {
+        if matches!(victim, "kubelet" | "kube-proxy" | "containerd") {
             assert!(failure.tail.contains(&format!("{victim} ended (signal 9)")), "{failure}");
         }
         lab.stop().await.expect("stops");

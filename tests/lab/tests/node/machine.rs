@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiyun_lab::doctor::{Facts, Finding, examine};
 use jiyun_lab::{Lab, Part, Profile, wait_for};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, MutexGuard};
@@ -43,9 +45,15 @@ pub async fn able_with(test: &str, part: Part) -> Option<MutexGuard<'static, ()>
 pub struct Seen {
     mounts: BTreeSet<String>,
     interfaces: BTreeSet<String>,
-    loops: BTreeSet<String>,
+    pub loops: BTreeSet<String>,
     routes: String,
+    routes6: BTreeSet<String>,
     settings: Vec<String>,
+    devices: [BTreeSet<String>; 2],
+    groups: BTreeSet<PathBuf>,
+    /// Of what Debian has installed, a digest.
+    packages: u64,
+    folders: [Option<BTreeSet<String>>; 5],
 }
 
 /// Settings that a kubelet changes where it may.
@@ -59,6 +67,8 @@ const SETTINGS: [&str; 8] = [
     "net/ipv4/ip_forward",
     "kernel/hostname",
 ];
+/// Folders that a node's programs have of their own.
+const FOLDERS: [&str; 5] = ["/etc/cni", "/opt/cni", "/var/lib/kubelet", "/var/lib/containerd", "/run/containerd"];
 
 impl Seen {
     pub fn now() -> Self {
@@ -66,20 +76,38 @@ impl Seen {
         let mount_point = |line: &str| line.split(' ').nth(4).map(str::to_owned);
         let interface = |line: &str| line.split_once(':').map(|(name, _)| name.trim().to_owned());
         let used = |name: &String| Path::new("/sys/block").join(name).join("loop/backing_file").exists();
+        let route = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            // Where to, by whom and over what; the other columns also count how often it is used.
+            [0, 1, 4, 9].map(|column: usize| words.get(column).copied().unwrap_or_default()).join(" ")
+        };
+        // The kernel makes loop devices when all are in use, and keeps them.
+        let kept = |name: &String| !name.starts_with("loop");
+        let below = |mount: PathBuf| names(&mount).into_iter().map(move |name| mount.join(name));
+        // Labs run side by side; each looks after its own.
+        let no_lab = |group: &PathBuf| group.is_dir() && !group.to_string_lossy().contains("/jiyun-lab-");
+        let mut packages = DefaultHasher::new();
+        fs::read("/var/lib/dpkg/status").unwrap_or_default().hash(&mut packages);
         Self {
             mounts: read("/proc/self/mountinfo").lines().filter_map(mount_point).collect(),
             interfaces: read("/proc/net/dev").lines().filter_map(interface).collect(),
             loops: names("/sys/block").into_iter().filter(used).collect(),
             routes: read("/proc/net/route"),
+            routes6: read("/proc/net/ipv6_route").lines().map(route).collect(),
             settings: SETTINGS.iter().map(|setting| read(&format!("/proc/sys/{setting}"))).collect(),
+            devices: ["/dev", "/sys/block"].map(|folder| names(folder).into_iter().filter(kept).collect()),
+            groups: Facts::read().hierarchies.into_values().flat_map(|of| below(of.mount)).filter(no_lab).collect(),
+            packages: packages.finish(),
+            folders: FOLDERS.map(|folder| Path::new(folder).exists().then(|| names(folder))),
         }
     }
 }
 
-/// What shows a lab's node: its processes' namespace and its keeper.
+/// What shows a lab's node: its processes' namespace and those that hold it.
 #[derive(Debug)]
 pub struct Node {
     pub keeper: i32,
+    pub shell: i32,
     pub first: i32,
     name: String,
     namespace: PathBuf,
@@ -96,15 +124,19 @@ impl Node {
     pub fn named(lab: &Path, name: &str) -> Self {
         let number = fs::read_to_string(lab.join("data").join(name).join("process")).expect("the node runs");
         let first: i32 = number.trim().parse().expect("a number");
-        let keeper = processes().into_iter().find(|process| {
-            let line = fs::read(process.join("cmdline")).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            line.contains(" node keeper ") && line.contains(&lab.join(format!("etc/{name}.json")).display().to_string())
-        });
-        let keeper = keeper.expect("the keeper runs");
-        let keeper = keeper.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("a number");
+        let told = lab.join(format!("etc/{name}.json")).display().to_string();
+        let holder = |role: &str| -> i32 {
+            let found = processes().into_iter().find(|process| {
+                let line = fs::read(process.join("cmdline")).unwrap_or_default();
+                let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                line.contains(&format!(" node {role} ")) && line.contains(&told)
+            });
+            let found = found.expect("who holds the node runs");
+            found.file_name().and_then(|name| name.to_str()?.parse().ok()).expect("a number")
+        };
         let namespace = fs::read_link(format!("/proc/{first}/ns/pid")).expect("it has namespaces");
-        Self { keeper, first, name: name.to_owned(), namespace, lab: lab.to_owned() }
+        let (keeper, shell) = (holder("keeper"), holder("shell"));
+        Self { keeper, shell, first, name: name.to_owned(), namespace, lab: lab.to_owned() }
     }
 
     /// A process of the node, by the beginning of its name, as its number outside.
@@ -114,10 +146,12 @@ impl Node {
 
     /// The same of a program that may not run.
     pub fn finds(&self, name: &str) -> Option<i32> {
-        let found = self
-            .inside()
-            .into_iter()
-            .find(|process| fs::read_to_string(process.join("comm")).is_ok_and(|comm| comm.starts_with(name)))?;
+        let named = self.inside().into_iter().filter_map(|process| {
+            let comm = fs::read_to_string(process.join("comm")).ok()?;
+            comm.starts_with(name).then_some((comm.len(), process))
+        });
+        // The shortest name: `containerd` is none of its shims.
+        let (_, found) = named.min()?;
         found.file_name().and_then(|number| number.to_str()?.parse().ok())
     }
 
@@ -141,6 +175,9 @@ impl Node {
     /// Waits until nothing of it is left, and the machine is as it was.
     pub async fn is_gone(&self, before: &Seen) {
         self.ends_below(&self.lab).await;
+        // Some kernels give a loop device back a moment after its last process.
+        let same = || async { if Seen::now() == *before { Ok(()) } else { Err("it is not") } };
+        let _ = wait_for("the machine to be as it was", DEADLINE, same).await;
         assert_eq!(&Seen::now(), before, "the machine is as it was");
     }
 
@@ -168,7 +205,15 @@ impl Node {
     pub fn is_there(&self) {
         assert!(self.inside().len() > 3, "containerd, kubelet, kube-proxy, pods: {:?}", self.inside());
         assert!(self.groups().len() > 3 && !mounts(&self.lab).is_empty());
+        for kind in ["cgroup", "ipc", "mnt", "net", "pid", "uts"] {
+            let of = |process: &str| fs::read_link(format!("/proc/{process}/ns/{kind}")).expect("it has namespaces");
+            assert_ne!(of("self"), of(&self.first.to_string()), "{kind}: the node has one of its own");
+        }
     }
+}
+
+pub fn kill(process: i32) {
+    kill_process(Pid::from_raw(process).expect("a process"), Signal::KILL).expect("SIGKILL");
 }
 
 /// What an address in the node's network answers to a request for `/`.
@@ -205,7 +250,7 @@ fn processes() -> Vec<PathBuf> {
     names("/proc").into_iter().filter(is_process).map(|name| Path::new("/proc").join(name)).collect()
 }
 
-fn names(folder: &str) -> BTreeSet<String> {
+fn names(folder: impl AsRef<Path>) -> BTreeSet<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }

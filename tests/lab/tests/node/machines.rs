@@ -1,5 +1,8 @@
 //! Machines of KubeVirt that boot: the guest answers, stops, starts, and leaves with its lab.
 
+use std::fs;
+use std::path::Path;
+
 use jiyun_lab::{Lab, LabOptions, Part, Profile, wait_for};
 
 use crate::machine::{DEADLINE, Node, Seen, able_with, get};
@@ -64,9 +67,23 @@ async fn a_guest_boots_answers_stops_and_starts_and_nothing_of_it_stays() {
 
     // As abruptly as can be: the guest runs.
     let node = Node::of(lab.folder());
-    assert!(node.process("qemu-system") > 0);
+    runs_in_software(&node);
     drop(lab);
     node.is_gone(&before).await;
+}
+
+/// On every machine alike, whatever its processor could do.
+fn runs_in_software(node: &Node) {
+    let qemu = node.process("qemu-system");
+    let line = fs::read(format!("/proc/{qemu}/cmdline")).expect("it runs");
+    let line = String::from_utf8_lossy(&line);
+    let words: Vec<&str> = line.split('\0').collect();
+    let by: Vec<&str> = words.windows(2).filter(|pair| pair[0] == "-accel").map(|pair| pair[1]).collect();
+    assert!(!by.is_empty() && by.iter().all(|by| by.starts_with("tcg")), "{line}");
+    for process in [node.first, qemu] {
+        let has = |device: &str| Path::new(&format!("/proc/{process}/root")).join("dev").join(device).exists();
+        assert!(has("null") && !has("kvm"), "{process} sees hardware virtualization, or no devices");
+    }
 }
 
 async fn answers(lab: &Lab) {

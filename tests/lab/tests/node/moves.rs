@@ -12,6 +12,8 @@ use crate::machine::{Node, Seen, able_with, get_from};
 const PATIENCE: Duration = Duration::from_mins(5);
 /// The guest, as its Service has it.
 const GUEST: &str = "10.0.0.91:80";
+/// How long a guest that is moved may be silent: a few seconds are usual.
+const SILENCE: Duration = Duration::from_secs(15);
 /// Between two questions to the guest.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -234,12 +236,13 @@ struct Watched {
 }
 
 impl Watched {
-    /// It was one start of the guest all along, that of `first`: its clock and its count went on.
+    /// It was one start of the guest all along, that of `first`: its clock and its count went on. It was never silent for long.
     fn is_one_life(&self, first: &Life) {
         let boots: BTreeSet<&String> = self.answers.iter().chain([first]).map(|life| &life.boot).collect();
         assert_eq!(boots.len(), 1, "the guest has not started again: {boots:?}");
         assert!(self.answers.len() > 1 && self.answers.is_sorted_by_key(|life| (life.uptime, life.asked)), "{self:?}");
         assert!(self.answers.first().is_some_and(|next| next.asked > first.asked), "{self:?}");
+        assert!(self.gap < SILENCE, "{self:?}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Pods of an image of the lab's own: they answer over a Service, by name, and to the API server.
 
+use std::time::Duration;
+
 use jiyun_lab::{Lab, LabOptions, Profile, wait_for};
 
 use crate::machine::{DEADLINE, able, get};
@@ -38,6 +40,9 @@ async fn a_pod_answers_over_a_service_by_address_by_name_and_to_the_api_server()
     };
     let options = LabOptions::default().profile(Profile::Node).own_cluster().engines(false).charts(false);
     let lab = Lab::start(options).await.expect("starts");
+    let took = lab.age();
+    eprintln!("a node is ready after {took:.1?}");
+    assert!(took < Duration::from_mins(1), "a node is ready after {took:?}");
     lab.apply_text(WEB).await.expect("applied");
     lab.kubectl(&["rollout", "status", "deployment/web", "--timeout=120s"]).await.expect("both pods are ready");
 
@@ -53,5 +58,12 @@ async fn a_pod_answers_over_a_service_by_address_by_name_and_to_the_api_server()
 
     let kvm = lab.kubectl(&["get", "node", "node-1", "-o", "jsonpath={.status.capacity}"]).await.expect("answers");
     assert!(!kvm.contains("kvm"), "{kvm}");
+    let asked = ["get", "node", "node-1", "-o", "jsonpath={.status.images[*].names[*]}"];
+    let images = wait_for("the kubelet to tell its images", DEADLINE, || async {
+        let said = lab.kubectl(&asked).await.map_err(|error| error.to_string())?;
+        if said.contains("lab.jiyun.io/web:1") { Ok(said) } else { Err(said) }
+    });
+    let images = images.await.expect("it tells them");
+    assert!(images.split_whitespace().all(|name| name.starts_with("lab.jiyun.io/")), "none is fetched: {images}");
     lab.stop().await.expect("stops");
 }

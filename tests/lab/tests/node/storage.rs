@@ -2,7 +2,7 @@
 
 use jiyun_lab::{Lab, LabOptions, Part, Profile, wait_for};
 
-use crate::machine::{DEADLINE, Node, Seen, able_with};
+use crate::machine::{DEADLINE, Node, Seen, able_with, kill};
 
 #[tokio::test]
 async fn an_s3_service_takes_objects_of_who_has_its_keys_and_of_nobody_else() {
@@ -148,9 +148,13 @@ async fn a_snapshot_keeps_what_a_volume_held_and_the_driver_keeps_the_interface(
         "--ginkgo.no-color",
     ];
     let said = lab.kubectl(&sanity).await.expect("csi-sanity passes");
-    assert!(said.contains(" 0 Failed"), "{said}");
+    let passed = said.rsplit_once(" Passed").and_then(|(before, _)| before.rsplit(' ').next()?.parse::<u32>().ok());
+    assert!(said.contains(" 0 Failed") && passed.is_some_and(|passed| passed >= 30), "{said}");
 
+    // As abruptly as can be: nobody but the kernel is left to give the loop device back.
     let node = Node::of(lab.folder());
+    assert_ne!(Seen::now().loops, before.loops, "the volumes lie on a loop device");
+    kill(node.keeper);
     lab.stop().await.expect("stops");
     node.is_gone(&before).await;
 }

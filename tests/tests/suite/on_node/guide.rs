@@ -1,9 +1,33 @@
 //! `docs/install.md` from its first command to its last, and what has to be so in between.
 
 use jiyun_lab::wait_for;
-use jiyun_tests::{WorldError, installed::helm};
+use jiyun_tests::{
+    WorldError,
+    installed::{NAMESPACE, helm},
+};
 
 use super::{Cluster, DEPARTMENT, SOON, able};
+
+/// Every block of the guide that is marked to be run, in its order: run here, and compared with the guide by `docs.rs`.
+pub const BLOCKS: [&str; 17] = [
+    "look",
+    "values",
+    "install",
+    "first",
+    "reach",
+    "backup",
+    "secrets",
+    "upgrade",
+    "rollback",
+    "empty",
+    "import",
+    "plan",
+    "adopt",
+    "remove",
+    "again",
+    "nothing",
+    "definitions",
+];
 
 /// Every key and certificate of the chart.
 async fn keys(cluster: &Cluster) -> Result<String, WorldError> {
@@ -46,7 +70,10 @@ async fn the_guide_to_an_installation_installs_upgrades_restores_and_removes() -
         cluster.run(name).await?;
     }
     let notes = cluster.run("install").await?;
-    assert!(notes.contains("is installed in jiyun-system") && notes.contains("One member is one disk"), "{notes}");
+    // What it is, what to know, and what to do next.
+    for part in ["is installed in jiyun-system", "One member is one disk", "1. Wait until it is there", "docs/api.md"] {
+        assert!(notes.contains(part), "{part} is not in {notes}");
+    }
     cluster.serves().await?;
     only_root_makes_users(&cluster).await;
     for name in ["first", "reach", "backup", "secrets"] {
@@ -80,14 +107,45 @@ async fn the_guide_to_an_installation_installs_upgrades_restores_and_removes() -
     let left = cluster.run("remove").await?;
     assert!(left.contains("/data-jiyun-ledger-0") && left.contains("/jiyun-authority"), "{left}");
     assert!(left.contains(DEPARTMENT), "kinds and objects stay: {left}");
+    assert!(has_volumes(&cluster).await?, "the books stay");
     cluster.run("again").await?;
     cluster.serves().await?;
     assert!(last(&cluster).await? >= kept, "the books are there again");
 
     cluster.run("nothing").await?;
-    let left = cluster.lab.kubectl(&["get", "crds,namespaces,pv", "-o", "name"]).await?;
-    assert!(!left.contains("jiyun.io") && !left.contains("jiyun-system") && !left.contains("dept-"), "{left}");
+    // By the uninstallation alone: the namespace, which would take them along, is still there.
+    neither_claim_nor_authority(&cluster).await?;
+    cluster.run("definitions").await?;
+    let left = cluster.lab.kubectl(&["get", "crds,namespaces", "-o", "name"]).await?;
+    assert!(!left.contains("jiyun.io") && !left.contains(NAMESPACE) && !left.contains("dept-"), "{left}");
+    wait_for("the volumes of the books to go", SOON, || async {
+        match has_volumes(&cluster).await {
+            Ok(false) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await?;
+    assert_eq!(*cluster.ran.lock().unwrap(), BLOCKS, "every block, in the guide's order");
     Ok(())
+}
+
+/// Waits until no claim of the ledger's is left, nor the authority that vouches for who may read it.
+async fn neither_claim_nor_authority(cluster: &Cluster) -> Result<(), WorldError> {
+    wait_for("the ledger's claims and the authority to go", SOON, || async {
+        let left = cluster.kubectl(&["get", "persistentvolumeclaims,secrets", "-o", "name"]).await;
+        let left = left.map_err(|error| error.to_string())?;
+        let is_left = left.contains("persistentvolumeclaim/") || left.contains("/jiyun-authority");
+        if is_left { Err(left) } else { Ok(()) }
+    })
+    .await?;
+    Ok(())
+}
+
+/// Whether there are volumes of claims in Jiyun's namespace. Their names do not tell: they are made of the claims' numbers.
+async fn has_volumes(cluster: &Cluster) -> Result<bool, WorldError> {
+    let told = ["get", "persistentvolumes", "-o", "jsonpath={.items[*].spec.claimRef.namespace}"];
+    let namespaces = cluster.lab.kubectl(&told).await?;
+    Ok(namespaces.split_whitespace().any(|namespace| namespace == NAMESPACE))
 }
 
 async fn another_number_of_members_is_refused(cluster: &Cluster) -> Result<(), WorldError> {

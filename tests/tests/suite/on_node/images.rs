@@ -1,6 +1,6 @@
 //! Container images of the programs: the same bytes each time, nothing to log into, not root.
 
-use std::{io::Read, path::Path};
+use std::{collections::BTreeSet, io::Read, path::Path};
 
 use jiyun_lab::Lab;
 use jiyun_tests::WorldError;
@@ -44,11 +44,13 @@ async fn images_are_the_same_bytes_again_without_a_shell_and_not_root() -> Resul
     }
     assert!(std::fs::read(&first)? == std::fs::read(&second)?, "the same bytes for the same programs");
 
-    let mut looked = 0;
+    let (mut looked, mut programs) = (0, BTreeSet::new());
     for descriptor in json(&file(&first, "index.json")?)["manifests"].as_array().expect("images") {
         let manifest = json(&blob(&first, descriptor)?);
         let config = json(&blob(&first, &manifest["config"])?);
         assert_eq!(config["config"]["User"], "65532:65532");
+        assert_eq!(config["config"]["Env"], serde_json::json!(["PATH=/usr/bin"]));
+        programs.insert(config["config"]["Entrypoint"].to_string());
         for layer in manifest["layers"].as_array().expect("layers") {
             let layer = blob(&first, layer)?;
             let mut files = tar::Archive::new(layer.as_slice());
@@ -61,6 +63,9 @@ async fn images_are_the_same_bytes_again_without_a_shell_and_not_root() -> Resul
         }
     }
     assert!(looked > 10, "{looked} files");
+    // As in the recipe for a container daemon (charts.rs).
+    let expected = ["jiyun-api", "jiyun-controller"].map(|name| format!("[\"/usr/bin/{name}\"]"));
+    assert_eq!(programs, BTreeSet::from(expected));
     Ok(())
 }
 

@@ -27,6 +27,9 @@ const NAMESPACE: &str = "kubevirt";
 /// Memory that machines may have together, in percent of the node's: guests of a lab use little of what they were ordered with,
 /// and without this five of four GiB fill a usual machine (KubeVirt, `DeveloperConfiguration.MemoryOvercommit`).
 const OVERCOMMIT: u32 = 400;
+/// Virtual processors that are counted as one of the node's: a handful of guests of two, beside everything else that asks for
+/// its share, fills two cores at the usual ten (KubeVirt, `DeveloperConfiguration.CPUAllocationRatio`).
+const PROCESSORS: u32 = 40;
 /// Twenty seconds are usual; a machine that also compiles takes longer.
 const READY: Duration = Duration::from_mins(3);
 
@@ -41,7 +44,9 @@ pub(super) async fn install(client: &Client, program: &Path, folder: &Path, node
     one_for_each(&mut objects, nodes);
     objects.extend(budgets(&objects));
     for settings in objects.iter_mut().filter(|object| object["kind"] == "KubeVirt") {
-        settings["spec"]["configuration"]["developerConfiguration"]["memoryOvercommit"] = OVERCOMMIT.into();
+        let developer = &mut settings["spec"]["configuration"]["developerConfiguration"];
+        developer["memoryOvercommit"] = OVERCOMMIT.into();
+        developer["cpuAllocationRatio"] = PROCESSORS.into();
     }
     installer.apply(objects).await?;
     for status in install::read(&folder.join("statuses"))? {
