@@ -20,6 +20,7 @@ mod quota;
 mod system;
 mod usage;
 mod verdict;
+mod volume;
 mod waiting;
 
 use std::sync::{

@@ -14,6 +14,7 @@ mod page;
 pub mod quota;
 pub mod system;
 pub mod usage;
+pub mod volume;
 mod write;
 
 use axum::{

@@ -31,6 +31,10 @@ pub mod system;
 pub mod system_order;
 pub mod system_patch;
 pub mod usage;
+pub mod volume;
+pub mod volume_order;
+pub mod volume_patch;
+pub mod volume_words;
 pub mod words;
 
 pub use approval::{Approval, ApprovalDraft, ApprovalList};
@@ -58,4 +62,7 @@ pub use system::{ChangedSystem, System, SystemList, SystemPreview};
 pub use system_order::SystemOrder;
 pub use system_patch::SystemPatch;
 pub use usage::Usage;
+pub use volume::{ChangedVolume, Volume, VolumeList, VolumePreview};
+pub use volume_order::VolumeOrder;
+pub use volume_patch::VolumePatch;
 pub use words::{Architecture, DeletionProtection, Meter, Power};

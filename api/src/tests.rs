@@ -24,6 +24,7 @@ mod reports;
 mod resize;
 mod stub;
 mod systems;
+mod volumes;
 mod wait;
 mod webhook;
 

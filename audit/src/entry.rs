@@ -179,5 +179,7 @@ pub(crate) struct Placement {
     pub(crate) architecture: Option<String>,
     #[serde(default)]
     pub(crate) tier: Option<String>,
+    #[serde(default)]
+    pub(crate) site: Option<String>,
     pub(crate) quantities: BTreeMap<Meter, u64>,
 }

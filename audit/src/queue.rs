@@ -43,6 +43,7 @@ impl Waiting {
                 part.pool_kind == pool.kind
                     && is(&part.architecture, &pool.architecture)
                     && is(&part.tier, &pool.tier)
+                    && part.site.as_ref().is_none_or(|site| *site == pool.site)
                     && place.is_none_or(|place| place == pool.id)
                     && !part.quantities.iter().any(large)
                     && meters.iter().any(short)

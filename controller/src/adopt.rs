@@ -2,11 +2,11 @@
 //! to review; then, told to, its steps, and the end of the quarantine.
 
 mod apply;
-mod databases;
 mod facts;
 mod gather;
 mod object;
 pub mod plan;
+mod rebound;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -2,14 +2,22 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, NetworkFlow};
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, CloudVolume, NetworkFlow};
 use jiyun_ledger::Ledger;
 use kube::Client;
 use tokio::sync::watch;
 
 use crate::{
-    catalogue::Catalogue, database::engine::Presence, host::lease, metrics::Metrics, networks::Networks, order::Orders,
-    site::Sites, unseen::Unseen, write::Writer,
+    catalogue::Catalogue,
+    database::engine::Presence,
+    host::lease,
+    metrics::Metrics,
+    networks::Networks,
+    order::Orders,
+    site::Sites,
+    unseen::Unseen,
+    volume::{attachments::Attachments, patience::Patience},
+    write::Writer,
 };
 
 /// Shared by all reconcilers; cheap to clone.
@@ -33,6 +41,12 @@ pub struct Context {
     pub unseen_flows: Unseen<NetworkFlow>,
     /// Databases reported on a moment ago.
     pub unseen_databases: Unseen<CloudDatabase>,
+    /// Volumes reported on a moment ago.
+    pub unseen_volumes: Unseen<CloudVolume>,
+    /// Which host may have which volume.
+    pub attachments: Attachments,
+    /// How soon volumes on their way are looked at again.
+    pub patience: Patience,
     /// Whether what makes databases is installed.
     pub database_engine: Presence,
     /// Departments' own networks.
@@ -43,7 +57,7 @@ pub struct Context {
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.
     pub catalogue_listed: Gate,
-    /// Open once orders, approvals, policies, hosts, flows and databases were listed.
+    /// Open once orders, approvals, policies, hosts, flows, databases and volumes were listed.
     pub orders_listed: Gate,
     /// Open once the engines' machines and disks were listed.
     pub engines_listed: Gate,

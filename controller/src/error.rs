@@ -37,6 +37,9 @@ pub enum ReconcileError {
     /// What is given to whom cannot be understood.
     #[error("no addresses are given out: what is given already cannot be read")]
     Addresses(#[from] UnreadableEntry),
+    /// Nobody can be asked who has a volume: its pool or its site cannot be looked up, or its site not be reached.
+    #[error("it cannot be found out which machine has it")]
+    Holder,
     /// Something is in the way on the engines.
     #[error("the engines are not free yet")]
     Obstacle(#[from] Obstacle),

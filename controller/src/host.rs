@@ -20,6 +20,7 @@ mod run;
 mod shelf;
 pub mod steps;
 pub mod valid;
+mod volumes;
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,7 +50,7 @@ use crate::{
     engines::{
         cdi::{self, DiskState},
         kubevirt::{self, MachineState},
-        order::Power,
+        order::{MachineOrder, Power},
     },
     error::ReconcileError,
     networks,
@@ -368,19 +369,22 @@ async fn drive(
         return Ok(unreachable_site(power));
     };
     let label = claim_label(claim, context);
-    let order = request::machine_order(power, claim, &label, approved, &storage_class);
+    let machine = site.machine(&request::engine_namespace(claim), request::engine_name(claim));
+    // Kept until the machine was written: what is taken from it meanwhile is not free before.
+    let look = context.attachments.look(&claim.subject.namespace, &claim.subject.name);
+    let attached = volumes::attached(claim, &look, machine.as_ref(), context);
+    let order = request::machine_order(power, claim, &label, approved, &storage_class, attached);
     let desired = Desired {
         claim: label,
         disk: cdi::build(&order),
         disk_mebibytes: order.disk_mebibytes,
         machine: kubevirt::build(&order),
+        bare: (!order.volumes.is_empty())
+            .then(|| kubevirt::build(&MachineOrder { power: Power::Off, volumes: Vec::new(), ..order.clone() })),
         power: order.power,
         established: claim.billable_from.is_some() || claim.adopted,
     };
-    let mut observed = Observed {
-        disk: site.disk(&order.namespace, &order.disk_name),
-        machine: site.machine(&order.namespace, &order.name),
-    };
+    let mut observed = Observed { disk: site.disk(&order.namespace, &order.disk_name), machine };
     let (mut problem, mut disk_stuck) = (None, None);
     let steps = plan::plan(&desired, &observed).unwrap_or_else(|obstacle| {
         // Somebody else's machine, or ours on its way out, is not this host's: it is not shown as running, nor billed.
@@ -433,6 +437,7 @@ async fn drive(
             Err(error) => return Err(error),
         }
     }
+    drop(look);
     let machine = observed.machine.as_ref().map(|machine| kubevirt::state(&machine.status));
     let running = matches!(machine, Some(MachineState::Running));
     let instance = running.then(|| site.instance(&order.namespace, &order.name)).flatten();

@@ -6,8 +6,8 @@ use futures::{Stream, StreamExt, stream};
 use jiyun_approvals::Calendar;
 use jiyun_crds::names::LABEL_CLAIM;
 use jiyun_crds::v1alpha1::{
-    Approval, ApprovalPolicy, CloudDatabase, CloudHost, ComputePool, DatabaseClass, Department, Handover, HostClass,
-    HostImage, InformationSystem, NetworkFlow, NetworkZone, Order, PriceList, Site, StoragePool,
+    Approval, ApprovalPolicy, CloudDatabase, CloudHost, CloudVolume, ComputePool, DatabaseClass, Department, Handover,
+    HostClass, HostImage, InformationSystem, NetworkFlow, NetworkZone, Order, PriceList, Site, StoragePool,
 };
 use jiyun_ledger::{Ledger, Lineage, OpenReport};
 use kube::{Api, Client, runtime::watcher};
@@ -41,6 +41,7 @@ use crate::{
     totals,
     trail::Recorder,
     unseen::Unseen,
+    volume::{self, attachments::Attachments, patience::Patience},
     watch::{Guarded, Kind, Watched, watched, watched_everywhere},
     write::Writer,
 };
@@ -96,6 +97,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let hosts = watched_everywhere::<CloudHost>(&client, &metrics);
     let flows = watched_everywhere::<NetworkFlow>(&client, &metrics);
     let databases = watched_everywhere::<CloudDatabase>(&client, &metrics);
+    let volumes = watched_everywhere::<CloudVolume>(&client, &metrics);
     let engines_only = || {
         watcher::Config::default().labels(&format!(
             "{}={}",
@@ -142,9 +144,15 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         sites.listed.clone(),
     ]);
     let engines_listed = Gate::new([machines.listed.clone(), instances.listed.clone(), disks.listed.clone()]);
-    let orders_listed =
-        [&policies.listed, &approvals.listed, &orders.listed, &hosts.listed, &flows.listed, &databases.listed];
-    let orders_listed = Gate::new(orders_listed.map(watch::Receiver::clone));
+    let orders_listed = Gate::new([
+        policies.listed.clone(),
+        approvals.listed.clone(),
+        orders.listed.clone(),
+        hosts.listed.clone(),
+        flows.listed.clone(),
+        databases.listed.clone(),
+        volumes.listed.clone(),
+    ]);
     let engines = SiteEngines {
         client: client.clone(),
         machines: machines.store,
@@ -181,6 +189,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
             hosts: hosts.store.clone(),
             flows: flows.store.clone(),
             databases: databases.store.clone(),
+            volumes: volumes.store.clone(),
             unseen: Unseen::default(),
             calendar,
             wakes: Wakes::default(),
@@ -190,6 +199,9 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         unseen_flows: Unseen::default(),
         lease_terms: Arc::new(args.leases.clone()),
         unseen_databases: Unseen::default(),
+        unseen_volumes: Unseen::default(),
+        attachments: Attachments::default(),
+        patience: Patience::default(),
         database_engine: Presence::default(),
         metrics: metrics.clone(),
         catalogue_listed: catalogue_listed.clone(),
@@ -259,9 +271,14 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         book_what_is_there(&context).await;
         info!("catalogue, accounts and pools are known; cloud hosts follow");
         let plan = orphans::Looks { every: Duration::from_secs(args.look_every), acknowledged };
-        let objects = orphans::Objects { hosts: hosts.store.clone(), databases: databases.store.clone() };
-        let listed = Gate::new([hosts.listed.clone(), databases.listed.clone()]);
+        let objects = orphans::Objects {
+            hosts: hosts.store.clone(),
+            databases: databases.store.clone(),
+            volumes: volumes.store.clone(),
+        };
+        let listed = Gate::new([hosts.listed.clone(), databases.listed.clone(), volumes.listed.clone()]);
         tasks.spawn(orphans::sweep(objects, listed, plan, context.clone(), stop.clone()));
+        let disks = volume::telling(disks, context.clone());
         let triggers = host::Triggers { machines, instances: instances.stream, disks };
         if let Some(desk) = desk {
             let sources = notices::Reads {
@@ -290,6 +307,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         let clusters =
             database::engine::once_served(clusters, databases.store.clone(), asked_for, client.clone(), presence);
         tasks.spawn(database::run(databases, clusters, told.databases, context.clone(), stop.clone()));
+        tasks.spawn(volume::run(volumes, told.volumes, context.clone(), stop.clone()));
         tasks.spawn(host::run(hosts, triggers, told.hosts, args.concurrency, context, stop.clone()));
     }
     finish(tasks, stop, &catalogue_listed).await;

@@ -36,6 +36,7 @@ mod telemetry;
 mod totals;
 mod trail;
 mod unseen;
+mod volume;
 mod watch;
 mod write;
 

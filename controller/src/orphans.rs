@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost};
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, CloudVolume};
 use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, State};
 use kube::{
     Api, Resource,
@@ -24,7 +24,7 @@ use crate::{
     context::{Context, Gate},
     database,
     error::{ReconcileError, chain},
-    host,
+    host, volume,
     watch::{Guarded, Watched},
 };
 
@@ -70,6 +70,8 @@ pub struct Objects {
     pub hosts: Store<Guarded<CloudHost>>,
     /// Databases of all departments.
     pub databases: Store<Guarded<CloudDatabase>>,
+    /// Volumes of all departments.
+    pub volumes: Store<Guarded<CloudVolume>>,
 }
 
 /// Looks for orphans until `stop`. A claim is called an orphan only after two looks, so a watch that lags
@@ -151,7 +153,7 @@ struct Look {
     disputed: HashSet<String>,
     /// Claims in use whose machine, disk or cluster is gone.
     vanished: HashSet<ClaimId>,
-    /// Open claims of hosts and databases.
+    /// Open claims of hosts, databases and volumes.
     open: usize,
 }
 
@@ -160,22 +162,25 @@ type Named = (&'static str, String, String);
 
 impl Objects {
     fn uids(&self) -> HashSet<String> {
-        let hosts = self.hosts.state();
-        let databases = self.databases.state();
-        hosts.iter().filter_map(|host| uid(host)).chain(databases.iter().filter_map(|it| uid(it))).collect()
+        let (hosts, databases, volumes) = (self.hosts.state(), self.databases.state(), self.volumes.state());
+        let hosts = hosts.iter().filter_map(|host| uid(host));
+        let databases = databases.iter().filter_map(|it| uid(it));
+        hosts.chain(databases).chain(volumes.iter().filter_map(|it| uid(it))).collect()
     }
 
     fn names(&self) -> HashSet<Named> {
-        let (hosts, databases) = (self.hosts.state(), self.databases.state());
+        let (hosts, databases, volumes) = (self.hosts.state(), self.databases.state(), self.volumes.state());
         let hosts = hosts.iter().filter_map(|host| named(HOST, host.meta()));
-        hosts.chain(databases.iter().filter_map(|it| named(database::KIND, it.meta()))).collect()
+        let databases = databases.iter().filter_map(|it| named(database::KIND, it.meta()));
+        hosts.chain(databases).chain(volumes.iter().filter_map(|it| named(volume::KIND, it.meta()))).collect()
     }
 
     /// Objects without a claim of their own that say they have one, or whose name has one.
     fn disputed(&self, acknowledged: &BTreeSet<String>, state: &State, context: &Context) -> HashSet<String> {
         let hosts = unclaimed(&self.hosts, state, |host| host::disputed(host, context).is_some());
         let databases = unclaimed(&self.databases, state, |it| database::disputed(it, context).is_some());
-        hosts.into_iter().chain(databases).filter(|uid| !acknowledged.contains(uid)).collect()
+        let volumes = unclaimed(&self.volumes, state, |it| volume::disputed(it, context).is_some());
+        hosts.into_iter().chain(databases).chain(volumes).filter(|uid| !acknowledged.contains(uid)).collect()
     }
 }
 
@@ -217,12 +222,13 @@ fn look(objects: &Objects, acknowledged: &BTreeSet<String>, context: &Context) -
 
 /// The kind of a claim's object, where it is one that is looked after here.
 fn kind_of(claim: &Claim) -> Option<&'static str> {
-    [HOST, database::KIND].into_iter().find(|kind| claim.subject.kind == *kind)
+    [HOST, database::KIND, volume::KIND].into_iter().find(|kind| claim.subject.kind == *kind)
 }
 
 fn has_vanished(claim: &Claim, context: &Context) -> bool {
     match kind_of(claim) {
         Some(database::KIND) => database::has_vanished(claim, context),
+        Some(volume::KIND) => volume::has_vanished(claim, context),
         _ => host::has_vanished(claim, context),
     }
 }
@@ -239,21 +245,20 @@ fn uid<K: Resource>(object: &Guarded<K>) -> Option<String> {
 async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
     let claim = context.ledger.read(|state| state.claim(id).map(|claim| Claim::clone(claim)));
     let Some(claim) = claim.filter(Claim::is_open) else { return Ok(()) };
-    let of_database = kind_of(&claim) == Some(database::KIND);
-    let is_gone = if of_database {
-        is_gone::<CloudDatabase>(&claim, context).await?
-    } else {
-        is_gone::<CloudHost>(&claim, context).await?
+    let is_gone = match kind_of(&claim) {
+        Some(database::KIND) => is_gone::<CloudDatabase>(&claim, context).await?,
+        Some(volume::KIND) => is_gone::<CloudVolume>(&claim, context).await?,
+        _ => is_gone::<CloudHost>(&claim, context).await?,
     };
     if !is_gone {
         return Ok(());
     }
     // A claim handed over in this moment has another object.
     context.ledger.end_for(id, claim.subject.uid.as_str()).await?;
-    let left = if of_database {
-        database::dismantle(&claim, context).await?
-    } else {
-        host::dismantle(&claim, context).await?
+    let left = match kind_of(&claim) {
+        Some(database::KIND) => database::dismantle(&claim, context).await?,
+        Some(volume::KIND) => volume::dismantle(&claim, context).await?,
+        _ => host::dismantle(&claim, context).await?,
     };
     if left.is_none() {
         context.ledger.release(id).await?;

@@ -11,6 +11,8 @@ pub const LABEL_DEPARTMENT: &str = "jiyun.io/department";
 pub const LABEL_CLOUDHOST: &str = "jiyun.io/cloudhost";
 /// Label: the cloud database an engine object was made for (value: name of the `CloudDatabase`).
 pub const LABEL_DATABASE: &str = "jiyun.io/clouddatabase";
+/// Label: the cloud volume an engine object was made for (value: name of the `CloudVolume`).
+pub const LABEL_VOLUME: &str = "jiyun.io/cloudvolume";
 /// Label: the network flow a wall was opened for (value: name of the `NetworkFlow`).
 pub const LABEL_FLOW: &str = "jiyun.io/networkflow";
 /// Label: the network zone a subnet was made for (value: name of the `NetworkZone`).
@@ -62,16 +64,17 @@ pub const FIELD_MANAGER: &str = "jiyun-controller";
 /// Namespace of the platform's own programs and settings.
 pub const SYSTEM_NAMESPACE: &str = "jiyun-system";
 
-/// Longest name, in bytes, of a `CloudHost`, `CloudDatabase`, `Department` or `InformationSystem`.
+/// Longest name, in bytes, of a `CloudHost`, `CloudDatabase`, `CloudVolume`, `Department` or `InformationSystem`.
 ///
-/// Longer names are derived from these (`engine-<department>`, `<host>-system`, `<database>-credentials`, and the engines'
-/// own suffixes), and
-/// all of them have to stay within the 63 bytes of a DNS label.
+/// Longer names are derived from these (`engine-<department>`, `<host>-system`, `<volume>-volume`,
+/// `<database>-credentials`, and the engines' own suffixes), and all of them have to stay within the 63 bytes of a DNS
+/// label.
 pub const MAX_NAME_LENGTH: usize = 40;
 
 const DEPARTMENT_NAMESPACE_PREFIX: &str = "dept-";
 const ENGINE_NAMESPACE_PREFIX: &str = "engine-";
 const SYSTEM_DISK_SUFFIX: &str = "-system";
+const VOLUME_SUFFIX: &str = "-volume";
 const CREDENTIALS_SUFFIX: &str = "-credentials";
 
 /// The namespace in which a department writes its requests: `dept-<department>`.
@@ -100,6 +103,16 @@ pub fn system_disk_name(host: &str) -> String {
     format!("{host}{SYSTEM_DISK_SUFFIX}")
 }
 
+/// Name of the disk (a `DataVolume`) of a volume: `<volume>-volume`. No host's system disk is called so.
+pub fn volume_disk_name(volume: &str) -> String {
+    format!("{volume}{VOLUME_SUFFIX}")
+}
+
+/// The volume whose disk is called so, or `None` where it is no volume's.
+pub fn volume_of_disk_name(disk: &str) -> Option<&str> {
+    disk.strip_suffix(VOLUME_SUFFIX).filter(|volume| !volume.is_empty())
+}
+
 /// Name of the Secret in which a department finds user and password of a database: `<database>-credentials`.
 pub fn credentials_name(database: &str) -> String {
     format!("{database}{CREDENTIALS_SUFFIX}")
@@ -118,12 +131,22 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_leads_back_to_its_volume_and_a_hosts_to_none() {
+        assert_eq!(volume_of_disk_name(&volume_disk_name("data")), Some("data"));
+        assert_eq!(volume_of_disk_name(&volume_disk_name("data-volume")), Some("data-volume"));
+        for other in ["data", "-volume", &system_disk_name("data"), &system_disk_name("data-volume")] {
+            assert_eq!(volume_of_disk_name(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn derived_names_of_the_longest_name_fit_a_dns_label() {
         let longest = "a".repeat(MAX_NAME_LENGTH);
         for derived in [
             department_namespace(&longest),
             engine_namespace(&longest),
             system_disk_name(&longest),
+            volume_disk_name(&longest),
             credentials_name(&longest),
         ] {
             assert!(derived.len() <= 63, "{derived}");

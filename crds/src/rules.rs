@@ -130,6 +130,20 @@ pub fn disk_keeps_its_size() -> Rule {
     )
 }
 
+/// A volume does not become smaller than it was granted; see [`disk_keeps_its_size`].
+pub fn volume_keeps_its_size() -> Rule {
+    let (wish, granted) = ("self.spec.size", "self.status.grantedSize");
+    Rule::new(format!(
+        "{wish} == oldSelf.spec.size || !has(self.status) || !has({granted}) || \
+         !isQuantity({wish}) || !isQuantity({granted}) || quantity({wish}).compareTo(quantity({granted})) >= 0"
+    ))
+    .field_path(".spec.size")
+    .message(
+        "已批准的云硬盘只能扩大，不能缩小；需要更小的云硬盘时，请另申请一块并迁移数据 \
+         (size can grow, never shrink below what was granted; for a smaller volume order another and copy to it)",
+    )
+}
+
 /// An amount of storage that can be added to.
 pub fn only_grows(what_zh: &str, what_en: &str) -> Rule {
     Rule::new("!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0")

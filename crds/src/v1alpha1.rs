@@ -6,6 +6,7 @@ mod approval_rules;
 mod architecture;
 mod cloud_database;
 mod cloud_host;
+mod cloud_volume;
 mod compute_pool;
 pub mod condition;
 mod database_class;
@@ -48,6 +49,7 @@ pub use cloud_host::{
     CloudHost, CloudHostSpec, CloudHostStatus, DeletionProtection, HostGrant, HostRefusal, Power, RefusalParameter,
     SystemDisk,
 };
+pub use cloud_volume::{AttachmentState, CloudVolume, CloudVolumeSpec, CloudVolumeStatus, VolumeAttachment};
 pub use compute_pool::{
     ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve, HardwareOrigin, ProcessorOrigin, StopRelease,
 };
@@ -97,6 +99,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         ApprovalPolicy::crd(),
         CloudDatabase::crd(),
         CloudHost::crd(),
+        CloudVolume::crd(),
         ComputePool::crd(),
         DatabaseClass::crd(),
         Department::crd(),

@@ -62,6 +62,7 @@ mod city {
                 "ApprovalPolicy" => round_trip::<ApprovalPolicy>(&document),
                 "CloudDatabase" => round_trip::<CloudDatabase>(&document),
                 "CloudHost" => round_trip::<CloudHost>(&document),
+                "CloudVolume" => round_trip::<CloudVolume>(&document),
                 "ComputePool" => round_trip::<ComputePool>(&document),
                 "DatabaseClass" => round_trip::<DatabaseClass>(&document),
                 "Department" => round_trip::<Department>(&document),
@@ -183,6 +184,34 @@ mod city {
             let classes = of::<DatabaseClass>("DatabaseClass");
             let class = classes.iter().find(|c| c.metadata.name.as_deref() == Some(&spec.class_ref.name)).unwrap();
             assert_eq!(misfit::database_misfits(spec, &system, class).next(), None);
+        }
+    }
+
+    #[test]
+    fn every_volume_refers_to_what_exists_and_fits() {
+        let systems = of::<InformationSystem>("InformationSystem");
+        let hosts = of::<CloudHost>("CloudHost");
+        let pools = of::<StoragePool>("StoragePool");
+        let volumes = of::<CloudVolume>("CloudVolume");
+        assert_eq!((volumes.len(), volumes.iter().filter(|volume| volume.spec.host_ref.is_some()).count()), (2, 1));
+        for volume in volumes {
+            let (name, spec) = (volume.metadata.name.clone().unwrap(), &volume.spec);
+            let system = systems
+                .iter()
+                .find(|s| {
+                    s.metadata.name.as_deref() == Some(&spec.system_ref.name)
+                        && s.metadata.namespace == volume.metadata.namespace
+                })
+                .unwrap_or_else(|| panic!("{name}: system"));
+            assert_eq!(misfit::volume_misfits(spec, system).next(), None, "{name}");
+            assert!(pools.iter().any(|pool| pool.spec.tier == spec.tier), "{name}: tier");
+            let is_host = |host: &CloudHost, named: &LocalRef| {
+                host.metadata.name.as_deref() == Some(&named.name)
+                    && host.metadata.namespace == volume.metadata.namespace
+                    && host.spec.system_ref == spec.system_ref
+            };
+            let has_host = |named: &LocalRef| hosts.iter().any(|host| is_host(host, named));
+            assert!(spec.host_ref.as_ref().is_none_or(has_host), "{name}: host");
         }
     }
 

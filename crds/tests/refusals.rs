@@ -50,6 +50,7 @@ mod table {
                 "ApprovalPolicy" => read::<ApprovalPolicy>(object),
                 "CloudDatabase" => read::<CloudDatabase>(object),
                 "CloudHost" => read::<CloudHost>(object),
+                "CloudVolume" => read::<CloudVolume>(object),
                 "ComputePool" => read::<ComputePool>(object),
                 "DatabaseClass" => read::<DatabaseClass>(object),
                 "Department" => read::<Department>(object),

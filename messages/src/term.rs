@@ -69,6 +69,7 @@ fn chinese_kind(kind: &str) -> &str {
         "Approval" => "审批意见",
         "CloudDatabase" => "云数据库",
         "CloudHost" => "云主机",
+        "CloudVolume" => "云硬盘",
         "Cluster" => "数据库集群",
         "ComputePool" => "计算资源池",
         "DatabaseClass" => "云数据库规格",

@@ -10,6 +10,7 @@ pub mod installed;
 pub mod order;
 pub mod person;
 pub mod receivers;
+pub mod volume;
 pub mod walls;
 pub mod world;
 pub mod zone;

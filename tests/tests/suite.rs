@@ -39,4 +39,5 @@ mod suite {
     mod story;
     mod trail;
     mod tree;
+    mod volumes;
 }

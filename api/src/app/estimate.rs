@@ -144,7 +144,7 @@ fn decided(
             after.extend(asked(wish));
             continue;
         }
-        match jiyun_ledger::decide(&state, &wish.request(account, until, claim.as_deref()), at)? {
+        match jiyun_ledger::decide(&state, &wish.request(&state, account, until, claim.as_deref()), at)? {
             Plan::Keep(claim) => after.extend(claim.taken().map(|line| placed(wish, line))),
             Plan::Record { events, .. } => {
                 after.extend(events.iter().flat_map(lines).map(|line| placed(wish, line)));

@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod decision;
+mod guards;
 mod references;
 mod wish;
 
@@ -10,5 +11,6 @@ use super::department::{is_missing, named};
 
 pub(super) use create::{Draft, contradiction, drafted};
 pub use decision::Ordered;
+pub use guards::{guarded, volume_guarded};
 pub(super) use references::{References, system_there, there};
-pub use wish::{Wish, guarded};
+pub use wish::Wish;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, HostRefusal};
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, CloudVolume, HostRefusal};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, core::NamespaceResourceScope};
 use serde::{Serialize, de::DeserializeOwned};
@@ -44,8 +44,19 @@ impl Noun for CloudDatabase {
     }
 }
 
-/// A kind that takes something and is decided about: hosts and databases.
+impl Noun for CloudVolume {
+    const LETTER: char = 'v';
+
+    fn state_word(&self) -> &'static str {
+        state(self).into()
+    }
+}
+
+/// A kind that takes something and is decided about: hosts, databases and volumes.
 pub trait Decidable: Noun {
+    /// The field of a request that says how much storage it takes.
+    const STORAGE: &'static str;
+
     /// What the platform found out about it.
     fn conditions(&self) -> &[Condition];
 
@@ -54,8 +65,10 @@ pub trait Decidable: Noun {
 }
 
 macro_rules! decidable {
-    ($($kind:ty),+) => {$(
+    ($($kind:ty => $storage:literal),+) => {$(
         impl Decidable for $kind {
+            const STORAGE: &'static str = $storage;
+
             fn conditions(&self) -> &[Condition] {
                 self.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
             }
@@ -67,7 +80,7 @@ macro_rules! decidable {
     )+};
 }
 
-decidable!(CloudHost, CloudDatabase);
+decidable!(CloudHost => "systemDisk.size", CloudDatabase => "storage.size", CloudVolume => "size");
 
 /// How problems name an object.
 pub(super) fn called<K: Noun>(department: &DepartmentName, name: &str) -> String {

@@ -22,13 +22,14 @@ use crate::{
 };
 
 /// Kinds by the part of the address that stands for them, the innermost first.
-const KINDS: [(&str, &str); 6] = [
+const KINDS: [(&str, &str); 7] = [
     ("/approvals", "Approval"),
     ("/orders", "Order"),
     ("/systems", "InformationSystem"),
     ("/hosts", "CloudHost"),
     ("/flows", "NetworkFlow"),
     ("/databases", "CloudDatabase"),
+    ("/volumes", "CloudVolume"),
 ];
 
 /// The kind of what `route` changes.

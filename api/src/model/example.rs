@@ -129,6 +129,34 @@ pub fn database_preview() -> Value {
     json!({"database": database()})
 }
 
+/// A volume that `web-1` has.
+pub fn volume() -> Value {
+    json!({
+        "name": "portal-data", "department": "finance", "uid": "7e2b94d1-60c3-4a8f-b1d5-9f4c3a7e8d12",
+        "displayName": "门户网站数据盘", "system": "portal", "zone": "extranet-public", "tier": "standard",
+        "size": "200Gi", "grantedSize": "200Gi", "host": "web-1",
+        "attachment": {"host": "web-1", "state": "Attached"}, "serial": "claim-125",
+        "deletionProtection": "Enabled", "state": "Ready", "claim": "claim-125",
+        "conditions": [
+            accepted(THEN),
+            condition("Admitted", "Granted", "已批准，登记为 claim-125。 | granted as claim-125.", THEN),
+            condition("Provisioned", "Provisioned", "云硬盘已创建。 | the volume exists.", THEN),
+            condition("Ready", "Attached", "云硬盘已挂载到 web-1。 | the volume is attached to web-1.", THEN),
+        ],
+        "generation": 1, "createdAt": THEN,
+    })
+}
+
+/// The only volume.
+pub fn volume_list() -> Value {
+    json!({"items": [volume()], "remaining": 0})
+}
+
+/// A volume that would go.
+pub fn volume_preview() -> Value {
+    json!({"volume": volume()})
+}
+
 /// What a second host comes to.
 fn estimate() -> Value {
     let line = |line: &Line| {

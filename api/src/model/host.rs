@@ -84,7 +84,7 @@ pub struct Host {
     pub deletion_requested_at: Option<Time>,
 }
 
-/// How far the platform has come with a host or a database.
+/// How far the platform has come with a host, a database or a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, strum::IntoStaticStr)]
 pub enum HostState {
     /// Not decided yet (待批准).
@@ -93,7 +93,7 @@ pub enum HostState {
     Refused,
     /// Granted, being created or on its way to what was asked for (创建中).
     Granted,
-    /// It does what was asked for: runs, or is off (就绪).
+    /// It does what was asked for: runs, is off, or can be used (就绪).
     Ready,
     /// Being deleted (删除中).
     Deleting,
@@ -123,7 +123,7 @@ pub struct Granted {
     pub system_disk_size: String,
 }
 
-/// Why a host or a database was not granted. Nothing here is about other departments.
+/// Why a host, a database or a volume was not granted. Nothing here is about other departments.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusalView {

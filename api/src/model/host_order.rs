@@ -131,7 +131,7 @@ impl HostOrder {
 /// The rule that the name in `field` breaks.
 pub(super) fn rule(field: &str) -> &'static str {
     match field {
-        "name" | "system" => {
+        "name" | "system" | "host" => {
             "须由小写字母、数字和连字符组成，以字母或数字开头和结尾，名称不超过 40 个字符 \
              (lower-case letters, digits and hyphens, a letter or digit at both ends, at most 40 characters)"
         }

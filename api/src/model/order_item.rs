@@ -34,7 +34,7 @@ pub struct ItemSummary {
     #[schema(example = "openeuler-24.03-amd64")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Storage tier of its system disk.
+    /// Storage tier of its system disk, or of a volume.
     #[schema(example = "standard")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,

@@ -14,6 +14,8 @@ pub enum OrderedKind {
     NetworkFlow,
     /// A cloud database (云数据库).
     CloudDatabase,
+    /// A cloud volume (云硬盘).
+    CloudVolume,
 }
 
 /// What is to happen to an item.
@@ -24,7 +26,7 @@ pub enum OrderAction {
     Create,
     /// A guarded field of it is changed, e.g. its deletion protection taken off (变更).
     Change,
-    /// It is ended and wiped, its deletion protection notwithstanding (注销).
+    /// It is ended and deleted, its deletion protection notwithstanding (注销).
     End,
 }
 
@@ -82,6 +84,7 @@ impl From<crds::OrderedKind> for OrderedKind {
             crds::OrderedKind::CloudHost => Self::CloudHost,
             crds::OrderedKind::NetworkFlow => Self::NetworkFlow,
             crds::OrderedKind::CloudDatabase => Self::CloudDatabase,
+            crds::OrderedKind::CloudVolume => Self::CloudVolume,
         }
     }
 }
@@ -92,6 +95,7 @@ impl From<OrderedKind> for crds::OrderedKind {
             OrderedKind::CloudHost => Self::CloudHost,
             OrderedKind::NetworkFlow => Self::NetworkFlow,
             OrderedKind::CloudDatabase => Self::CloudDatabase,
+            OrderedKind::CloudVolume => Self::CloudVolume,
         }
     }
 }

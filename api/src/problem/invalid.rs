@@ -40,6 +40,7 @@ pub fn our_field(path: &str) -> Option<String> {
         "spec.classRef" | "spec.classRef.name" => "class",
         "spec.imageRef" | "spec.imageRef.name" => "image",
         "spec.zoneRef" | "spec.zoneRef.name" => "zone",
+        "spec.hostRef" | "spec.hostRef.name" => "host",
         other => other.strip_prefix("spec.").unwrap_or(other),
     };
     Some(field.to_owned())
@@ -89,6 +90,7 @@ mod tests {
         for (theirs, ours) in [
             ("spec.systemDisk.size", Some("systemDisk.size")),
             ("spec.classRef.name", Some("class")),
+            ("spec.hostRef.name", Some("host")),
             ("spec.sshAuthorizedKeys[3]", Some("sshAuthorizedKeys[3]")),
             ("metadata.name", Some("name")),
             ("spec", None),

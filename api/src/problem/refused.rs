@@ -8,13 +8,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use super::{Problem, invalid::our_field};
 
 impl Problem {
-    /// 409: the controller decided against a host. `refusal` has code and figures; a condition without one says it in
-    /// its own words.
-    pub fn refused(refusal: Option<&HostRefusal>, condition: &Condition) -> Self {
+    /// 409: the controller decided against a request. `refusal` has code and figures; a condition without one says it in
+    /// its own words. `storage` is the field that asks for storage.
+    pub fn refused(refusal: Option<&HostRefusal>, condition: &Condition, storage: &str) -> Self {
         match refusal {
             Some(refusal) => {
                 let figures = figures(refusal);
-                let field = field_of(&refusal.code, &figures);
+                let field = field_of(&refusal.code, &figures, storage);
                 let problem = Self::coded(StatusCode::CONFLICT, refusal.code.clone(), figures);
                 field.into_iter().fold(problem, Self::about)
             }
@@ -39,13 +39,13 @@ pub fn figures(refusal: &HostRefusal) -> Parameters {
 }
 
 /// The field to change: the one the refusal names, or the one that asks for the meter that ran short.
-fn field_of(code: &str, figures: &Parameters) -> Option<String> {
+fn field_of(code: &str, figures: &Parameters, storage: &str) -> Option<String> {
     if let Some(field) = figures.get("field") {
         return Some(field.clone());
     }
     match figures.get("meter").map(String::as_str) {
         Some("Vcpu" | "Memory" | "Hosts" | "Gpus") => Some("class".to_owned()),
-        Some("BlockStorage") => Some("systemDisk.size".to_owned()),
+        Some("BlockStorage") => Some(storage.to_owned()),
         _ if code == Reason::NoMatchingPool.as_str() => Some("zone".to_owned()),
         _ => None,
     }

@@ -104,6 +104,7 @@ impl Bookkeeper {
                 pool_kind: PoolKind::Compute,
                 architecture: Some("amd64".to_owned()),
                 tier: None,
+                site: None,
                 quantities: [(Meter::Vcpu, vcpu)].into(),
             }],
             spec_digest: "digest".to_owned(),

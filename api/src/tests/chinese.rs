@@ -26,7 +26,7 @@ const HOSTS: &str = "/v1/departments/finance/hosts";
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 /// Words of the notation: fields, parameters, headers and units a caller writes as they are.
-const FIXED: [&str; 25] = [
+const FIXED: [&str; 26] = [
     "Authorization",
     "Bearer",
     "Disabled",
@@ -40,6 +40,7 @@ const FIXED: [&str; 25] = [
     "class",
     "continue",
     "deletionProtection",
+    "host",
     "image",
     "json",
     "limit",
@@ -251,6 +252,24 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     }
 }
 
+#[tokio::test]
+async fn a_volume_for_a_host_of_another_system_is_told_in_chinese() {
+    let system = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "InformationSystem", "metadata": {"name": "system-1"},
+        "spec": {"displayName": "门户", "protectionLevel": 2, "zoneRef": {"name": "public"}, "owner": {"name": "李明"}}});
+    let mut other = host("1", &json!({}));
+    other["spec"]["systemRef"]["name"] = json!("system-2");
+    let server = city().on(&format!("GET {}", finance("informationsystems/system-1")), 200, system).on(
+        &format!("GET {}", finance("cloudhosts/web-1")),
+        200,
+        other,
+    );
+    let body = json!({"name": "data-1", "system": "system-1", "zone": "public", "tier": "standard", "size": "100Gi",
+        "host": "web-1"});
+    let volumes = "/v1/departments/finance/volumes";
+    let answer = Api::over(server).send(request(Method::POST, volumes, &[], &body.to_string())).await;
+    assert!(checked(&answer).contains("HostInOtherSystem"), "{}", answer.text());
+}
+
 #[test]
 fn decisions_are_told_in_chinese_too() {
     let condition = |message: &str| Condition {
@@ -274,7 +293,7 @@ fn decisions_are_told_in_chinese_too() {
     let (exhausted, account) =
         (refusal("PoolExhausted", &scoped), refusal("UnknownAccount", &[("account", "finance")]));
     for refusal in [Some(unknown), Some(exhausted), Some(account), None] {
-        let problem = Problem::refused(refusal.as_ref(), &condition("超出配额。 | over quota."));
+        let problem = Problem::refused(refusal.as_ref(), &condition("超出配额。 | over quota."), "systemDisk.size");
         let document = problem.document(Language::Chinese, "t-1");
         assert_eq!(foreign(&document.detail), Vec::<String>::new(), "{}", document.detail);
         assert!(document.detail_en.is_ascii(), "{}", document.detail_en);

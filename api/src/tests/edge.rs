@@ -16,12 +16,14 @@ const SYSTEM: &str = "/v1/departments/finance/systems/web-1";
 
 const DATABASE: &str = "/v1/departments/finance/databases/web-1";
 
+const VOLUME: &str = "/v1/departments/finance/volumes/web-1";
+
 const FLOW: &str = "/v1/departments/finance/flows/web-1";
 
 const ORDER: &str = "/v1/departments/finance/orders/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 34] = [
+const ROUTES: [(Method, &str); 39] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
@@ -37,6 +39,11 @@ const ROUTES: [(Method, &str); 34] = [
     (Method::GET, DATABASE),
     (Method::PATCH, DATABASE),
     (Method::DELETE, DATABASE),
+    (Method::POST, "/v1/departments/finance/volumes"),
+    (Method::GET, "/v1/departments/finance/volumes"),
+    (Method::GET, VOLUME),
+    (Method::PATCH, VOLUME),
+    (Method::DELETE, VOLUME),
     (Method::POST, "/v1/departments/finance/flows"),
     (Method::GET, "/v1/departments/finance/flows"),
     (Method::GET, FLOW),
@@ -239,6 +246,8 @@ async fn every_parameter_and_every_body_of_the_document_has_an_example() {
                     "HostPatch" => serde_json::from_str::<crate::model::HostPatch>(&example).map(drop),
                     "DatabaseOrder" => serde_json::from_str::<crate::model::DatabaseOrder>(&example).map(drop),
                     "DatabasePatch" => serde_json::from_str::<crate::model::DatabasePatch>(&example).map(drop),
+                    "VolumeOrder" => serde_json::from_str::<crate::model::VolumeOrder>(&example).map(drop),
+                    "VolumePatch" => serde_json::from_str::<crate::model::VolumePatch>(&example).map(drop),
                     "OrderFiling" => serde_json::from_str::<crate::model::OrderFiling>(&example).map(drop),
                     "OrderPatch" => serde_json::from_str::<crate::model::OrderPatch>(&example).map(drop),
                     "ApprovalDraft" => serde_json::from_str::<crate::model::ApprovalDraft>(&example).map(drop),

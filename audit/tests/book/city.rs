@@ -69,6 +69,7 @@ pub fn host(account: &str, uid: &str, vcpu: u64, disk: u64) -> ClaimRequest {
         pool_kind,
         architecture: architecture.map(str::to_owned),
         tier: tier.map(str::to_owned),
+        site: None,
         quantities,
     };
     let mut placements = vec![part(

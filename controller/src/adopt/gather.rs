@@ -2,7 +2,9 @@
 
 use jiyun_crds::{
     names,
-    v1alpha1::{CloudDatabase, CloudHost, Department, HostClass, HostImage, InformationSystem, NetworkZone},
+    v1alpha1::{
+        CloudDatabase, CloudHost, CloudVolume, Department, HostClass, HostImage, InformationSystem, NetworkZone,
+    },
 };
 use jiyun_ledger::{
     Follower, State,
@@ -19,9 +21,9 @@ use std::{fmt::Debug, sync::Arc, time::Duration};
 use super::{
     AdoptError,
     apply::lost_claim,
-    databases,
     facts::{Facts, by_name},
     plan::{self, Plan},
+    rebound,
 };
 use crate::{
     args::Adopt,
@@ -46,6 +48,8 @@ pub struct Objects {
     pub hosts: Vec<CloudHost>,
     /// Databases of all departments.
     pub databases: Vec<CloudDatabase>,
+    /// Volumes of all departments.
+    pub volumes: Vec<CloudVolume>,
     /// Departments.
     pub departments: Vec<Department>,
     /// Information systems.
@@ -68,6 +72,7 @@ pub async fn plan_with(state: &State, client: &Client) -> Result<(Plan, Objects)
     let objects = Objects {
         hosts: all(client).await?,
         databases: all(client).await?,
+        volumes: all(client).await?,
         departments: all(client).await?,
         systems: all(client).await?,
         classes: all(client).await?,
@@ -82,7 +87,8 @@ pub async fn plan_with(state: &State, client: &Client) -> Result<(Plan, Objects)
     let label = |claim| host::label_of(claim, state);
     let lost = |host: &CloudHost| lost_claim(host, state, &objects);
     let mut plan = plan::plan(state, &objects.hosts, &objects.facts, label, lost);
-    databases::plan(state, &objects.databases, &mut plan);
+    rebound::plan(state, &objects.databases, &mut plan);
+    rebound::plan(state, &objects.volumes, &mut plan);
     Ok((plan, objects))
 }
 

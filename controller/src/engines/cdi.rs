@@ -1,4 +1,4 @@
-//! CDI (Containerized Data Importer): system disks as `DataVolume`s.
+//! CDI (Containerized Data Importer): system disks and volumes as `DataVolume`s.
 //!
 //! Contract: `cdi.kubevirt.io/v1beta1`, release 1.65; phases in its `core-api/types.go`. A disk is an object of its own,
 //! not a template inside the machine, so that a machine can be rebuilt or archived while its disk stays.
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     applied,
-    order::{ImageSource, MachineOrder},
+    order::{ImageSource, MachineOrder, VolumeOrder},
     view::{EngineKind, View},
 };
 
@@ -120,22 +120,38 @@ pub fn build(order: &MachineOrder) -> Value {
         ImageSource::Http(url) => json!({"http": {"url": url}}),
         ImageSource::Registry(url) => json!({"registry": {"url": url}}),
     };
+    let meta = (order.namespace.as_str(), order.disk_name.as_str(), &order.labels);
+    disk(meta, &source, order.disk_mebibytes, &order.storage_class)
+}
+
+/// The empty `DataVolume` of a volume, ready for server-side apply.
+pub fn blank(order: &VolumeOrder) -> Value {
+    let meta = (order.namespace.as_str(), order.disk_name.as_str(), &order.labels);
+    disk(meta, &json!({"blank": {}}), order.mebibytes, &order.storage_class)
+}
+
+fn disk(
+    (namespace, name, labels): (&str, &str, &BTreeMap<String, String>),
+    source: &Value,
+    mebibytes: u64,
+    storage_class: &str,
+) -> Value {
     applied::stamped(json!({
         "apiVersion": "cdi.kubevirt.io/v1beta1",
         "kind": "DataVolume",
         "metadata": {
-            "name": order.disk_name,
-            "namespace": order.namespace,
-            "labels": order.labels,
-            // Fetch at once, whether or not the storage class waits for a consumer: the import is the longest step.
+            "name": name,
+            "namespace": namespace,
+            "labels": labels,
+            // At once, whether or not the storage class waits for a consumer: the import is the longest step.
             "annotations": {"cdi.kubevirt.io/storage.bind.immediate.requested": "true"},
         },
         "spec": {
             "source": source,
             "storage": {
                 "accessModes": ["ReadWriteOnce"],
-                "resources": {"requests": {"storage": format!("{}Mi", order.disk_mebibytes)}},
-                "storageClassName": order.storage_class,
+                "resources": {"requests": {"storage": format!("{mebibytes}Mi")}},
+                "storageClassName": storage_class,
             },
         },
     }))

@@ -4,9 +4,13 @@
 //! (`VirtualMachinePrintableStatus`). Power is declared (`Always` | `Halted`); the start and stop subresources are
 //! never called, because they rewrite the same field and would fight server-side apply.
 
+mod attached;
+
 use jiyun_crds::v1alpha1::Quantity;
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+pub use attached::{Declared, Plugs};
 
 use super::{
     applied, kube_ovn,
@@ -46,12 +50,15 @@ impl EngineKind for VirtualMachineInstance {
     type Status = InstanceStatus;
 }
 
-/// What is read of a machine's wish: power, so that a start or stop by hand is noticed.
+/// What is read of a machine's wish: power, so that a start or stop by hand is noticed, and which volumes it has.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct MachineSpec {
     /// `Always`, `Halted`, ...
     pub run_strategy: Option<String>,
+    /// The volumes attached to it.
+    #[serde(rename = "template", deserialize_with = "attached::of_template")]
+    pub attached: Declared,
 }
 
 /// What is read of a machine's status.
@@ -66,6 +73,10 @@ pub struct MachineStatus {
     pub observed_generation: Option<i64>,
     /// The generation of the machine that this status was written for.
     pub desired_generation: Option<i64>,
+    /// Whether there is an instance of it.
+    pub created: Option<bool>,
+    /// Whether it was to run when it was looked at last; nothing before it was started once.
+    pub run_strategy: Option<String>,
     /// What `KubeVirt` found out about it.
     pub conditions: Option<Vec<MachineCondition>>,
 }
@@ -87,6 +98,9 @@ pub struct MachineCondition {
 pub struct InstanceSpec {
     /// Its hardware.
     pub domain: Domain,
+    /// Names of the disks of volumes attached to it.
+    #[serde(rename = "volumes", deserialize_with = "attached::of_volumes")]
+    pub attached: Vec<String>,
 }
 
 /// The hardware of an instance, as far as it can be resized.
@@ -125,6 +139,9 @@ pub struct Memory {
 pub struct InstanceStatus {
     /// Network interfaces.
     pub interfaces: Option<Vec<Interface>>,
+    /// How far its volumes are.
+    #[serde(rename = "volumeStatus", deserialize_with = "attached::of_status")]
+    pub plugs: Plugs,
 }
 
 /// A network interface of a running instance.
@@ -191,6 +208,21 @@ pub fn runs_as_declared(machine: &MachineView) -> bool {
         && !restart_required(&machine.status)
 }
 
+/// Whether `KubeVirt` has looked at the machine as it is declared now; what it can change of a running instance, it has.
+///
+/// It writes generations of machines with an `instance` alone (`watch/vm/vm.go`, `updateStatus`). A machine without one that
+/// is switched off, and was switched off when it was looked at last, has none coming.
+pub fn is_looked_at(machine: &MachineView, instance: Option<&InstanceView>) -> bool {
+    let (spec, status) = (&machine.spec, &machine.status);
+    let off = Some(run_strategy(Power::Off));
+    if instance.is_none() && spec.run_strategy.as_deref() == off {
+        let was_off = status.run_strategy.is_none() || status.run_strategy.as_deref() == off;
+        return was_off && status.created != Some(true);
+    }
+    let declared = machine.metadata.generation;
+    declared.is_some() && status.desired_generation == declared
+}
+
 /// Whether an instance has no more than so much. One that says nothing of its size is not known to.
 pub fn fits_within(instance: &InstanceSpec, vcpu: u64, memory_mebibytes: u64) -> bool {
     let Domain { cpu: Some(Cpu { sockets, cores, threads }), memory: Some(Memory { guest: Some(guest) }) } =
@@ -221,6 +253,18 @@ pub fn run_strategy(power: Power) -> &'static str {
 
 /// The `VirtualMachine` of an order, ready for server-side apply.
 pub fn build(order: &MachineOrder) -> Value {
+    let mut disks = vec![
+        json!({"name": "system", "disk": {"bus": "virtio"}, "bootOrder": 1}),
+        json!({"name": "seed", "disk": {"bus": "virtio"}}),
+    ];
+    let mut volumes = vec![
+        json!({"name": "system", "dataVolume": {"name": order.disk_name}}),
+        json!({"name": "seed", "cloudInitNoCloud": {"userData": user_data(order)}}),
+    ];
+    for attached in &order.volumes {
+        disks.push(attached::disk(attached));
+        volumes.push(attached::volume(attached));
+    }
     let mut pod = json!({"labels": order.labels});
     if let Some(subnet) = &order.subnet {
         // KubeVirt copies it to the pod, which is where the network plugin looks.
@@ -241,18 +285,12 @@ pub fn build(order: &MachineOrder) -> Value {
                         "cpu": {"sockets": order.vcpu, "cores": 1, "threads": 1},
                         "memory": {"guest": format!("{}Mi", order.memory_mebibytes)},
                         "devices": {
-                            "disks": [
-                                {"name": "system", "disk": {"bus": "virtio"}, "bootOrder": 1},
-                                {"name": "seed", "disk": {"bus": "virtio"}},
-                            ],
+                            "disks": disks,
                             "interfaces": [{"name": "default", "masquerade": {}}],
                         },
                     },
                     "networks": [{"name": "default", "pod": {}}],
-                    "volumes": [
-                        {"name": "system", "dataVolume": {"name": order.disk_name}},
-                        {"name": "seed", "cloudInitNoCloud": {"userData": user_data(order)}},
-                    ],
+                    "volumes": volumes,
                 },
             },
         },
@@ -274,6 +312,29 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_was_looked_at_when_its_generation_was_or_when_nothing_of_it_can_come() {
+        let machine = |power: &str, status: Value| -> MachineView {
+            serde_json::from_value(json!({
+                "metadata": {"name": "web", "generation": 3}, "spec": {"runStrategy": power}, "status": status,
+            }))
+            .unwrap()
+        };
+        let runs: InstanceView = serde_json::from_value(json!({"metadata": {"name": "web"}})).unwrap();
+        for (power, status, instance, expected) in [
+            ("Always", json!({"desiredGeneration": 3}), Some(&runs), true),
+            ("Always", json!({"desiredGeneration": 2}), Some(&runs), false),
+            ("Always", json!({"desiredGeneration": 2, "runStrategy": "Halted"}), None, false),
+            ("Halted", json!({"desiredGeneration": 2}), Some(&runs), false),
+            ("Halted", json!({"desiredGeneration": 2, "runStrategy": "Halted"}), None, true),
+            ("Halted", json!({"desiredGeneration": 2, "runStrategy": "Always"}), None, false),
+            ("Halted", json!({"runStrategy": "Halted", "created": true}), None, false),
+            ("Halted", json!({}), None, true),
+        ] {
+            assert_eq!(is_looked_at(&machine(power, status.clone()), instance), expected, "{power} {status}");
+        }
+    }
+
+    #[test]
     fn only_a_machine_with_a_subnet_carries_its_name_to_the_pod() {
         let order = |subnet: Option<&str>| MachineOrder {
             namespace: "engine-tax".into(),
@@ -288,6 +349,7 @@ mod tests {
             image: super::super::order::ImageSource::Http("http://images.example/u.qcow2".into()),
             ssh_authorized_keys: Vec::new(),
             subnet: subnet.map(str::to_owned),
+            volumes: Vec::new(),
             power: Power::On,
         };
         let annotations = |subnet| build(&order(subnet)).pointer("/spec/template/metadata/annotations").cloned();

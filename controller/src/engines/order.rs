@@ -1,4 +1,5 @@
-//! What an engine is asked to make: a cloud host or a database in plain terms, free of Jiyun's and of any engine's kinds.
+//! What an engine is asked to make: a cloud host, a database or a volume in plain terms, free of Jiyun's and of any
+//! engine's kinds.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +32,34 @@ pub struct MachineOrder {
     pub ssh_authorized_keys: Vec<String>,
     /// The subnet it lies in; none: the cluster's own network.
     pub subnet: Option<String>,
+    /// Volumes attached to it, by the names of their disks.
+    pub volumes: Vec<AttachedVolume>,
     /// Whether the machine is to run.
     pub power: Power,
+}
+
+/// A volume that is attached to a machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachedVolume {
+    /// Name of its disk, in the machine's namespace.
+    pub disk_name: String,
+    /// The serial number the guest finds it by, at most 20 characters.
+    pub serial: Option<String>,
+}
+
+/// One volume, as approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeOrder {
+    /// Namespace of the disk; tenants have no rights there.
+    pub namespace: String,
+    /// Name of the disk.
+    pub disk_name: String,
+    /// Links back to what asked for it; owner references do not cross namespaces.
+    pub labels: BTreeMap<String, String>,
+    /// Size in MiB.
+    pub mebibytes: u64,
+    /// Storage class of the disk.
+    pub storage_class: String,
 }
 
 /// One database with its instances and their storage, as approved.

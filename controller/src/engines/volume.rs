@@ -8,6 +8,17 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
+/// What a disk is to grow to.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Name of the disk and of the claim behind it.
+    pub name: &'a str,
+    /// The claim in the account book, as engine objects are labelled with it.
+    pub claim: &'a str,
+    /// Size in MiB.
+    pub mebibytes: u64,
+}
+
 /// How far a claim is with a size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {

@@ -19,7 +19,7 @@ use super::{
     claim_label, handed, leave_line, open_claim,
     report::Standing,
     request::{engine_name, engine_namespace},
-    wake_order, whereabouts,
+    volumes, wake_order, whereabouts,
 };
 use crate::{
     context::Context,
@@ -49,6 +49,8 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
             None => Ok(Action::requeue(SOON)),
         };
     }
+    // They outlive it.
+    volumes::wake(host, context);
     if let Some(claim) = claim {
         leave_line(host, context).await?;
         // For this very object: it may be handed over in this moment, and then its machine runs on.
@@ -187,7 +189,10 @@ where
 }
 
 /// Whether the object is still there.
-async fn present<K>(
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn present<K>(
     client: &kube::Client,
     namespace: &str,
     name: &str,

@@ -21,6 +21,9 @@ pub struct Desired {
     pub disk_mebibytes: u64,
     /// The machine.
     pub machine: Value,
+    /// The machine as it is made first, where it has volumes: switched off and without them. A request to make it that
+    /// arrives late must not attach what another host has by then; what attaches says which machine it means.
+    pub bare: Option<Value>,
     /// Whether the machine is to run.
     pub power: Power,
     /// Whether it was handed over once: its disk has contents that cannot be made again.
@@ -169,6 +172,7 @@ mod tests {
             })),
             disk_mebibytes: 40_960,
             machine: applied::stamped(json!({"metadata": meta, "spec": {"runStrategy": run_strategy(power)}})),
+            bare: None,
             power,
             established: false,
         }

@@ -263,8 +263,8 @@ pub fn accepted(objection: Option<&Rejection>) -> Finding {
     }
 }
 
-/// Condition `Accepted` of a granted host.
-fn objected_to(objection: Option<&Objection>) -> Finding {
+/// Condition `Accepted` of what was granted and is to be changed.
+pub fn objected_to(objection: Option<&Objection>) -> Finding {
     let (kind, no) = (ConditionType::Accepted, ConditionStatus::False);
     match objection {
         None => accepted(None),
@@ -285,7 +285,7 @@ fn objected_to(objection: Option<&Objection>) -> Finding {
 }
 
 /// Why a change is not granted, for programs.
-fn decided_against(objection: &Objection) -> Option<HostRefusal> {
+pub fn decided_against(objection: &Objection) -> Option<HostRefusal> {
     match objection {
         Objection::Refused(refusal) => Some(recorded(refusal)),
         Objection::Ordered(ordered) => ordered.refusal.clone(),

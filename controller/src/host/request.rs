@@ -6,7 +6,7 @@ use jiyun_crds::{names, v1alpha1::CloudHost};
 use jiyun_ledger::{AccountId, Claim, ClaimRequest, Meter, Placement, Subject};
 
 use super::{approved::Approved, digest, valid::Valid};
-use crate::engines::order::{MachineOrder, Power};
+use crate::engines::order::{AttachedVolume, MachineOrder, Power};
 
 /// The claim `host` asks for: one host, its cores and memory out of one compute pool, its disk out of one storage pool
 /// of the same site.
@@ -87,6 +87,7 @@ pub fn machine_order(
     label: &str,
     approved: &Approved,
     storage_class: &str,
+    volumes: Vec<AttachedVolume>,
 ) -> MachineOrder {
     let department = claim.account.as_str();
     let name = engine_name(claim);
@@ -103,6 +104,7 @@ pub fn machine_order(
         image: approved.image_source.clone(),
         ssh_authorized_keys: approved.ssh_authorized_keys.clone(),
         subnet: approved.subnet.clone(),
+        volumes,
         power,
     }
 }

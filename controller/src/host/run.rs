@@ -93,7 +93,9 @@ fn host_of<K: Resource>(object: &K, ledger: &Ledger) -> Option<ObjectRef<Guarded
     let claim = object.labels().get(LABEL_CLAIM);
     let claim = claim.and_then(|label| ledger.read(|state| super::labelled(label, state).cloned()));
     if let Some(claim) = claim {
-        return Some(ObjectRef::new(&claim.subject.name).within(&claim.subject.namespace));
+        // Disks of volumes are looked after elsewhere.
+        let is_host = claim.subject.kind == "CloudHost";
+        return is_host.then(|| ObjectRef::new(&claim.subject.name).within(&claim.subject.namespace));
     }
     let department = department_of_engine_namespace(object.meta().namespace.as_deref()?)?;
     let host = object.labels().get(LABEL_CLOUDHOST)?;

@@ -13,7 +13,7 @@ use super::{
     plan::Obstacle,
     report::{Engines, Sizing, Standing},
     request::{engine_name, engine_namespace},
-    unreachable_site, whereabouts,
+    unreachable_site, volumes, whereabouts,
 };
 use crate::{
     context::Context,
@@ -46,6 +46,9 @@ pub(super) async fn keep(
     let is_seen = site.machine(&namespace, &name).is_some() || site.instance(&namespace, &name).is_some();
     let is_gone = parking::is_clear(&claim, &approved) && !is_seen;
     let left = if is_gone { None } else { ending::dismantle_machine(&claim, context).await? };
+    if !is_gone {
+        volumes::wake(host, context);
+    }
     let claim = if left.is_none() { parking::clear(host, claim, &approved, context).await? } else { claim };
     let engines = Engines {
         disk,

@@ -13,7 +13,7 @@ use crate::{
         kubevirt::{self, MachineView},
         order::Power,
         view::{EngineKind, View},
-        volume::{self, Growth},
+        volume::{self, Growth, Wanted},
     },
     error::ReconcileError,
     site::SiteEngines,
@@ -51,14 +51,21 @@ pub async fn take(
                 observed.disk = Some(disk);
             }
         }
-        Step::GrowDisk => grow(desired, namespace, observed, site, context).await?,
+        Step::GrowDisk => {
+            let (name, claim) = (name_of(&desired.disk), desired.claim.as_str());
+            let wanted = Wanted { name, claim, mebibytes: desired.disk_mebibytes };
+            grow(wanted, namespace, &mut observed.disk, site, context).await?;
+        }
         Step::ApplyMachine(why) => {
             let api = Api::<MachineView>::namespaced(site.client.clone(), namespace);
             let is_missing = why == Why::Missing;
-            let machine = if let Some(machine) = there(&api, &desired.machine, is_missing, &desired.claim).await? {
-                machine
-            } else {
-                apply_machine(host, &api, desired, (observed.machine.as_ref(), why), context).await?
+            let found = if is_missing { found(&api, &desired.machine, &desired.claim).await? } else { None };
+            let machine = match found {
+                Some(machine) if applied::is_applied(&machine.metadata, &desired.machine) => machine,
+                found => {
+                    let seen = found.as_ref().or(observed.machine.as_ref());
+                    apply_machine(host, &api, desired, (seen, why), context).await?
+                }
             };
             site.unseen_machines.wrote(machine.clone());
             observed.machine = Some(machine);
@@ -67,30 +74,33 @@ pub async fn take(
     Ok(())
 }
 
-/// Has the volume behind the disk grow. What it has grown to is written on the disk, so that nobody has to look again.
-async fn grow(
-    desired: &Desired,
+/// Has the volume behind `disk` grow. What it has grown to is written on the disk, so that nobody has to look again.
+///
+/// # Errors
+/// When Kubernetes does not take it.
+pub async fn grow(
+    wanted: Wanted<'_>,
     namespace: &str,
-    observed: &mut Observed,
+    disk: &mut Option<cdi::DiskView>,
     site: &SiteEngines,
     context: &Context,
 ) -> Result<(), ReconcileError> {
-    let (name, mebibytes) = (name_of(&desired.disk), desired.disk_mebibytes);
+    let Wanted { name, claim, mebibytes } = wanted;
     let api = Api::<PersistentVolumeClaim>::namespaced(site.client.clone(), namespace);
     let found = api.get_opt(name).await;
     let found = found.map_err(|source| ReconcileError::read(format!("PersistentVolumeClaim {name}"), source))?;
     let Some(found) = found else { return Ok(()) };
-    let mut growth = volume::growth(&found, &desired.claim, mebibytes);
+    let mut growth = volume::growth(&found, claim, mebibytes);
     if growth == Growth::Due {
         let asked = context.writer.apply(&api, name, &volume::grown(&found, mebibytes)).await?;
-        growth = volume::growth(&asked, &desired.claim, mebibytes);
+        growth = volume::growth(&asked, claim, mebibytes);
     }
-    if let Some(disk) = observed.disk.as_ref().filter(|_| growth == Growth::Done) {
+    if let Some(grown) = disk.as_ref().filter(|_| growth == Growth::Done) {
         let api = Api::<cdi::DiskView>::namespaced(site.client.clone(), namespace);
         let has = Quantity::from_mebibytes(mebibytes);
-        let disk = context.writer.annotate(&api, disk, cdi::GROWN_TO, Some(has.as_str())).await?;
-        site.unseen_disks.wrote(disk.clone());
-        observed.disk = Some(disk);
+        let grown = context.writer.annotate(&api, grown, cdi::GROWN_TO, Some(has.as_str())).await?;
+        site.unseen_disks.wrote(grown.clone());
+        *disk = Some(grown);
     }
     Ok(())
 }
@@ -108,11 +118,47 @@ async fn apply_machine(
         Some(machine) => Some(context.writer.trail().switching(("host", host), machine, power, why.into()).await?),
         None => None,
     };
-    let applied = context.writer.apply(api, name_of(&desired.machine), &desired.machine).await;
+    let applied = match (&desired.bare, observed) {
+        // What takes its last volume off must not arrive late either.
+        (None, Some(machine)) if !machine.spec.attached.disks.is_empty() => {
+            attach(machine, api, desired, context).await
+        }
+        (None, _) => context.writer.apply(api, name_of(&desired.machine), &desired.machine).await,
+        (Some(_), Some(machine)) => attach(machine, api, desired, context).await,
+        (Some(bare), None) => {
+            let made = context.writer.apply(api, name_of(bare), bare).await?;
+            match attach(&made, api, desired, context).await {
+                // Its engine has noticed it meanwhile, and written on it.
+                Err(error) if error.status() == Some(409) => {
+                    match found(api, &desired.machine, &desired.claim).await? {
+                        Some(made) => attach(&made, api, desired, context).await,
+                        None => Err(error),
+                    }
+                }
+                attached => attached,
+            }
+        }
+    };
     if let Some(begun) = begun {
         begun.ended(outcome(&applied)).await;
     }
     Ok(applied?)
+}
+
+/// Applies a machine with volumes, if it still is the one that was read: a request that arrives late must not attach what
+/// another host has by then (status 409).
+async fn attach(
+    machine: &MachineView,
+    api: &Api<MachineView>,
+    desired: &Desired,
+    context: &Context,
+) -> Result<MachineView, WriteError> {
+    let mut wanted = desired.machine.clone();
+    if let Some(metadata) = wanted.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
+        metadata.insert("uid".to_owned(), machine.metadata.uid.clone().into());
+        metadata.insert("resourceVersion".to_owned(), machine.metadata.resource_version.clone().into());
+    }
+    context.writer.apply(api, name_of(&desired.machine), &wanted).await
 }
 
 /// Whether a machine that is there is told to do something else than it was.
@@ -140,6 +186,15 @@ pub async fn there<E: EngineKind>(
     if !is_missing {
         return Ok(None);
     }
+    Ok(found(api, object, claim).await?.filter(|found| applied::is_applied(&found.metadata, object)))
+}
+
+/// See [`there`]: what is there of the name, whatever was applied to it.
+async fn found<E: EngineKind>(
+    api: &Api<View<E>>,
+    object: &serde_json::Value,
+    claim: &str,
+) -> Result<Option<View<E>>, ReconcileError> {
     let name = name_of(object);
     let found = match api.get_with(name, &GetParams::any()).await {
         Err(kube::Error::Api(status)) if status.code == 404 => None,
@@ -148,7 +203,7 @@ pub async fn there<E: EngineKind>(
     if let Some(found) = &found {
         plan::ours(&found.metadata, claim, E::KIND)?;
     }
-    Ok(found.filter(|found| applied::is_applied(&found.metadata, object)))
+    Ok(found)
 }
 
 fn name_of(object: &serde_json::Value) -> &str {

@@ -3,7 +3,7 @@
 //! Each step is safe to repeat, and none leaves a part granted while another can still be refused.
 
 use jiff::{Timestamp, ToSpan};
-use jiyun_crds::v1alpha1::{AcceptedItem, Order, OrderAction, Reason};
+use jiyun_crds::v1alpha1::{AcceptedItem, Order, OrderAction, OrderedKind, Reason};
 use jiyun_ledger::{Claim, ClaimStage, Command, Decision, Hold, LedgerError, Refusal, RefusalCode, RequestError};
 use kube::ResourceExt;
 use tracing::info;
@@ -15,7 +15,7 @@ use super::{
     subject::{Subject, Wish},
     valid::Accepted,
 };
-use crate::{context::Context, error::ReconcileError, host::digest::of_wish};
+use crate::{context::Context, error::ReconcileError, host::digest::of_wish, volume::found::HOST};
 
 /// What ends within so many seconds is held anew before it is granted.
 const SOON_SECONDS: i64 = 60;
@@ -46,7 +46,11 @@ pub async fn hold(
     until: Timestamp,
     context: &Context,
 ) -> Result<Held, ReconcileError> {
-    for (item, wanted) in items.iter().zip(&accepted.items) {
+    let open = items.iter().zip(&accepted.items).filter(|(item, wanted)| !is_held(item, wanted, until));
+    if awaits_another(open.map(|(item, _)| item), items, context) {
+        return Ok(Held::Later(Reason::AwaitingHost));
+    }
+    for (item, wanted) in in_order(items.iter().zip(&accepted.items)) {
         if item.item.action == OrderAction::End || is_held(item, wanted, until) {
             continue;
         }
@@ -57,6 +61,34 @@ pub async fn hold(
         }
     }
     Ok(Held::All)
+}
+
+/// Volumes after their hosts: they are made where those are.
+fn in_order<'a, T>(items: impl Iterator<Item = (&'a FoundItem, T)>) -> impl Iterator<Item = (&'a FoundItem, T)> {
+    let (volumes, others): (Vec<_>, Vec<_>) = items.partition(|(item, _)| item.item.kind == OrderedKind::CloudVolume);
+    others.into_iter().chain(volumes)
+}
+
+/// Whether the host of this volume is only held, and for another order.
+fn is_held_elsewhere(subject: &Subject, order: &Order, context: &Context) -> bool {
+    let Subject::Volume(volume) = subject else { return false };
+    let Some(host) = &volume.spec.host_ref else { return false };
+    let namespace = volume.metadata.namespace.as_deref().unwrap_or_default();
+    let claim = context.ledger.read(|state| state.claim_of_object(HOST, namespace, &host.name).cloned());
+    claim.is_some_and(|claim| claim.stage() == ClaimStage::Held && !is_held_by(&claim, order))
+}
+
+/// Whether a volume that is not held yet waits for a host that has no place, and that this order does not bring: nothing is set aside before.
+fn awaits_another<'a>(open: impl Iterator<Item = &'a FoundItem>, items: &[FoundItem], context: &Context) -> bool {
+    let is_here =
+        |name: &str| items.iter().any(|item| item.item.kind == OrderedKind::CloudHost && item.item.name == name);
+    open.filter(|item| item.item.action == OrderAction::Create).any(|item| {
+        let Some(Subject::Volume(volume)) = &item.subject else { return false };
+        let Some(host) = volume.spec.host_ref.as_ref().filter(|host| !is_here(&host.name)) else { return false };
+        let namespace = volume.metadata.namespace.as_deref().unwrap_or_default();
+        let claim = context.ledger.read(|state| state.claim_of_object(HOST, namespace, &host.name).cloned());
+        claim.is_none_or(|claim| claim.stage() == ClaimStage::Held)
+    })
 }
 
 async fn hold_one(
@@ -73,6 +105,14 @@ async fn hold_one(
         let Some(asked) = wish.growth(claim, mark, context)? else { return Ok(Held::All) };
         (asked, Some(claim))
     } else {
+        let wish = match wish {
+            // Its host may have been set aside a moment ago, for this very order.
+            wish if wish.awaits_host() => subject.wish(context).ok(),
+            wish => Some(wish.clone()),
+        };
+        // Set aside anywhere, it might be where its host is not; and so it might beside what another order only holds.
+        let has_place = |wish: &Wish| !wish.awaits_host() && !is_held_elsewhere(subject, order, context);
+        let Some(wish) = wish.filter(has_place) else { return Ok(Held::Later(Reason::AwaitingHost)) };
         let Some(asked) = wish.request(subject, mark)? else { return Ok(Held::Later(Reason::Undecided)) };
         (asked, None)
     };
@@ -127,7 +167,7 @@ pub async fn confirm(
     let wanted = || accepted(order, items).filter(|(item, _)| item.item.action != OrderAction::End);
     let some_granted = wanted().any(|(item, accepted)| is_granted(item, accepted, order));
     let soon = now.checked_add(SOON_SECONDS.seconds()).unwrap_or(now);
-    for (item, accepted) in wanted() {
+    for (item, accepted) in in_order(wanted()) {
         if is_granted(item, accepted, order) || is_held(item, accepted, soon) {
             continue;
         }

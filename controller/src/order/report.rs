@@ -146,7 +146,7 @@ pub fn status(order: &Order, standing: &Standing<'_>, now: Timestamp) -> OrderSt
             put(&mut status, accepted, weighed);
             vec![
                 valid,
-                plain(ConditionType::Held, ConditionStatus::Unknown, reason),
+                not_held_yet(reason),
                 finding(
                     ConditionType::Approved,
                     ConditionStatus::Unknown,
@@ -214,6 +214,16 @@ pub fn worth_writing(order: &Order, after: &OrderStatus, now: Timestamp) -> bool
     let fulfilled = condition::find(&after.conditions, ConditionType::Fulfilled);
     let on_its_way = fulfilled.is_some_and(|fulfilled| fulfilled.reason == Reason::Fulfilling.as_str());
     !(on_its_way && phase::approved_at(order).is_some_and(|at| is_recent(at, now)))
+}
+
+/// That nothing, or not everything, is set aside yet.
+fn not_held_yet(reason: Reason) -> Finding {
+    let code = match reason {
+        // A volume says which host it waits for; an order may have many.
+        Reason::AwaitingHost => "OrderAwaitsHost",
+        reason => reason.as_str(),
+    };
+    finding(ConditionType::Held, ConditionStatus::Unknown, reason, code, &Parameters::new())
 }
 
 fn put(status: &mut OrderStatus, accepted: &Accepted, weighed: &Weighed) {

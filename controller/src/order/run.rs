@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{Stream, StreamExt, stream, stream::BoxStream};
 use jiyun_approvals::Calendar;
-use jiyun_crds::v1alpha1::{Approval, ApprovalPolicy, CloudDatabase, CloudHost, NetworkFlow, Order, OrderedKind};
+use jiyun_crds::v1alpha1::{
+    Approval, ApprovalPolicy, CloudDatabase, CloudHost, CloudVolume, NetworkFlow, Order, OrderedKind,
+};
 use kube::{
     ResourceExt,
     runtime::{
@@ -46,6 +48,8 @@ pub struct Orders {
     pub flows: Store<Guarded<NetworkFlow>>,
     /// Databases of all departments.
     pub databases: Store<Guarded<CloudDatabase>>,
+    /// Volumes of all departments.
+    pub volumes: Store<Guarded<CloudVolume>>,
     /// Orders written a moment ago.
     pub unseen: Unseen<Order>,
     /// Working days.
@@ -60,6 +64,7 @@ pub struct Wakes {
     hosts: mpsc::UnboundedSender<ObjectRef<Guarded<CloudHost>>>,
     flows: mpsc::UnboundedSender<ObjectRef<Guarded<NetworkFlow>>>,
     databases: mpsc::UnboundedSender<ObjectRef<Guarded<CloudDatabase>>>,
+    volumes: mpsc::UnboundedSender<ObjectRef<Guarded<CloudVolume>>>,
     orders: mpsc::UnboundedSender<ObjectRef<Guarded<Order>>>,
     ends: Arc<Mutex<Option<Ends>>>,
 }
@@ -72,6 +77,7 @@ struct Ends {
     hosts: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudHost>>>,
     flows: mpsc::UnboundedReceiver<ObjectRef<Guarded<NetworkFlow>>>,
     databases: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudDatabase>>>,
+    volumes: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudVolume>>>,
     orders: mpsc::UnboundedReceiver<ObjectRef<Guarded<Order>>>,
 }
 
@@ -82,9 +88,16 @@ impl Default for Wakes {
         let (hosts, hears_hosts) = mpsc::unbounded_channel();
         let (flows, hears_flows) = mpsc::unbounded_channel();
         let (databases, hears_databases) = mpsc::unbounded_channel();
+        let (volumes, hears_volumes) = mpsc::unbounded_channel();
         let (orders, hears_orders) = mpsc::unbounded_channel();
-        let ends = Ends { hosts: hears_hosts, flows: hears_flows, databases: hears_databases, orders: hears_orders };
-        Self { hosts, flows, databases, orders, ends: Arc::new(Mutex::new(Some(ends))) }
+        let ends = Ends {
+            hosts: hears_hosts,
+            flows: hears_flows,
+            databases: hears_databases,
+            volumes: hears_volumes,
+            orders: hears_orders,
+        };
+        Self { hosts, flows, databases, volumes, orders, ends: Arc::new(Mutex::new(Some(ends))) }
     }
 }
 
@@ -96,6 +109,7 @@ impl Wakes {
             OrderedKind::CloudHost => drop(self.hosts.send(ObjectRef::new(name).within(namespace))),
             OrderedKind::NetworkFlow => drop(self.flows.send(ObjectRef::new(name).within(namespace))),
             OrderedKind::CloudDatabase => drop(self.databases.send(ObjectRef::new(name).within(namespace))),
+            OrderedKind::CloudVolume => drop(self.volumes.send(ObjectRef::new(name).within(namespace))),
         }
     }
 
@@ -107,14 +121,15 @@ impl Wakes {
     /// The streams of what is told. Whoever asks second hears nothing.
     pub fn heard(&self) -> Heard {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (hosts, rest) =
-            ends.map(|Ends { hosts, flows, databases, orders }| (hosts, (flows, (databases, orders)))).unzip();
-        let (flows, rest) = rest.unzip();
-        let (databases, orders) = rest.unzip();
+        let ends = ends.map(|Ends { hosts, flows, databases, volumes, orders }| {
+            (Some(hosts), Some(flows), Some(databases), Some(volumes), Some(orders))
+        });
+        let (hosts, flows, databases, volumes, orders) = ends.unwrap_or_default();
         Heard {
             hosts: heard(hosts).boxed(),
             flows: heard(flows).boxed(),
             databases: heard(databases).boxed(),
+            volumes: heard(volumes).boxed(),
             orders: heard(orders).boxed(),
         }
     }
@@ -128,6 +143,8 @@ pub struct Heard {
     pub flows: Told<NetworkFlow>,
     /// Databases.
     pub databases: Told<CloudDatabase>,
+    /// Volumes.
+    pub volumes: Told<CloudVolume>,
     /// Orders.
     pub orders: Told<Order>,
 }

@@ -4,7 +4,8 @@ use jiyun_approvals::{About, Size};
 use jiyun_crds::{
     names::ANNOTATION_HANDOVER,
     v1alpha1::{
-        CloudDatabase, CloudHost, ConditionType, NetworkFlow, OrderItem, OrderedKind, RefusalParameter, condition,
+        CloudDatabase, CloudHost, CloudVolume, ConditionType, NetworkFlow, OrderItem, OrderedKind, RefusalParameter,
+        condition,
     },
 };
 use jiyun_ledger::{Claim, ClaimRequest};
@@ -21,6 +22,7 @@ use crate::{
     error::ReconcileError,
     flow,
     host::{self, rejection::Rejection},
+    volume,
 };
 
 /// An object that an order can be filed for.
@@ -83,6 +85,22 @@ impl Orderable for CloudDatabase {
     }
 }
 
+impl Orderable for CloudVolume {
+    const ORDERED: OrderedKind = OrderedKind::CloudVolume;
+
+    fn system(&self) -> &str {
+        &self.spec.system_ref.name
+    }
+
+    fn digest(&self) -> String {
+        volume::digest::of(&self.spec)
+    }
+
+    fn justification(&self) -> Option<&str> {
+        None
+    }
+}
+
 /// The object of one item.
 #[derive(Clone, Debug)]
 pub enum Subject {
@@ -92,6 +110,8 @@ pub enum Subject {
     Flow(Box<NetworkFlow>),
     /// A cloud database.
     Database(Box<CloudDatabase>),
+    /// A cloud volume.
+    Volume(Box<CloudVolume>),
 }
 
 /// What an object asks for, in resolved terms.
@@ -103,6 +123,8 @@ pub enum Wish {
     Flow(Box<flow::valid::Valid>),
     /// A cloud database.
     Database(Box<database::valid::Valid>),
+    /// A cloud volume.
+    Volume(Box<volume::valid::Valid>),
 }
 
 impl Subject {
@@ -114,6 +136,7 @@ impl Subject {
             OrderedKind::CloudDatabase => {
                 Self::Database(Box::new(lookup(&context.orders.databases, namespace, &item.name)?))
             }
+            OrderedKind::CloudVolume => Self::Volume(Box::new(lookup(&context.orders.volumes, namespace, &item.name)?)),
         })
     }
 
@@ -123,6 +146,7 @@ impl Subject {
             Self::Host(host) => &host.metadata,
             Self::Flow(flow) => &flow.metadata,
             Self::Database(database) => &database.metadata,
+            Self::Volume(volume) => &volume.metadata,
         }
     }
 
@@ -147,6 +171,7 @@ impl Subject {
             Self::Host(host) => host.system(),
             Self::Flow(flow) => flow.system(),
             Self::Database(database) => database.system(),
+            Self::Volume(volume) => volume.system(),
         }
     }
 
@@ -156,6 +181,7 @@ impl Subject {
             Self::Host(host) => host.digest(),
             Self::Flow(flow) => flow.digest(),
             Self::Database(database) => database.digest(),
+            Self::Volume(volume) => volume.digest(),
         }
     }
 
@@ -177,6 +203,10 @@ impl Subject {
                 let found = database::found::dereference(object, &context.catalogue);
                 Wish::Database(Box::new(database::valid::validate(object, &found)?))
             }
+            Self::Volume(volume) => {
+                let found = volume::found::dereference(volume, context);
+                Wish::Volume(Box::new(volume::valid::validate(volume, &found)?))
+            }
         })
     }
 
@@ -186,6 +216,7 @@ impl Subject {
             Self::Host(host) => host.status.as_ref().map(|status| &status.conditions),
             Self::Flow(flow) => flow.status.as_ref().map(|status| &status.conditions),
             Self::Database(database) => database.status.as_ref().map(|status| &status.conditions),
+            Self::Volume(volume) => volume.status.as_ref().map(|status| &status.conditions),
         };
         conditions.is_some_and(|conditions| condition::is_true(conditions, ConditionType::Ready))
     }
@@ -203,6 +234,7 @@ impl Subject {
             Self::Database(database) => {
                 context.writer.delete(&Api::namespaced(client, &namespace), &**database).await?;
             }
+            Self::Volume(volume) => context.writer.delete(&Api::namespaced(client, &namespace), &**volume).await?,
         }
         Ok(())
     }
@@ -215,7 +247,13 @@ impl Wish {
             Self::Host(valid) => &valid.digest,
             Self::Flow(valid) => &valid.digest,
             Self::Database(valid) => &valid.digest,
+            Self::Volume(valid) => &valid.digest,
         }
+    }
+
+    /// Whether it is made where its host is, and that has no place yet.
+    pub fn awaits_host(&self) -> bool {
+        matches!(self, Self::Volume(valid) if valid.awaits_host)
     }
 
     /// How much it asks for.
@@ -224,13 +262,14 @@ impl Wish {
             Self::Host(valid) => route::size_of(&valid.approved),
             Self::Flow(_) => Size::default(),
             Self::Database(valid) => database::valid::size_of(&valid.approved),
+            Self::Volume(valid) => volume::valid::size_of(&valid.approved),
         }
     }
 
     /// What it is about.
     pub fn about(&self) -> About {
         match self {
-            Self::Host(_) | Self::Database(_) => About::Resources,
+            Self::Host(_) | Self::Database(_) | Self::Volume(_) => About::Resources,
             Self::Flow(valid) => About::Flow(valid.approved.reach),
         }
     }
@@ -241,6 +280,7 @@ impl Wish {
             Self::Host(valid) => vec![valid.zone.clone()],
             Self::Flow(valid) => valid.zones.iter().cloned().collect(),
             Self::Database(valid) => vec![valid.zone.clone()],
+            Self::Volume(valid) => vec![valid.zone.clone()],
         }
     }
 
@@ -250,6 +290,7 @@ impl Wish {
             Self::Host(valid) => valid.protection_level,
             Self::Flow(valid) => valid.highest_level,
             Self::Database(valid) => valid.protection_level,
+            Self::Volume(valid) => valid.protection_level,
         }
     }
 
@@ -259,6 +300,7 @@ impl Wish {
             Self::Host(valid) => valid.approved.summary(),
             Self::Flow(valid) => valid.approved.summary(),
             Self::Database(valid) => valid.approved.summary(),
+            Self::Volume(valid) => valid.approved.summary(),
         }
     }
 
@@ -281,7 +323,12 @@ impl Wish {
                 let valid = database::valid::Valid { approved, ..(**valid).clone() };
                 database::request::claim_request(object, &valid).map(Some)
             }
-            (Self::Host(_) | Self::Flow(_) | Self::Database(_), _) => Ok(None),
+            (Self::Volume(valid), Subject::Volume(object)) => {
+                let approved = volume::approved::Approved { order: Some(mark), ..valid.approved.clone() };
+                volume::request::claim_request(object, &volume::valid::Valid { approved, ..(**valid).clone() })
+                    .map(Some)
+            }
+            (Self::Host(_) | Self::Flow(_) | Self::Database(_) | Self::Volume(_), _) => Ok(None),
         }
     }
 
@@ -294,6 +341,9 @@ impl Wish {
             }
             Self::Flow(valid) => valid.impossible_change(&flow::approved::Approved::of(claim).ok()?),
             Self::Database(valid) => database::approved::Approved::of(claim).ok()?.change_to(&valid.approved),
+            Self::Volume(valid) => {
+                volume::change::change(&volume::approved::Approved::of(claim).ok()?, &valid.approved).err()
+            }
         }
     }
 
@@ -308,13 +358,21 @@ impl Wish {
         mark: OrderMark,
         context: &Context,
     ) -> Result<Option<ClaimRequest>, serde_json::Error> {
+        let level = host::protection_level(claim, context);
+        if let Self::Volume(valid) = self {
+            let approved = volume::approved::Approved::of(claim)?;
+            let Some(after) = changed_volume(&approved, valid, mark) else { return Ok(None) };
+            if after.mebibytes <= approved.mebibytes {
+                return Ok(None);
+            }
+            return volume::request::changed(claim, &after, &valid.digest, level).map(Some);
+        }
         let Self::Host(valid) = self else { return Ok(None) };
         let approved = host::approved::Approved::of(claim)?;
         let Some(after) = changed(claim, &approved, valid, mark) else { return Ok(None) };
         if !host::resize::grows(claim, &approved, &after) {
             return Ok(None);
         }
-        let level = host::protection_level(claim, context);
         host::resize::request(claim, &after, &valid.digest, level).map(Some)
     }
 
@@ -348,6 +406,14 @@ impl Wish {
                 let valid = database::valid::Valid { approved, ..(**valid).clone() };
                 database::change::apply(claim, &valid, context).await?;
             }
+            Self::Volume(valid) => {
+                let approved = volume::approved::Approved::of(claim)?;
+                if let Some(after) = changed_volume(&approved, valid, mark)
+                    && after.mebibytes <= approved.mebibytes
+                {
+                    volume::change::apply(claim, &after, &valid.digest, context).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -365,6 +431,19 @@ fn changed(
         host::resize::Change::AtOnce(after) | host::resize::Change::Decided(after) => after,
     };
     Some(host::approved::Approved { order: Some(mark), policies: Vec::new(), ..after })
+}
+
+/// What a volume becomes by an order; nothing where it cannot be done.
+fn changed_volume(
+    approved: &volume::approved::Approved,
+    valid: &volume::valid::Valid,
+    mark: OrderMark,
+) -> Option<volume::approved::Approved> {
+    let after = match volume::change::change(approved, &valid.approved).ok()? {
+        volume::change::Change::None => approved.clone(),
+        volume::change::Change::AtOnce(after) | volume::change::Change::Decided(after) => after,
+    };
+    Some(volume::approved::Approved { order: Some(mark), policies: Vec::new(), ..after })
 }
 
 /// What is known of a claim as orders see it: what it is about, how large it is, and what it is in words.
@@ -393,6 +472,16 @@ impl Granted {
             let summary = approved.map(|approved| approved.summary()).unwrap_or_default();
             let size = size.unwrap_or_else(|| route::size_of_claim(claim));
             return Self { about: About::Resources, size, summary };
+        }
+        if claim.subject.kind == volume::KIND {
+            let approved = volume::approved::Approved::of(claim).ok();
+            let size = approved.as_ref().map(volume::valid::size_of);
+            let summary = approved.map(|approved| approved.summary()).unwrap_or_default();
+            return Self {
+                about: About::Resources,
+                size: size.unwrap_or_else(|| route::size_of_taken(claim)),
+                summary,
+            };
         }
         let summary = host::approved::Approved::of(claim).map(|approved| approved.summary()).unwrap_or_default();
         Self { about: About::Resources, size: route::size_of_claim(claim), summary }

@@ -7,7 +7,7 @@ use std::{fmt::Debug, time::Duration};
 
 use jiyun_crds::{
     names::ANNOTATION_REQUESTED_BY,
-    v1alpha1::{CloudDatabase, CloudHost},
+    v1alpha1::{CloudDatabase, CloudHost, CloudVolume},
 };
 use jiyun_ledger::{
     Fence, Ledger, StoreError, Subject,
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::booked::{Before, Booked, records};
-use crate::{database, error::chain};
+use crate::{database, error::chain, volume};
 
 /// The name of the note.
 const TRAILED: &str = "trailed";
@@ -143,6 +143,7 @@ impl Following {
     async fn who_asked(&self, subject: &Subject) -> Option<String> {
         match subject.kind.as_str() {
             database::KIND => self.asked::<CloudDatabase>(subject).await,
+            volume::KIND => self.asked::<CloudVolume>(subject).await,
             _ => self.asked::<CloudHost>(subject).await,
         }
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiyun_crds::{
     names::{ANNOTATION_REQUESTED_BY, department_of_namespace},
-    v1alpha1::{CloudDatabase, CloudHost, HostRefusal, NetworkFlow},
+    v1alpha1::{CloudDatabase, CloudHost, CloudVolume, HostRefusal, NetworkFlow},
 };
 use jiyun_ledger::{Refusal, RefusalCode};
 use jiyun_trail::core::{action::Action, content::Content, object::Object, outcome::Outcome, record::Record};
@@ -26,6 +26,14 @@ impl Recorder {
         let told = database.status.as_ref().map(|status| (status.observed_generation, status.refusal.as_ref()));
         if is_news(database, told, refusal) {
             self.note(record(database, what, refusal, Timestamp::now()));
+        }
+    }
+
+    /// The same of a volume.
+    pub fn volume_refused(&self, volume: &CloudVolume, what: &str, refusal: &Refusal) {
+        let told = volume.status.as_ref().map(|status| (status.observed_generation, status.refusal.as_ref()));
+        if is_news(volume, told, refusal) {
+            self.note(record(volume, what, refusal, Timestamp::now()));
         }
     }
 

@@ -100,6 +100,16 @@ pub enum Reason {
     Running,
     /// Ready: the host is off, as asked.
     Stopped,
+    /// Ready: the volume is there, and attached to no host, as asked.
+    Available,
+    /// Ready: the volume is attached to its host, as asked.
+    Attached,
+    /// Ready: the volume is on its way to its host; the message says what it waits for.
+    Attaching,
+    /// Ready: the volume is on its way off a host; the message says what it waits for.
+    Detaching,
+    /// Admitted: the volume is made where its host is, which was not granted yet.
+    AwaitingHost,
     /// Ready: what the flow was granted is let through on every side of the department.
     Open,
     /// Ready: this department's end is open; what passes is up to the other one as well, which is not told.

@@ -1,8 +1,9 @@
-//! Whether a host or a database and what it names fit together: the same answer at the API, before anything is created, and at the
-//! controller, which sees what came by kubectl.
+//! Whether a host, a database or a volume and what it names fit together: the same answer at the API, before anything is
+//! created, and at the controller, which sees what came by kubectl.
 
 use super::{
-    Architecture, CloudDatabaseSpec, CloudHostSpec, DatabaseClass, HostClass, HostImage, InformationSystem, LocalRef,
+    Architecture, CloudDatabaseSpec, CloudHostSpec, CloudVolumeSpec, DatabaseClass, HostClass, HostImage,
+    InformationSystem, LocalRef,
 };
 
 /// Two things that each exist and do not go together.
@@ -11,7 +12,8 @@ pub struct Misfit {
     /// The field to mend, e.g. `spec.imageRef.name`.
     pub field: &'static str,
     /// Code of its sentence: `SystemInOtherZone`, `ArchitectureNotOffered`, `ImageArchitectureDiffers`,
-    /// `DiskSmallerThanImage`, `EngineNotOffered` or `VersionNotOffered`.
+    /// `DiskSmallerThanImage`, `EngineNotOffered`, `VersionNotOffered` or, where a volume's host is looked at,
+    /// `HostInOtherSystem`.
     pub code: &'static str,
     /// What the sentence is about, the field left out.
     pub parameters: Vec<(&'static str, String)>,
@@ -46,6 +48,11 @@ pub fn database_misfits(
         offered_version(database, class),
     ];
     all.into_iter().flatten()
+}
+
+/// The same of a volume.
+pub fn volume_misfits(volume: &CloudVolumeSpec, system: &InformationSystem) -> impl Iterator<Item = Misfit> {
+    zone(&volume.zone_ref, &volume.system_ref, system).into_iter()
 }
 
 fn zone(zone: &LocalRef, named: &LocalRef, system: &InformationSystem) -> Option<Misfit> {

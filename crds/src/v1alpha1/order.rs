@@ -143,6 +143,8 @@ pub enum OrderedKind {
     NetworkFlow,
     /// a cloud database (云数据库).
     CloudDatabase,
+    /// a cloud volume (云硬盘).
+    CloudVolume,
 }
 
 /// What is to happen to an item.
@@ -168,7 +170,7 @@ pub enum OrderAction {
     Create,
     /// it grows, or a guarded field of it is changed, e.g. its deletion protection taken off (变更).
     Change,
-    /// it is ended and wiped, its deletion protection notwithstanding (注销).
+    /// it is ended and deleted, its deletion protection notwithstanding (注销).
     End,
 }
 

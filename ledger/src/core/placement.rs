@@ -54,7 +54,7 @@ pub enum Filter {
     Tier,
     /// It takes no new claims.
     Open,
-    /// Its site has no pool for another part of the request.
+    /// It is at another site than what it is for, or its site has no pool for another part of the request.
     Site,
     /// It has no room.
     Capacity,
@@ -104,12 +104,13 @@ type Screened<'a> = Vec<(&'a Pool, Option<Filter>)>;
 type Test = fn(&Ask<'_>, &Pool) -> bool;
 
 /// The filters that look at one pool alone, in order.
-const CHAIN: [(Filter, Test); 6] = [
+const CHAIN: [(Filter, Test); 7] = [
     (Filter::Bound, |ask, pool| ask.bound.as_ref().is_none_or(|bound| *bound == pool.id)),
     (Filter::Zone, |ask, pool| pool.zones.contains(ask.zone)),
     (Filter::ProtectionLevel, |ask, pool| pool.carries(ask.protection_level)),
     (Filter::Architecture, |ask, pool| ask.architecture.is_none_or(|want| pool.architecture.as_deref() == Some(want))),
     (Filter::Tier, |ask, pool| ask.tier.is_none_or(|want| pool.tier.as_deref() == Some(want))),
+    (Filter::Site, |ask, pool| ask.site.is_none_or(|want| pool.site == want)),
     (Filter::Open, |_, pool| pool.state == super::pool::PoolState::Open),
 ];
 

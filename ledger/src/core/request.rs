@@ -27,31 +27,40 @@ pub struct Placement {
     /// The tier it must have; any when absent.
     #[serde(default)]
     pub tier: Option<String>,
+    /// The site it must be at; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
     /// How much of each meter; zeros are ignored.
     pub quantities: BTreeMap<Meter, u64>,
 }
 
 impl Placement {
+    fn compute(architecture: String, quantities: BTreeMap<Meter, u64>) -> Self {
+        Self { pool_kind: PoolKind::Compute, architecture: Some(architecture), tier: None, site: None, quantities }
+    }
+
+    fn storage(tier: String, mebibytes: u64) -> Self {
+        let quantities = BTreeMap::from([(Meter::BlockStorage, mebibytes)]);
+        Self { pool_kind: PoolKind::Storage, architecture: None, tier: Some(tier), site: None, quantities }
+    }
+
     /// What one host takes: itself, its cores and its memory (MiB) out of one compute pool of an architecture, its disk
     /// (MiB) out of one storage pool of a tier.
     pub fn host(architecture: String, vcpu: u64, memory: u64, tier: String, disk: u64) -> [Self; 2] {
         let quantities = BTreeMap::from([(Meter::Hosts, 1), (Meter::Vcpu, vcpu), (Meter::Memory, memory)]);
-        let compute = Self { pool_kind: PoolKind::Compute, architecture: Some(architecture), tier: None, quantities };
-        let quantities = BTreeMap::from([(Meter::BlockStorage, disk)]);
-        let storage = Self { pool_kind: PoolKind::Storage, architecture: None, tier: Some(tier), quantities };
-        [compute, storage]
+        [Self::compute(architecture, quantities), Self::storage(tier, disk)]
     }
-}
 
-impl Placement {
     /// What one database takes: itself, cores and memory (MiB) of all its instances out of one compute pool of an
     /// architecture, their storage (MiB) out of one storage pool of a tier.
     pub fn database(architecture: String, (vcpu, memory): (u64, u64), tier: String, storage: u64) -> [Self; 2] {
         let quantities = BTreeMap::from([(Meter::DatabaseInstances, 1), (Meter::Vcpu, vcpu), (Meter::Memory, memory)]);
-        let compute = Self { pool_kind: PoolKind::Compute, architecture: Some(architecture), tier: None, quantities };
-        let quantities = BTreeMap::from([(Meter::BlockStorage, storage)]);
-        let storage = Self { pool_kind: PoolKind::Storage, architecture: None, tier: Some(tier), quantities };
-        [compute, storage]
+        [Self::compute(architecture, quantities), Self::storage(tier, storage)]
+    }
+
+    /// What one volume takes: its size (MiB) out of one storage pool of a tier, at the site of what it is to be used with.
+    pub fn volume(tier: String, mebibytes: u64, site: Option<String>) -> [Self; 1] {
+        [Self { site, ..Self::storage(tier, mebibytes) }]
     }
 }
 

@@ -88,6 +88,7 @@ pub fn host(account: &str, uid: &str, vcpu: u64, memory: u64) -> ClaimRequest {
             pool_kind: PoolKind::Compute,
             architecture: Some("amd64".to_owned()),
             tier: None,
+            site: None,
             quantities: [(Meter::Hosts, 1), (Meter::Vcpu, vcpu), (Meter::Memory, memory)].into(),
         }],
         spec_digest: format!("{vcpu}-{memory}"),
@@ -102,6 +103,7 @@ pub fn with_disk(mut request: ClaimRequest, tier: &str, mib: u64) -> ClaimReques
         pool_kind: PoolKind::Storage,
         architecture: None,
         tier: Some(tier.to_owned()),
+        site: None,
         quantities: [(Meter::BlockStorage, mib)].into(),
     });
     request.spec_digest = format!("{}+{tier}-{mib}", request.spec_digest);

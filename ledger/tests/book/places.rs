@@ -1,6 +1,8 @@
 //! Which pool is taken, and which filter refuses which.
 
-use jiyun_ledger::{Command, CommandError, Decision, Filter, Meter, PlacementReport, PoolState, RefusalCode};
+use jiyun_ledger::{
+    ClaimRequest, Command, CommandError, Decision, Filter, Meter, Placement, PlacementReport, PoolState, RefusalCode,
+};
 
 use crate::city::{Book, compute, host, storage, with_disk};
 
@@ -98,6 +100,26 @@ fn pools_that_fit_only_at_different_sites_match_nothing() {
     assert_eq!(refusal.code, RefusalCode::NoMatchingPool);
     assert_eq!(verdict(&refusal.report, "c-east"), Some(Filter::Site));
     assert_eq!(verdict(&refusal.report, "s-west"), Some(Filter::Site));
+}
+
+#[test]
+fn a_volume_lies_at_the_site_it_is_asked_for_at_or_nowhere() {
+    let mut book = book();
+    book.pool(storage("s-east", "east", "standard", 1_000)).pool(storage("s-west", "west", "standard", 90_000));
+    let volume = |uid: &str, size: u64, site: Option<&str>| ClaimRequest {
+        placements: Placement::volume("standard".to_owned(), size, site.map(str::to_owned)).into(),
+        spec_digest: format!("{size}"),
+        ..host("tax", uid, 1, 1)
+    };
+    let east = book.grant(&volume("a", 600, Some("east")));
+    assert_eq!(book.state.claim(east).unwrap().pool_of(Meter::BlockStorage).unwrap().as_str(), "s-east");
+    let refusal = book.refusal(&volume("b", 600, Some("east")));
+    assert_eq!(refusal.code, RefusalCode::PoolExhausted, "there is room at the other site");
+    assert_eq!(verdict(&refusal.report, "s-west"), Some(Filter::Site));
+    let refusal = book.refusal(&volume("c", 600, Some("north")));
+    assert_eq!(refusal.code, RefusalCode::NoMatchingPool);
+    let anywhere = book.grant(&volume("d", 600, None));
+    assert_eq!(book.state.claim(anywhere).unwrap().pool_of(Meter::BlockStorage).unwrap().as_str(), "s-west");
 }
 
 #[test]

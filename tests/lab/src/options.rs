@@ -35,6 +35,15 @@ pub(crate) enum Volumes {
     Simulated,
 }
 
+/// Whether machines that run have instances where no KubeVirt makes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Instances {
+    /// Only where the profile has them anyway.
+    AsTheProfileHasIt,
+    /// In profile [`Profile::Scale`] too.
+    Simulated,
+}
+
 /// Whether a lab has the objects of what makes databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Databases {
@@ -65,6 +74,7 @@ pub struct LabOptions {
     pub(crate) people_come: PeopleCome,
     pub(crate) engines: bool,
     pub(crate) volumes: Volumes,
+    pub(crate) instances: Instances,
     pub(crate) network: Network,
     pub(crate) databases: Databases,
     pub(crate) charts: bool,
@@ -88,6 +98,7 @@ impl Default for LabOptions {
             people_come: PeopleCome::WithTokens,
             engines: true,
             volumes: Volumes::AsTheProfileHasIt,
+            instances: Instances::AsTheProfileHasIt,
             network: Network::Plain,
             databases: Databases::None,
             charts: true,
@@ -160,6 +171,14 @@ impl LabOptions {
     #[must_use]
     pub fn volumes(mut self) -> Self {
         self.volumes = Volumes::Simulated;
+        self
+    }
+
+    /// Has machines that run have instances in profile [`Profile::Scale`] too, which are left out there for the writes they
+    /// cost: for what is about volumes that machines take on and give up while they run.
+    #[must_use]
+    pub fn instances(mut self) -> Self {
+        self.instances = Instances::Simulated;
         self
     }
 

@@ -7,6 +7,7 @@ pub(crate) mod data_volume;
 pub(crate) mod disk;
 mod faults;
 pub(crate) mod follow;
+mod instance;
 pub(crate) mod kube_ovn;
 mod launcher;
 mod pace;

@@ -1,5 +1,8 @@
 //! Profile `real`: KubeVirt's own control plane decides, a simulated node obeys.
 
+#[path = "real/plugs.rs"]
+mod plugs;
+
 use std::error::Error;
 use std::time::Duration;
 

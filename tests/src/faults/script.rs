@@ -142,6 +142,7 @@ fn host(name: &str, vcpu: u64) -> ClaimRequest {
             pool_kind: PoolKind::Compute,
             architecture: Some("amd64".to_owned()),
             tier: None,
+            site: None,
             quantities: [(Meter::Hosts, 1), (Meter::Vcpu, vcpu)].into(),
         }],
         spec_digest: format!("{vcpu}"),

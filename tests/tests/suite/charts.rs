@@ -1,6 +1,6 @@
 //! The charts: linted, rendered, and free of rights and settings nobody decided on.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
 use jiyun_tests::{World, WorldError};
 use serde_json::Value;
@@ -42,6 +42,28 @@ fn the_definitions_chart_holds_exactly_the_generated_manifests() -> Result<(), W
     assert_eq!(text.matches("\nkind: CustomResourceDefinition").count(), manifests);
     assert_eq!(manifests, jiyun_crds::v1alpha1::definitions().len());
     Ok(())
+}
+
+/// Needs no daemon, so nothing is built: `on_node/images.rs` looks for the same in what `make images` writes.
+#[test]
+fn the_recipe_for_a_container_daemon_has_our_compiler_user_and_entrypoints() {
+    let read = |name: &str| std::fs::read_to_string(jiyun_lab::source_root().join(name)).unwrap();
+    let (recipe, toolchain) = (read("Containerfile"), read("rust-toolchain.toml"));
+    let compiler = toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap().trim_matches('"');
+    assert!(recipe.contains(&format!("/rust:{compiler}-")), "not the compiler {compiler}:\n{recipe}");
+    let stage = |name: &str| {
+        let first = format!(" AS {name}");
+        let mut stages = recipe.split("\nFROM ");
+        let found = stages.find(|stage| stage.lines().next().is_some_and(|line| line.ends_with(&first)));
+        found.unwrap_or_else(|| panic!("no stage {name}:\n{recipe}")).to_owned()
+    };
+    let base = stage("base");
+    assert!(base.contains("\nUSER 65532:65532\n") && base.contains("\nENV PATH=/usr/bin\n"), "{base}");
+    for name in ["jiyun-controller", "jiyun-api"] {
+        let target = stage(name);
+        assert!(target.starts_with("base AS "), "{target}");
+        assert!(target.contains(&format!("\nENTRYPOINT [\"/usr/bin/{name}\"]\n")), "{target}");
+    }
 }
 
 #[test]
@@ -285,17 +307,17 @@ async fn an_api_server_takes_everything_the_chart_makes_without_a_warning() -> R
 #[test]
 fn a_setting_the_chart_does_not_know_is_refused() {
     let program = jiyun_lab::programs::program("helm", "helm").unwrap();
-    let chart = jiyun_lab::source_root().join("charts/jiyun");
-    for setting in [
-        "controller.replicaz=3",
-        "ledger.endpoints[0]=http://plain:2379",
-        "ledger.etcd.replicas=2",
-        "ledger.etcd.size=much",
-        "api.replicas=-1",
-        "trail.retentionDays=179",
+    for (chart, setting) in [
+        ("jiyun", "controller.replicaz=3"),
+        ("jiyun", "ledger.endpoints[0]=http://plain:2379"),
+        ("jiyun", "ledger.etcd.replicas=2"),
+        ("jiyun", "ledger.etcd.size=much"),
+        ("jiyun", "api.replicas=-1"),
+        ("jiyun", "trail.retentionDays=179"),
+        ("jiyun-crds", "x=1"),
     ] {
-        let output =
-            Command::new(&program).args(["template", "jiyun"]).arg(Path::new(&chart)).args(["--set", setting]).output();
-        assert!(!output.unwrap().status.success(), "{setting} was taken");
+        let folder = jiyun_lab::source_root().join("charts").join(chart);
+        let output = Command::new(&program).args(["template", chart]).arg(folder).args(["--set", setting]).output();
+        assert!(!output.unwrap().status.success(), "{chart}: {setting} was taken");
     }
 }

@@ -1,4 +1,4 @@
-//! The demo city: every file of `examples/city/` is applied, and every unit, host and database in it comes to life.
+//! The demo city: every file of `examples/city/` is applied, and every unit, host, database and volume in it comes to life.
 
 use jiyun_crds::v1alpha1::{ConditionType, Department};
 use jiyun_lab::{LabOptions, wait_for};
@@ -32,6 +32,7 @@ async fn the_whole_city_is_applied_and_all_its_hosts_are_ready() -> Result<(), W
     })
     .await?;
     world.lab.kubectl(&["wait", "cdb", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
+    world.lab.kubectl(&["wait", "cvol", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     world.lab.kubectl(&["wait", "nflow", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     let listed = world.lab.kubectl(&["get", "chost", "-A"]).await?;
     assert!(listed.contains("CLASS") && listed.contains("Running"), "{listed}");

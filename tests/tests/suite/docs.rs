@@ -13,6 +13,7 @@ use jiyun_tests::{
 use tokio::process::Command;
 
 use self::blocks::{Block, NOT_RUN, blocks, documents, is_make, targets, text};
+use super::on_node::guide::BLOCKS;
 
 /// How long one block may take: the longest starts a lab of its own.
 const PATIENCE: Duration = Duration::from_mins(4);
@@ -113,6 +114,11 @@ async fn the_commands_of_the_guide_to_databases_do_what_it_says() -> Result<(), 
 }
 
 #[tokio::test]
+async fn the_commands_of_the_guide_to_volumes_do_what_it_says() -> Result<(), WorldError> {
+    run_in(jiyun_tests::volume::shared().await?, "docs/volumes.md").await
+}
+
+#[tokio::test]
 async fn the_commands_of_the_guide_to_reforms_do_what_it_says() -> Result<(), WorldError> {
     run_all("docs/departments.md").await
 }
@@ -178,7 +184,7 @@ fn the_guide_to_the_api_has_the_same_commands_in_chinese() {
 
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 15] = [
+    const RUN: [&str; 16] = [
         "api.md",
         "architecture.md",
         "databases.md",
@@ -194,6 +200,7 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
         "orders.md",
         "quickstart.md",
         "roles.md",
+        "volumes.md",
     ];
     let targets = targets();
     let mut used = Vec::new();
@@ -215,6 +222,12 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
     for (first, _) in NOT_RUN {
         assert!(used.contains(&first), "no block begins with {first:?} any more: take it out of NOT_RUN");
     }
+}
+
+#[test]
+fn the_commands_of_the_guide_to_an_installation_are_those_run_on_a_node() {
+    let marked = blocks(&jiyun_lab::source_root().join("docs/install.md")).into_iter().filter_map(|block| block.run);
+    assert_eq!(marked.collect::<Vec<_>>(), BLOCKS, "whoever marks a block has on_node/guide.rs run it");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use self::{
     total::Attempts,
-    victim::{DATABASE, FLOW, HOST, SYSTEM, Victim},
+    victim::{DATABASE, FLOW, HOST, SYSTEM, VOLUME, Victim},
 };
 
 /// One request of the description.
@@ -67,6 +67,10 @@ fn fitting(path: &str, mut body: Value) -> Value {
             body["peer"] = json!({"system": {"name": SYSTEM}});
         }
         Some("databases") => body["system"] = json!(SYSTEM),
+        Some("volumes") => {
+            body["system"] = json!(SYSTEM);
+            body["host"] = json!(HOST);
+        }
         Some("approvals") => drop(body.as_object_mut().and_then(|fields| fields.remove("digest"))),
         _ => {}
     }
@@ -85,6 +89,7 @@ impl Route {
             "hosts" => HOST,
             "systems" => SYSTEM,
             "databases" => DATABASE,
+            "volumes" => VOLUME,
             "flows" => FLOW,
             "orders" => &victim.order,
             other => {

@@ -4,7 +4,7 @@ pub(super) mod book;
 pub(super) mod dice;
 mod ending;
 mod gaps;
-mod hold;
+pub(super) mod hold;
 mod meddler;
 pub(super) mod program;
 

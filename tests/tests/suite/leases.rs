@@ -2,6 +2,7 @@
 
 mod extended;
 mod refused;
+mod volumes;
 
 use jiff::{SignedDuration, Timestamp};
 use jiyun_crds::v1alpha1::{CloudHost, ConditionType, LeaseStage, LeaseStatus, Order as FiledOrder, Reason};

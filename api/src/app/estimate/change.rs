@@ -1,13 +1,13 @@
-//! What of a change to a granted host is decided before it counts (`controller/src/host/resize.rs`), and who would have to
-//! agree: for previews.
+//! What of a change to a granted host or volume is decided before it counts (`controller/src/host/resize.rs`), and who would
+//! have to agree: for previews.
 
-use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, HostClass, InformationSystem};
+use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, CloudVolume, CloudVolumeStatus, HostClass, InformationSystem};
 
 use super::approvals;
 use crate::{
     app::{
         App,
-        host::{Wish, guarded},
+        host::{Wish, guarded, volume_guarded},
     },
     extract::DepartmentName,
     model::{ChangeView, estimate::ApprovalsUnknown},
@@ -26,26 +26,29 @@ impl App {
         wish: Option<&Wish>,
     ) -> Option<ChangeView> {
         let status = host.status.as_ref().filter(|status| status.claim_id.is_some())?;
-        let (mut fields, resized) = (guarded(host), resized(host, status));
+        let (fields, resized) = (guarded(host), resized(host, status));
         if fields.is_empty() && resized.is_empty() {
             return Some(ChangeView::new(fields, None));
         }
-        let needed = match self.wished(caller, department, host, wish).await {
-            Ok((reading, wish)) => {
-                if let Some(claim) = wish.granted(&reading.state) {
-                    fields = wish.decided(claim);
-                }
-                if fields.is_empty() {
-                    return Some(ChangeView::new(fields, None));
-                }
-                approvals::needed(caller, department, &reading.state, &[wish]).await
-            }
-            Err(unknown) => {
-                fields.extend(resized);
-                Err(unknown)
-            }
-        };
-        Some(ChangeView::new(fields, Some(needed)))
+        let wished = self.wished(caller, department, host, wish).await;
+        Some(told(caller, department, fields, resized, wished).await)
+    }
+
+    /// The same of `volume`.
+    pub async fn change_of_volume(
+        &self,
+        caller: &Caller,
+        department: &DepartmentName,
+        volume: &CloudVolume,
+        wish: Option<&Wish>,
+    ) -> Option<ChangeView> {
+        let status = volume.status.as_ref().filter(|status| status.claim_id.is_some())?;
+        let (fields, resized) = (volume_guarded(volume), volume_resized(volume, status));
+        if fields.is_empty() && resized.is_empty() {
+            return Some(ChangeView::new(fields, None));
+        }
+        let wished = self.volume_wished(caller, department, volume, wish).await;
+        Some(told(caller, department, fields, resized, wished).await)
     }
 
     async fn wished(
@@ -66,6 +69,50 @@ impl App {
         let (Ok(system), Ok(class)) = tokio::join!(system, class) else { return Err(unknown()) };
         Ok((reading, Wish::new(host, &system, &class).ok_or_else(unknown)?))
     }
+
+    async fn volume_wished(
+        &self,
+        caller: &Caller,
+        department: &DepartmentName,
+        volume: &CloudVolume,
+        known: Option<&Wish>,
+    ) -> Result<(Reading, Wish), ApprovalsUnknown> {
+        let unknown = || ApprovalsUnknown::NotPublished;
+        let reading = self.open_book(caller, department, Report::Quota).await.map_err(|_| unknown())?;
+        if let Some(wish) = known {
+            return Ok((reading, wish.clone()));
+        }
+        let (namespace, system) = (department.namespace(), &volume.spec.system_ref.name);
+        let system = caller.find::<InformationSystem>(Some(&namespace), system).await.map_err(|_| unknown())?;
+        Ok((reading, Wish::of_volume(volume, &system).ok_or_else(unknown)?))
+    }
+}
+
+/// What is decided, once it is known what is wished for: else the `guarded` fields and those `resized`.
+async fn told(
+    caller: &Caller,
+    department: &DepartmentName,
+    guarded: Vec<&'static str>,
+    resized: Vec<&'static str>,
+    wished: Result<(Reading, Wish), ApprovalsUnknown>,
+) -> ChangeView {
+    let mut fields = guarded;
+    let needed = match wished {
+        Ok((reading, wish)) => {
+            if let Some(claim) = wish.granted(&reading.state) {
+                fields = wish.decided(claim);
+            }
+            if fields.is_empty() {
+                return ChangeView::new(fields, None);
+            }
+            approvals::needed(caller, department, &reading.state, &[wish]).await
+        }
+        Err(unknown) => {
+            fields.extend(resized);
+            Err(unknown)
+        }
+    };
+    ChangeView::new(fields, Some(needed))
 }
 
 /// The fields of the size that are not as they were granted.
@@ -76,6 +123,13 @@ fn resized(host: &CloudHost, status: &CloudHostStatus) -> Vec<&'static str> {
     let disk = amount(&granted.system_disk_size) != amount(&host.spec.system_disk.size);
     let fields = [("class", class), ("systemDisk.size", disk)];
     fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+}
+
+/// The same of `volume`.
+fn volume_resized(volume: &CloudVolume, status: &CloudVolumeStatus) -> Vec<&'static str> {
+    let granted = status.granted_size.as_ref().and_then(|size| size.mebibytes().ok());
+    let differs = granted.is_some_and(|granted| volume.spec.size.mebibytes().ok() != Some(granted));
+    differs.then_some("size").into_iter().collect()
 }
 
 #[cfg(test)]

@@ -56,7 +56,10 @@ impl App {
 fn decided<K: Decidable>(object: &K) -> Option<Ordered<K>> {
     match verdict(object) {
         Verdict::Granted => Some(Ordered::Granted(Box::new(object.clone()))),
-        Verdict::Refused(condition) => Some(Ordered::Refused(Box::new(Problem::refused(object.refusal(), condition)))),
+        Verdict::Refused(condition) => {
+            let problem = Problem::refused(object.refusal(), condition, K::STORAGE);
+            Some(Ordered::Refused(Box::new(problem)))
+        }
         Verdict::Open => None,
     }
 }

@@ -1,14 +1,16 @@
-//! What a host or a database asks of the ledger, as the controller will ask for it (`controller/src/host/request.rs`,
-//! `controller/src/database/request.rs`): for previews.
+//! What a host, a database or a volume asks of the ledger, as the controller will ask for it
+//! (`controller/src/host/request.rs`, `controller/src/database/request.rs`, `controller/src/volume/request.rs`): for previews.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, DatabaseClass, DeletionProtection, HostClass, InformationSystem};
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, CloudVolume, DatabaseClass, HostClass, InformationSystem};
 use jiyun_ledger::{AccountId, Claim, ClaimRequest, ClaimStage, Meter, Placement, State, Subject};
 use kube::{Resource, ResourceExt};
 
-/// A host or a database in the ledger's terms.
+use super::guards::{guarded, volume_guarded};
+
+/// A host, a database or a volume in the ledger's terms.
 #[derive(Clone, Debug)]
 pub struct Wish {
     /// Its name.
@@ -18,7 +20,11 @@ pub struct Wish {
     class: String,
     zone: String,
     protection_level: u8,
-    placements: [Placement; 2],
+    placements: Vec<Placement>,
+    /// The field that asks for storage, and what the approved spec calls it.
+    storage: (&'static str, &'static str),
+    /// Name of the host that it is to be made beside, at the same site.
+    beside: Option<String>,
     /// The guarded fields that ask for more than was granted.
     guarded: Vec<&'static str>,
 }
@@ -41,7 +47,9 @@ impl Wish {
             class: spec.class_ref.name.clone(),
             zone: spec.zone_ref.name.clone(),
             protection_level: system.spec.protection_level,
-            placements,
+            placements: placements.into(),
+            storage: ("systemDisk.size", "diskMebibytes"),
+            beside: None,
             guarded: guarded(host),
         })
     }
@@ -63,8 +71,29 @@ impl Wish {
             class: spec.class_ref.name.clone(),
             zone: spec.zone_ref.name.clone(),
             protection_level: system.spec.protection_level,
-            placements,
+            placements: placements.into(),
+            storage: ("storage.size", "storageMebibytes"),
+            beside: None,
             guarded: Vec::new(),
+        })
+    }
+
+    /// What `volume` asks for; none if its size cannot be read.
+    pub fn of_volume(volume: &CloudVolume, system: &InformationSystem) -> Option<Self> {
+        let spec = &volume.spec;
+        // Its site is known once the ledger is read.
+        let placements = Placement::volume(spec.tier.clone(), spec.size.mebibytes().ok()?, None);
+        Some(Self {
+            subject: subject(volume),
+            name: volume.name_any(),
+            system: spec.system_ref.name.clone(),
+            class: spec.tier.clone(),
+            zone: spec.zone_ref.name.clone(),
+            protection_level: system.spec.protection_level,
+            placements: placements.into(),
+            storage: ("size", "mebibytes"),
+            beside: spec.host_ref.as_ref().map(|host| host.name.clone()),
+            guarded: volume_guarded(volume),
         })
     }
 
@@ -75,7 +104,7 @@ impl Wish {
     }
 
     /// The fields that somebody has to decide about, as a change of `claim` (`controller/src/host/resize.rs`): those that take
-    /// more than that was granted or holds, let the host go on for longer, or protect it no more.
+    /// more than that was granted or holds, let it go on for longer, or protect it no more.
     pub fn decided(&self, claim: &Claim) -> Vec<&'static str> {
         let approved =
             |field: &str| claim.approved_spec.get(field).and_then(serde_json::Value::as_u64).unwrap_or_default();
@@ -85,13 +114,14 @@ impl Wish {
             asked > claim.has_of(meter).max(approved(field))
         };
         let class = grows(Meter::Vcpu, "vcpu") || grows(Meter::Memory, "memoryMebibytes");
-        let fields = [("class", class), ("systemDisk.size", grows(Meter::BlockStorage, "diskMebibytes"))];
+        let (storage, approved_storage) = self.storage;
+        let fields = [("class", class), (storage, grows(Meter::BlockStorage, approved_storage))];
         let sized = fields.into_iter().filter(|(_, more)| *more).map(|(field, _)| field);
         self.guarded.iter().copied().chain(sized).collect()
     }
 
     /// Where its quantities come from. A class that was made anew under its old name is not the one that `claim` was granted.
-    fn as_granted(&self, claim: Option<&Claim>) -> [Placement; 2] {
+    fn as_granted(&self, claim: Option<&Claim>) -> Vec<Placement> {
         let mut placements = self.placements.clone();
         let granted = claim.map(|claim| &claim.approved_spec).filter(|granted| granted["class"] == *self.class);
         for (meter, field) in [(Meter::Vcpu, "vcpu"), (Meter::Memory, "memoryMebibytes")] {
@@ -102,10 +132,30 @@ impl Wish {
         placements
     }
 
+    /// The site of the host that it is to be made beside; none where there is no such host, or that holds nothing yet.
+    fn site(&self, state: &State) -> Option<String> {
+        let host = state.claim_of_object("CloudHost", &self.subject.namespace, self.beside.as_deref()?)?;
+        let line = host.taken().next()?;
+        Some(state.pool(&line.pool)?.site.clone())
+    }
+
     /// The claim it asks for, or the change of `claim`; with `hold_until` only to be set aside until then, and without a
     /// place in line.
-    pub fn request(&self, account: &AccountId, hold_until: Option<Timestamp>, claim: Option<&Claim>) -> ClaimRequest {
-        let mut placements = self.as_granted(claim).to_vec();
+    pub fn request(
+        &self,
+        state: &State,
+        account: &AccountId,
+        hold_until: Option<Timestamp>,
+        claim: Option<&Claim>,
+    ) -> ClaimRequest {
+        let mut placements = self.as_granted(claim);
+        // What was granted stays where it is.
+        if claim.is_none() {
+            let site = self.site(state);
+            for placement in &mut placements {
+                placement.site.clone_from(&site);
+            }
+        }
         let has_all = |claim: &Claim| {
             let mut meters = placements.iter().flat_map(|placement| placement.quantities.keys());
             meters.all(|meter| claim.has_of(*meter) > 0)
@@ -159,16 +209,4 @@ fn subject<K: Resource<DynamicType = ()>>(object: &K) -> Subject {
         uid: object.uid().unwrap_or_else(|| format!("preview of {name}")),
         name,
     }
-}
-
-/// The guarded fields of `host` that ask for more than its status says was granted; none of one that was never granted.
-pub fn guarded(host: &CloudHost) -> Vec<&'static str> {
-    let Some(status) = host.status.as_ref().filter(|status| status.claim_id.is_some()) else { return Vec::new() };
-    let unprotected =
-        host.spec.deletion_protection == DeletionProtection::Disabled && status.deletion_protection.is_none();
-    let granted = status.lease.as_ref().and_then(|lease| lease.ends_at.timestamp().ok());
-    let asked = host.spec.lease.as_ref().and_then(|lease| lease.ends_at.timestamp().ok());
-    let longer = granted.is_some_and(|granted| asked.is_none_or(|asked| asked > granted));
-    let fields = [("deletionProtection", unprotected), ("lease.endsAt", longer)];
-    fields.into_iter().filter(|(_, decided)| *decided).map(|(field, _)| field).collect()
 }

@@ -71,8 +71,8 @@ fn decided(order: &Order) -> Option<Ordered<Order>> {
         OrderState::Refused | OrderState::Expired | OrderState::Withdrawn | OrderState::Superseded => {
             let condition = condition(order, ConditionType::Approved)?;
             let refusal = order.status.as_ref().and_then(|status| status.refusal.as_ref());
-            let problem = Problem::refused(refusal, condition);
             // Which of the items asks for what ran short, nobody can say: it is the sum.
+            let problem = Problem::refused(refusal, condition, "items");
             let problem = if problem.fault.field.is_some() { problem.about("items") } else { problem };
             Some(Ordered::Refused(Box::new(problem)))
         }

@@ -1,7 +1,9 @@
 //! Filing an order: for objects that are there, or with hosts that are created for it. The order comes last, since it is
 //! what the platform acts upon: hosts that name it do nothing until it is there.
 
-use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, DatabaseClass, HostClass, InformationSystem, NetworkFlow, Order};
+use jiyun_crds::v1alpha1::{
+    CloudDatabase, CloudHost, CloudVolume, DatabaseClass, HostClass, InformationSystem, NetworkFlow, Order,
+};
 use tracing::Instrument;
 
 use super::hosts;
@@ -176,6 +178,13 @@ async fn check_references(
                     wishes.extend(class.and_then(|class| Wish::of_database(database, system, &class)));
                 }
                 Some(database.map(|database| database.spec.system_ref))
+            }
+            OrderedKind::CloudVolume => {
+                let volume = caller.find::<CloudVolume>(Some(&namespace), name).await;
+                let volume = there(&field, "CloudVolume", name, volume, &mut faults)?;
+                let created = volume.as_ref().zip(system.as_ref()).filter(|_| item.action == OrderAction::Create);
+                wishes.extend(created.and_then(|(volume, system)| Wish::of_volume(volume, system)));
+                Some(volume.map(|volume| volume.spec.system_ref))
             }
         };
         if let Some(system) = other {

@@ -96,7 +96,7 @@ pub async fn change(
     })
 }
 
-/// Ends a database. It is wiped, and what it held is given back; until then it can still be looked at.
+/// Ends a database. It is deleted with what is on it, and what it held is given back; until then it can still be looked at.
 #[utoipa::path(
     delete, path = "/v1/departments/{department}/databases/{name}", tag = "databases", operation_id = "endDatabase",
     params(

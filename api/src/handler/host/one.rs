@@ -105,7 +105,8 @@ pub async fn change(
     })
 }
 
-/// Ends a host. It is wiped, and what it held is given back; until then it can still be looked at.
+/// Ends a host. It is deleted with what is on its disk, and what it held is given back; until then it can still be looked at.
+/// Its volumes (云硬盘) stay, with what is on them.
 #[utoipa::path(
     delete, path = "/v1/departments/{department}/hosts/{name}", tag = "hosts", operation_id = "endHost",
     params(

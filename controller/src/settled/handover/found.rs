@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use jiyun_crds::{
     names::department_namespace,
-    v1alpha1::{CloudDatabase, CloudHost, Department, Handover, InformationSystem},
+    v1alpha1::{CloudDatabase, CloudHost, CloudVolume, Department, Handover, InformationSystem},
 };
 use jiyun_ledger::AccountId;
 use kube::{Api, Resource, api::ListParams, core::NamespaceResourceScope};
@@ -31,6 +31,8 @@ pub struct Found {
     pub hosts: Vec<CloudHost>,
     /// Databases of the giver.
     pub databases: Vec<CloudDatabase>,
+    /// Volumes of the giver.
+    pub volumes: Vec<CloudVolume>,
     /// Systems of the taker.
     pub taker_systems: Vec<InformationSystem>,
     /// Hosts of the taker.
@@ -51,6 +53,7 @@ pub async fn dereference(handover: &Handover, context: &Context) -> Result<Found
         systems: all(from, context).await?,
         hosts: all(from, context).await?,
         databases: all(from, context).await?,
+        volumes: all(from, context).await?,
         taker_systems: all(to, context).await?,
         taker_hosts: all(to, context).await?,
     })

@@ -83,17 +83,20 @@ pub fn withdrawn(handover: &Handover) -> Route {
     }
 }
 
-/// A database does not go along yet, and its system cannot go without it.
+/// Databases and volumes do not go along yet, and their system cannot go without them.
 fn stays_behind(system: &str, found: &Found) -> Result<(), Rejection> {
-    let Some(database) = found.databases.iter().find(|database| database.spec.system_ref.name == system) else {
-        return Ok(());
+    let refused = |code, kind: &'static str, name: String| {
+        let field = ("field", "spec.from.systemRef.name".to_owned());
+        let about = parameters([field, ("system", system.to_owned()), (kind, name)]);
+        Err(Rejection::misconfigured(code, about))
     };
-    let about = parameters([
-        ("field", "spec.from.systemRef.name".to_owned()),
-        ("system", system.to_owned()),
-        ("database", database.name_any()),
-    ]);
-    Err(Rejection::misconfigured("DatabasesNotHandedOver", about))
+    if let Some(database) = found.databases.iter().find(|database| database.spec.system_ref.name == system) {
+        return refused("DatabasesNotHandedOver", "database", database.name_any());
+    }
+    match found.volumes.iter().find(|volume| volume.spec.system_ref.name == system) {
+        Some(volume) => refused("VolumesNotHandedOver", "volume", volume.name_any()),
+        None => Ok(()),
+    }
 }
 
 fn known<'a, K>(found: Option<&'a K>, field: &str, kind: &str, name: &str) -> Result<&'a K, Rejection> {

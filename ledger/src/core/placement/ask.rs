@@ -15,6 +15,7 @@ pub(super) struct Ask<'a> {
     pub(super) protection_level: u8,
     pub(super) architecture: Option<&'a str>,
     pub(super) tier: Option<&'a str>,
+    pub(super) site: Option<&'a str>,
     /// How much in all, by meter; no zeros.
     pub(super) quantities: Vec<(Meter, u64)>,
     /// How much more than the claim holds there; no zeros.
@@ -47,6 +48,7 @@ pub(super) fn asks<'a>(state: &State, request: &'a ClaimRequest, old: Option<&Cl
             ask.kind == placement.pool_kind
                 && ask.architecture == placement.architecture.as_deref()
                 && ask.tier == placement.tier.as_deref()
+                && ask.site == placement.site.as_deref()
         };
         if let Some(ask) = asks.iter_mut().find(same) {
             wanted.for_each(|(meter, quantity)| ask.want(*meter, *quantity));
@@ -57,6 +59,7 @@ pub(super) fn asks<'a>(state: &State, request: &'a ClaimRequest, old: Option<&Cl
                 protection_level: request.protection_level,
                 architecture: placement.architecture.as_deref(),
                 tier: placement.tier.as_deref(),
+                site: placement.site.as_deref(),
                 quantities: wanted.map(|(meter, quantity)| (*meter, *quantity)).collect(),
                 growth: Vec::new(),
                 bound: old.and_then(|claim| lies_in(state, claim, placement)).cloned(),

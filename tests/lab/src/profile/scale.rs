@@ -32,5 +32,5 @@ pub(super) fn start(site: &Site, client: &Client) {
     if site.options.volumes == Volumes::Simulated {
         tokio::spawn(simulate::disk::run(simulation.clone()));
     }
-    tokio::spawn(simulate::virtual_machine::run(simulation));
+    tokio::spawn(simulate::virtual_machine::run(simulation, site.options.instances));
 }

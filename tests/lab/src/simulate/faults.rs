@@ -21,22 +21,33 @@ pub enum Fault {
     Lost,
     /// No storage and no node has room.
     Full,
+    /// A running machine takes on and gives up no volume until it is started anew: the engine's feature gate is off.
+    NoHotplug,
+    /// A guest does not let go of a volume that is taken from it while it runs.
+    Clinging,
+    /// The engine does not look at a machine: whatever that is declared as, nothing comes of it and nothing is said of it.
+    Unlooked,
 }
 
 impl Fault {
-    const NAMES: [(&'static str, Self); 6] = [
+    const NAMES: [(&'static str, Self); 9] = [
         ("never-ready", Self::NeverReady),
         ("slow", Self::Slow),
         ("flapping", Self::Flapping),
         ("import-fails", Self::ImportFails),
         ("lost", Self::Lost),
         ("full", Self::Full),
+        ("no-hotplug", Self::NoHotplug),
+        ("clinging", Self::Clinging),
+        ("unlooked", Self::Unlooked),
     ];
 }
 
 /// A fault's name is not known.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown fault `{0}`; known are never-ready, slow, flapping, import-fails, lost, full")]
+#[error(
+    "unknown fault `{0}`; known are never-ready, slow, flapping, import-fails, lost, full, no-hotplug, clinging, unlooked"
+)]
 pub struct UnknownFault(String);
 
 impl FromStr for Fault {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt as _};
-use kube::api::{Api, ApiResource, DynamicObject, Object, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Object, Patch, PatchParams, PostParams};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef};
@@ -16,6 +16,7 @@ use kube::{Client, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::follow::unless_overtaken;
 use super::{Fault, Simulation};
 
 /// Objects of one kind worked on at the same time. Two cores and one etcd are busy with far fewer than this.
@@ -45,6 +46,17 @@ pub(super) enum Step {
     },
     /// Create an object the engine would create, in the same namespace.
     Create(ApiResource, Value),
+    /// Read the object whole, and create what its engine derives from it.
+    Derive,
+    /// Merge this into the object of another kind that has the same name.
+    Change(ApiResource, Value),
+    /// After the engine's usual time `takes` delete the object of another kind that has the same name.
+    Delete {
+        /// How long an engine takes.
+        takes: Duration,
+        /// The kind.
+        resource: ApiResource,
+    },
 }
 
 /// One engine's behaviour: a function from what is seen to the next step.
@@ -59,6 +71,11 @@ pub(super) trait Engine: Send + Sync + 'static {
 
     /// The next step for one object.
     fn step(&self, object: &View<Self::Spec, Self::Status>, simulation: &Simulation) -> Step;
+
+    /// What is created of an object for [`Step::Derive`], in the same namespace.
+    fn derived(_whole: &DynamicObject) -> Option<(ApiResource, Value)> {
+        None
+    }
 }
 
 type Guarded<E> = DeserializeGuard<View<<E as Engine>::Spec, <E as Engine>::Status>>;
@@ -155,6 +172,10 @@ async fn step<E: Engine>(object: Arc<Guarded<E>>, context: Arc<Context<E>>) -> R
         return Ok(Action::await_change());
     }
     let simulation = &context.simulation;
+    let stretched = |takes| {
+        let slow = simulation.faults.befalls(Fault::Slow, &object.name_any());
+        if slow { simulation.pace.slow(takes) } else { simulation.pace.of(takes) }
+    };
     let (wait, status) = match context.engine.step(object, simulation) {
         Step::Rest => {
             context.rest(&key);
@@ -164,20 +185,35 @@ async fn step<E: Engine>(object: Arc<Guarded<E>>, context: Arc<Context<E>>) -> R
             create(&simulation.client, &resource, &object.namespace().unwrap_or_default(), body).await?;
             return Ok(Action::await_change());
         }
-        Step::Status { takes, status } => {
-            let slow = simulation.faults.befalls(Fault::Slow, &object.name_any());
-            (if slow { simulation.pace.slow(takes) } else { simulation.pace.of(takes) }, status)
+        Step::Derive => {
+            let whole = beside(object, &E::resource(), simulation).get_opt(&object.name_any()).await?;
+            if let Some((resource, body)) = whole.as_ref().and_then(E::derived) {
+                create(&simulation.client, &resource, &object.namespace().unwrap_or_default(), body).await?;
+            }
+            return Ok(Action::await_change());
         }
+        Step::Change(resource, body) => {
+            let api = beside(object, &resource, simulation);
+            let changed = api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(body)).await;
+            unless_overtaken(changed)?;
+            return Ok(Action::await_change());
+        }
+        Step::Delete { takes, resource } => {
+            if let Some(left) = context.time_left(&key, stretched(takes), &json!({"deleted": resource.kind})) {
+                return Ok(Action::requeue(left));
+            }
+            let api = beside(object, &resource, simulation);
+            unless_overtaken(api.delete(&object.name_any(), &DeleteParams::default()).await)?;
+            context.rest(&key);
+            return Ok(Action::await_change());
+        }
+        Step::Status { takes, status } => (stretched(takes), status),
         Step::StatusAfter { wait, status } => (wait, status),
     };
     if let Some(left) = context.time_left(&key, wait, &status) {
         return Ok(Action::requeue(left));
     }
-    let (client, resource) = (simulation.client.clone(), E::resource());
-    let api: Api<DynamicObject> = match object.namespace() {
-        Some(namespace) => Api::namespaced_with(client, &namespace, &resource),
-        None => Api::all_with(client, &resource),
-    };
+    let api = beside(object, &E::resource(), simulation);
     let patch = Patch::Merge(json!({"status": status}));
     match api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
         Ok(written) => context.wrote(&key, version(written.resource_version())),
@@ -186,6 +222,19 @@ async fn step<E: Engine>(object: Arc<Guarded<E>>, context: Arc<Context<E>>) -> R
     }
     // Our own write comes back as an event and asks for the next step.
     Ok(Action::await_change())
+}
+
+/// Objects of a kind where `object` is.
+fn beside<P: Clone, U: Clone>(
+    object: &View<P, U>,
+    resource: &ApiResource,
+    simulation: &Simulation,
+) -> Api<DynamicObject> {
+    let client = simulation.client.clone();
+    match &object.metadata.namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, resource),
+        None => Api::all_with(client, resource),
+    }
 }
 
 async fn create(client: &Client, resource: &ApiResource, namespace: &str, body: Value) -> Result<(), kube::Error> {

@@ -1,14 +1,15 @@
-//! KubeVirt's `VirtualMachine` itself, for thousands of them: no instance, no launcher pod, one write from made to running.
+//! KubeVirt's `VirtualMachine` itself, for thousands of them: no launcher pod, one write from made to running, and an instance
+//! only in labs that ask for instances.
 //!
-//! Imitated is pkg/virt-controller/watch/vm/vm.go of KubeVirt 1.8. Left out: instances (so no addresses), live
-//! migration, and with it resizing of a running machine: that waits for a restart, as for a machine that cannot migrate.
+//! Imitated is pkg/virt-controller/watch/vm/vm.go of KubeVirt 1.8. Left out: addresses, live migration, and with it resizing
+//! of a running machine: that waits for a restart, as for a machine that cannot migrate.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
-use kube::api::{Api, ApiResource, GroupVersionKind};
+use futures::stream::{self, BoxStream, StreamExt as _};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -17,8 +18,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::data_volume::{self, DataVolume};
+use super::instance::{self, Plug, Unable};
 use super::runner::{self, Engine, Step, View, condition};
-use super::{Fault, NODE, Simulation};
+use super::{Fault, NODE, Simulation, vmi};
+use crate::options::Instances;
 
 /// Launcher pod scheduled.
 const SCHEDULING: Duration = Duration::from_secs(1);
@@ -44,9 +47,20 @@ pub(crate) struct Spec {
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[serde(try_from = "Value")]
 struct Template {
     spec: TemplateSpec,
+    /// The volumes the machine takes on and gives up while it runs.
+    plugs: Vec<Plug>,
+}
+
+impl TryFrom<Value> for Template {
+    type Error = serde_json::Error;
+
+    fn try_from(written: Value) -> Result<Self, Self::Error> {
+        let spec = written.get("spec").map(TemplateSpec::deserialize).transpose()?.unwrap_or_default();
+        Ok(Self { spec, plugs: instance::plugs(&written) })
+    }
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -86,6 +100,7 @@ pub(crate) struct Status {
     ready: bool,
     conditions: Vec<Value>,
     state_change_requests: Vec<Value>,
+    run_strategy: Option<String>,
     observed_generation: Option<i64>,
     desired_generation: Option<i64>,
 }
@@ -99,7 +114,7 @@ impl Status {
 type VirtualMachine = View<Spec, Status>;
 
 /// The kind `kubevirt.io/v1 VirtualMachine`
-fn resource() -> ApiResource {
+pub(super) fn resource() -> ApiResource {
     let kind = GroupVersionKind::gvk("kubevirt.io", "v1", "VirtualMachine");
     ApiResource::from_gvk_with_plural(&kind, "virtualmachines")
 }
@@ -109,6 +124,8 @@ type Key = (String, String);
 
 struct Controller {
     disks: Store<DeserializeGuard<DataVolume>>,
+    /// What machines run as, in a lab that has instances.
+    instances: Option<Store<DynamicObject>>,
     /// Disk -> machines that wait for it.
     waiting: Arc<Mutex<HashMap<Key, BTreeSet<String>>>>,
     /// What machines were started with, by uid: KubeVirt keeps it in a `ControllerRevision`.
@@ -120,6 +137,7 @@ struct Controller {
 struct Started {
     generation: i64,
     domain: Domain,
+    plugs: Vec<Plug>,
 }
 
 /// How far a machine's disks are.
@@ -131,26 +149,51 @@ enum Disks {
 }
 
 /// Runs the simulator for ever.
-pub(crate) async fn run(simulation: Simulation) {
+pub(crate) async fn run(simulation: Simulation, instances: Instances) {
     let writer = reflector::store::Writer::new(data_volume::resource());
     let waiting = Arc::new(Mutex::new(HashMap::new()));
-    let controller = Controller { disks: writer.as_reader(), waiting: Arc::clone(&waiting), started: Mutex::default() };
+    let (instances, of_instances) = match instances {
+        Instances::AsTheProfileHasIt => (None, stream::pending().boxed()),
+        Instances::Simulated => {
+            let (store, woken) = followed(&simulation);
+            (Some(store), woken)
+        }
+    };
+    let controller =
+        Controller { disks: writer.as_reader(), instances, waiting: Arc::clone(&waiting), started: Mutex::default() };
     let api = Api::all_with(simulation.client.clone(), &data_volume::resource());
-    let woken = runner::observe("DataVolume", api)
+    let of_disks = runner::observe("DataVolume", api)
         .reflect(writer)
         .touched_objects()
         .filter_map(|disk| std::future::ready(disk.ok()))
         .flat_map(move |disk: DeserializeGuard<DataVolume>| stream::iter(waiters(&waiting, &disk)));
-    runner::run(controller, simulation, woken).await;
+    runner::run(controller, simulation, stream::select(of_disks, of_instances)).await;
 }
 
 type Machine = ObjectRef<DeserializeGuard<VirtualMachine>>;
+
+/// All instances, and their machines whenever one changes or goes.
+fn followed(simulation: &Simulation) -> (Store<DynamicObject>, BoxStream<'static, Machine>) {
+    let writer = reflector::store::Writer::new(vmi::resource());
+    let (store, api) =
+        (writer.as_reader(), Api::<DynamicObject>::all_with(simulation.client.clone(), &vmi::resource()));
+    let machines = runner::observe("VirtualMachineInstance", api)
+        .reflect(writer)
+        .touched_objects()
+        .filter_map(|instance| std::future::ready(instance.ok()))
+        .map(|instance| machine_of(&instance.name_any(), &instance.namespace().unwrap_or_default()));
+    (store, machines.boxed())
+}
 
 fn waiters(waiting: &Mutex<HashMap<Key, BTreeSet<String>>>, disk: &DeserializeGuard<DataVolume>) -> Vec<Machine> {
     let namespace = disk.meta().namespace.clone().unwrap_or_default();
     let key = (namespace.clone(), disk.name_any());
     let machines = waiting.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned().unwrap_or_default();
-    machines.iter().map(|name| ObjectRef::new_with(name, resource()).within(&namespace)).collect()
+    machines.iter().map(|name| machine_of(name, &namespace)).collect()
+}
+
+fn machine_of(name: &str, namespace: &str) -> Machine {
+    ObjectRef::new_with(name, resource()).within(namespace)
 }
 
 impl Engine for Controller {
@@ -162,16 +205,30 @@ impl Engine for Controller {
     }
 
     fn step(&self, machine: &VirtualMachine, simulation: &Simulation) -> Step {
+        if simulation.faults.befalls(Fault::Unlooked, &machine.name_any()) {
+            return Step::Rest;
+        }
         let namespace = machine.namespace().unwrap_or_default();
         if let Some(template) = self.missing_disk(machine, &namespace) {
             return Step::Create(data_volume::resource(), template);
         }
         let seen = machine.status.clone().unwrap_or_default();
         if wants_to_run(&machine.spec, &seen) {
-            self.towards_running(machine, &namespace, &seen, simulation)
-        } else {
-            towards_stopped(machine, &seen, simulation)
+            return self.towards_running(machine, &namespace, &seen, simulation);
         }
+        let step = towards_stopped(machine, &seen, simulation);
+        // The instance goes when its guest has shut down, and only then the machine says that it has none.
+        match (self.instance(machine, &namespace), step) {
+            (Some(_), Step::Status { takes, status }) if status["created"] == false => {
+                Step::Delete { takes, resource: vmi::resource() }
+            }
+            (Some(_), Step::Rest) => Step::Delete { takes: Duration::ZERO, resource: vmi::resource() },
+            (_, step) => step,
+        }
+    }
+
+    fn derived(whole: &DynamicObject) -> Option<(ApiResource, Value)> {
+        Some((vmi::resource(), instance::made(whole)))
     }
 }
 
@@ -231,14 +288,34 @@ impl Controller {
         overall
     }
 
+    /// The machine's own instance. One of a namesake that is gone is on its way out.
+    fn instance(&self, machine: &VirtualMachine, namespace: &str) -> Option<Arc<DynamicObject>> {
+        let reference = ObjectRef::new_with(&machine.name_any(), vmi::resource()).within(namespace);
+        let is_its = |instance: &Arc<DynamicObject>| {
+            instance.owner_references().iter().any(|owner| Some(&owner.uid) == machine.metadata.uid.as_ref())
+        };
+        self.instances.as_ref()?.get(&reference).filter(is_its)
+    }
+
+    /// What is done to the instance of a machine that runs or is about to; what is told of the machine comes after.
+    fn bring_instance(&self, machine: &VirtualMachine, namespace: &str, simulation: &Simulation) -> Option<Step> {
+        self.instances.as_ref()?;
+        let Some(instance) = self.instance(machine, namespace) else { return Some(Step::Derive) };
+        let befalls = |fault| simulation.faults.befalls(fault, &machine.name_any());
+        let unable = Unable { to_change: befalls(Fault::NoHotplug), to_let_go: befalls(Fault::Clinging) };
+        let next = instance::next(&instance.data, &machine.spec.template.plugs, unable);
+        next.map(|next| Step::Change(vmi::resource(), next))
+    }
+
     /// vm.go, `createVMRevision`, and `conditionallyBumpGenerationAnnotationOnVmi`: a machine whose template has not changed
     /// since it was started runs as it is declared now. What a lab that was begun anew does not know is taken for unchanged.
     fn started(&self, machine: &VirtualMachine, seen: &Status) -> Started {
         let generation = machine.metadata.generation.unwrap_or(0);
-        let now = Started { generation, domain: machine.spec.template.spec.domain.clone() };
+        let Template { spec, plugs } = &machine.spec.template;
+        let now = Started { generation, domain: spec.domain.clone(), plugs: plugs.clone() };
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
         let then = started.entry(machine.uid().unwrap_or_default()).or_insert_with(|| now.clone());
-        if !seen.created || then.domain == now.domain {
+        if !seen.created || (&then.domain, &then.plugs) == (&now.domain, &now.plugs) {
             *then = now;
         }
         then.clone()
@@ -273,6 +350,9 @@ impl Controller {
                 Disks::Pending => return once(seen, Report::new("Provisioning", machine)),
                 Disks::Ready => {}
             }
+        }
+        if let Some(step) = self.bring_instance(machine, namespace, simulation) {
+            return step;
         }
         if befalls(Fault::Lost) {
             // The instance's phase is Unknown, which no case matches.
@@ -427,6 +507,9 @@ impl Report {
         if self.created {
             status["observedGeneration"] = json!(self.instance.generation);
             status["desiredGeneration"] = json!(self.generation);
+        }
+        // vm.go, `updateStatus`: told from the first start on, and of a machine that is off as well. The generations are not.
+        if self.created || seen.run_strategy.is_some() {
             status["runStrategy"] = json!(self.strategy);
         }
         if let Some(conditions) = status["conditions"].as_array_mut().filter(|_| self.instance.outdated) {

@@ -56,7 +56,7 @@ impl Phase {
 }
 
 /// kubevirt.io/v1 `VirtualMachineInstance`
-fn resource() -> ApiResource {
+pub(super) fn resource() -> ApiResource {
     let kind = GroupVersionKind::gvk("kubevirt.io", "v1", "VirtualMachineInstance");
     ApiResource::from_gvk_with_plural(&kind, "virtualmachineinstances")
 }

@@ -1,5 +1,8 @@
 //! Simulated engines, seen as a controller sees them: through the engines' own kinds.
 
+#[path = "plugs.rs"]
+mod plugs;
+
 use std::time::Duration;
 
 use jiyun_lab::simulate::{Fault, Pace};
@@ -19,6 +22,7 @@ async fn lab() -> &'static Lab {
 /// One namespace of engines' objects.
 struct Site {
     machines: Api<DynamicObject>,
+    instances: Api<DynamicObject>,
     disks: Api<DynamicObject>,
 }
 
@@ -26,9 +30,11 @@ impl Site {
     async fn new(lab: &Lab) -> Self {
         let (client, namespace) = (lab.client().await.expect("client"), lab.namespace().await.expect("namespace"));
         let machine = ApiResource::from_gvk(&GroupVersionKind::gvk("kubevirt.io", "v1", "VirtualMachine"));
+        let instance = ApiResource::from_gvk(&GroupVersionKind::gvk("kubevirt.io", "v1", "VirtualMachineInstance"));
         let disk = ApiResource::from_gvk(&GroupVersionKind::gvk("cdi.kubevirt.io", "v1beta1", "DataVolume"));
         Self {
             machines: Api::namespaced_with(client.clone(), &namespace, &machine),
+            instances: Api::namespaced_with(client.clone(), &namespace, &instance),
             disks: Api::namespaced_with(client, &namespace, &disk),
         }
     }

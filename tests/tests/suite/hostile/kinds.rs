@@ -18,8 +18,14 @@ use super::{
 };
 
 /// What of our kinds is written by the platform alone.
-const OURS: [&str; 5] =
-    ["cloudhosts/status", "clouddatabases/status", "networkflows/status", "orders/status", "approvals/status"];
+const OURS: [&str; 6] = [
+    "cloudhosts/status",
+    "clouddatabases/status",
+    "cloudvolumes/status",
+    "networkflows/status",
+    "orders/status",
+    "approvals/status",
+];
 
 /// Kinds of engines, and those by which one could reach them or ours.
 const FOREIGN: [(&str, &str); 14] = [

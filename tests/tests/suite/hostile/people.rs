@@ -108,12 +108,23 @@ pub async fn officials(victim: &Victim<'_>) -> Result<Vec<Official>, WorldError>
         official(
             "auditor",
             world.caller("auditor")?,
-            &["hosts", "databases", "systems", "flows", "orders", "inbox", "quota", "usage", "audit-records"],
+            &[
+                "hosts",
+                "databases",
+                "volumes",
+                "systems",
+                "flows",
+                "orders",
+                "inbox",
+                "quota",
+                "usage",
+                "audit-records",
+            ],
         ),
         Official {
             who: "platform operator",
             caller: world.caller("operator")?,
-            sees: &["hosts", "databases", "systems", "flows", "orders", "inbox", "quota", "usage"],
+            sees: &["hosts", "databases", "volumes", "systems", "flows", "orders", "inbox", "quota", "usage"],
             patches: &["systems"],
         },
         // The lab has no person of this role, and one bound everywhere would reach into other tests. That it is a program
@@ -121,7 +132,7 @@ pub async fn officials(victim: &Victim<'_>) -> Result<Vec<Official>, WorldError>
         official(
             "platform approver",
             approver.caller,
-            &["hosts", "databases", "systems", "flows", "orders", "inbox", "quota"],
+            &["hosts", "databases", "volumes", "systems", "flows", "orders", "inbox", "quota"],
         ),
     ])
 }

@@ -1,7 +1,10 @@
 //! The department under attack: it has an object behind every route, so that a route that lets somebody in has something to
 //! show.
 
-use jiyun_crds::v1alpha1::Reason;
+use jiyun_crds::{
+    names::department_namespace,
+    v1alpha1::{CloudVolume, Reason},
+};
 use jiyun_tests::{
     Order, World, WorldError,
     database::Databases,
@@ -9,7 +12,7 @@ use jiyun_tests::{
     walls::Walls,
     world::{Bureau, Quota},
 };
-use kube::ResourceExt;
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
 /// Names for what the routes ask for, in the department under attack.
@@ -17,8 +20,10 @@ pub const HOST: &str = "web-1";
 pub const SYSTEM: &str = "portal";
 pub const FLOW: &str = "to-room";
 pub const DATABASE: &str = "records";
+pub const VOLUME: &str = "papers";
 
-/// A department with a host that runs, a database, a flow that waits, its order, and what one of two levels said about that.
+/// A department with a host that runs, a database, a volume, a flow that waits, its order, and what one of two levels said
+/// about that.
 pub struct Victim<'a> {
     pub walls: Walls<'a>,
     /// The order that waits for its second level.
@@ -43,6 +48,12 @@ impl<'a> Victim<'a> {
         // Where nothing makes databases it waits, and is there to be read, changed and deleted all the same.
         let databases = Databases { bureau: &desk.bureau };
         databases.apply(&databases.order(DATABASE, "Single")).await?;
+        let volume = json!({
+            "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudVolume",
+            "metadata": {"name": VOLUME, "namespace": department_namespace(&bureau.name)},
+            "spec": {"systemRef": {"name": SYSTEM}, "zoneRef": {"name": "extranet-public"}, "tier": "standard", "size": "10Gi"},
+        });
+        world.take("a volume", &volume.to_string()).await?;
         let walls = Walls { desk };
         walls.apply(&walls.flow(FLOW, &json!({"ipBlock": {"cidr": "10.20.0.0/16"}}))).await?;
         let waiting = walls.awaited_order(FLOW, &[]).await?;
@@ -74,6 +85,10 @@ impl<'a> Victim<'a> {
         let databases = Databases { bureau: self.bureau() };
         let database = databases.objects().await?.get(DATABASE).await?;
         assert_eq!((database.metadata.generation, database.metadata.deletion_timestamp), (Some(1), None));
+        let client = self.bureau().world.lab.client().await?;
+        let volumes = Api::<CloudVolume>::namespaced(client, &department_namespace(self.name()));
+        let volume = volumes.get(VOLUME).await?;
+        assert_eq!((volume.metadata.generation, volume.metadata.deletion_timestamp), (Some(1), None));
         let order = self.walls.desk.orders().await?.get(&self.order).await?;
         assert_eq!(approved(&order), Some(Reason::AwaitingApproval), "{:?}", order.status);
         assert_eq!(order.status.unwrap_or_default().decisions.len(), 1, "nobody else decided");

@@ -18,6 +18,8 @@ const SAYS: &str = "held by a test";
 pub enum Hold {
     /// Making a disk: the first engine object of a host.
     MakingDisks,
+    /// Changing a machine that is there.
+    ChangingMachines,
     /// Deleting a machine.
     DeletingMachines,
     /// Deleting a disk.
@@ -30,6 +32,7 @@ impl Hold {
     fn name(self) -> &'static str {
         match self {
             Self::MakingDisks => "making-disks",
+            Self::ChangingMachines => "changing-machines",
             Self::DeletingMachines => "deleting-machines",
             Self::DeletingDisks => "deleting-disks",
             Self::LettingGo => "letting-go",
@@ -40,6 +43,7 @@ impl Hold {
     fn change(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {
             Self::MakingDisks => ("cdi.kubevirt.io", "datavolumes", "CREATE", "true"),
+            Self::ChangingMachines => ("kubevirt.io", "virtualmachines", "UPDATE", "true"),
             Self::DeletingMachines => ("kubevirt.io", "virtualmachines", "DELETE", "true"),
             Self::DeletingDisks => ("cdi.kubevirt.io", "datavolumes", "DELETE", "true"),
             Self::LettingGo => ("jiyun.io", "cloudhosts", "UPDATE", "!has(object.metadata.finalizers)"),

@@ -1,0 +1,43 @@
+//! What was approved for a cloud volume: kept in the ledger, and all that the engines see.
+
+use jiyun_crds::v1alpha1::RefusalParameter;
+use jiyun_ledger::Claim;
+use serde::{Deserialize, Serialize};
+
+use crate::order::mark::OrderMark;
+
+/// A cloud volume in resolved terms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approved {
+    /// Tier of its storage, for statements too.
+    pub tier: String,
+    /// Size in MiB.
+    pub mebibytes: u64,
+    /// Whether the volume may be deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletable: bool,
+    /// The order that was approved, if people had to agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderMark>,
+    /// The policies that let it through, if nobody had to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
+}
+
+impl Approved {
+    /// What a claim was granted for.
+    ///
+    /// # Errors
+    /// When the book's text is none of ours.
+    pub fn of(claim: &Claim) -> Result<Self, serde_json::Error> {
+        Self::deserialize(&*claim.approved_spec)
+    }
+
+    /// What was approved, for people.
+    pub fn summary(&self) -> Vec<RefusalParameter> {
+        [("tier", self.tier.clone()), ("blockStorage", format!("{} MiB", self.mebibytes))]
+            .map(|(name, value)| RefusalParameter { name: name.to_owned(), value })
+            .into()
+    }
+}

@@ -1,0 +1,227 @@
+//! Changes of a granted volume: what applies at once, what is decided first, and what is not done whoever agrees.
+//!
+//! A granted volume is served from what was approved. A larger size, or that it may be deleted, is put to a policy or to
+//! people; until they have decided, and if they decide against it, the volume goes on as it is.
+
+use std::sync::Arc;
+
+use jiyun_crds::v1alpha1::{CloudVolume, ConditionStatus, ConditionType, OrderAction, Quantity, Reason, condition};
+use jiyun_ledger::{Claim, Decision, LedgerError, Refusal, RefusalCode, RequestError};
+use jiyun_messages::parameters;
+use kube::ResourceExt;
+use tracing::info;
+
+use super::{approved::Approved, digest, note_refusal, request, standing_refusal, valid::Valid};
+use crate::{
+    claims::leave_line,
+    context::Context,
+    error::ReconcileError,
+    host::{change::Objection, protection_level, rejection::Rejection},
+    order::{
+        answer::Ordered,
+        filing,
+        route::{self, Passed, Route},
+    },
+};
+
+/// What a changed wish comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing that is decided differs: another spelling of the same size.
+    None,
+    /// It is protected more and takes nothing more: nobody is asked.
+    AtOnce(Approved),
+    /// It grows, or is to be protected no more: a policy or people decide about all of it.
+    Decided(Approved),
+}
+
+/// What changing a volume that was granted as `approved` to what is `asked` for comes to.
+///
+/// # Errors
+/// The field that cannot be changed so, whoever agrees.
+pub fn change(approved: &Approved, asked: &Approved) -> Result<Change, Rejection> {
+    if asked.mebibytes < approved.mebibytes {
+        let (from, to) = (approved.mebibytes, asked.mebibytes);
+        let (from, to) = (Quantity::from_mebibytes(from), Quantity::from_mebibytes(to));
+        let about = parameters([("field", "spec.size"), ("from", from.as_str()), ("to", to.as_str())]);
+        return Err(Rejection::misconfigured("VolumeCannotShrink", about));
+    }
+    let after = Approved { mebibytes: asked.mebibytes, deletable: asked.deletable, ..approved.clone() };
+    Ok(if after == *approved {
+        Change::None
+    } else if after.mebibytes > approved.mebibytes || (after.deletable && !approved.deletable) {
+        Change::Decided(after)
+    } else {
+        Change::AtOnce(after)
+    })
+}
+
+/// What of a wish applies at once though the rest of it has to be decided, or cannot be had: its protection.
+pub fn at_once(approved: &Approved, asked: &Approved) -> Option<Approved> {
+    let is_protected = approved.deletable && !asked.deletable;
+    let rest_is_decided = !matches!(change(approved, asked), Ok(Change::None | Change::AtOnce(_)));
+    (is_protected && rest_is_decided).then(|| Approved { deletable: false, ..approved.clone() })
+}
+
+/// The claim after what may change did, and what stands in the way of the rest.
+///
+/// # Errors
+/// When the ledger cannot be asked, or an order cannot be filed.
+pub async fn settle(
+    volume: &CloudVolume,
+    claim: Arc<Claim>,
+    valid: &Valid,
+    context: &Context,
+) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
+    let (claim, objection) = changed(volume, claim, valid, context).await?;
+    // While the book is being checked, or no pool takes it for now, the ledger keeps its place in line.
+    if !context.quarantined() && !objection.as_ref().is_some_and(Objection::keeps_its_place) {
+        leave_line(volume, context).await?;
+    }
+    Ok((claim, objection))
+}
+
+async fn changed(
+    volume: &CloudVolume,
+    claim: Arc<Claim>,
+    valid: &Valid,
+    context: &Context,
+) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
+    if claim.spec_digest == valid.digest || context.quarantined() {
+        return Ok((claim, None));
+    }
+    let (mut claim, mut approved) = (Arc::clone(&claim), Approved::of(&claim)?);
+    if let Some(part) = at_once(&approved, &valid.approved) {
+        let digest = digest::partly(&claim.spec_digest, &part);
+        claim = apply(&claim, &part, &digest, context).await?;
+        approved = Approved::of(&claim)?;
+    }
+    let after = match change(&approved, &valid.approved) {
+        Err(rejection) => return Ok((claim, Some(Objection::Invalid(rejection)))),
+        Ok(Change::None) => return Ok((claim, None)),
+        Ok(Change::AtOnce(after)) => {
+            let claim = apply(&claim, &after, &valid.digest, context).await?;
+            told(volume, &claim);
+            return Ok((claim, None));
+        }
+        Ok(Change::Decided(after)) => after,
+    };
+    if let Some(refusal) = refused_before(volume, &valid.digest) {
+        return Ok((claim, Some(Objection::Refused(refusal))));
+    }
+    let action = OrderAction::Change;
+    match route::of(volume, &valid.digest, action, valid.asked(action).instead_of(&claim), context) {
+        Route::Automatic(passed) => {
+            let after = Approved { policies: passed.policies.clone(), order: None, ..after };
+            ask(volume, claim, &after, &valid.digest, &passed, context).await
+        }
+        Route::Order(order, phase) => Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered))),
+        Route::Awaited(order) => Ok((claim, Some(Objection::Ordered(Ordered::awaited(order))))),
+        Route::File(name) => {
+            let ordered = filing::file(volume, name, action, context).await?;
+            Ok((claim, Some(Objection::Ordered(ordered))))
+        }
+    }
+}
+
+fn told(volume: &CloudVolume, claim: &Claim) {
+    info!(volume.namespace = volume.namespace(), volume.name = volume.name_any(), claim = %claim.id, "changed");
+}
+
+/// Puts to the ledger what a policy lets through.
+async fn ask(
+    volume: &CloudVolume,
+    claim: Arc<Claim>,
+    after: &Approved,
+    digest: &str,
+    passed: &Passed,
+    context: &Context,
+) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
+    let asked = request::changed(&claim, after, digest, protection_level(&claim, context))?;
+    let decision = if passed.only_within_guaranteed {
+        match context.ledger.decide_change_within_guaranteed(&claim, asked).await {
+            // Others asked in the same moment: asked again, it is for people.
+            Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) => {
+                return Ok((claim, Some(Objection::Undecided(Reason::Undecided))));
+            }
+            decision => decision?,
+        }
+    } else {
+        context.ledger.decide_change(&claim, asked).await?
+    };
+    Ok(match decision {
+        Decision::Granted { claim, .. } => {
+            context.metrics.decided("Granted");
+            told(volume, &claim);
+            (claim, None)
+        }
+        Decision::Refused(refusal) => {
+            let told = volume.status.as_ref().and_then(|status| status.refusal.as_ref());
+            // Who stands in line is asked again every few seconds: told once.
+            if told.is_none_or(|told| told.code != refusal.code.to_string()) {
+                note_refusal(volume, "its change", &refusal, context);
+            }
+            let objection = match refusal.code {
+                RefusalCode::Quarantined => Objection::Undecided(Reason::Quarantined),
+                RefusalCode::UnknownAccount => Objection::Undecided(Reason::Undecided),
+                _ => Objection::Refused(refusal),
+            };
+            (claim, Some(objection))
+        }
+    })
+}
+
+/// The refusal that the status holds for this very change, and none of an order's.
+fn refused_before(volume: &CloudVolume, digest: &str) -> Option<Refusal> {
+    let status = volume.status.as_ref().filter(|status| status.order_ref.is_none())?;
+    let accepted = condition::find(&status.conditions, ConditionType::Accepted)?;
+    let refusal = standing_refusal(volume, digest)?;
+    let is_of_change =
+        accepted.status == ConditionStatus::False.as_str() && accepted.reason == refusal.code.to_string();
+    is_of_change.then_some(refusal)
+}
+
+/// Records what is decided: the claim takes nothing more by it that was not held for it.
+///
+/// # Errors
+/// When the ledger cannot be asked.
+pub async fn apply(
+    claim: &Arc<Claim>,
+    after: &Approved,
+    digest: &str,
+    context: &Context,
+) -> Result<Arc<Claim>, ReconcileError> {
+    let asked = request::changed(claim, after, digest, protection_level(claim, context))?;
+    Ok(match context.ledger.decide_change(claim, asked).await? {
+        Decision::Granted { claim, .. } => claim,
+        // It asks for nothing more; a refusal says that the book is being checked.
+        Decision::Refused(_) => Arc::clone(claim),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn approved(mebibytes: u64, deletable: bool) -> Approved {
+        Approved { tier: "standard".into(), mebibytes, deletable, order: None, policies: vec!["small".into()] }
+    }
+
+    #[test]
+    fn growth_and_the_end_of_protection_are_decided_and_protection_is_not() {
+        let has = approved(1024, false);
+        assert_eq!(change(&has, &approved(1024, false)), Ok(Change::None));
+        assert_eq!(change(&has, &approved(2048, false)), Ok(Change::Decided(approved(2048, false))));
+        assert_eq!(change(&has, &approved(1024, true)), Ok(Change::Decided(approved(1024, true))));
+        assert_eq!(change(&approved(1024, true), &has), Ok(Change::AtOnce(has.clone())));
+        assert_eq!(change(&has, &approved(512, false)).unwrap_err().code, "VolumeCannotShrink");
+    }
+
+    #[test]
+    fn protection_applies_whatever_becomes_of_a_growth() {
+        let has = approved(1024, true);
+        assert_eq!(at_once(&has, &approved(2048, false)), Some(approved(1024, false)));
+        assert_eq!(at_once(&has, &approved(1024, false)), None, "the whole wish applies at once");
+        assert_eq!(at_once(&approved(1024, false), &approved(2048, true)), None);
+    }
+}

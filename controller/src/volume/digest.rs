@@ -1,0 +1,62 @@
+//! The digest of a wish: what a department wrote that has to be decided, without the fields that apply at once.
+
+use jiyun_crds::v1alpha1::CloudVolumeSpec;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::approved::Approved;
+
+/// What stands between the wish a claim was granted for and what has applied of later ones.
+const PARTLY: char = '~';
+
+/// Digest of the decided fields of `spec`, as written.
+pub fn of(spec: &CloudVolumeSpec) -> String {
+    // Destructured without `..`: a new field must be put on one side or the other before this compiles.
+    let CloudVolumeSpec { display_name: _, host_ref: _, deletion_protection, system_ref, zone_ref, tier, size } = spec;
+    // JSON objects are ordered by key, so equal wishes give equal text.
+    let canonical = json!({
+        "system": system_ref.name,
+        "zone": zone_ref.name,
+        "tier": tier,
+        "size": size.as_str(),
+        "deletionProtection": deletion_protection,
+    });
+    format!("sha256:{}", hex::encode(Sha256::digest(canonical.to_string().as_bytes())))
+}
+
+/// The digest of a claim that was granted a part of another wish: no wish has it, so that the rest is looked at again.
+pub fn partly(digest: &str, part: &Approved) -> String {
+    let whole = digest.split_once(PARTLY).map_or(digest, |(whole, _)| whole);
+    format!("{whole}{PARTLY}{}", if part.deletable { "Disabled" } else { "Enabled" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(change: impl FnOnce(&mut serde_json::Value)) -> CloudVolumeSpec {
+        let mut spec = json!({
+            "systemRef": {"name": "budget"}, "zoneRef": {"name": "internal"}, "tier": "standard", "size": "100Gi",
+        });
+        change(&mut spec);
+        serde_json::from_value(spec).unwrap()
+    }
+
+    #[test]
+    fn where_a_volume_is_attached_is_no_wish_that_is_decided() {
+        let base = of(&spec(|_| {}));
+        assert_eq!(of(&spec(|spec| spec["hostRef"] = json!({"name": "web"}))), base);
+        assert_eq!(of(&spec(|spec| spec["displayName"] = json!("data"))), base);
+        assert_ne!(of(&spec(|spec| spec["size"] = json!("200Gi"))), base);
+        assert_ne!(of(&spec(|spec| spec["deletionProtection"] = json!("Disabled"))), base);
+    }
+
+    #[test]
+    fn a_part_of_a_wish_is_marked_once() {
+        let part =
+            |deletable| Approved { tier: "a".into(), mebibytes: 1, deletable, order: None, policies: Vec::new() };
+        let once = partly("sha256:1", &part(true));
+        assert_eq!(once, "sha256:1~Disabled");
+        assert_eq!(partly(&once, &part(false)), "sha256:1~Enabled");
+    }
+}

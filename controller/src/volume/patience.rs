@@ -1,0 +1,76 @@
+//! How soon a volume is looked at again that is on its way: at once for as long as engines usually need, and seldom after
+//! that, so that one that is stuck costs nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use jiyun_crds::v1alpha1::VolumeAttachment;
+
+/// Nobody tells of what hosts let go of, or of volume claims that grow or go: they are looked after.
+const SOON: Duration = Duration::from_secs(1);
+
+/// For so long. A hot plug takes seconds.
+const SHORT: Duration = Duration::from_mins(1);
+
+/// When a volume is looked at again that takes longer than that.
+pub const SELDOM: Duration = Duration::from_secs(20);
+
+/// Namespace and name.
+type Key = (String, String);
+
+/// Since when each volume is on the way it is on. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Patience(Arc<Mutex<HashMap<Key, Way>>>);
+
+#[derive(Debug)]
+struct Way {
+    at: Option<VolumeAttachment>,
+    since: Instant,
+}
+
+impl Patience {
+    /// When to look again at a volume that is on its way and is `at` this host now.
+    pub fn next(&self, namespace: &str, name: &str, at: Option<&VolumeAttachment>, now: Instant) -> Duration {
+        let mut ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let way = ways.entry(key(namespace, name)).or_insert_with(|| Way { at: at.cloned(), since: now });
+        if way.at.as_ref() != at {
+            *way = Way { at: at.cloned(), since: now };
+        }
+        if now.duration_since(way.since) < SHORT { SOON } else { SELDOM }
+    }
+
+    /// A volume is on no way any more.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(namespace, name));
+    }
+}
+
+fn key(namespace: &str, name: &str) -> Key {
+    (namespace.to_owned(), name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiyun_crds::v1alpha1::AttachmentState;
+
+    use super::*;
+
+    #[test]
+    fn what_is_stuck_is_looked_at_seldom_until_it_gets_on() {
+        let (patience, begin) = (Patience::default(), Instant::now());
+        let at = |host: &str| VolumeAttachment { host: host.into(), state: AttachmentState::Detaching };
+        let next = |at: &VolumeAttachment, after: u64| {
+            patience.next("dept-tax", "data", Some(at), begin + Duration::from_secs(after))
+        };
+        assert_eq!(next(&at("web"), 0), SOON);
+        assert_eq!(next(&at("web"), 59), SOON);
+        assert_eq!(next(&at("web"), 60), SELDOM);
+        assert_eq!(next(&at("db"), 61), SOON, "it got on");
+        assert_eq!(next(&at("db"), 200), SELDOM);
+        patience.forget("dept-tax", "data");
+        assert_eq!(next(&at("db"), 201), SOON);
+    }
+}

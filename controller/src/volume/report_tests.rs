@@ -1,0 +1,134 @@
+//! What a volume's conditions say follows from decisions, from the engine and from where it is attached.
+
+use jiyun_crds::v1alpha1::condition;
+use serde_json::json;
+
+use super::*;
+use crate::volume::valid::tests::volume;
+
+fn claim() -> Arc<Claim> {
+    let claim: Claim = serde_json::from_value(json!({
+        "id": 7, "account": "finance", "system": "budget",
+        "subject": {"kind": "CloudVolume", "namespace": "dept-finance", "name": "data", "uid": "u-1"},
+        "item": "standard", "specDigest": "d", "approvedSpec": {}, "reservedAt": "2026-11-01T00:00:00Z",
+        "lines": [{"meter": "BlockStorage", "pool": "Storage/standard", "dimensions": {}, "quantity": 102_400}],
+    }))
+    .unwrap();
+    Arc::new(claim)
+}
+
+fn made() -> Engine {
+    Engine { state: Some(DiskState::Filled), ..Engine::default() }
+}
+
+fn at(host: &str, state: AttachmentState) -> Attached {
+    let attachment = Some(VolumeAttachment { host: host.into(), state });
+    Attached { attachment, ..wished() }
+}
+
+fn wished() -> Attached {
+    Attached { asked: Some("web".into()), wished: Some("web".into()), ..Attached::default() }
+}
+
+fn admitted(engine: Engine, attached: Attached) -> Standing {
+    let approved =
+        Approved { tier: "standard".into(), mebibytes: 102_400, deletable: false, order: None, policies: Vec::new() };
+    let (approved, attached) = (Box::new(approved), Box::new(attached));
+    Standing::Admitted { claim: claim(), approved, objection: None, engine, attached }
+}
+
+fn told(standing: &Standing) -> CloudVolumeStatus {
+    status(&volume(|_| {}), standing, Timestamp::UNIX_EPOCH)
+}
+
+fn reason(status: &CloudVolumeStatus, kind: ConditionType) -> (String, String) {
+    let found = condition::find(&status.conditions, kind).unwrap();
+    (found.status.clone(), found.reason.clone())
+}
+
+#[test]
+fn ready_says_where_a_volume_is_and_whether_that_is_as_asked() {
+    use AttachmentState::{Attached as Yes, AttachedAtRestart, Attaching, DetachedAtRestart, Detaching};
+    let nowhere = Attached::default();
+    let early = Attached { wished: None, awaited: Some("web".into()), ..wished() };
+    let elsewhere = Attached { awaited: Some("web".into()), wished: Some("db".into()), ..at("db", Yes) };
+    for (engine, attached, ready, settled) in [
+        (made(), nowhere.clone(), ("True", "Available"), true),
+        (made(), wished(), ("False", "Attaching"), false),
+        (made(), early, ("False", "Attaching"), false),
+        (made(), elsewhere, ("False", "Attaching"), false),
+        (made(), at("web", Attaching), ("False", "Attaching"), false),
+        (made(), at("web", AttachedAtRestart), ("False", "Attaching"), false),
+        (made(), at("web", Yes), ("True", "Attached"), true),
+        (made(), at("db", Detaching), ("False", "Detaching"), false),
+        (made(), at("db", DetachedAtRestart), ("False", "Detaching"), false),
+        (Engine { grows: true, ..made() }, nowhere.clone(), ("True", "Available"), false),
+        (Engine::default(), nowhere.clone(), ("False", "Provisioning"), false),
+        (Engine { unreachable: true, ..Engine::default() }, nowhere, ("False", "SiteUnreachable"), false),
+    ] {
+        let standing = admitted(engine, attached);
+        let (status, word) = reason(&told(&standing), ConditionType::Ready);
+        assert_eq!((status.as_str(), word.as_str()), ready, "{standing:?}");
+        assert_eq!(standing.is_settled(), settled, "{standing:?}");
+    }
+}
+
+#[test]
+fn what_is_granted_and_what_a_guest_finds_it_by_is_told() {
+    let status = told(&admitted(made(), at("web", AttachmentState::Attached)));
+    assert_eq!(status.serial.as_deref(), Some("claim-7"));
+    assert_eq!(status.granted_size.unwrap().as_str(), "100Gi");
+    assert_eq!(status.storage_pool_ref.unwrap().name, "standard");
+    assert_eq!(status.attachment.unwrap().host, "web");
+}
+
+#[test]
+fn what_is_not_known_now_takes_a_volume_from_nobody() {
+    let mut attached = volume(|_| {});
+    attached.status = Some(told(&admitted(made(), at("web", AttachmentState::Attached))));
+    for standing in [Standing::Undecided(Reason::AdoptionNeeded), Standing::Unaccounted { claim: "claim-7".into() }] {
+        let after = status(&attached, &standing, Timestamp::UNIX_EPOCH);
+        assert_eq!(after.attachment.unwrap().host, "web", "{standing:?}");
+        assert_eq!(after.claim_id.as_deref(), Some("claim-7"));
+    }
+}
+
+#[test]
+fn the_end_says_whom_it_waits_for() {
+    let attachment = Some(VolumeAttachment { host: "web".into(), state: AttachmentState::Detaching });
+    let standing = Standing::Ending { claim: claim(), waiting: Waiting::Host("web".into()), attachment };
+    let status = told(&standing);
+    let ready = condition::find(&status.conditions, ConditionType::Ready).unwrap();
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "Deleting"));
+    assert!(ready.message.contains("web"), "{}", ready.message);
+}
+
+#[test]
+fn what_is_not_as_asked_is_told_with_whom_it_waits_for() {
+    let says = |standing: &Standing| {
+        condition::find(&told(standing).conditions, ConditionType::Ready).map(|ready| ready.message.clone()).unwrap()
+    };
+    let elsewhere = Attached { awaited: Some("next".into()), ..at("web", AttachmentState::Attached) };
+    let told = says(&admitted(made(), elsewhere));
+    assert!(told.contains("web") && told.contains("next"), "{told}");
+    let archived = Attached { archived: true, ..at("web", AttachmentState::Attaching) };
+    assert_ne!(says(&admitted(made(), archived)), says(&admitted(made(), at("web", AttachmentState::Attaching))));
+    let lost = Engine { lost: true, problem: Some("DataVolume data-volume is gone".into()), ..Engine::default() };
+    assert!(!says(&admitted(lost, Attached::default())).contains("DataVolume"), "names of engine objects help nobody");
+}
+
+#[test]
+fn what_a_guest_finds_it_by_stays_when_it_is_booked_anew() {
+    let mut known = volume(|_| {});
+    known.status = Some(CloudVolumeStatus { serial: Some("claim-3".into()), ..CloudVolumeStatus::default() });
+    let after = status(&known, &admitted(made(), Attached::default()), Timestamp::UNIX_EPOCH);
+    assert_eq!((after.serial.as_deref(), after.claim_id.as_deref()), (Some("claim-3"), Some("claim-7")));
+}
+
+#[test]
+fn a_growth_that_an_engine_refuses_is_not_looked_at_every_moment() {
+    let grows = Engine { grows: true, ..made() };
+    assert!(admitted(grows.clone(), Attached::default()).is_moving());
+    let refused = Engine { problem: Some("PersistentVolumeClaim 403".into()), ..grows };
+    assert!(!admitted(refused, Attached::default()).is_moving());
+}

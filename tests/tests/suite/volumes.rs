@@ -1,0 +1,156 @@
+//! Cloud volumes (云硬盘): ordered, made, attached to one host at a time, grown and ended; at the level of objects. The engines
+//! are simulators: no byte is stored, and no guest sees a disk.
+
+mod ending;
+mod growth;
+mod killed;
+mod late;
+mod moving;
+mod quiet;
+mod refused;
+mod restart;
+mod staying;
+mod together;
+mod vanished;
+
+use http::StatusCode;
+use jiyun_crds::v1alpha1::{CloudHost, CloudVolume, ConditionType};
+use jiyun_lab::wait_for;
+use jiyun_tests::{
+    Order, WorldError,
+    volume::{Moment, Volumes, shared},
+    world::{Bureau, PATIENCE, Quota, has, reason},
+};
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+/// Orders these hosts of the system `portal`, and waits until they run.
+async fn hosts(bureau: &Bureau<'_>, names: &[&str]) -> Result<(), WorldError> {
+    for name in names {
+        let answer = bureau.caller.post(&bureau.hosts_path(), &Order::new(*name, "portal").body(), 0).await?;
+        assert!(answer.status.is_success(), "{answer:?}");
+    }
+    for name in names {
+        bureau.wait_ready(name).await?;
+    }
+    Ok(())
+}
+
+/// Orders a volume that is granted at once.
+async fn order(volumes: &Volumes<'_>, name: &str, size: &str, host: Option<&str>) -> Result<(), WorldError> {
+    let answer = volumes.order(&volumes.body(name, size, host), 30).await?;
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    Ok(())
+}
+
+/// Changes a volume in a way that nobody objects to beforehand.
+async fn change(volumes: &Volumes<'_>, name: &str, wish: &Value) -> Result<(), WorldError> {
+    let answer = volumes.change(name, wish).await?;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    Ok(())
+}
+
+/// Has a volume attached to a host, or taken off.
+async fn attach(volumes: &Volumes<'_>, name: &str, host: Option<&str>) -> Result<(), WorldError> {
+    change(volumes, name, &json!({"host": host})).await
+}
+
+/// Stops a host or starts it, and waits until it has.
+async fn power(bureau: &Bureau<'_>, host: &str, power: &str) -> Result<(), WorldError> {
+    let answer = bureau.caller.patch(&bureau.host_path(host), &json!({"power": power}), "").await?;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    let is_so = |host: &CloudHost| has(host, ConditionType::Ready) && reason(host, ConditionType::Ready) == Some(power);
+    bureau.wait_for_host(host, power, is_so).await?;
+    Ok(())
+}
+
+/// Waits until so many MiB of storage are used and held.
+async fn uses(bureau: &Bureau<'_>, expected: (u64, u64)) -> Result<(), WorldError> {
+    wait_for(format!("{expected:?} of storage to be used and held by {}", bureau.name), PATIENCE, || async {
+        let used = bureau.used("BlockStorage").await.map_err(|error| error.to_string())?;
+        if used == expected { Ok(()) } else { Err(format!("{used:?}")) }
+    })
+    .await?;
+    Ok(())
+}
+
+/// Waits until the statement has a line of a claim about so many MiB: each begins to show when a second of it is over.
+async fn billed(bureau: &Bureau<'_>, claim: &str, mebibytes: u64) -> Result<Value, WorldError> {
+    let finance = bureau.world.caller("finance")?;
+    let path = format!("/v1/departments/{}/usage", bureau.name);
+    Ok(wait_for(format!("{mebibytes} MiB of {claim} on the statement"), PATIENCE, || async {
+        let answer = finance.get(&path).await.map_err(|error| error.to_string())?.json();
+        let lines = answer["lines"].as_array().cloned().unwrap_or_default();
+        let is_it = |line: &Value| line["claim"] == claim && line["quantity"] == mebibytes;
+        lines.into_iter().find(|line| is_it(line)).ok_or_else(|| answer.to_string())
+    })
+    .await?)
+}
+
+/// Who had the volume, one after the other: a host, or nobody. Fails where two had it at once.
+fn path(moments: &[Moment]) -> Vec<&str> {
+    let mut path = Vec::new();
+    for moment in moments {
+        assert!(moment.hosts.len() <= 1, "two have it at once: {moments:?}");
+        let holder = moment.hosts.first().map_or("nobody", String::as_str);
+        if path.last() != Some(&holder) {
+            path.push(holder);
+        }
+    }
+    path
+}
+
+/// What has a volume that runs with its host.
+fn both(host: &str) -> [String; 2] {
+    ["VirtualMachine", "VirtualMachineInstance"].map(|kind| format!("{kind} {host}"))
+}
+
+#[tokio::test]
+async fn a_volume_is_ordered_made_and_paid_for_and_goes_with_its_disk_and_its_claim() -> Result<(), WorldError> {
+    let bureau = shared().await?.department(Quota::AMPLE).await?;
+    let volumes = Volumes { bureau: &bureau };
+    let mut body = volumes.body("data", "100Gi", None);
+    body["deletionProtection"] = json!("Enabled");
+    let answer = volumes.order(&body, 30).await?;
+    assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+    assert_eq!(answer.header("location"), volumes.one("data"));
+    let status = volumes.wait_ready("data", "Available").await?.status.unwrap();
+    let claim = status.claim_id.unwrap();
+    assert_eq!(status.serial.as_ref(), Some(&claim));
+    assert_eq!(status.granted_size.unwrap().as_str(), "100Gi");
+    assert_eq!(status.storage_pool_ref.unwrap().name, "standard");
+    assert_eq!((status.attachment, status.refusal), (None, None));
+    assert_eq!(bureau.used("BlockStorage").await?, (100 * 1024, 0));
+
+    let shown = bureau.caller.get(&volumes.one("data")).await?.json();
+    for (field, value) in [("state", "Ready"), ("size", "100Gi"), ("grantedSize", "100Gi"), ("claim", claim.as_str())] {
+        assert_eq!(shown[field], value, "{field}: {shown}");
+    }
+    let listed = bureau.caller.get(&volumes.path()).await?.json();
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+
+    let (disk, storage) = (volumes.made("dv", "data").await?, volumes.made("pvc", "data").await?);
+    assert_eq!(disk["spec"]["source"], json!({"blank": {}}), "nothing is on it");
+    assert_eq!(disk["spec"]["storage"]["storageClassName"], "standard");
+    assert!(disk["metadata"]["ownerReferences"].is_null(), "it is linked by labels");
+    assert_eq!(disk["metadata"]["labels"]["jiyun.io/cloudvolume"], "data");
+    assert_eq!(storage["status"]["capacity"]["storage"], "100Gi");
+    let line = billed(&bureau, &claim, 100 * 1024).await?;
+    assert_eq!(
+        (&line["resource"], &line["item"], &line["system"]),
+        (&json!("data"), &json!("standard"), &json!("portal"))
+    );
+
+    let objects = volumes.objects().await?;
+    let protected = objects.delete("data", &DeleteParams::default()).await.unwrap_err().to_string();
+    assert!(protected.contains("the volume is protected from deletion"), "{protected}");
+    change(&volumes, "data", &json!({"deletionProtection": "Disabled"})).await?;
+    let is_free =
+        |found: &CloudVolume| found.status.as_ref().is_some_and(|status| status.deletion_protection.is_some());
+    volumes.wait("data", "free to be deleted, by the policy of small orders", is_free).await?;
+    let answer = bureau.caller.delete(&volumes.one("data")).await?;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    volumes.wait_gone("data").await?;
+    assert_eq!(bureau.used("BlockStorage").await?, (0, 0));
+    Ok(())
+}
