@@ -26,15 +26,15 @@ use tracing::{info, warn};
 
 use self::{approved::Approved, report::Standing, valid::Valid};
 use crate::{
-    claims::{kept, leave_line, open_claim, ordered_by},
+    claimed::{disputed, is_taken, may_come, standing_refusal, wake_order},
+    claims::{leave_line, open_claim, ordered_by},
     context::Context,
     error::ReconcileError,
-    host::{rejection::Rejection, report::is_young},
+    host::rejection::Rejection,
     order::{
         answer::Ordered,
         filing,
         route::{self, Route},
-        wake_orders,
     },
 };
 
@@ -95,36 +95,6 @@ pub async fn reconcile(database: &CloudDatabase, context: &Context) -> Result<Ac
     report(database, &standing, context).await?;
     wake_order(database, order.as_deref(), context);
     Ok(Action::requeue(if standing.is_settled() { SETTLED } else { UNSETTLED }))
-}
-
-/// Has the orders looked at that wait for this database.
-fn wake_order(database: &CloudDatabase, order: Option<&str>, context: &Context) {
-    let told = database.status.as_ref().and_then(|status| status.order_ref.as_ref()).map(|order| order.name.as_str());
-    wake_orders(&database.metadata, [order, told], context);
-}
-
-/// Whether what a new database names may only not have been shown to us yet.
-fn may_come(database: &CloudDatabase, rejection: Option<&Rejection>, now: Timestamp) -> bool {
-    let missing = rejection.is_some_and(|rejection| rejection.reason == Reason::UnknownReference);
-    missing && database.status.is_none() && is_young(&database.metadata, now)
-}
-
-/// The claim about which a database without one of its own and the ledger disagree: one that an earlier object of its name
-/// holds, or one that its status names and the ledger has not for it.
-pub fn disputed(database: &CloudDatabase, context: &Context) -> Option<String> {
-    let (namespace, name) = (database.metadata.namespace.as_deref()?, database.metadata.name.as_deref()?);
-    match context.ledger.read(|state| state.claim_of_object(KIND, namespace, name).cloned()) {
-        // It will be released, and then the name is free.
-        Some(claim) if claim.stage() == ClaimStage::Ending => None,
-        Some(claim) => Some(claim.id.to_string()),
-        None => database.status.as_ref()?.claim_id.clone(),
-    }
-}
-
-/// Whether a claim of this name is still being taken down.
-fn is_taken(database: &CloudDatabase, context: &Context) -> bool {
-    let (namespace, name) = (database.namespace().unwrap_or_default(), database.name_any());
-    context.ledger.read(|state| state.claim_of_object(KIND, &namespace, &name).is_some())
 }
 
 /// Has a valid wish decided, unless this very wish was refused before: a refusal stands until the wish is edited, or
@@ -220,15 +190,6 @@ fn note_refusal(database: &CloudDatabase, refusal: &Refusal, context: &Context) 
         report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
         "refused"
     );
-}
-
-/// The refusal the status holds for this very wish. [`RefusalCode::NoMatchingPool`] does not stand, nor does a place in
-/// line: both are asked again.
-fn standing_refusal(database: &CloudDatabase, digest: &str) -> Option<Refusal> {
-    let status = database.status.as_ref()?;
-    let refusal = status.refusal.as_ref().filter(|_| status.spec_digest.as_deref() == Some(digest))?;
-    let asks_again = |code| matches!(code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity);
-    kept(refusal).filter(|refusal| !asks_again(refusal.code))
 }
 
 /// Drives the engine of a database with a claim, and says how it stands.

@@ -32,18 +32,18 @@ use self::{
     valid::Valid,
 };
 use crate::{
+    claimed::{may_come, wake_order},
     claims::{kept, open_claim},
     context::Context,
     engines::network::{self, PolicyView},
     error::ReconcileError,
-    host::{self, rejection::Rejection, report::is_young},
+    host::{self, rejection::Rejection},
     networks::is_known,
     order::{
         answer::Ordered,
         filing,
         mark::OrderMark,
         route::{self, Route},
-        wake_orders,
     },
 };
 
@@ -107,15 +107,8 @@ pub async fn reconcile(flow: &NetworkFlow, context: &Context) -> Result<Action, 
     if flow.status.as_ref() != Some(&status) {
         write_status(flow, &status, context).await?;
     }
-    let told = flow.status.as_ref().and_then(|status| status.order_ref.as_ref()).map(|order| order.name.as_str());
-    wake_orders(&flow.metadata, [order.as_deref(), told], context);
+    wake_order(flow, order.as_deref(), context);
     Ok(Action::requeue(if standing.is_settled() { SETTLED } else { UNSETTLED }))
-}
-
-/// Whether what a new flow names may only not have been shown to us yet.
-fn may_come(flow: &NetworkFlow, rejection: Option<&Rejection>, now: Timestamp) -> bool {
-    let missing = rejection.is_some_and(|rejection| rejection.reason == Reason::UnknownReference);
-    missing && flow.status.is_none() && is_young(&flow.metadata, now)
 }
 
 /// Whether an earlier object of this name still has a claim: it is being taken down.

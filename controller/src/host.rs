@@ -39,13 +39,13 @@ use self::{
     approved::Approved,
     change::Objection,
     plan::{Desired, Observed, Step, Why},
-    rejection::Rejection,
     report::{Engines, Parked, Sizing, Standing},
     valid::Valid,
 };
 use crate::{
     catalogue::lookup,
-    claims::{kept, leave_line, open_claim, ordered_by},
+    claimed::{disputed, is_taken, may_come, standing_refusal, wake_order},
+    claims::{leave_line, open_claim, ordered_by},
     context::Context,
     engines::{
         cdi::{self, DiskState},
@@ -141,42 +141,6 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     let action = report(host, &standing, context).await?;
     wake_order(host, order.as_deref(), context);
     Ok(action)
-}
-
-/// Has the orders looked at that wait for this host: the one that decides it, the one it was about before, and the one
-/// it names.
-fn wake_order(host: &CloudHost, order: Option<&str>, context: &Context) {
-    let told = host.status.as_ref().and_then(|status| status.order_ref.as_ref()).map(|order| order.name.as_str());
-    order::wake_orders(&host.metadata, [order, told], context);
-}
-
-/// Whether what a new host names may only not have been shown to us yet: often it was made a moment before it, and each
-/// kind has a watch of its own.
-fn may_come(host: &CloudHost, rejection: Option<&Rejection>, now: Timestamp) -> bool {
-    let missing = rejection.is_some_and(|rejection| rejection.reason == Reason::UnknownReference);
-    missing && host.status.is_none() && report::is_young(&host.metadata, now)
-}
-
-/// The claim about which a host without one of its own and the ledger disagree: one that an earlier object of its name
-/// holds (both were restored, or a finalizer was forced off), one that its status names and the ledger does not know, or
-/// one that the ledger has seen released while the object lives on.
-pub fn disputed(host: &CloudHost, context: &Context) -> Option<String> {
-    let meta = &host.metadata;
-    let (namespace, name) = (meta.namespace.as_deref()?, meta.name.as_deref()?);
-    let namesake = context.ledger.read(|state| state.claim_of_object("CloudHost", namespace, name).cloned());
-    match namesake {
-        // It will be released, and then the name is free.
-        Some(claim) if claim.stage() == ClaimStage::Ending => None,
-        Some(claim) => Some(claim.id.to_string()),
-        None if handed::is_over(host, context) => None,
-        None => host.status.as_ref()?.claim_id.clone(),
-    }
-}
-
-/// Whether a claim of this name is still being taken down.
-fn is_taken(host: &CloudHost, context: &Context) -> bool {
-    let (namespace, name) = (host.namespace().unwrap_or_default(), host.name_any());
-    context.ledger.read(|state| state.claim_of_object("CloudHost", &namespace, &name).is_some())
 }
 
 /// Puts a valid wish to the ledger, unless this very wish was refused before: a refusal stands until the wish is
@@ -286,15 +250,6 @@ fn note_refusal(host: &CloudHost, what: &str, refusal: &Refusal, context: &Conte
         report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
         "refused"
     );
-}
-
-/// The refusal the status holds for this very wish. [`Reason::NoMatchingPool`] does not stand: a pool may be on its way
-/// in the same commit as the wish, and asking again costs nothing. Nor does a place in line: whoever has one asks again.
-fn standing_refusal(host: &CloudHost, digest: &str) -> Option<Refusal> {
-    let status = host.status.as_ref()?;
-    let refusal = status.refusal.as_ref().filter(|_| status.spec_digest.as_deref() == Some(digest))?;
-    let asks_again = |code| matches!(code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity);
-    kept(refusal).filter(|refusal| !asks_again(refusal.code))
 }
 
 /// Drives the engines of a host with a claim, and says how it stands.

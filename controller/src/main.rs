@@ -9,6 +9,7 @@ mod calendars;
 mod catalogue;
 mod checks;
 mod cidr;
+mod claimed;
 mod claims;
 mod conditions;
 mod context;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
+    claimed::disputed,
     context::{Context, Gate},
     database,
     error::{ReconcileError, chain},
@@ -177,9 +178,9 @@ impl Objects {
 
     /// Objects without a claim of their own that say they have one, or whose name has one.
     fn disputed(&self, acknowledged: &BTreeSet<String>, state: &State, context: &Context) -> HashSet<String> {
-        let hosts = unclaimed(&self.hosts, state, |host| host::disputed(host, context).is_some());
-        let databases = unclaimed(&self.databases, state, |it| database::disputed(it, context).is_some());
-        let volumes = unclaimed(&self.volumes, state, |it| volume::disputed(it, context).is_some());
+        let hosts = unclaimed(&self.hosts, state, |host| disputed(host, context).is_some());
+        let databases = unclaimed(&self.databases, state, |it| disputed(it, context).is_some());
+        let volumes = unclaimed(&self.volumes, state, |it| disputed(it, context).is_some());
         hosts.into_iter().chain(databases).chain(volumes).filter(|uid| !acknowledged.contains(uid)).collect()
     }
 }

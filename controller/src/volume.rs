@@ -31,15 +31,15 @@ use tracing::{info, warn};
 
 use self::{approved::Approved, found::Named, report::Standing, valid::Valid};
 use crate::{
-    claims::{kept, leave_line, open_claim, ordered_by},
+    claimed::{disputed, is_taken, may_come, standing_refusal, wake_order},
+    claims::{leave_line, open_claim, ordered_by},
     context::Context,
     error::ReconcileError,
-    host::{change::Objection, rejection::Rejection, report::is_young},
+    host::change::Objection,
     order::{
         answer::Ordered,
         filing,
         route::{self, Route},
-        wake_orders,
     },
 };
 
@@ -120,36 +120,6 @@ fn next_look(volume: &CloudVolume, standing: &Standing, context: &Context) -> Du
     }
     context.patience.forget(&namespace, &name);
     if standing.is_settled() { SETTLED } else { UNSETTLED }
-}
-
-/// Has the orders looked at that wait for this volume.
-fn wake_order(volume: &CloudVolume, order: Option<&str>, context: &Context) {
-    let told = volume.status.as_ref().and_then(|status| status.order_ref.as_ref()).map(|order| order.name.as_str());
-    wake_orders(&volume.metadata, [order, told], context);
-}
-
-/// Whether what a new volume names may only not have been shown to us yet.
-fn may_come(volume: &CloudVolume, rejection: Option<&Rejection>, now: Timestamp) -> bool {
-    let missing = rejection.is_some_and(|rejection| rejection.reason == Reason::UnknownReference);
-    missing && volume.status.is_none() && is_young(&volume.metadata, now)
-}
-
-/// The claim about which a volume without one of its own and the ledger disagree: one that an earlier object of its name
-/// holds, or one that its status names and the ledger has not for it.
-pub fn disputed(volume: &CloudVolume, context: &Context) -> Option<String> {
-    let (namespace, name) = (volume.metadata.namespace.as_deref()?, volume.metadata.name.as_deref()?);
-    match context.ledger.read(|state| state.claim_of_object(KIND, namespace, name).cloned()) {
-        // It will be released, and then the name is free.
-        Some(claim) if claim.stage() == ClaimStage::Ending => None,
-        Some(claim) => Some(claim.id.to_string()),
-        None => volume.status.as_ref()?.claim_id.clone(),
-    }
-}
-
-/// Whether a claim of this name is still being taken down.
-fn is_taken(volume: &CloudVolume, context: &Context) -> bool {
-    let (namespace, name) = (volume.namespace().unwrap_or_default(), volume.name_any());
-    context.ledger.read(|state| state.claim_of_object(KIND, &namespace, &name).is_some())
 }
 
 /// Has a valid wish decided, unless this very wish was refused before: a refusal stands until the wish is edited, or
@@ -257,15 +227,6 @@ fn note_refusal(volume: &CloudVolume, what: &str, refusal: &Refusal, context: &C
         report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
         "refused"
     );
-}
-
-/// The refusal the status holds for this very wish. [`RefusalCode::NoMatchingPool`] does not stand, nor does a place in
-/// line: both are asked again.
-fn standing_refusal(volume: &CloudVolume, digest: &str) -> Option<Refusal> {
-    let status = volume.status.as_ref()?;
-    let refusal = status.refusal.as_ref().filter(|_| status.spec_digest.as_deref() == Some(digest))?;
-    let asks_again = |code| matches!(code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity);
-    kept(refusal).filter(|refusal| !asks_again(refusal.code))
 }
 
 /// Makes the disk of a volume with a claim, brings it to its host, and says how it stands.

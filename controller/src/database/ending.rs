@@ -10,13 +10,14 @@ use jiyun_crds::{
     names::{FINALIZER_CLAIM, credentials_name},
     v1alpha1::CloudDatabase,
 };
-use jiyun_ledger::{Claim, ClaimId, ClaimStage};
+use jiyun_ledger::{Claim, ClaimStage};
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::{Api, ResourceExt, api::ListParams, runtime::controller::Action};
 use tracing::{error, info};
 
-use super::{report::Standing, wake_order};
+use super::report::Standing;
 use crate::{
+    claimed::{unaccounted, wake_order},
     claims::{leave_line, open_claim},
     context::Context,
     engines::{
@@ -81,18 +82,6 @@ pub async fn reconcile(database: &CloudDatabase, context: &Context) -> Result<Ac
     context.writer.remove_finalizer(&api, database, FINALIZER_CLAIM).await?;
     wake_order(database, None, context);
     Ok(Action::await_change())
-}
-
-/// What keeps a database without an open claim from going: a claim its status names, unless the ledger says that it was
-/// this database's and was released.
-fn unaccounted<'a>(database: &'a CloudDatabase, context: &Context) -> Option<&'a str> {
-    let claimed = database.status.as_ref()?.claim_id.as_deref()?;
-    let uid = database.metadata.uid.as_deref().unwrap_or_default();
-    let released = |id: ClaimId| {
-        let theirs = |claim: &Arc<Claim>| !claim.is_open() && claim.subject.uid == uid;
-        context.ledger.read(|state| state.claim(id).is_some_and(theirs))
-    };
-    if claimed.parse().is_ok_and(released) { None } else { Some(claimed) }
 }
 
 /// Keeps a database until somebody has looked, and says so to its owner, to the log and to whoever watches the figures.

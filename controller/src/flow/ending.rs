@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::{open_claim, report::Standing, write_status};
 use crate::{
-    context::Context, engines::network::PolicyView, error::ReconcileError, host::label_of, order::wake_orders,
+    claimed::wake_order, context::Context, engines::network::PolicyView, error::ReconcileError, host::label_of,
 };
 
 /// How soon to look again at what should have disappeared.
@@ -47,8 +47,7 @@ pub async fn reconcile(flow: &NetworkFlow, context: &Context) -> Result<Action, 
     }
     let api = Api::<NetworkFlow>::namespaced(context.client.clone(), &flow.namespace().unwrap_or_default());
     context.writer.remove_finalizer(&api, flow, FINALIZER_CLAIM).await?;
-    let told = flow.status.as_ref().and_then(|status| status.order_ref.as_ref()).map(|order| order.name.as_str());
-    wake_orders(&flow.metadata, [told, None], context);
+    wake_order(flow, None, context);
     Ok(Action::await_change())
 }
 

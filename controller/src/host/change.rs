@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{CloudHost, ConditionStatus, ConditionType, OrderAction, Reason, condition};
+use jiyun_crds::v1alpha1::{CloudHost, OrderAction, Reason};
 use jiyun_ledger::{Claim, Decision, LedgerError, Refusal, RefusalCode, RequestError};
 use kube::ResourceExt;
 use tracing::info;
@@ -16,10 +16,10 @@ use super::{
     parking::{given_back, protection_level},
     rejection::Rejection,
     resize::{self, Change},
-    standing_refusal,
     valid::Valid,
 };
 use crate::{
+    claimed::refused_change,
     context::Context,
     error::ReconcileError,
     order::{
@@ -138,7 +138,7 @@ async fn changed(
         }
         Ok(Change::Decided(after)) => after,
     };
-    if let Some(refusal) = refused_before(host, &valid.digest) {
+    if let Some(refusal) = refused_change(host, &valid.digest) {
         return Ok((claim, Some(Objection::Refused(refusal))));
     }
     let action = OrderAction::Change;
@@ -198,16 +198,6 @@ async fn ask(
             (claim, Some(objection))
         }
     })
-}
-
-/// The refusal that the status holds for this very change: not for a start, and none of an order's.
-fn refused_before(host: &CloudHost, digest: &str) -> Option<Refusal> {
-    let status = host.status.as_ref().filter(|status| status.order_ref.is_none())?;
-    let accepted = condition::find(&status.conditions, ConditionType::Accepted)?;
-    let refusal = standing_refusal(host, digest)?;
-    let is_of_change =
-        accepted.status == ConditionStatus::False.as_str() && accepted.reason == refusal.code.to_string();
-    is_of_change.then_some(refusal)
 }
 
 /// Records what is decided: the claim takes nothing more by it that was not held for it.

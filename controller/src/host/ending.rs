@@ -9,19 +9,20 @@ use jiyun_crds::{
     names::{FINALIZER_CLAIM, LABEL_CLAIM, system_disk_name},
     v1alpha1::CloudHost,
 };
-use jiyun_ledger::{Claim, ClaimId, ClaimStage};
+use jiyun_ledger::{Claim, ClaimStage};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, Resource, ResourceExt, core::NamespaceResourceScope, runtime::controller::Action};
 use serde::de::DeserializeOwned;
 use tracing::{error, info};
 
 use super::{
-    claim_label, handed, leave_line, open_claim,
+    claim_label, leave_line, open_claim,
     report::Standing,
     request::{engine_name, engine_namespace},
-    volumes, wake_order, whereabouts,
+    volumes, whereabouts,
 };
 use crate::{
+    claimed::{unaccounted, wake_order},
     context::Context,
     engines::{
         cdi::DiskView,
@@ -78,19 +79,6 @@ async fn let_go(host: &CloudHost, context: &Context) -> Result<Action, Reconcile
     context.writer.remove_finalizer(&api, host, FINALIZER_CLAIM).await?;
     wake_order(host, None, context);
     Ok(Action::await_change())
-}
-
-/// What keeps a host without an open claim from going: a claim its status names, unless the ledger says that it was this
-/// host's and was released or handed over.
-fn unaccounted<'a>(host: &'a CloudHost, context: &Context) -> Option<&'a str> {
-    let claimed = host.status.as_ref()?.claim_id.as_deref()?;
-    let uid = host.metadata.uid.as_deref().unwrap_or_default();
-    let released = |id| {
-        let theirs = |claim: &Arc<Claim>| !claim.is_open() && claim.subject.uid == uid;
-        context.ledger.read(|state| state.claim(id).is_some_and(theirs))
-    };
-    let settled = claimed.parse::<ClaimId>().is_ok_and(released) || handed::is_over(host, context);
-    if settled { None } else { Some(claimed) }
 }
 
 /// Keeps a host until somebody has looked, and says so to its owner, to the log and to whoever watches the figures.

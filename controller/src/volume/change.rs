@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{CloudVolume, ConditionStatus, ConditionType, OrderAction, Quantity, Reason, condition};
-use jiyun_ledger::{Claim, Decision, LedgerError, Refusal, RefusalCode, RequestError};
+use jiyun_crds::v1alpha1::{CloudVolume, OrderAction, Quantity, Reason};
+use jiyun_ledger::{Claim, Decision, LedgerError, RefusalCode, RequestError};
 use jiyun_messages::parameters;
 use kube::ResourceExt;
 use tracing::info;
 
-use super::{approved::Approved, digest, note_refusal, request, standing_refusal, valid::Valid};
+use super::{approved::Approved, digest, note_refusal, request, valid::Valid};
 use crate::{
+    claimed::refused_change,
     claims::leave_line,
     context::Context,
     error::ReconcileError,
@@ -106,7 +107,7 @@ async fn changed(
         }
         Ok(Change::Decided(after)) => after,
     };
-    if let Some(refusal) = refused_before(volume, &valid.digest) {
+    if let Some(refusal) = refused_change(volume, &valid.digest) {
         return Ok((claim, Some(Objection::Refused(refusal))));
     }
     let action = OrderAction::Change;
@@ -169,16 +170,6 @@ async fn ask(
             (claim, Some(objection))
         }
     })
-}
-
-/// The refusal that the status holds for this very change, and none of an order's.
-fn refused_before(volume: &CloudVolume, digest: &str) -> Option<Refusal> {
-    let status = volume.status.as_ref().filter(|status| status.order_ref.is_none())?;
-    let accepted = condition::find(&status.conditions, ConditionType::Accepted)?;
-    let refusal = standing_refusal(volume, digest)?;
-    let is_of_change =
-        accepted.status == ConditionStatus::False.as_str() && accepted.reason == refusal.code.to_string();
-    is_of_change.then_some(refusal)
 }
 
 /// Records what is decided: the claim takes nothing more by it that was not held for it.

@@ -12,7 +12,7 @@ use jiyun_crds::{
     names::FINALIZER_CLAIM,
     v1alpha1::{AttachmentState, CloudVolume, VolumeAttachment},
 };
-use jiyun_ledger::{Claim, ClaimId, ClaimStage};
+use jiyun_ledger::{Claim, ClaimStage};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, ResourceExt, runtime::controller::Action};
 use tracing::{error, info};
@@ -21,9 +21,9 @@ use super::{
     attach,
     report::{Standing, Waiting},
     request::disk_name,
-    wake_order,
 };
 use crate::{
+    claimed::{unaccounted, wake_order},
     claims::{leave_line, open_claim},
     context::Context,
     engines::cdi::DiskView,
@@ -94,18 +94,6 @@ pub async fn reconcile(volume: &CloudVolume, context: &Context) -> Result<Action
     context.writer.remove_finalizer(&api, volume, FINALIZER_CLAIM).await?;
     wake_order(volume, None, context);
     Ok(Action::await_change())
-}
-
-/// What keeps a volume without an open claim from going: a claim its status names, unless the ledger says that it was this
-/// volume's and was released.
-fn unaccounted<'a>(volume: &'a CloudVolume, context: &Context) -> Option<&'a str> {
-    let claimed = volume.status.as_ref()?.claim_id.as_deref()?;
-    let uid = volume.metadata.uid.as_deref().unwrap_or_default();
-    let released = |id: ClaimId| {
-        let theirs = |claim: &Arc<Claim>| !claim.is_open() && claim.subject.uid == uid;
-        context.ledger.read(|state| state.claim(id).is_some_and(theirs))
-    };
-    if claimed.parse().is_ok_and(released) { None } else { Some(claimed) }
 }
 
 /// Keeps a volume until somebody has looked, and says so to its owner, to the log and to whoever watches the figures.
