@@ -1,17 +1,24 @@
 //! Loopback ports for the lab's servers: no two labs and no outgoing connection can take a port between its choice and
 //! its use.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
+use std::net::{self, Ipv4Addr, TcpListener, TcpStream};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// First port the lab uses.
 const FIRST: u16 = 15_000;
 /// One past the last port the lab uses. Linux gives outgoing connections ports from 32768 on (`ip_local_port_range`), so
 /// a port below stays free between the stop of a server and its restart.
 const END: u16 = 32_000;
+
+/// How long a child process that is being started may still hold a copy of a closed listener: it loses it when its program
+/// is loaded, and only a machine that is very busy makes that long.
+const LET_GO: Duration = Duration::from_secs(5);
 
 /// No port could be reserved.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +76,26 @@ impl Port {
         format!("https://127.0.0.1:{}", self.number)
     }
 
+    /// The listener that held it, for a server of this process: nothing comes between its choice and its use. `None` once
+    /// it was given away.
+    pub fn listener(&self) -> Option<TcpListener> {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Closes the holding listener, so that the server about to start can bind the port. The reservation among labs stays.
+    ///
+    /// A child that another thread starts at this moment has a copy of the listener until its program is loaded, and as
+    /// long as it has, nobody can bind the port: this waits until nothing listens.
     pub fn hand_over(&self) {
-        if let Ok(mut holder) = self.holder.lock() {
-            *holder = None;
+        if self.listener().is_none() {
+            return;
+        }
+        let address = net::SocketAddr::from((Ipv4Addr::LOCALHOST, self.number));
+        let deadline = Instant::now() + LET_GO;
+        // Asked by connecting: another listener, bound to find out, could itself be copied.
+        let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        while !TcpStream::connect_timeout(&address, LET_GO).is_err_and(refused) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
         }
     }
 }
@@ -100,6 +123,28 @@ mod tests {
         assert!(in_use(port.number()));
         drop(server);
         assert!(Port::try_reserve(port.number()).is_none());
+    }
+
+    #[test]
+    fn a_port_whose_listener_a_starting_child_still_holds_is_handed_over_once_it_let_go() {
+        let port = Port::reserve().expect("a port is free");
+        let copy = port.holder.lock().expect("nobody panicked").as_ref().map(|held| held.try_clone().expect("a copy"));
+        let child = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            drop(copy);
+        });
+        port.hand_over();
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port.number())).expect("the server can bind");
+        child.join().expect("the child ends");
+    }
+
+    #[test]
+    fn a_server_of_this_process_takes_the_listener_that_held_its_port() {
+        let port = Port::reserve().expect("a port is free");
+        let listener = port.listener().expect("it is held");
+        assert_eq!(listener.local_addr().expect("it has an address").port(), port.number());
+        assert!(port.listener().is_none());
+        assert!(in_use(port.number()));
     }
 
     #[test]

@@ -114,10 +114,9 @@ impl Issuer {
     pub(crate) fn serve(&self) -> Result<impl Future<Output = Result<(), OidcError>> + Send + use<>, OidcError> {
         let address = self.port.address();
         let failed = move |source| OidcError::Serve { address: address.clone(), source };
-        self.port.hand_over();
-        let listener = TcpListener::bind(self.port.address())
-            .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-            .map_err(failed.clone())?;
+        let listener = self.port.listener().map_or_else(|| TcpListener::bind(self.port.address()), Ok);
+        let listener =
+            listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener)).map_err(failed.clone())?;
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route(KEYS, get(keys))
