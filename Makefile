@@ -54,7 +54,7 @@ schemathesis: ## Install what tries the API against its description (needs Pytho
 test: build lab-real lab-node ## Run every suite (on a node too, where root can run one)
 	@[ -n "$$JIYUN_TEST_WITHOUT_SCHEMATHESIS" ] || tools/schemathesis $(TOOLS)/schemathesis \
 	  || echo "The test of the API against its description will fail; JIYUN_TEST_WITHOUT_SCHEMATHESIS=1 leaves it out." >&2
-	RUST_BACKTRACE=$(BACKTRACE) cargo test --workspace --locked --no-fail-fast
+	RUST_BACKTRACE=$(BACKTRACE) tools/failures target/test.log cargo test --workspace --locked --no-fail-fast
 
 NODE_PARTS := kubevirt,cdi,cnpg,csi,s3,jiyun
 # Suites that know nothing of how Jiyun runs: they go through against its pods as they are.
