@@ -119,19 +119,15 @@ async fn apply_machine(
         None => None,
     };
     let applied = match (&desired.bare, observed) {
-        // What takes its last volume off must not arrive late either.
-        (None, Some(machine)) if !machine.spec.attached.disks.is_empty() => {
-            attach(machine, api, desired, context).await
-        }
-        (None, _) => context.writer.apply(api, name_of(&desired.machine), &desired.machine).await,
-        (Some(_), Some(machine)) => attach(machine, api, desired, context).await,
+        (_, Some(machine)) => apply_to(machine, api, desired, context).await,
+        (None, None) => context.writer.apply(api, name_of(&desired.machine), &desired.machine).await,
         (Some(bare), None) => {
             let made = context.writer.apply(api, name_of(bare), bare).await?;
-            match attach(&made, api, desired, context).await {
+            match apply_to(&made, api, desired, context).await {
                 // Its engine has noticed it meanwhile, and written on it.
                 Err(error) if error.status() == Some(409) => {
                     match found(api, &desired.machine, &desired.claim).await? {
-                        Some(made) => attach(&made, api, desired, context).await,
+                        Some(made) => apply_to(&made, api, desired, context).await,
                         None => Err(error),
                     }
                 }
@@ -145,20 +141,25 @@ async fn apply_machine(
     Ok(applied?)
 }
 
-/// Applies a machine with volumes, if it still is the one that was read: a request that arrives late must not attach what
-/// another host has by then (status 409).
-async fn attach(
+/// Applies a machine that is there, if it still is the one that was read (else status 409): a request that arrives late must
+/// neither attach what another host has by then, nor take off what was attached since, whatever it was sent for.
+async fn apply_to(
     machine: &MachineView,
     api: &Api<MachineView>,
     desired: &Desired,
     context: &Context,
 ) -> Result<MachineView, WriteError> {
-    let mut wanted = desired.machine.clone();
+    context.writer.apply(api, name_of(&desired.machine), &meant_for(machine, &desired.machine)).await
+}
+
+/// The object as it is applied to this one, in the version that was read, and to no other.
+fn meant_for(machine: &MachineView, wanted: &serde_json::Value) -> serde_json::Value {
+    let mut wanted = wanted.clone();
     if let Some(metadata) = wanted.get_mut("metadata").and_then(serde_json::Value::as_object_mut) {
         metadata.insert("uid".to_owned(), machine.metadata.uid.clone().into());
         metadata.insert("resourceVersion".to_owned(), machine.metadata.resource_version.clone().into());
     }
-    context.writer.apply(api, name_of(&desired.machine), &wanted).await
+    wanted
 }
 
 /// Whether a machine that is there is told to do something else than it was.
@@ -208,4 +209,24 @@ async fn found<E: EngineKind>(
 
 fn name_of(object: &serde_json::Value) -> &str {
     object.pointer("/metadata/name").and_then(serde_json::Value::as_str).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_applied_to_a_machine_names_the_one_that_was_read_and_changes_nothing_else() {
+        let machine: MachineView = serde_json::from_value(json!({
+            "metadata": {"name": "web", "uid": "a-b-c", "resourceVersion": "7"}, "spec": {}, "status": {},
+        }))
+        .unwrap();
+        let wanted = json!({"metadata": {"name": "web"}, "spec": {"runStrategy": "Halted"}});
+        let mut expected = wanted.clone();
+        expected["metadata"]["uid"] = json!("a-b-c");
+        expected["metadata"]["resourceVersion"] = json!("7");
+        assert_eq!(meant_for(&machine, &wanted), expected);
+    }
 }
