@@ -3,6 +3,7 @@
 mod facts;
 mod needs;
 
+pub(crate) use facts::room;
 pub use facts::{Facts, Found, Hierarchy, Reading};
 pub use needs::examine;
 

@@ -9,6 +9,20 @@ const LOCK: &str = "lab.lock";
 /// Guards creation and removal of labs beside each other.
 const PARENT_LOCK: &str = ".labs.lock";
 
+/// With less than this free, in MiB, a lab may fail for want of room: etcd lays 61 by at a time, and the kubelet runs no
+/// pods below 100.
+const LITTLE: u64 = 128;
+
+/// There is little room where a lab lives.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("only {free} MiB are free on the disk that holds {folder}: free some, or let labs live elsewhere (`--dir`)")]
+pub struct LittleRoom {
+    /// The lab's folder.
+    pub folder: PathBuf,
+    /// MiB.
+    pub free: u64,
+}
+
 /// A lab's folder could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
@@ -109,6 +123,15 @@ pub fn holder(lab: &Path) -> Option<i32> {
     lives(lab).then(|| fs::read_to_string(lab.join(LOCK)).ok()?.trim().parse().ok()).flatten()
 }
 
+/// What to tell whose lab failed in this folder, where that may be for want of room.
+pub fn little_room(lab: &Path) -> Option<LittleRoom> {
+    little(lab, crate::doctor::room(lab))
+}
+
+fn little(lab: &Path, free: u64) -> Option<LittleRoom> {
+    (free < LITTLE).then(|| LittleRoom { folder: lab.to_owned(), free })
+}
+
 /// Removes the folder of a lab that no longer lives.
 pub fn remove_dead(lab: &Path) -> Result<(), FolderError> {
     let _guard = lab.parent().map(guard).transpose()?;
@@ -154,6 +177,13 @@ mod tests {
         assert!(!dead.exists(), "the dead lab's folder is removed");
         assert!(lives(living.path()) && lives(other.path()));
         assert_eq!(holder(living.path()), i32::try_from(std::process::id()).ok());
+    }
+
+    #[test]
+    fn little_room_is_told_with_the_folder_and_what_to_do() {
+        let told = little(Path::new("/labs/one"), 99).expect("little").to_string();
+        assert!(told.contains("only 99 MiB") && told.contains("/labs/one") && told.contains("--dir"), "{told}");
+        assert_eq!(little(Path::new("/labs/one"), LITTLE), None);
     }
 
     #[test]

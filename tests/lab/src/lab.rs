@@ -19,7 +19,7 @@ use crate::apiserver::PrepareError;
 use crate::cluster::given::ClusterError;
 use crate::cluster::{Cluster, Engines};
 use crate::etcd::{self, Etcd, EtcdError, LedgerUser, TlsFiles};
-use crate::folder::{Folder, FolderError};
+use crate::folder::{Folder, FolderError, LittleRoom};
 use crate::install::{self, InstallError, Installer};
 use crate::kubeconfig::{self, ClientError};
 use crate::oidc::{Issuer, OidcError};
@@ -72,6 +72,15 @@ pub enum LabError {
     /// A component ended though nobody asked it to.
     #[error(transparent)]
     Failed(#[from] Failure),
+    /// It did not come up where there is little room: its components may have had none to say why.
+    #[error("the lab does not come up, and {room}")]
+    Room {
+        /// How little.
+        room: LittleRoom,
+        /// What was seen to fail.
+        #[source]
+        source: Box<LabError>,
+    },
     /// Something did not come in time.
     #[error(transparent)]
     NotInTime(#[from] NotInTime),

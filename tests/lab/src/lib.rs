@@ -42,7 +42,7 @@ pub use apiserver::PrepareError;
 pub use cluster::Engines;
 pub use cluster::given::ClusterError;
 pub use etcd::{EtcdError, LedgerUser, TlsFiles};
-pub use folder::{FolderError, holder, lives, remove_dead};
+pub use folder::{FolderError, LittleRoom, holder, little_room, lives, remove_dead};
 pub use install::InstallError;
 pub use kubeconfig::ClientError;
 pub use lab::{ApiOptions, ControllerOptions, Guest, Identity, Lab, LabError};

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     match cli::run(cli::Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("jiyun-lab: {}", with_causes(&error));
+            cli::say(format_args!("jiyun-lab: {}", with_causes(&error)));
             ExitCode::FAILURE
         }
     }

@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
+use crate::programs::report;
+
 /// A node could not be brought up or has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
@@ -158,7 +160,8 @@ pub fn run(role: Role, spec: &Path, keeper: Option<u32>) -> ExitCode {
         Err(NodeError::Ended(status)) if status.code().is_some() => ExitCode::FAILURE,
         Err(error) => {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            eprintln!("jiyun-lab: {} of the node: {error}{cause}", role.name());
+            // Its log may lie on a full disk.
+            report(format_args!("{} of the node: {error}{cause}", role.name()));
             ExitCode::FAILURE
         }
     }

@@ -4,8 +4,12 @@
 // Helpers of tests fail the test as the tests themselves do; clippy exempts only the latter.
 #![allow(clippy::expect_used)]
 
+#[path = "node/begins.rs"]
+mod begins;
 #[path = "node/databases.rs"]
 mod databases;
+#[path = "../../tests/suite/interrupted/dice.rs"]
+mod dice;
 #[path = "node/disks.rs"]
 mod disks;
 #[path = "node/ends.rs"]

@@ -2,10 +2,12 @@
 //! is run by `make test-node` and left out elsewhere.
 
 mod demo;
+mod drained;
 pub(super) mod guide;
 mod images;
 mod killed;
 mod load;
+mod members;
 mod restarted;
 mod upgrade;
 

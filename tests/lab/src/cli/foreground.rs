@@ -1,5 +1,6 @@
 //! `up --foreground`: holds a lab until it is told to stop or a component fails.
 
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::state::{Phase, State};
 use super::up::Options;
-use super::{CliError, Which, tried};
+use super::{CliError, Which, say, tried};
 
 /// What is said before a lab stops; what is said after it is about the stop.
 pub const STOPPING: &str = "jiyun-lab: stopping";
@@ -26,7 +27,7 @@ async fn hold(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
     };
     let wanted = options.lab(which)?;
     let tell = |step: &str| {
-        eprintln!("jiyun-lab: {step}");
+        say(format_args!("jiyun-lab: {step}"));
         note(&State::starting(options.profile, step), &folder);
     };
     let lab = tokio::select! {
@@ -36,16 +37,16 @@ async fn hold(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
     };
     let state = State::ready(options.profile, &lab);
     note(&state, &folder);
-    print!("{}", state.describe(which));
+    let _ = write!(io::stdout(), "{}", state.describe(which));
     tokio::select! {
         failure = lab.failed() => {
-            eprintln!("jiyun-lab: {failure}");
+            say(format_args!("jiyun-lab: {failure}"));
             note(&State { phase: Phase::Failed, step: failure.to_string(), ..state }, &folder);
             lab.stop_and_keep().await?;
             Ok(ExitCode::FAILURE)
         }
         () = stop.asked() => {
-            eprintln!("{STOPPING}");
+            say(format_args!("{STOPPING}"));
             lab.stop().await?;
             Ok(ExitCode::SUCCESS)
         }
@@ -58,7 +59,7 @@ fn note(state: &State, folder: &Path) {
     if folder.is_dir()
         && let Err(error) = state.write(folder)
     {
-        eprintln!("jiyun-lab: cannot write the state of the lab: {error}");
+        say(format_args!("jiyun-lab: cannot write the state of the lab: {error}"));
     }
 }
 

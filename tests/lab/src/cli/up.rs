@@ -148,7 +148,10 @@ async fn wait(folder: &Path, mut supervisor: Child, log: &Path) -> Result<Option
             () = tokio::time::sleep(Duration::from_millis(50)) => {}
         }
         if let Some(exit) = tried("watch the lab", supervisor.try_wait())? {
-            return Err(CliError::NotReady { exit, output: super::tail(log) });
+            // On a full disk it could not say anything.
+            let room = jiyun_lab::little_room(folder).map(|room| room.to_string());
+            let output = [super::tail(log)].into_iter().chain(room).collect::<Vec<_>>().join("\n");
+            return Err(CliError::NotReady { exit, output });
         }
         // A state without a living lab is one of an earlier lab of this name.
         if !jiyun_lab::lives(folder) {

@@ -194,7 +194,7 @@ fn on_path(program: &str) -> Found {
 }
 
 /// MiB free in the file system that holds `path`, or would.
-fn room(path: &Path) -> u64 {
+pub(crate) fn room(path: &Path) -> u64 {
     let stat = path.ancestors().find_map(|ancestor| rustix::fs::statvfs(ancestor).ok());
     stat.map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize) / (1024 * 1024))
 }

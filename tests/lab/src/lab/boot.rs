@@ -14,7 +14,7 @@ use crate::cluster::given::{Access, Given, Intent, Survey, survey};
 use crate::cluster::own::ControlPlane;
 use crate::cluster::{Cluster, Engines};
 use crate::etcd::{self, Etcd, LedgerUser, TlsFiles};
-use crate::folder::Folder;
+use crate::folder::{Folder, little_room};
 use crate::install::{Installer, Manifests, Supplies};
 use crate::kubeconfig;
 use crate::oidc::{self, Issuer, OidcError};
@@ -156,7 +156,11 @@ async fn attempt_start(options: LabOptions, provisions: Provisions, progress: Re
             if let Err(left) = lab.site.leave().await {
                 tracing::warn!(error = %left, "the existing cluster was not left as it was found");
             }
-            Err(error)
+            // Asked before the folder goes, and what fills the disk with it.
+            Err(match little_room(lab.folder()) {
+                Some(room) => LabError::Room { room, source: Box::new(error) },
+                None => error,
+            })
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::NodeError;
 use super::spec::Hierarchy;
 use crate::doctor::Facts;
+use crate::programs::report;
 
 /// Groups are called this and the number of the node's keeper.
 const PREFIX: &str = "jiyun-lab-";
@@ -51,7 +52,7 @@ impl Groups {
     pub(super) fn remove(&self) {
         for group in &self.0 {
             if let Err(error) = remove(group, EMPTY) {
-                eprintln!("jiyun-lab: the control group {} stays: {error}", group.display());
+                report(format_args!("the control group {} stays: {error}", group.display()));
             }
         }
     }

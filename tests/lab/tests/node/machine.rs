@@ -237,7 +237,7 @@ async fn ask(mut stream: TcpStream, path: &str) -> Result<String, String> {
 }
 
 /// Mounts of any process that show a folder.
-fn mounts(folder: &Path) -> BTreeSet<String> {
+pub fn mounts(folder: &Path) -> BTreeSet<String> {
     let folder = folder.display().to_string();
     let all = processes().into_iter().filter_map(|process| fs::read_to_string(process.join("mountinfo")).ok());
     all.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
@@ -245,7 +245,7 @@ fn mounts(folder: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-fn processes() -> Vec<PathBuf> {
+pub fn processes() -> Vec<PathBuf> {
     let is_process = |name: &String| name.chars().all(|letter| letter.is_ascii_digit());
     names("/proc").into_iter().filter(is_process).map(|name| Path::new("/proc").join(name)).collect()
 }

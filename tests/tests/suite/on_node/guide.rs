@@ -2,9 +2,10 @@
 
 use jiyun_lab::wait_for;
 use jiyun_tests::{
-    WorldError,
+    Order, WorldError, city,
     installed::{NAMESPACE, helm},
 };
+use serde_json::Value;
 
 use super::{Cluster, DEPARTMENT, SOON, able};
 
@@ -28,6 +29,69 @@ pub const BLOCKS: [&str; 17] = [
     "nothing",
     "definitions",
 ];
+
+/// What hosts are ordered from, and the guide leaves to whoever installs.
+const BEFORE_HOSTS: [&str; 3] = ["10-site.yaml", "20-pools.yaml", "40-images.yaml"];
+const SYSTEM: &str = "
+apiVersion: jiyun.io/v1alpha1
+kind: InformationSystem
+metadata: {name: portal, namespace: dept-finance}
+spec: {displayName: 门户网站, protectionLevel: 2, zoneRef: {name: extranet-public}, owner: {name: 张三}}
+";
+/// The department's host, which nothing that is done to Jiyun may touch.
+const HOST: &str = "web-1";
+
+/// What the department has: its host as Kubernetes has it, the machine behind it, and what the API says is used.
+#[derive(Debug, PartialEq)]
+struct Holdings {
+    uid: Value,
+    claim: Value,
+    machine: String,
+    used: Vec<(Value, Value)>,
+}
+
+impl Holdings {
+    /// As they are once the host is Ready and nothing is held any more.
+    async fn settled(cluster: &Cluster) -> Result<Self, WorldError> {
+        let caller = cluster.operator(true).await?;
+        let path = format!("/v1/departments/{DEPARTMENT}/quota");
+        let found = wait_for("the host to be ready, and its claim to be booked as used", SOON, || async {
+            let told = cluster.lab.kubectl(&["get", "cloudhost", HOST, "-n", "dept-finance", "-o", "json"]).await;
+            let host: Value =
+                serde_json::from_str(&told.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
+            let status = &host["status"];
+            let says_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+            let is_ready = status["conditions"].as_array().into_iter().flatten().any(says_ready);
+            let is_new = status["observedGeneration"] == host["metadata"]["generation"];
+            let quota = caller.get(&path).await.map_err(|error| error.to_string())?;
+            let rows = quota.json()["rows"].as_array().cloned().unwrap_or_default();
+            let is_booked = rows.iter().any(|row| row["meter"] == "Vcpu" && row["used"] == 2);
+            if !(is_ready && is_new && is_booked && rows.iter().all(|row| row["held"] == 0)) {
+                return Err(format!("{status} {}", quota.text));
+            }
+            let machine = ["get", "vm", HOST, "-n", "engine-finance", "-o", "jsonpath={.metadata.uid}"];
+            let machine = cluster.lab.kubectl(&machine).await.map_err(|error| error.to_string())?;
+            let used = rows.iter().map(|row| (row["meter"].clone(), row["used"].clone())).collect();
+            Ok(Self { uid: host["metadata"]["uid"].clone(), claim: status["claimId"].clone(), machine, used })
+        })
+        .await?;
+        Ok(found)
+    }
+}
+
+/// Orders the department's host over the API.
+async fn order(cluster: &Cluster) -> Result<(), WorldError> {
+    for file in BEFORE_HOSTS {
+        cluster.lab.apply(city::folder().join(file)).await?;
+    }
+    let kinds = "sites,computepools,storagepools,hostimages";
+    cluster.lab.kubectl(&["wait", kinds, "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
+    cluster.lab.apply_text(SYSTEM).await?;
+    let path = format!("/v1/departments/{DEPARTMENT}/hosts");
+    let answer = cluster.operator(true).await?.post(&path, &Order::new(HOST, "portal").body(), 0).await?;
+    assert!(answer.status.is_success(), "{answer:?}");
+    Ok(())
+}
 
 /// Every key and certificate of the chart.
 async fn keys(cluster: &Cluster) -> Result<String, WorldError> {
@@ -76,7 +140,12 @@ async fn the_guide_to_an_installation_installs_upgrades_restores_and_removes() -
     }
     cluster.serves().await?;
     only_root_makes_users(&cluster).await;
-    for name in ["first", "reach", "backup", "secrets"] {
+    for name in ["first", "reach"] {
+        cluster.run(name).await?;
+    }
+    order(&cluster).await?;
+    let has = Holdings::settled(&cluster).await?;
+    for name in ["backup", "secrets"] {
         cluster.run(name).await?;
     }
 
@@ -100,6 +169,7 @@ async fn the_guide_to_an_installation_installs_upgrades_restores_and_removes() -
         cluster.run(name).await?;
     }
     quarantined(&cluster, false).await?;
+    assert_eq!(Holdings::settled(&cluster).await?, has, "the host is there, and booked, as it was");
     change_limit(&cluster, 32).await?;
     cluster.department_ready().await?;
 
@@ -111,13 +181,16 @@ async fn the_guide_to_an_installation_installs_upgrades_restores_and_removes() -
     cluster.run("again").await?;
     cluster.serves().await?;
     assert!(last(&cluster).await? >= kept, "the books are there again");
+    assert_eq!(Holdings::settled(&cluster).await?, has, "the host went on without Jiyun");
 
+    // Takes the host along, with its machine and its disk.
     cluster.run("nothing").await?;
     // By the uninstallation alone: the namespace, which would take them along, is still there.
     neither_claim_nor_authority(&cluster).await?;
     cluster.run("definitions").await?;
     let left = cluster.lab.kubectl(&["get", "crds,namespaces", "-o", "name"]).await?;
-    assert!(!left.contains("jiyun.io") && !left.contains(NAMESPACE) && !left.contains("dept-"), "{left}");
+    let is_left = ["jiyun.io", NAMESPACE, "dept-", "engine-"].iter().any(|name| left.contains(name));
+    assert!(!is_left, "{left}");
     wait_for("the volumes of the books to go", SOON, || async {
         match has_volumes(&cluster).await {
             Ok(false) => Ok(()),
