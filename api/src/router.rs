@@ -78,6 +78,7 @@ fn table() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(Base::openapi())
         .routes(routes!(host::order::create, host::list::list))
         .routes(routes!(host::one::show, host::one::change, host::one::delete))
+        .routes(routes!(host::restart::create))
         .routes(routes!(database::order::create, database::list::list))
         .routes(routes!(database::one::show, database::one::change, database::one::delete))
         .routes(routes!(volume::order::create, volume::list::list))

@@ -22,6 +22,7 @@ mod orders;
 mod pick;
 mod reports;
 mod resize;
+mod restart;
 mod stub;
 mod systems;
 mod volumes;

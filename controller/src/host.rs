@@ -16,6 +16,7 @@ pub mod rejection;
 pub mod report;
 pub mod request;
 pub mod resize;
+mod restart;
 mod run;
 mod shelf;
 pub mod steps;
@@ -371,7 +372,8 @@ async fn drive(
                     error = crate::error::chain(&error),
                     "a volume does not grow"
                 );
-                disk_stuck = Some(told.map_or_else(|| step.to_string(), |status| format!("{step} {status}")));
+                let stuck = told.map_or_else(|| step.to_string(), |status| format!("{step} {status}"));
+                disk_stuck = Some(stuck.into_boxed_str());
             }
             Err(ReconcileError::Obstacle(obstacle)) => {
                 problem = Some(obstacle.to_string());
@@ -393,10 +395,18 @@ async fn drive(
         }
     }
     drop(look);
-    let machine = observed.machine.as_ref().map(|machine| kubevirt::state(&machine.status));
+    let is_asked = untouched && problem.is_none() && power == Power::On;
+    let restarts =
+        is_asked && restart::restart(host, observed.machine.as_ref(), (site, &order.namespace), context).await?;
+    let machine = observed.machine.as_ref().map(|machine| match kubevirt::state(&machine.status) {
+        // Its engine has not told of it yet.
+        MachineState::Running if restarts => MachineState::Changing("Stopping".to_owned()),
+        state => state,
+    });
     let running = matches!(machine, Some(MachineState::Running));
     let instance = running.then(|| site.instance(&order.namespace, &order.name)).flatten();
-    let addresses = instance.map(|instance| kubevirt::addresses(&instance.status)).unwrap_or_default();
+    let addresses = instance.as_ref().map(|instance| kubevirt::addresses(&instance.status)).unwrap_or_default();
+    let started_at = instance.and_then(|instance| Some(instance.metadata.creation_timestamp?.0));
     // No machine runs without its disk: the watch of disks may only be slower to tell than that of machines.
     let filled = |disk: &cdi::DiskView| if running { DiskState::Filled } else { cdi::state(&disk.status) };
     let disk = observed.disk.as_ref().map(filled);
@@ -408,7 +418,7 @@ async fn drive(
             && observed.disk.as_ref().is_some_and(|disk| cdi::mebibytes(disk) < order.disk_mebibytes),
         disk_stuck,
     };
-    Ok(Engines { disk, machine, power: order.power, addresses, problem, awaits_network, untouched, sizing })
+    Ok(Engines { disk, machine, power: order.power, addresses, started_at, problem, awaits_network, untouched, sizing })
 }
 
 /// Whether the machine or the disk of a claim in use is not where it was. A site that cannot be reached says nothing; the
@@ -452,6 +462,7 @@ fn unreachable_site(power: Power) -> Engines {
         machine: None,
         power,
         addresses: Vec::new(),
+        started_at: None,
         problem: Some(Reason::SiteUnreachable.as_str().to_owned()),
         awaits_network: false,
         untouched: true,
@@ -493,7 +504,8 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         Standing::Admitted { lease, .. } => lease::next_look(lease.as_deref(), now),
         _ => None,
     };
-    let settled = step.map_or(usual, |step| step.min(usual));
+    let restart = restart::next_look(host, now);
+    let settled = step.into_iter().chain(restart).fold(usual, Duration::min);
     if report::worth_writing(host, &status, approved_at(host, context), now) {
         write_status(host, &status, context).await?;
         return Ok(Action::requeue(settled));

@@ -1,10 +1,11 @@
-//! Cloud hosts: ordering and changing them, and what was decided on them.
+//! Cloud hosts: ordering, changing and restarting them, and what was decided on them.
 
 mod change;
 mod create;
 mod decision;
 mod guards;
 mod references;
+mod restart;
 mod wish;
 
 use super::department::{is_missing, named};

@@ -74,6 +74,8 @@ impl Attempt {
         let route = parts.extensions.get::<MatchedPath>()?.as_str().to_owned();
         let kind = kind_at(&route)?;
         let action = match parts.method {
+            // Nothing comes to be: it is a change of its host.
+            Method::POST if route.ends_with("/restart") => Action::Change,
             Method::POST => Action::Create,
             Method::PATCH => Action::Change,
             Method::DELETE => Action::Delete,

@@ -49,6 +49,10 @@ pub struct Host {
     pub granted: Option<Granted>,
     /// Whether it is to run.
     pub power: Power,
+    /// When its restart was asked for last, as it was written: what was started before is restarted once that time has come.
+    #[schema(example = "2026-11-20T02:00:00Z")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_requested_at: Option<String>,
     /// Whether it is kept from being deleted; `Disabled` counts once it was decided.
     pub deletion_protection: DeletionProtection,
     /// Until when it is lent (租期), and how that stands; absent: without end.
@@ -63,6 +67,11 @@ pub struct Host {
     /// Network addresses while it runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
+    /// When what runs was started: at its first start, or when it was switched on or restarted last. A restart is over once
+    /// this is not before `restartRequestedAt`. Absent while it does not run.
+    #[schema(format = DateTime, example = "2026-03-01T08:00:05Z")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
     /// The claim (占用) in the ledger, once granted.
     #[schema(example = "claim-123")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,7 +190,7 @@ impl Host {
     pub fn new(department: &str, object: CloudHost, state: HostState, language: Language) -> Self {
         let CloudHost { metadata, spec, status } = object;
         let lease = Lease::of(&spec, status.as_ref());
-        let CloudHostStatus { conditions, claim_id, addresses, refusal, order_ref, granted, .. } =
+        let CloudHostStatus { conditions, claim_id, addresses, started_at, refusal, order_ref, granted, .. } =
             status.unwrap_or_default();
         Self {
             name: metadata.name.unwrap_or_default(),
@@ -196,11 +205,13 @@ impl Host {
             system_disk: SystemDisk { tier: spec.system_disk.tier, size: spec.system_disk.size.to_string() },
             granted: granted.map(Granted::from),
             power: spec.power.into(),
+            restart_requested_at: spec.restart_requested_at.map(|at| at.to_string()),
             deletion_protection: spec.deletion_protection.into(),
             lease,
             state,
             order: order_ref.map(|order| order.name),
             addresses,
+            started_at: started_at.map(|at| at.to_string()),
             claim: claim_id,
             refusal: refusal.map(|refusal| RefusalView::new(&refusal, language)),
             conditions: conditions.into_iter().map(Condition::from).collect(),

@@ -119,6 +119,7 @@ impl HostOrder {
                     size: Quantity::from(self.system_disk.size.as_str()),
                 },
                 power: self.power.into(),
+                restart_requested_at: None,
                 deletion_protection: self.deletion_protection.into(),
                 lease: self.lease.map(Into::into),
                 ssh_authorized_keys: self.ssh_authorized_keys,

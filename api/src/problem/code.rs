@@ -30,6 +30,8 @@ pub enum Code {
     BeingDeleted,
     /// It is protected from deletion.
     DeletionProtected,
+    /// A host that is to be off has nothing to restart.
+    HostIsStopped,
     /// A field of the body says what cannot be.
     InvalidField,
     /// A field names an object that does not exist.
@@ -101,6 +103,7 @@ impl Code {
             | Self::Conflict
             | Self::BeingDeleted
             | Self::DeletionProtected
+            | Self::HostIsStopped
             | Self::OrderNotOpen
             | Self::OrderChanged
             | Self::AlreadyDecided => StatusCode::CONFLICT,

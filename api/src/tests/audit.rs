@@ -171,6 +171,19 @@ async fn what_is_refused_is_recorded_once_with_its_code() {
 }
 
 #[tokio::test]
+async fn a_restart_that_is_refused_is_recorded_as_a_change_of_its_host() {
+    let folder = TempDir::new().unwrap();
+    let mut off = host("1", &json!({}));
+    off["spec"]["power"] = json!("Stopped");
+    let server = known(ApiServer::default()).on(&format!("GET {}", finance("cloudhosts/web-1")), 200, off);
+    let api = recording(server, folder.path()).await;
+    api.send(request(Method::POST, &format!("{HOST}/restart"), &[], "")).await.problem(409, "HostIsStopped");
+    let refused = records(folder.path(), 1).await.remove(0);
+    assert_eq!((refused.action, &refused.result), (Action::Change, &Outcome::refused("HostIsStopped")));
+    assert_eq!(refused.object, Object::new("CloudHost", "web-1").within("dept-finance"));
+}
+
+#[tokio::test]
 async fn whoever_may_not_look_at_the_department_leaves_no_record_there() {
     let folder = TempDir::new().unwrap();
     let server = ApiServer::default().on(WHO, 201, user("oidc:mallory")).on(MAY, 201, may(false)).refuse(

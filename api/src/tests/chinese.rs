@@ -26,7 +26,7 @@ const HOSTS: &str = "/v1/departments/finance/hosts";
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 /// Words of the notation: fields, parameters, headers and units a caller writes as they are.
-const FIXED: [&str; 26] = [
+const FIXED: [&str; 27] = [
     "Authorization",
     "Bearer",
     "Disabled",
@@ -34,6 +34,7 @@ const FIXED: [&str; 26] = [
     "GiB",
     "JSON",
     "PUT",
+    "Running",
     "application",
     "architecture",
     "body",
@@ -208,6 +209,10 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     kept["message"] = "ValidatingAdmissionPolicy 'jiyun-deletion-protection' denied request: kept".into();
     let kept = ApiServer::default().on(&format!("DELETE {}", finance("cloudhosts/web-1")), 422, kept);
     answers.push(Api::over(kept).send(request(Method::DELETE, HOST, &[], "")).await);
+    let mut off = host("1", &json!({}));
+    off["spec"]["power"] = json!("Stopped");
+    let off = Api::over(ApiServer::default().on(&one, 200, off));
+    answers.push(off.send(request(Method::POST, &format!("{HOST}/restart"), &[], "")).await);
     let changed = ApiServer::default().refuse(&format!("PATCH {}", finance("cloudhosts/web-1")), 409, "Conflict");
     let changed = Api::over(changed);
     for (tag, kind, body) in [

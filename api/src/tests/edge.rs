@@ -12,6 +12,8 @@ use crate::{extract::json::MAX_BODY, router};
 
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
+const RESTART: &str = "/v1/departments/finance/hosts/web-1/restart";
+
 const SYSTEM: &str = "/v1/departments/finance/systems/web-1";
 
 const DATABASE: &str = "/v1/departments/finance/databases/web-1";
@@ -23,12 +25,13 @@ const FLOW: &str = "/v1/departments/finance/flows/web-1";
 const ORDER: &str = "/v1/departments/finance/orders/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 39] = [
+const ROUTES: [(Method, &str); 40] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
     (Method::PATCH, HOST),
     (Method::DELETE, HOST),
+    (Method::POST, RESTART),
     (Method::POST, "/v1/departments/finance/systems"),
     (Method::GET, "/v1/departments/finance/systems"),
     (Method::GET, SYSTEM),
@@ -114,6 +117,9 @@ async fn names_in_addresses_cannot_lead_elsewhere() {
         api.get(&format!("/v1/inbox?departments={name}")).await.problem(400, "InvalidParameter");
         api.get(&format!("/v1/pools/compute/{name}/holders")).await.problem(404, "NotFound");
         api.send(request(Method::DELETE, &format!("/v1/departments/finance/hosts/{name}"), &[], ""))
+            .await
+            .problem(404, "NotFound");
+        api.send(request(Method::POST, &format!("/v1/departments/finance/hosts/{name}/restart"), &[], ""))
             .await
             .problem(404, "NotFound");
     }

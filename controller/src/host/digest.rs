@@ -58,6 +58,7 @@ pub fn of(spec: &CloudHostSpec) -> String {
     // Destructured without `..`: a new field must be put on one side or the other before this compiles.
     let CloudHostSpec {
         display_name: _,
+        restart_requested_at: _,
         power: _,
         deletion_protection,
         lease,

@@ -3,9 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{Timestamp, ToSpan};
-use jiyun_crds::v1alpha1::{
-    CloudHost, CloudHostStatus, ConditionStatus, ConditionType, DeletionProtection, HostGrant, HostRefusal, LocalRef,
-    Quantity, Reason, RefusalParameter, condition, condition::Finding,
+use jiyun_crds::{
+    date_time::DateTime,
+    v1alpha1::{
+        CloudHost, CloudHostStatus, ConditionStatus, ConditionType, DeletionProtection, HostGrant, HostRefusal,
+        LocalRef, Quantity, Reason, RefusalParameter, condition, condition::Finding,
+    },
 };
 use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
 use jiyun_messages::{Parameters, parameters};
@@ -87,6 +90,8 @@ pub struct Engines {
     pub power: Power,
     /// Its addresses.
     pub addresses: Vec<String>,
+    /// When what runs was started.
+    pub started_at: Option<Timestamp>,
     /// Why the engines could not be asked for what is wanted.
     pub problem: Option<String>,
     /// Whether the machine is not made because the network it is to lie in is not ready.
@@ -107,7 +112,7 @@ pub struct Sizing {
     /// Whether the disk was not seen to have its size yet.
     pub disk_grows: bool,
     /// Why its volume cannot grow, if an engine refused it.
-    pub disk_stuck: Option<String>,
+    pub disk_stuck: Option<Box<str>>,
 }
 
 impl Engines {
@@ -144,6 +149,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
         }
         Standing::Undecided(reason) => {
             status.addresses = before.addresses;
+            status.started_at = before.started_at;
             vec![
                 plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
                 plain(ConditionType::Admitted, ConditionStatus::Unknown, *reason),
@@ -158,6 +164,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
         Standing::Admitted { claim, approved, objection, engines, parked, lease } => {
             place(&mut status, claim);
             status.addresses.clone_from(&engines.addresses);
+            status.started_at = engines.started_at.map(DateTime::from);
             status.granted = Some(grant(approved));
             status.deletion_protection = approved.deletable.then_some(DeletionProtection::Disabled);
             let kept_off = || parked.kept_off.as_ref().filter(|_| engines.power == Power::Off).map(recorded);
@@ -379,7 +386,7 @@ fn provisioned(engines: &Engines, approved: &Approved) -> Finding {
     }
     if let Some(problem) = &engines.sizing.disk_stuck {
         // The machine runs on with the disk it has.
-        let about = parameters([("problem", problem.as_str())]);
+        let about = parameters([("problem", &**problem)]);
         return finding(kind, ConditionStatus::False, Reason::EngineError, "EngineError", &about);
     }
     match (&engines.disk, &engines.machine) {

@@ -56,6 +56,7 @@ pub(super) async fn keep(
         machine: left.map(|_| MachineState::Changing("Terminating".to_owned())),
         power: Power::Off,
         addresses: Vec::new(),
+        started_at: None,
         problem,
         awaits_network: false,
         sizing: Sizing::default(),

@@ -154,8 +154,12 @@ pub fn controller() -> Actor {
 
 fn deletion<K: Resource<DynamicType = ()>>(object: &K, at: Timestamp) -> Record {
     let (meta, kind) = (object.meta(), K::kind(&()).into_owned());
-    // A running instance is deleted by its engine; what this program deletes of a machine is the machine.
-    let action = if kind == "VirtualMachine" { Action::MachineDeleted } else { Action::Delete };
+    let action = match kind.as_str() {
+        "VirtualMachine" => Action::MachineDeleted,
+        // Its machine stays and starts another.
+        "VirtualMachineInstance" => Action::MachineRestarted,
+        _ => Action::Delete,
+    };
     let name = Object::new(kind, meta.name.clone().unwrap_or_default());
     let name = Object { namespace: meta.namespace.clone(), uid: meta.uid.clone(), ..name };
     let mut record = Record::new(at, controller(), action, name, Outcome::Begun);

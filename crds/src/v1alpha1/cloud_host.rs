@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::condition::conditions_schema;
 use super::{Architecture, Lease, LeaseStatus, LocalRef};
+use crate::date_time::DateTime;
 use crate::quantity::Quantity;
 use crate::rules;
 use crate::schema::structural;
@@ -74,6 +75,15 @@ pub struct CloudHostSpec {
     /// back (`stopReleases` of the `ComputePool`).
     #[serde(default)]
     pub power: Power,
+    /// [free] A machine that was started before this moment is restarted (重启) once it has come, as a rule within seconds of
+    /// it; one that was started since is left alone. RFC 3339 with an offset and whole seconds. What waits for a restart, such
+    /// as another class, is taken on by it. A host that is switched off is not started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(
+        validation = rules::moment("重启时间", "restartRequestedAt"),
+        validation = rules::day_exists("重启时间", "restartRequestedAt")
+    )]
+    pub restart_requested_at: Option<DateTime>,
     /// [guarded] Whether the host is kept from being deleted (删除保护). Taking it off is decided like an order; putting it on
     /// applies at once. A host that was never granted can be deleted all the same.
     #[serde(default)]
@@ -196,6 +206,10 @@ pub struct CloudHostStatus {
     #[schemars(length(max = 16), inner(length(max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub addresses: Vec<String>,
+    /// When what runs of the machine was started: at its first start, or when it was switched on or restarted last. Absent while
+    /// it does not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<DateTime>,
     /// Why the request was not granted, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<HostRefusal>,

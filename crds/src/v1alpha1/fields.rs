@@ -96,6 +96,7 @@ pub const FIELDS: &[Field] = &[
     field("CloudHost", "imageRef.name", Immutable),
     field("CloudHost", "lease.endsAt", Guarded),
     field("CloudHost", "power", Free),
+    field("CloudHost", "restartRequestedAt", Free),
     field("CloudHost", "sshAuthorizedKeys[]", Immutable),
     field("CloudHost", "systemDisk.size", Metered),
     field("CloudHost", "systemDisk.tier", Immutable),

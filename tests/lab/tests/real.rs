@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::PersistentVolume;
 use kube::Client;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
+    Preconditions,
 };
 use serde_json::{Value, json};
 
@@ -45,11 +46,32 @@ async fn a_machine_runs_stops_starts_restarts_and_leaves_nothing_behind() -> Out
     let restarted = place.sees("web", "Running", true).await?;
     assert_eq!(restarted.data.pointer("/status/startFailure"), None, "a restart is not a crash");
 
+    a_deleted_instance_is_followed_by_one_of_what_is_declared_by_then(&place).await?;
+
     place.machines().delete("web", &DeleteParams::default()).await?;
     for kind in [place.machines(), place.instances(), place.pods()] {
         place.nothing_left(&kind).await?;
     }
     assert!(place.disks().get_opt("web-system").await?.is_some(), "a disk outlives the machine that used it");
+    Ok(())
+}
+
+/// What a restart does where the engine's own verb is not called: the instance is deleted, if it is the one that was read.
+async fn a_deleted_instance_is_followed_by_one_of_what_is_declared_by_then(place: &Place) -> Outcome {
+    let (machines, instances) = (place.machines(), place.instances());
+    let more = Patch::Merge(json!({"spec": {"template": {"spec": {"domain": {"memory": {"guest": "3Gi"}}}}}}));
+    machines.patch("web", &PatchParams::default(), &more).await?;
+    let before = instances.get("web").await?;
+    let only = Preconditions { uid: before.metadata.uid.clone(), resource_version: None };
+    instances.delete("web", &DeleteParams { preconditions: Some(only), ..DeleteParams::default() }).await?;
+    let after = wait_for("an instance of what is declared", SOON, || async {
+        let seen = instances.get("web").await.map_err(|error| error.to_string())?;
+        if seen.metadata.uid == before.metadata.uid { Err(format!("{:?}", seen.metadata)) } else { Ok(seen) }
+    })
+    .await?;
+    assert_eq!(after.data.pointer("/spec/domain/memory/guest"), Some(&json!("3Gi")));
+    let restarted = place.sees("web", "Running", true).await?;
+    assert_eq!(restarted.data.pointer("/status/startFailure"), None, "a restart is not a crash");
     Ok(())
 }
 

@@ -1,4 +1,6 @@
-//! The manners of the API on a real API server: keys, versions, lists, trying, bounds.
+//! The manners of the API on a real API server: keys, versions, lists, trying, restarting, bounds.
+
+mod restart;
 
 use futures::future::join_all;
 use http::{Method, StatusCode};

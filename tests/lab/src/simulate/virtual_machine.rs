@@ -300,7 +300,12 @@ impl Controller {
     /// What is done to the instance of a machine that runs or is about to; what is told of the machine comes after.
     fn bring_instance(&self, machine: &VirtualMachine, namespace: &str, simulation: &Simulation) -> Option<Step> {
         self.instances.as_ref()?;
-        let Some(instance) = self.instance(machine, namespace) else { return Some(Step::Derive) };
+        let Some(instance) = self.instance(machine, namespace) else {
+            // vm.go, `sync`: a machine whose instance was deleted is told to have none before it is given another.
+            let was_there = machine.status.as_ref().is_some_and(|seen| seen.created);
+            let gone = || Report::new("Starting", machine).json(&machine.status.clone().unwrap_or_default());
+            return Some(if was_there { Step::Status { takes: Duration::ZERO, status: gone() } } else { Step::Derive });
+        };
         let befalls = |fault| simulation.faults.befalls(fault, &machine.name_any());
         let unable = Unable { to_change: befalls(Fault::NoHotplug), to_let_go: befalls(Fault::Clinging) };
         let next = instance::next(&instance.data, &machine.spec.template.plugs, unable);
