@@ -15,6 +15,7 @@ mod version;
 pub use bearer::Bearer;
 pub use digested::{Digested, RequestDigest};
 pub use idempotency::{IdempotencyKey, Keyed};
+pub use json::NoBody;
 pub use merge_patch::MergePatch;
 pub use name::{DepartmentName, ObjectName};
 pub use path::{DepartmentPath, ObjectPath, OrderPath, PoolPath};

@@ -41,6 +41,7 @@ use self::{
     change::Objection,
     plan::{Desired, Observed, Step, Why},
     report::{Engines, Parked, Sizing, Standing},
+    restart::Restarted,
     valid::Valid,
 };
 use crate::{
@@ -50,7 +51,7 @@ use crate::{
     context::Context,
     engines::{
         cdi::{self, DiskState},
-        kubevirt::{self, MachineState},
+        kubevirt::{self, MachineState, MachineView},
         order::{MachineOrder, Power},
     },
     error::ReconcileError,
@@ -85,7 +86,7 @@ const SETTLED: Duration = Duration::from_mins(10);
 /// # Errors
 /// What did not work; the host is tried again.
 pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, ReconcileError> {
-    let host = &*context.unseen_hosts.freshest(host);
+    let (host, looked) = (&*context.unseen_hosts.freshest(host), Timestamp::now());
     if host.metadata.deletion_timestamp.is_some() {
         return ending::reconcile(host, context).await;
     }
@@ -104,7 +105,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         return if silent {
             Ok(Action::requeue(patience))
         } else {
-            report(host, &Standing::Undecided(reason), context).await
+            report(host, &Standing::Undecided(reason), now, context).await
         };
     }
     if held.is_some() && !context.engines_listed.is_open() {
@@ -139,7 +140,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         Standing::Admitted { claim, .. } => ordered_by(claim),
         _ => None,
     };
-    let action = report(host, &standing, context).await?;
+    let action = report(host, &standing, looked, context).await?;
     wake_order(host, order.as_deref(), context);
     Ok(action)
 }
@@ -395,16 +396,19 @@ async fn drive(
         }
     }
     drop(look);
-    let is_asked = untouched && problem.is_none() && power == Power::On;
-    let restarts =
-        is_asked && restart::restart(host, observed.machine.as_ref(), (site, &order.namespace), context).await?;
-    let machine = observed.machine.as_ref().map(|machine| match kubevirt::state(&machine.status) {
-        // Its engine has not told of it yet.
-        MachineState::Running if restarts => MachineState::Changing("Stopping".to_owned()),
-        state => state,
-    });
+    let instance = site.instance(&order.namespace, &order.name);
+    let mut restarted = Restarted::No;
+    if untouched && problem.is_none() && power == Power::On {
+        restarted = restart::settle(host, observed.machine.as_ref(), instance.as_ref(), site, context).await?;
+    }
+    if let Restarted::Refused(status) = restarted {
+        problem = Some(format!("VirtualMachineInstance {status}"));
+    }
+    let restarted = restarted == Restarted::Yes;
+    let state = |machine: &MachineView| restart::seen(kubevirt::state(&machine.status), instance.as_ref(), restarted);
+    let machine = observed.machine.as_ref().map(state);
     let running = matches!(machine, Some(MachineState::Running));
-    let instance = running.then(|| site.instance(&order.namespace, &order.name)).flatten();
+    let instance = instance.filter(|_| running);
     let addresses = instance.as_ref().map(|instance| kubevirt::addresses(&instance.status)).unwrap_or_default();
     let started_at = instance.and_then(|instance| Some(instance.metadata.creation_timestamp?.0));
     // No machine runs without its disk: the watch of disks may only be slower to tell than that of machines.
@@ -418,7 +422,18 @@ async fn drive(
             && observed.disk.as_ref().is_some_and(|disk| cdi::mebibytes(disk) < order.disk_mebibytes),
         disk_stuck,
     };
-    Ok(Engines { disk, machine, power: order.power, addresses, started_at, problem, awaits_network, untouched, sizing })
+    Ok(Engines {
+        disk,
+        machine,
+        power: order.power,
+        addresses,
+        started_at,
+        restarted,
+        problem,
+        awaits_network,
+        untouched,
+        sizing,
+    })
 }
 
 /// Whether the machine or the disk of a claim in use is not where it was. A site that cannot be reached says nothing; the
@@ -463,6 +478,7 @@ fn unreachable_site(power: Power) -> Engines {
         power,
         addresses: Vec::new(),
         started_at: None,
+        restarted: false,
         problem: Some(Reason::SiteUnreachable.as_str().to_owned()),
         awaits_network: false,
         untouched: true,
@@ -470,8 +486,14 @@ fn unreachable_site(power: Power) -> Engines {
     }
 }
 
-/// Writes the status where it is worth it, and says when to look again.
-async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Result<Action, ReconcileError> {
+/// Writes the status where it is worth it, and says when to look again: what was not due yet when the host was `looked` at is
+/// not left lying, though its time may have come since.
+async fn report(
+    host: &CloudHost,
+    standing: &Standing,
+    looked: Timestamp,
+    context: &Context,
+) -> Result<Action, ReconcileError> {
     let now = Timestamp::now();
     let status = report::status(host, Some(digest::of(&host.spec)), standing, now);
     let usual = match standing {
@@ -504,7 +526,7 @@ async fn report(host: &CloudHost, standing: &Standing, context: &Context) -> Res
         Standing::Admitted { lease, .. } => lease::next_look(lease.as_deref(), now),
         _ => None,
     };
-    let restart = restart::next_look(host, now);
+    let restart = restart::next_look(host, looked);
     let settled = step.into_iter().chain(restart).fold(usual, Duration::min);
     if report::worth_writing(host, &status, approved_at(host, context), now) {
         write_status(host, &status, context).await?;

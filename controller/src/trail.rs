@@ -20,7 +20,10 @@ use std::process::ExitCode;
 use jiyun_trail::heads::etcd::{DEFAULT_PREFIX, EtcdHeads};
 
 use self::error::TrailError;
-pub use self::{follow::Following, recorder::Recorder};
+pub use self::{
+    follow::Following,
+    recorder::{Begun, Recorder},
+};
 use crate::{
     args::{LedgerArgs, TrailCommand},
     error::chain,

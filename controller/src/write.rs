@@ -12,7 +12,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use crate::{metrics::Metrics, trail::Recorder};
+use crate::{
+    metrics::Metrics,
+    trail::{Begun, Recorder},
+};
 
 /// Our name in `managedFields`.
 pub const FIELD_MANAGER: &str = "jiyun-controller";
@@ -238,7 +241,24 @@ impl Writer {
     where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
     {
-        let meta = object.meta();
+        let recorded = self.trail.deleting(object).await;
+        self.delete_recorded(api, object, recorded).await
+    }
+
+    /// [`Writer::delete`] of what was recorded as something else than a deletion.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub async fn delete_recorded<K>(
+        &self,
+        api: &Api<K>,
+        object: &K,
+        recorded: Result<Begun, Unwritable>,
+    ) -> Result<(), WriteError>
+    where
+        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+    {
+        let (meta, kind) = (object.meta(), K::kind(&()).into_owned());
         let name = meta.name.clone().unwrap_or_default();
         let parameters = DeleteParams {
             preconditions: Some(Preconditions {
@@ -248,8 +268,6 @@ impl Writer {
             propagation_policy: Some(PropagationPolicy::Background),
             ..DeleteParams::default()
         };
-        let kind = K::kind(&()).into_owned();
-        let recorded = self.trail.deleting(object).await;
         let begun =
             recorded.map_err(|source| WriteError::Unrecorded { kind: kind.clone(), name: name.clone(), source })?;
         let deleted = gone_is_success(self.sent("delete", kind, &name, api.delete(&name, &parameters)).await.map(drop));

@@ -41,6 +41,23 @@ fn unreadable(rejection: &BytesRejection) -> Problem {
     Problem::new(Code::MalformedJson, [("problem", complaint::unread(&rejection.body_text()))])
 }
 
+/// That a request has no body, where one would be taken for a wish that is not read.
+#[derive(Clone, Copy, Debug)]
+pub struct NoBody;
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| unreadable(&rejection))?;
+        if body.is_empty() {
+            Ok(Self)
+        } else {
+            Err(Problem::field("body", "此请求不带请求体 (this request has no body)"))
+        }
+    }
+}
+
 /// Reads one JSON object and nothing after it. Lists are refused first: they would be read as the fields in their order.
 pub fn parse_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if body.trim_ascii_start().first() == Some(&b'[') {

@@ -67,9 +67,10 @@ pub struct Host {
     /// Network addresses while it runs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
-    /// When what runs was started: at its first start, or when it was switched on or restarted last. A restart is over once
-    /// this is not before `restartRequestedAt`. Absent while it does not run.
-    #[schema(format = DateTime, example = "2026-03-01T08:00:05Z")]
+    /// When what runs was started: at its first start, when it was switched on or restarted last, or when its engine started it
+    /// anew after its guest had ended. A restart is over once this is not before `restartRequestedAt`, compared as moments.
+    /// Absent while it does not run.
+    #[schema(format = DateTime, example = "2026-11-20T02:00:05Z")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,
     /// The claim (占用) in the ledger, once granted.

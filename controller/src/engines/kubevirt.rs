@@ -137,6 +137,8 @@ pub struct Memory {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct InstanceStatus {
+    /// How far its guest is: `Scheduling`, `Running`, ...
+    pub phase: Option<String>,
     /// Network interfaces.
     pub interfaces: Option<Vec<Interface>>,
     /// How far its volumes are.

@@ -5,6 +5,7 @@
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use jiyun_crds::{
     names::{FINALIZER_CLAIM, LABEL_CLAIM, system_disk_name},
     v1alpha1::CloudHost,
@@ -90,7 +91,7 @@ async fn keep(host: &CloudHost, claim: &str, context: &Context) -> Result<Action
         claim,
         "the ledger does not know the claim of this host; it is kept until somebody has looked"
     );
-    super::report(host, &Standing::Unaccounted { claim: claim.to_owned() }, context).await?;
+    super::report(host, &Standing::Unaccounted { claim: claim.to_owned() }, Timestamp::now(), context).await?;
     Ok(Action::requeue(SOON))
 }
 
@@ -101,7 +102,7 @@ async fn wait(
     context: &Context,
 ) -> Result<Action, ReconcileError> {
     let standing = Standing::Ending { claim, waiting_for };
-    super::report(host, &standing, context).await?;
+    super::report(host, &standing, Timestamp::now(), context).await?;
     Ok(Action::requeue(SOON))
 }
 

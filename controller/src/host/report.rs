@@ -92,6 +92,8 @@ pub struct Engines {
     pub addresses: Vec<String>,
     /// When what runs was started.
     pub started_at: Option<Timestamp>,
+    /// Whether it was restarted just now.
+    pub restarted: bool,
     /// Why the engines could not be asked for what is wanted.
     pub problem: Option<String>,
     /// Whether the machine is not made because the network it is to lie in is not ready.
@@ -137,6 +139,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
     status.pool_ref = before.pool_ref;
     status.storage_pool_ref = before.storage_pool_ref;
     status.granted = before.granted;
+    status.restarted_for = before.restarted_for;
     status.deletion_protection = before.deletion_protection;
     let findings = match standing {
         Standing::Rejected(rejection) => {
@@ -165,6 +168,9 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
             place(&mut status, claim);
             status.addresses.clone_from(&engines.addresses);
             status.started_at = engines.started_at.map(DateTime::from);
+            if engines.restarted {
+                status.restarted_for.clone_from(&host.spec.restart_requested_at);
+            }
             status.granted = Some(grant(approved));
             status.deletion_protection = approved.deletable.then_some(DeletionProtection::Disabled);
             let kept_off = || parked.kept_off.as_ref().filter(|_| engines.power == Power::Off).map(recorded);

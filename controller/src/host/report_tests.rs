@@ -71,6 +71,7 @@ fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
         power,
         addresses: vec!["10.0.0.9".into()],
         started_at: Some(at(900)),
+        restarted: false,
         problem: None,
         awaits_network: false,
         untouched: true,
@@ -242,6 +243,26 @@ fn an_engine_fault_is_shown_and_does_not_take_the_claim_away() {
 }
 
 #[test]
+fn a_restart_is_noted_with_the_moment_it_was_asked_for_and_that_stays() {
+    let asked = "2026-03-01T08:00:00+08:00";
+    let mut host = host();
+    host.spec.restart_requested_at = Some(asked.into());
+    let told = |host: &CloudHost, restarted: bool| {
+        let Standing::Admitted { claim, approved, objection, engines, parked, lease } =
+            admitted(Power::On, Some(MachineState::Running))
+        else {
+            unreachable!()
+        };
+        let engines = Engines { restarted, ..engines };
+        status(host, None, &Standing::Admitted { claim, approved, objection, engines, parked, lease }, at(1001))
+    };
+    assert_eq!(told(&host, false).restarted_for, None);
+    assert_eq!(told(&host, false).started_at, Some("1970-01-01T00:15:00Z".into()));
+    host.status = Some(told(&host, true));
+    assert_eq!(told(&host, false).restarted_for, Some(asked.into()));
+}
+
+#[test]
 fn a_machine_that_waits_for_its_disk_is_no_fault() {
     let engines = Engines {
         disk: Some(DiskState::Filling("ImportInProgress 25%".into())),
@@ -249,6 +270,7 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
         power: Power::On,
         addresses: vec![],
         started_at: None,
+        restarted: false,
         problem: None,
         awaits_network: false,
         untouched: true,

@@ -6,39 +6,87 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiyun_crds::{date_time::DateTime, v1alpha1::CloudHost};
 use kube::{Api, ResourceExt};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     context::Context,
-    engines::kubevirt::{self, InstanceView, MachineView},
-    error::ReconcileError,
+    engines::kubevirt::{self, InstanceView, MachineState, MachineView},
+    error::{ReconcileError, chain},
     site::SiteEngines,
 };
 
-/// Restarts the machine of a host that is to run, where that is due; whether it was.
+/// What comes of a wish to be restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restarted {
+    /// Nothing is to be done, or not now.
+    No,
+    /// What ran goes.
+    Yes,
+    /// Kubernetes does not let us, with this status.
+    Refused(u16),
+}
+
+/// Restarts the `machine` of a host that is to run, where that is due. Not in quarantine: the book may know less than is true,
+/// and the machine would come back as that says.
 ///
 /// # Errors
-/// When its engine does not take it; the instance may have changed since it was read (status 409).
-pub async fn restart(
+/// When the host cannot be read, or Kubernetes cannot be reached.
+pub async fn settle(
     host: &CloudHost,
     machine: Option<&MachineView>,
-    (site, namespace): (&SiteEngines, &str),
+    instance: Option<&InstanceView>,
+    site: &SiteEngines,
     context: &Context,
-) -> Result<bool, ReconcileError> {
-    let (Some(asked), Some(machine)) = (asked(host), machine) else { return Ok(false) };
-    let Some(instance) = site.instance(namespace, &machine.name_any()) else { return Ok(false) };
-    if !is_due(asked, machine, &instance, Timestamp::now()) {
-        return Ok(false);
+) -> Result<Restarted, ReconcileError> {
+    let (Some(asked), Some(machine), Some(instance)) = (asked(host), machine, instance) else {
+        return Ok(Restarted::No);
+    };
+    if is_done(host)
+        || !is_due(asked, machine, instance, Timestamp::now())
+        || context.quarantined()
+        || !is_still_asked(host, context).await?
+    {
+        return Ok(Restarted::No);
     }
-    info!(
-        host.namespace = host.namespace(),
-        host.name = host.name_any(),
-        %asked,
-        instance = instance.metadata.uid,
-        "restarted as its host asks"
-    );
-    context.writer.delete(&Api::<InstanceView>::namespaced(site.client.clone(), namespace), &instance).await?;
-    Ok(true)
+    let api = Api::<InstanceView>::namespaced(site.client.clone(), &instance.namespace().unwrap_or_default());
+    let recorded = context.writer.trail().restarting(host, instance).await;
+    let (namespace, name) = (host.namespace(), host.name_any());
+    match context.writer.delete_recorded(&api, instance, recorded).await {
+        Ok(()) => {
+            let uid = &instance.metadata.uid;
+            info!(host.namespace = namespace, host.name = name, %asked, instance = uid, "restarted as its host asks");
+            Ok(Restarted::Yes)
+        }
+        // It has changed since it was read, which is on its way to us.
+        Err(error) if error.status() == Some(409) => Ok(Restarted::No),
+        Err(error) => match error.status() {
+            Some(status @ (400 | 403 | 422)) => {
+                warn!(host.namespace = namespace, host.name = name, error = chain(&error), "not restarted");
+                Ok(Restarted::Refused(status))
+            }
+            _ => Err(error.into()),
+        },
+    }
+}
+
+/// Whether the host still wishes it, by the API server's own word: a watch may be late with a wish that was taken back.
+async fn is_still_asked(host: &CloudHost, context: &Context) -> Result<bool, ReconcileError> {
+    let (namespace, name) = (host.namespace().unwrap_or_default(), host.name_any());
+    let found = Api::<CloudHost>::namespaced(context.client.clone(), &namespace).get_opt(&name).await;
+    let found = found.map_err(|source| ReconcileError::read(format!("CloudHost {name}"), source))?;
+    let wish = |host: &CloudHost| (host.uid(), host.spec.power, host.spec.restart_requested_at.clone());
+    Ok(found.is_some_and(|found| wish(&found) == wish(host) && found.metadata.deletion_timestamp.is_none()))
+}
+
+/// What a machine is seen to do. Its engine tells of a new instance later than that is there, and of one that goes as well.
+pub fn seen(state: MachineState, instance: Option<&InstanceView>, restarted: bool) -> MachineState {
+    let is_going = instance.is_some_and(|instance| instance.metadata.deletion_timestamp.is_some());
+    let is_up = instance.and_then(|instance| instance.status.phase.as_deref()).is_none_or(|phase| phase == "Running");
+    match state {
+        MachineState::Running if restarted || is_going => MachineState::Changing("Stopping".to_owned()),
+        MachineState::Running if !is_up => MachineState::Changing("Starting".to_owned()),
+        state => state,
+    }
 }
 
 /// How long until a restart that is asked for later has to be looked at.
@@ -49,6 +97,13 @@ pub fn next_look(host: &CloudHost, now: Timestamp) -> Option<Duration> {
 /// The moment that is asked for. What can be none is refused at the door.
 fn asked(host: &CloudHost) -> Option<Timestamp> {
     host.spec.restart_requested_at.as_ref().map(DateTime::timestamp)?.ok()
+}
+
+/// Whether the moment that is asked for was acted upon already. What was started since is not older than it anyway, by clocks
+/// that agree: Kubernetes's may be behind ours.
+fn is_done(host: &CloudHost) -> bool {
+    let of_status = host.status.as_ref().and_then(|status| status.restarted_for.as_ref()?.timestamp().ok());
+    asked(host).is_some_and(|asked| of_status >= Some(asked))
 }
 
 /// Whether what runs was started before the moment that is `asked` for, and that has come.
@@ -111,15 +166,46 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_moment_to_come_is_looked_at_when_it_comes() {
-        let mut host: CloudHost = serde_json::from_value(json!({
+    fn host() -> CloudHost {
+        serde_json::from_value(json!({
             "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudHost", "metadata": {"name": "web"},
             "spec": {"systemRef": {"name": "portal"}, "classRef": {"name": "c"}, "imageRef": {"name": "i"},
                      "zoneRef": {"name": "z"}, "architecture": "amd64", "systemDisk": {"tier": "standard", "size": "40Gi"},
                      "restartRequestedAt": ASKED},
         }))
-        .unwrap();
+        .unwrap()
+    }
+
+    #[test]
+    fn a_moment_that_was_acted_upon_is_not_acted_upon_again_and_a_later_one_is() {
+        let mut host = host();
+        assert!(!is_done(&host));
+        for (acted, expected) in [(ASKED, true), ("2026-03-01T16:00:00+08:00", true), ("2026-03-01T07:00:00Z", false)] {
+            host.status.get_or_insert_default().restarted_for = Some(acted.into());
+            assert_eq!(is_done(&host), expected, "{acted}");
+        }
+        host.spec.restart_requested_at = None;
+        assert!(!is_done(&host));
+    }
+
+    #[test]
+    fn a_machine_is_not_seen_to_run_while_what_ran_goes_or_what_comes_is_not_up() {
+        let of = |going: Option<&str>, phase: &str| {
+            let mut instance = instance("m", ASKED, going);
+            instance.status.phase = Some(phase.to_owned());
+            seen(MachineState::Running, Some(&instance), false)
+        };
+        assert_eq!(of(None, "Running"), MachineState::Running);
+        assert_eq!(of(Some(ASKED), "Running"), MachineState::Changing("Stopping".into()));
+        assert_eq!(of(None, "Scheduling"), MachineState::Changing("Starting".into()));
+        assert_eq!(seen(MachineState::Running, None, false), MachineState::Running);
+        assert_eq!(seen(MachineState::Running, None, true), MachineState::Changing("Stopping".into()));
+        assert_eq!(seen(MachineState::Stopped, None, true), MachineState::Stopped);
+    }
+
+    #[test]
+    fn a_moment_to_come_is_looked_at_when_it_comes() {
+        let mut host = host();
         assert_eq!(next_look(&host, at("2026-03-01T07:59:00Z")), Some(Duration::from_mins(1)));
         for now in [ASKED, "2026-03-01T08:00:01Z"] {
             assert_eq!(next_look(&host, at(now)), None, "{now}");

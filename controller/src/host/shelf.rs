@@ -57,6 +57,7 @@ pub(super) async fn keep(
         power: Power::Off,
         addresses: Vec::new(),
         started_at: None,
+        restarted: false,
         problem,
         awaits_network: false,
         sizing: Sizing::default(),

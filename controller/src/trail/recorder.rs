@@ -154,12 +154,8 @@ pub fn controller() -> Actor {
 
 fn deletion<K: Resource<DynamicType = ()>>(object: &K, at: Timestamp) -> Record {
     let (meta, kind) = (object.meta(), K::kind(&()).into_owned());
-    let action = match kind.as_str() {
-        "VirtualMachine" => Action::MachineDeleted,
-        // Its machine stays and starts another.
-        "VirtualMachineInstance" => Action::MachineRestarted,
-        _ => Action::Delete,
-    };
+    // A running instance is deleted by its engine, or for a restart; what is deleted of a machine here is the machine.
+    let action = if kind == "VirtualMachine" { Action::MachineDeleted } else { Action::Delete };
     let name = Object::new(kind, meta.name.clone().unwrap_or_default());
     let name = Object { namespace: meta.namespace.clone(), uid: meta.uid.clone(), ..name };
     let mut record = Record::new(at, controller(), action, name, Outcome::Begun);

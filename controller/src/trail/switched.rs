@@ -1,4 +1,5 @@
-//! Machines and databases that are switched on or off: whoever wished it, and whether they did or somebody had switched it past us.
+//! Machines and databases that are switched on or off, or restarted: whoever wished it, and whether they did or somebody had
+//! switched it past us.
 
 use jiff::Timestamp;
 use jiyun_crds::names::{ANNOTATION_REQUESTED_BY, department_of_namespace};
@@ -25,21 +26,36 @@ impl Recorder {
         power: Power,
         why: &str,
     ) -> Result<Begun, Unwritable> {
-        self.begin(|| record(asker, engine, power, why, Timestamp::now())).await
+        let action = match power {
+            Power::On => Action::MachineStarted,
+            Power::Off => Action::MachineStopped,
+        };
+        self.begin(|| record(asker, engine, action, why, Timestamp::now())).await
+    }
+
+    /// Records that `instance`, what runs of a machine, is about to be restarted as `host` asks.
+    ///
+    /// # Errors
+    /// When it could not be recorded: then it may not be restarted.
+    pub async fn restarting<E: Resource<DynamicType = ()>>(
+        &self,
+        host: &impl Resource,
+        instance: &E,
+    ) -> Result<Begun, Unwritable> {
+        self.begin(|| record(("host", host), instance, Action::MachineRestarted, ASKED, Timestamp::now())).await
     }
 }
+
+/// Why something is restarted.
+const ASKED: &str = "RestartRequested";
 
 fn record<E: Resource<DynamicType = ()>>(
     (word, asker): (&str, &impl Resource),
     engine: &E,
-    power: Power,
+    action: Action,
     why: &str,
     at: Timestamp,
 ) -> Record {
-    let action = match power {
-        Power::On => Action::MachineStarted,
-        Power::Off => Action::MachineStopped,
-    };
     let mut actor = controller();
     actor.on_behalf_of = asker.annotations().get(ANNOTATION_REQUESTED_BY).cloned();
     let object = Object::new(E::kind(&()), engine.name_any()).within(engine.namespace().unwrap_or_default());
@@ -68,11 +84,14 @@ mod tests {
         .unwrap();
         let machine: MachineView = serde_json::from_value(json!({
             "apiVersion": "kubevirt.io/v1", "kind": "VirtualMachine",
-            "metadata": {"name": "web", "namespace": "engine-tax", "uid": "u-1"},
+            // Made for another department, which has handed it over since.
+            "metadata": {
+                "name": "web", "namespace": "engine-tax", "uid": "u-1", "labels": {"jiyun.io/department": "finance"},
+            },
         }))
         .unwrap();
-        for (power, action) in [(Power::On, Action::MachineStarted), (Power::Off, Action::MachineStopped)] {
-            let record = record(("host", &host), &machine, power, "PowerDrifted", Timestamp::UNIX_EPOCH);
+        for action in [Action::MachineStarted, Action::MachineStopped, Action::MachineRestarted] {
+            let record = record(("host", &host), &machine, action, "PowerDrifted", Timestamp::UNIX_EPOCH);
             assert_eq!((record.action, record.result), (action, Outcome::Begun));
             assert_eq!(record.department.as_deref(), Some("tax"));
             assert_eq!(record.actor.on_behalf_of.as_deref(), Some("li"));

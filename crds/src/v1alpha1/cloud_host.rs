@@ -75,9 +75,10 @@ pub struct CloudHostSpec {
     /// back (`stopReleases` of the `ComputePool`).
     #[serde(default)]
     pub power: Power,
-    /// [free] A machine that was started before this moment is restarted (重启) once it has come, as a rule within seconds of
-    /// it; one that was started since is left alone. RFC 3339 with an offset and whole seconds. What waits for a restart, such
-    /// as another class, is taken on by it. A host that is switched off is not started.
+    /// [free] A machine that was started before this moment is restarted (重启) once it has come; one that was started since is
+    /// left alone. RFC 3339 with an offset and whole seconds; what is still to come can be taken back. That begins within
+    /// seconds; a guest that has not shut down after 30 seconds is switched off. What waits for a restart, such as another
+    /// class, is taken on by it. A host that is switched off is not started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(
         validation = rules::moment("重启时间", "restartRequestedAt"),
@@ -206,10 +207,13 @@ pub struct CloudHostStatus {
     #[schemars(length(max = 16), inner(length(max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub addresses: Vec<String>,
-    /// When what runs of the machine was started: at its first start, or when it was switched on or restarted last. Absent while
-    /// it does not run.
+    /// When what runs of the machine was started: at its first start, when it was switched on or restarted last, or when its
+    /// engine started it anew after its guest had ended. Absent while it does not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<DateTime>,
+    /// The `restartRequestedAt` that was acted upon last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarted_for: Option<DateTime>,
     /// Why the request was not granted, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<HostRefusal>,

@@ -11,19 +11,20 @@ use http::StatusCode;
 use super::shown;
 use crate::{
     app::App,
-    extract::{Bearer, IfMatch, ObjectPath, Query, etag},
+    extract::{Bearer, IfMatch, NoBody, ObjectPath, Query, etag},
     handler::{Spoken, tagged, write::WriteQuery},
     model::{Host, HostPreview},
     problem::{Problem, ProblemDocument},
     store::Run,
 };
 
-/// Restarts a host (重启). Its machine is shut down and started anew, within seconds, with what waits for its next start.
+/// Restarts a host (重启). Its machine is shut down and started anew with what waits for its next start.
 ///
-/// Nothing of it is decided, and nothing is given back meanwhile. A host that is to be off has nothing to restart: set its
-/// `power` to `Running` instead. One that is off for another reason, such as its lease, is not started by it. Each request
-/// is one restart: whoever sends it again, since the answer was lost, sends the `ETag` of the host as it was before as
-/// `If-Match`, and is answered 412 where the first one was taken.
+/// That begins within seconds; a guest that has not shut down after 30 seconds is switched off. Nothing of it is decided, and
+/// nothing is given back meanwhile. It is over once the host is `Ready` and `startedAt` is not before `restartRequestedAt`. A
+/// host that is to be off has nothing to restart: set its `power` to `Running` instead. One that is off for another reason,
+/// such as its lease, is not started by it. What was started before the request is restarted once: requests made while it
+/// shuts down come to one. There is no body; a restart at a time to come is asked for with kubectl.
 #[utoipa::path(
     post, path = "/v1/departments/{department}/hosts/{name}/restart", tag = "hosts", operation_id = "restartHost",
     params(
@@ -40,6 +41,7 @@ use crate::{
         (status = 404, description = "No such host, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "The host is to be off (`HostIsStopped`); nothing was changed.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 412, description = "It is not of the version that `If-Match` names.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "The request has a body; nothing was changed.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
     ),
@@ -51,6 +53,7 @@ pub async fn create(
     IfMatch(version): IfMatch,
     Query(how): Query<WriteQuery>,
     Spoken(language): Spoken,
+    NoBody: NoBody,
 ) -> Result<Response, Problem> {
     let asked = app.restart_host(&app.caller(&bearer), &path, version.as_ref(), how.run()).await?;
     let tag = etag(asked.metadata.resource_version.as_deref());

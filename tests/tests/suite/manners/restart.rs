@@ -54,6 +54,12 @@ async fn runs_anew(bureau: &Bureau<'_>, before: &DynamicObject) -> Result<Dynami
         if is_another && found.data["status"]["phase"] == "Running" { Ok(found) } else { Err(format!("{found:?}")) }
     });
     let another = another.await?;
+    let started = another.metadata.creation_timestamp.as_ref().map(|started| started.0);
+    let is_told = |host: &CloudHost| {
+        let told = host.status.as_ref().and_then(|status| status.started_at.as_ref()?.timestamp().ok());
+        has(host, ConditionType::Ready) && told == started
+    };
+    bureau.wait_for_host(HOST, "ready, and it says since when", is_told).await?;
     bureau.wait_ready(HOST).await?;
     Ok(another)
 }
