@@ -99,13 +99,12 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         && let Some(reason) = handed::over(host, context)
     {
         // Most are through in a moment: nobody reads what is said meanwhile.
-        let now = Timestamp::now();
-        let silent = report::is_young(&host.metadata, now) && host.status.is_none();
+        let silent = report::is_young(&host.metadata, looked) && host.status.is_none();
         let patience = Duration::from_secs(report::PATIENCE_SECONDS.unsigned_abs());
         return if silent {
             Ok(Action::requeue(patience))
         } else {
-            report(host, &Standing::Undecided(reason), now, context).await
+            report(host, &Standing::Undecided(reason), looked, context).await
         };
     }
     if held.is_some() && !context.engines_listed.is_open() {

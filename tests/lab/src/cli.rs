@@ -9,7 +9,7 @@ mod state;
 mod status;
 mod up;
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -211,11 +211,6 @@ fn running(which: &Which) -> Result<state::State, CliError> {
         return Err(missing());
     }
     state::State::read(&folder)?.ok_or_else(missing)
-}
-
-/// Says a line on standard error. That may be a file on a full disk, which is no reason to end as a panic does.
-pub fn say(line: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A runtime for one command.

@@ -5,6 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use jiyun_lab::programs::report;
 use tracing_subscriber::EnvFilter;
 
 /// The client library reports each broken connection as an error; when an API server ends there are many.
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
     match cli::run(cli::Arguments::parse()) {
         Ok(code) => code,
         Err(error) => {
-            cli::say(format_args!("jiyun-lab: {}", with_causes(&error)));
+            report(format_args!("{}", with_causes(&error)));
             ExitCode::FAILURE
         }
     }

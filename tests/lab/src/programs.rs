@@ -7,8 +7,7 @@ mod toolchain;
 
 use std::path::{Path, PathBuf};
 
-pub use build::BuildError;
-pub(crate) use build::report;
+pub use build::{BuildError, report};
 pub use module::ModuleError;
 pub use toolchain::ToolchainError;
 

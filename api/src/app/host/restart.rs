@@ -30,6 +30,7 @@ impl App {
         }
         // Not bound to what was read: whoever switches the host off in between has it off, for this starts nothing, and once
         // it is on again it was started since.
+        // Kubernetes's clock, by which that was started, may be ahead of ours.
         let started = found.status.and_then(|status| status.started_at?.timestamp().ok());
         let moment = just_after(started.unwrap_or_default().max(Timestamp::now()));
         let spec = [("restartRequestedAt".to_owned(), json!(moment))].into_iter().collect();
@@ -37,7 +38,7 @@ impl App {
     }
 }
 
-/// The next whole second after now, and after what runs was started by Kubernetes's clock, should that be ahead of ours. What was started in the same second as `moment` would not be older than that second, and would
+/// The next whole second: what was started in the same second as `moment` would not be older than that second, and would
 /// be left alone.
 fn just_after(moment: Timestamp) -> DateTime {
     DateTime::from(moment + SignedDuration::from_secs(1))

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use jiyun_lab::Lab;
+use jiyun_lab::programs::report;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::state::{Phase, State};
 use super::up::Options;
-use super::{CliError, Which, say, tried};
+use super::{CliError, Which, tried};
 
 /// What is said before a lab stops; what is said after it is about the stop.
 pub const STOPPING: &str = "jiyun-lab: stopping";
@@ -27,7 +28,7 @@ async fn hold(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
     };
     let wanted = options.lab(which)?;
     let tell = |step: &str| {
-        say(format_args!("jiyun-lab: {step}"));
+        report(format_args!("{step}"));
         note(&State::starting(options.profile, step), &folder);
     };
     let lab = tokio::select! {
@@ -40,13 +41,13 @@ async fn hold(which: &Which, options: &Options) -> Result<ExitCode, CliError> {
     let _ = write!(io::stdout(), "{}", state.describe(which));
     tokio::select! {
         failure = lab.failed() => {
-            say(format_args!("jiyun-lab: {failure}"));
+            report(format_args!("{failure}"));
             note(&State { phase: Phase::Failed, step: failure.to_string(), ..state }, &folder);
             lab.stop_and_keep().await?;
             Ok(ExitCode::FAILURE)
         }
         () = stop.asked() => {
-            say(format_args!("{STOPPING}"));
+            let _ = writeln!(io::stderr(), "{STOPPING}");
             lab.stop().await?;
             Ok(ExitCode::SUCCESS)
         }
@@ -59,7 +60,7 @@ fn note(state: &State, folder: &Path) {
     if folder.is_dir()
         && let Err(error) = state.write(folder)
     {
-        say(format_args!("jiyun-lab: cannot write the state of the lab: {error}"));
+        report(format_args!("cannot write the state of the lab: {error}"));
     }
 }
 

@@ -109,7 +109,8 @@ fn at<T>(action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, 
     result.map_err(|source| BuildError::Cache { action, path: path.to_owned(), source })
 }
 
-pub(crate) fn report(line: std::fmt::Arguments<'_>) {
+/// Says a line on standard error. That may be a file on a full disk, which is no reason to end as a panic does.
+pub fn report(line: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "jiyun-lab: {line}");
 }
 

@@ -301,7 +301,7 @@ impl Controller {
     fn bring_instance(&self, machine: &VirtualMachine, namespace: &str, simulation: &Simulation) -> Option<Step> {
         self.instances.as_ref()?;
         let Some(instance) = self.instance(machine, namespace) else {
-            // vm.go, `sync`: a machine whose instance was deleted is told to have none before it is given another.
+            // An instance was deleted: the next one is made of what is declared by then (`started`).
             let was_there = machine.status.as_ref().is_some_and(|seen| seen.created);
             let gone = || Report::new("Starting", machine).json(&machine.status.clone().unwrap_or_default());
             return Some(if was_there { Step::Status { takes: Duration::ZERO, status: gone() } } else { Step::Derive });

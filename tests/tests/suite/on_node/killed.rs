@@ -17,10 +17,10 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const CONTROLLER: [&str; 2] = ["jiyun-controller", " run "];
 
 /// In the paths of the control groups of every pod; with the pod's number after it, of that pod alone.
-const POD: &str = "pod";
+pub const POD: &str = "pod";
 
 /// Sends SIGKILL to every process in such pods of this lab whose command line has all these words; how many there were.
-fn kill(cluster: &Cluster, words: &[&str], pod: &str) -> u64 {
+pub fn kill(cluster: &Cluster, words: &[&str], pod: &str) -> u64 {
     let group = format!("/jiyun-lab-{}/", keeper(cluster));
     let mut killed = 0;
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {

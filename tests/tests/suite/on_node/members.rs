@@ -15,6 +15,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 use super::{
     Cluster, DEPARTMENT, SOON, able,
     drained::is_ready,
+    killed::{POD, kill},
     load::{Load, Outcome, nothing_is_lost, prepare},
 };
 
@@ -33,20 +34,8 @@ fn three_members(cluster: &Cluster) -> Result<(), WorldError> {
     Ok(fs::write(&values, one.replace("replicas: 1", "replicas: 3"))?)
 }
 
-/// Sends SIGKILL to the etcd of the pod with this UID; how many there were.
-fn kill(pod: &str) -> usize {
-    let (pod, mut killed) = (format!("pod{pod}"), 0);
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let read = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-        // The pod has a second process, which holds its network.
-        if read("cgroup").contains(&pod) && read("cmdline").contains("--initial-cluster-token=jiyun-ledger") {
-            let sent = std::process::Command::new("kill").args(["-KILL", &number.to_string()]).status();
-            killed += usize::from(sent.is_ok_and(|status| status.success()));
-        }
-    }
-    killed
-}
+/// What the command line of a member has in it; the pod's second process, which holds its network, has not.
+const ETCD: [&str; 1] = ["--initial-cluster-token=jiyun-ledger"];
 
 /// Restarts of a pod's containers so far.
 fn restarts(pod: &Pod) -> i32 {
@@ -95,7 +84,8 @@ async fn leads(cluster: &Cluster, pod: &Pod) -> Result<bool, WorldError> {
 /// Kills the member and keeps it down until a host that was ordered meanwhile is granted; what became of that order.
 async fn granted_without(cluster: &Cluster, pod: &str) -> Result<Outcome, WorldError> {
     let caller = cluster.operator(true).await?.patient(Some(PATIENCE));
-    assert_eq!(kill(pod), 1, "processes of {MEMBER}");
+    let group = format!("{POD}{pod}");
+    assert_eq!(kill(cluster, &ETCD, &group), 1, "processes of {MEMBER}");
     let began = Instant::now();
     let path = format!("/v1/departments/{DEPARTMENT}/hosts");
     let answer = caller.post(&path, &Order::new(HOST, "portal").body(), 0).await?;
@@ -104,7 +94,7 @@ async fn granted_without(cluster: &Cluster, pod: &str) -> Result<Outcome, WorldE
     let told = ["get", "cloudhost", HOST, "-n", "dept-finance", "-o", "jsonpath={.status.claimId}"];
     wait_for(format!("{HOST} to be granted without {MEMBER}"), SOON, || async {
         // Started anew by its node, it would soon take part again.
-        kill(pod);
+        kill(cluster, &ETCD, &group);
         let claim = cluster.lab.kubectl(&told).await.map_err(|error| error.to_string())?;
         if claim.is_empty() { Err("it has no claim".to_owned()) } else { Ok(()) }
     })
