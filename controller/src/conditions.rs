@@ -64,6 +64,7 @@ mod tests {
             Reason::NotAdmitted,
             Reason::Undecided,
             Reason::Quarantined,
+            Reason::EnginesSupported,
         ] {
             assert!(jiyun_messages::codes().any(|code| code == reason.as_str()), "{reason:?}");
         }

@@ -3,10 +3,13 @@
 pub mod applied;
 pub mod cdi;
 pub mod cnpg;
+pub mod installation;
 pub mod kube_ovn;
 pub mod kubevirt;
 pub mod network;
 pub mod node;
 pub mod order;
+pub mod release;
+pub mod version;
 pub mod view;
 pub mod volume;

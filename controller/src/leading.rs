@@ -214,7 +214,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
 
     // Zones and sites are named by others: when one changes, those are looked at again.
     let zones = telling(zones, changes.clone());
-    let sites = telling(sites, changes.clone());
+    let sites = settled::following_sites(telling(sites, changes.clone()), metrics.clone());
     let (matters, _) = watch::channel(());
     let orders = telling(orders, matters.clone());
     let hosts = telling_of_leases(hosts, matters.clone());

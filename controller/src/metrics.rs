@@ -1,9 +1,14 @@
 //! The controller's own figures, in Prometheus' text format under `/metrics`.
 //!
-//! No label holds an object's name: their number must not grow with the number of hosts.
+//! No label holds an object's name but that of a site: their number must not grow with the number of hosts.
 
-use std::time::Duration;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use jiyun_crds::v1alpha1::EngineReport;
 use jiyun_ledger::store::etcd::StoreSize;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -38,6 +43,9 @@ pub struct Metrics {
     store_bytes: IntGauge,
     store_bytes_in_use: IntGauge,
     store_limit_bytes: IntGauge,
+    engines: IntGaugeVec,
+    /// What `engines` shows, by site: what is not so any more has to be taken away.
+    shown_engines: Arc<Mutex<HashMap<String, Vec<EngineReport>>>>,
 }
 
 impl Metrics {
@@ -180,6 +188,14 @@ impl Metrics {
                 &registry,
                 IntGauge::new("jiyun_ledger_store_limit_bytes", "Size at which that etcd takes nothing more.")?,
             )?,
+            engines: registered(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new("jiyun_engine_info", "1 for each engine of a site, as the site's status has it."),
+                    &["site", "engine", "version", "state"],
+                )?,
+            )?,
+            shown_engines: Arc::default(),
             registry,
         })
     }
@@ -274,6 +290,39 @@ impl Metrics {
         self.store_limit_bytes.set(gauge(size.limit));
     }
 
+    /// Shows the engines of a site in place of what was shown of it before.
+    pub fn set_engines(&self, site: &str, engines: &[EngineReport]) {
+        let mut shown = self.shown_engines();
+        let before = shown.insert(site.to_owned(), engines.to_vec()).unwrap_or_default();
+        for gone in before.iter().filter(|gone| !engines.contains(gone)) {
+            self.hide(site, gone);
+        }
+        for engine in engines {
+            self.engines.with_label_values(&labels(site, engine)).set(1);
+        }
+    }
+
+    /// Takes away what is shown of sites that are not among these.
+    pub fn keep_engines_of(&self, sites: &HashSet<String>) {
+        self.shown_engines().retain(|site, engines| {
+            let stays = sites.contains(site);
+            for gone in engines.iter().filter(|_| !stays) {
+                self.hide(site, gone);
+            }
+            stays
+        });
+    }
+
+    fn shown_engines(&self) -> MutexGuard<'_, HashMap<String, Vec<EngineReport>>> {
+        // Whoever panicked while holding it left a whole map behind.
+        self.shown_engines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hide(&self, site: &str, engine: &EngineReport) {
+        // It fails where nothing is shown under these labels, which is what is wanted.
+        let _ = self.engines.remove_label_values(&labels(site, engine));
+    }
+
     /// Everything in Prometheus' text format.
     ///
     /// # Errors
@@ -281,6 +330,11 @@ impl Metrics {
     pub fn text(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
+}
+
+fn labels<'a>(site: &'a str, engine: &'a EngineReport) -> [&'a str; 4] {
+    let state: &'static str = engine.state.into();
+    [site, &engine.name, engine.version.as_deref().unwrap_or_default(), state]
 }
 
 fn gauge(value: u64) -> i64 {
@@ -294,6 +348,8 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, figure: C) ->
 
 #[cfg(test)]
 mod tests {
+    use jiyun_crds::v1alpha1::EngineState;
+
     use super::*;
 
     #[test]
@@ -315,5 +371,26 @@ mod tests {
         assert!(text.contains("jiyun_ledger_store_bytes 3"), "{text}");
         assert!(text.contains("jiyun_ledger_store_bytes_in_use 2"), "{text}");
         assert!(text.contains("jiyun_ledger_store_limit_bytes 4"), "{text}");
+    }
+
+    #[test]
+    fn an_engine_is_shown_as_it_is_now_and_not_where_its_site_is_gone() {
+        let metrics = Metrics::new().unwrap();
+        let engine = |version: &str, state| EngineReport {
+            name: "KubeVirt".into(),
+            version: Some(version.into()),
+            minimum: "1.8.0".into(),
+            state,
+        };
+        metrics.set_engines("main", &[engine("1.7.0", EngineState::TooOld)]);
+        metrics.set_engines("main", &[engine("1.8.2", EngineState::Supported)]);
+        let text = metrics.text().unwrap();
+        let line = r#"jiyun_engine_info{engine="KubeVirt",site="main",state="Supported",version="1.8.2"} 1"#;
+        assert!(text.contains(line), "{text}");
+        assert!(!text.contains("1.7.0"), "{text}");
+        metrics.keep_engines_of(&HashSet::from(["main".to_owned()]));
+        assert!(metrics.text().unwrap().contains(line));
+        metrics.keep_engines_of(&HashSet::new());
+        assert!(!metrics.text().unwrap().contains("jiyun_engine_info{"));
     }
 }

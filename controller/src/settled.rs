@@ -43,6 +43,7 @@ use crate::{
 
 pub use department::{book_accounts, following_access, following_people};
 pub use network_zone::UnreadableEntry;
+pub use site::following_sites;
 
 /// Objects of one kind settled at the same time; they are few, and each costs a request or two.
 const CONCURRENCY: u16 = 8;

@@ -79,7 +79,7 @@ pub use order::{
 pub use price_list::{Currency, PriceItem, PriceList, PriceListSpec};
 pub use quota_report::{QuotaReport, QuotaReportRow, QuotaReportSpec, QuotaReportStatus};
 pub use reference::{LocalRef, SecretRef};
-pub use site::{Site, SiteAccess, SiteRole, SiteSpec};
+pub use site::{EngineReport, EngineState, Site, SiteAccess, SiteRole, SiteSpec, SiteStatus};
 pub use status::{PlainStatus, PoolStatus, UsageSummary};
 pub use storage_pool::{StoragePool, StoragePoolSpec};
 

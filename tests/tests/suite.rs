@@ -36,6 +36,7 @@ mod suite {
     mod rights;
     mod roles;
     mod schema;
+    mod sites;
     mod story;
     mod trail;
     mod tree;

@@ -28,6 +28,8 @@ pub enum ConditionType {
     Provisioned,
     /// It does what its spec asks for. For a switched-off host: it is off.
     Ready,
+    /// Every engine of the site that has to be there is, and none is older than the platform supports.
+    EnginesSupported,
     /// This price list is the one prices are taken from now.
     InForce,
     /// More is used than a limit allows: growth is refused, nothing is stopped.
@@ -130,8 +132,14 @@ pub enum Reason {
     SiteUnreachable,
     /// Ready: no node of the site carries the pool's labels; the capacity read last, if any, is kept.
     NoNodes,
-    /// Admitted, Provisioned, Ready: what is asked for needs an engine that is not installed.
+    /// Admitted, Provisioned, Ready, `EnginesSupported`: what is asked for needs an engine that is not installed.
     EngineMissing,
+    /// `EnginesSupported`: an engine is of a version older than the platform supports.
+    EngineTooOld,
+    /// `EnginesSupported`: the version of an engine that is installed cannot be told.
+    EngineUnknown,
+    /// `EnginesSupported`: every engine that is there, and has to be, is of a version that is supported.
+    EnginesSupported,
     /// Ready: the zone has no addresses left for another department.
     AddressesExhausted,
     /// Admitted, Provisioned, Ready: the department's network in the zone is not there yet.
