@@ -11,6 +11,13 @@ DENY := $(TOOLS)/bin/cargo-deny
 
 comma := ,
 
+# Programs are built with the whole workspace and then run as they are: `cargo run -p` of one package asks for other features of
+# what lies below it, and would compile all of that once more.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PROGRAMS := $(TARGET)/debug
+RELEASED := $(TARGET)/release
+LAB := $(PROGRAMS)/jiyun-lab
+
 .PHONY: help
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,16 +32,16 @@ build: prerequisites ## Build every program
 
 .PHONY: demo
 demo: build lab-real ## Tell the story on a lab of its own, then stay up (ONCE=1 ends by itself; PROFILE=node: machines boot, as root)
-	$(if $(filter node,$(PROFILE)),cargo run --locked -q -p jiyun-lab -- build --profile node --with kubevirt$(comma)cdi$(comma)jiyun)
-	cargo run --locked -q -p jiyun-tests --bin jiyun-demo -- $(if $(ONCE),--once,) $(if $(PROFILE),--profile $(PROFILE),)
+	$(if $(filter node,$(PROFILE)),$(LAB) build --profile node --with kubevirt$(comma)cdi$(comma)jiyun)
+	$(PROGRAMS)/jiyun-demo $(if $(ONCE),--once,) $(if $(PROFILE),--profile $(PROFILE),)
 
 .PHONY: lab
-lab: prerequisites ## Build the lab's programs (once; cached outside the checkout)
-	cargo run --locked -q -p jiyun-lab -- build
+lab: build ## Build the lab's programs (once; cached outside the checkout)
+	$(LAB) build
 
 .PHONY: lab-real
 lab-real: lab
-	cargo run --locked -q -p jiyun-lab -- build --profile real
+	$(LAB) build --profile real
 
 # A failed test says what it waited for and what it saw last; the frames of the runtime below it would bury that.
 BACKTRACE ?= 0
@@ -42,9 +49,9 @@ BACKTRACE ?= 0
 # What a node is made of, where this machine can run one.
 .PHONY: lab-node
 lab-node: lab
-	@if cargo run --locked -q -p jiyun-lab -- doctor --profile node >/dev/null 2>&1; \
-	then cargo run --locked -q -p jiyun-lab -- build --profile node; \
-	else echo "Tests on a node are left out on this machine; 'cargo run -p jiyun-lab -- doctor' says why."; fi
+	@if $(LAB) doctor --profile node >/dev/null 2>&1; \
+	then $(LAB) build --profile node; \
+	else echo "Tests on a node are left out on this machine; '$(LAB) doctor' says why."; fi
 
 .PHONY: schemathesis
 schemathesis: ## Install what tries the API against its description (needs Python 3 with venv)
@@ -62,28 +69,28 @@ SCENARIOS := $(addprefix suite::,access account_book bad_input deletion isolatio
 
 .PHONY: test-node
 test-node: build ## On a node: boot guests and databases, take snapshots, install the charts (root; minutes to build once)
-	cargo run --locked -q -p jiyun-lab -- doctor --profile node --with $(NODE_PARTS)
-	cargo run --locked -q -p jiyun-lab -- build --profile node --with $(NODE_PARTS)
-	JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test -p jiyun-lab --locked --test node -- --test-threads 1
-	JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test -p jiyun-tests --locked --test suite -- on_node:: --test-threads 1 --nocapture
-	JIYUN_TEST_WORLD=node JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test -p jiyun-tests --locked --test suite -- story:: --test-threads 1
-	JIYUN_TEST_WORLD=node JIYUN_TEST_NODE_PARTS=jiyun cargo test -p jiyun-tests --locked --test suite -- $(SCENARIOS) --test-threads 4
+	$(LAB) doctor --profile node --with $(NODE_PARTS)
+	$(LAB) build --profile node --with $(NODE_PARTS)
+	JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test --workspace --locked --test node -- --test-threads 1
+	JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test --workspace --locked --test suite -- on_node:: --test-threads 1 --nocapture
+	JIYUN_TEST_WORLD=node JIYUN_TEST_NODE_PARTS=$(NODE_PARTS) cargo test --workspace --locked --test suite -- story:: --test-threads 1
+	JIYUN_TEST_WORLD=node JIYUN_TEST_NODE_PARTS=jiyun cargo test --workspace --locked --test suite -- $(SCENARIOS) --test-threads 4
 
 REGISTRY ?= localhost
 IMAGES := target/images/jiyun.tar
 
 .PHONY: images
-images: prerequisites ## Write container images without a daemon: target/images/jiyun.tar (REGISTRY=registry.example TAG=...)
+images: build ## Write container images without a daemon: target/images/jiyun.tar (REGISTRY=registry.example TAG=...)
 	cargo build --release --locked -p jiyun-controller -p jiyun-api
-	JIYUN_BIN_DIR=target/release cargo run --locked -q -p jiyun-lab -- images \
+	JIYUN_BIN_DIR=$(RELEASED) $(LAB) images \
 	  --registry $(REGISTRY) $(if $(TAG),--tag $(TAG),) --output $(IMAGES)
 
 .PHONY: lint
-lint: prerequisites $(DENY) ## Formatting, clippy, licences, generated files, house rules
+lint: build $(DENY) ## Formatting, clippy, licences, generated files, house rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	cargo run --locked -q -p jiyun-crds --bin crdgen -- --check
-	cargo run --locked -q -p jiyun-api -- openapi --check docs/openapi.json
+	$(PROGRAMS)/crdgen --check
+	$(PROGRAMS)/jiyun-api openapi --check docs/openapi.json
 	$(DENY) --locked check bans licenses sources
 	tools/house-rules
 
@@ -92,14 +99,15 @@ audit: $(DENY) ## Check dependencies against the advisory database (needs networ
 	$(DENY) --locked check advisories
 
 .PHONY: bench
-bench: prerequisites lab ## Measure (ONLY=name for one figure); results in target/bench/results.jsonl
+bench: prerequisites ## Measure (ONLY=name for one figure); results in target/bench/results.jsonl
 	cargo build --workspace --bins --release --locked
-	target/release/jiyun-bench $(if $(ONLY),--only $(ONLY),)
+	$(RELEASED)/jiyun-lab build
+	$(RELEASED)/jiyun-bench $(if $(ONLY),--only $(ONLY),)
 
 .PHONY: crds
-crds: prerequisites ## Generate crds/manifests and docs/openapi.json from the types
-	cargo run --locked -q -p jiyun-crds --bin crdgen
-	cargo run --locked -q -p jiyun-api -- openapi > docs/openapi.json.new
+crds: build ## Generate crds/manifests and docs/openapi.json from the types
+	$(PROGRAMS)/crdgen
+	$(PROGRAMS)/jiyun-api openapi > docs/openapi.json.new
 	mv docs/openapi.json.new docs/openapi.json
 
 .PHONY: clean

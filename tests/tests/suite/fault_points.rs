@@ -15,13 +15,14 @@ use jiyun_tests::{
 
 use super::interrupted::dice::Dice;
 
-/// SIGKILLs of the controller while hosts come and go, and while departments do: those take their time to go.
-const HOSTS: usize = 24;
-const DEPARTMENTS: usize = 4;
+/// SIGKILLs of the controller while hosts come and go, and while departments do: those take their time to go. Each run of the
+/// suite throws its own dice, so what one leaves out comes in others.
+const HOSTS: usize = 12;
+const DEPARTMENTS: usize = 3;
 /// And while people decide.
-const ORDERS: usize = 10;
+const ORDERS: usize = 7;
 /// And while hosts are resized.
-const RESIZED: usize = 6;
+const RESIZED: usize = 5;
 /// Deaths of the book's writer on a real etcd.
 const IN_ETCD: usize = 24;
 
@@ -85,21 +86,21 @@ async fn a_controller_killed_before_or_after_a_change_leaves_hosts_as_if_it_had_
     let (explored, dice) = killed(&[Play::Host, Play::Line], HOSTS).await;
     say(&format!("the controller while hosts come and go: {explored}; {dice}"));
     // What is written now and then may come at another moment than in the run it was counted in.
-    assert!(explored.explored >= 18, "{dice}: {explored}");
+    assert!(explored.explored >= 9, "{dice}: {explored}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_controller_killed_before_or_after_a_change_leaves_orders_as_if_it_had_lived() {
     let (explored, dice) = killed(&[Play::Order], ORDERS).await;
     say(&format!("the controller while people decide: {explored}; {dice}"));
-    assert!(explored.explored >= 7, "{dice}: {explored}");
+    assert!(explored.explored >= 5, "{dice}: {explored}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_controller_killed_before_or_after_a_change_leaves_resized_hosts_as_if_it_had_lived() {
     let (explored, dice) = killed(&[Play::Resize], RESIZED).await;
     say(&format!("the controller while hosts are resized: {explored}; {dice}"));
-    assert!(explored.explored >= 5, "{dice}: {explored}");
+    assert!(explored.explored >= 4, "{dice}: {explored}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
