@@ -64,6 +64,13 @@ mod tests {
             Reason::NotAdmitted,
             Reason::Undecided,
             Reason::Quarantined,
+            Reason::EngineError,
+            Reason::Unschedulable,
+            Reason::ImageUnavailable,
+            Reason::CrashLoop,
+            Reason::NodeLost,
+            Reason::Deleting,
+            Reason::DeletionStuck,
         ] {
             assert!(jiyun_messages::codes().any(|code| code == reason.as_str()), "{reason:?}");
         }
