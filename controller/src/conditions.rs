@@ -65,6 +65,13 @@ mod tests {
             Reason::Undecided,
             Reason::Quarantined,
             Reason::EnginesSupported,
+            Reason::EngineError,
+            Reason::Unschedulable,
+            Reason::ImageUnavailable,
+            Reason::CrashLoop,
+            Reason::NodeLost,
+            Reason::Deleting,
+            Reason::DeletionStuck,
         ] {
             assert!(jiyun_messages::codes().any(|code| code == reason.as_str()), "{reason:?}");
         }

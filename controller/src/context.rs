@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use crate::{
     catalogue::Catalogue,
     database::engine::Presence,
-    host::lease,
+    host::{lease, pace::Pace},
     metrics::Metrics,
     networks::Networks,
     order::Orders,
@@ -37,6 +37,8 @@ pub struct Context {
     pub orders: Orders,
     /// Hosts reported on a moment ago.
     pub unseen_hosts: Unseen<CloudHost>,
+    /// How often hosts are reported on whose image is fetched.
+    pub pace: Pace,
     /// Flows reported on a moment ago.
     pub unseen_flows: Unseen<NetworkFlow>,
     /// Databases reported on a moment ago.

@@ -3,6 +3,7 @@
 pub mod applied;
 pub mod cdi;
 pub mod cnpg;
+pub mod fault;
 pub mod installation;
 pub mod kube_ovn;
 pub mod kubevirt;

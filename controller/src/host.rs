@@ -10,6 +10,7 @@ pub mod ending;
 pub mod found;
 pub mod handed;
 pub mod lease;
+pub mod pace;
 mod parking;
 pub mod plan;
 pub mod rejection;
@@ -20,10 +21,14 @@ mod restart;
 mod run;
 mod shelf;
 pub mod steps;
+pub mod timing;
 pub mod valid;
 mod volumes;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 use jiyun_crds::{
@@ -51,7 +56,8 @@ use crate::{
     context::Context,
     engines::{
         cdi::{self, DiskState},
-        kubevirt::{self, MachineState, MachineView},
+        fault::Fault,
+        kubevirt::{self, InstanceView, MachineState, MachineView},
         order::{MachineOrder, Power},
     },
     error::ReconcileError,
@@ -212,6 +218,7 @@ async fn ask(host: &CloudHost, valid: Valid, context: &Context) -> Result<Standi
         Decision::Granted { claim, existing, .. } => {
             if !existing {
                 context.metrics.decided("Granted");
+                timing::decided(host, &claim, &context.metrics);
                 info!(
                     host.namespace = host.namespace(),
                     host.name = host.name_any(),
@@ -278,6 +285,7 @@ async fn serve(
         // The department pays from the moment it can use the machine, and not a second earlier.
         context.ledger.billable(claim.id).await?;
         claim = open_claim(host, context).unwrap_or(claim);
+        timing::usable(&claim, &context.metrics);
         if Approved::of(&claim)? != approved {
             // It was changed while the engines were driven: what follows is worked out from what it is now, at the next look.
             let outdated = RequestError::Outdated { subject: host.name_any(), claim: claim.id };
@@ -345,7 +353,7 @@ async fn drive(
     let steps = plan::plan(&desired, &observed).unwrap_or_else(|obstacle| {
         // Somebody else's machine, or ours on its way out, is not this host's: it is not shown as running, nor billed.
         warn!(host.namespace = host.namespace(), host.name = host.name_any(), %obstacle, "engines are not free");
-        problem = Some(obstacle.to_string());
+        problem = Some(Fault::other(obstacle.to_string()));
         observed = Observed::default();
         Vec::new()
     });
@@ -376,7 +384,7 @@ async fn drive(
                 disk_stuck = Some(stuck.into_boxed_str());
             }
             Err(ReconcileError::Obstacle(obstacle)) => {
-                problem = Some(obstacle.to_string());
+                problem = Some(Fault::other(obstacle.to_string()));
                 break;
             }
             // The engine's own admission said no: its owner should read why, and asking again at once is no use.
@@ -388,7 +396,7 @@ async fn drive(
                     "an engine refused what was approved"
                 );
                 // The engine's own words may name other tenants' things and are for operators; its owner gets the code.
-                problem = Some(format!("{step} {}", error.status().unwrap_or_default()));
+                problem = Some(Fault::other(format!("{step} {}", error.status().unwrap_or_default())));
                 break;
             }
             Err(error) => return Err(error),
@@ -401,10 +409,14 @@ async fn drive(
         restarted = restart::settle(host, observed.machine.as_ref(), instance.as_ref(), site, context).await?;
     }
     if let Restarted::Refused(status) = restarted {
-        problem = Some(format!("VirtualMachineInstance {status}"));
+        problem = Some(Fault::other(format!("VirtualMachineInstance {status}")));
     }
     let restarted = restarted == Restarted::Yes;
-    let state = |machine: &MachineView| restart::seen(kubevirt::state(&machine.status), instance.as_ref(), restarted);
+    let is_lost = instance.as_ref().is_some_and(|instance| is_lost(instance, site));
+    let state = |machine: &MachineView| {
+        let seen = restart::seen(kubevirt::state(&machine.status), instance.as_ref(), restarted);
+        if is_lost { kubevirt::without_node(seen, power) } else { seen }
+    };
     let machine = observed.machine.as_ref().map(state);
     let running = matches!(machine, Some(MachineState::Running));
     let instance = instance.filter(|_| running);
@@ -433,6 +445,12 @@ async fn drive(
         untouched,
         sizing,
     })
+}
+
+/// Whether what a machine runs on does not answer, as far as Kubernetes or `KubeVirt` know.
+fn is_lost(instance: &InstanceView, site: &SiteEngines) -> bool {
+    let status = &instance.status;
+    kubevirt::is_given_up(status) || status.node_name.as_deref().is_some_and(|node| site.is_silent(node))
 }
 
 /// Whether the machine or the disk of a claim in use is not where it was. A site that cannot be reached says nothing; the
@@ -478,7 +496,7 @@ fn unreachable_site(power: Power) -> Engines {
         addresses: Vec::new(),
         started_at: None,
         restarted: false,
-        problem: Some(Reason::SiteUnreachable.as_str().to_owned()),
+        problem: Some(Fault::new(Reason::SiteUnreachable, Reason::SiteUnreachable.as_str())),
         awaits_network: false,
         untouched: true,
         sizing: Sizing::default(),
@@ -515,6 +533,8 @@ async fn report(
         }
         // It gives back what it does without only once it is seen to be off and nothing was asked of it.
         Standing::Admitted { engines, .. } if engines.power == Power::Off && !engines.untouched => UNSETTLED,
+        // Its node may fall silent or answer again, which nobody tells us.
+        Standing::Admitted { engines, .. } if engines.machine.is_some() && !engines.settled() => UNSETTLED,
         Standing::Refused(_)
         | Standing::Ordered(_)
         | Standing::Admitted { .. }
@@ -528,7 +548,16 @@ async fn report(
     let restart = restart::next_look(host, looked);
     let settled = step.into_iter().chain(restart).fold(usual, Duration::min);
     if report::worth_writing(host, &status, approved_at(host, context), now) {
+        let (namespace, name, at) = (host.namespace().unwrap_or_default(), host.name_any(), Instant::now());
+        if report::is_progress(host, &status)
+            && let Some(wait) = context.pace.wait(&namespace, &name, at)
+        {
+            return Ok(Action::requeue(settled.min(wait)));
+        }
         write_status(host, &status, context).await?;
+        if report::is_importing(&status) {
+            context.pace.told(&namespace, &name, at);
+        }
         return Ok(Action::requeue(settled));
     }
     let silent = host.status.as_ref() != Some(&status);

@@ -196,6 +196,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         },
         networks: Networks::new(args.namespace.clone()),
         unseen_hosts: Unseen::default(),
+        pace: host::pace::Pace::default(),
         unseen_flows: Unseen::default(),
         lease_terms: Arc::new(args.leases.clone()),
         unseen_databases: Unseen::default(),

@@ -14,6 +14,7 @@ mod claims;
 mod conditions;
 mod context;
 mod database;
+mod deleting;
 mod driver;
 mod engines;
 mod error;

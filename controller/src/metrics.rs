@@ -18,6 +18,10 @@ use prometheus::{
 /// Seconds in which a reconcile usually ends: from an answer out of the cache to an engine's slow reply.
 const BUCKETS: [f64; 10] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0];
 
+/// Seconds that a host's stages take: a decision by a policy comes within one, that of people within days; an image of some
+/// gigabytes takes minutes.
+const STAGES: [f64; 12] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 14_400.0, 86_400.0, 432_000.0];
+
 /// All figures; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -29,6 +33,7 @@ pub struct Metrics {
     watch_errors: IntCounterVec,
     invalid_objects: IntCounterVec,
     decisions: IntCounterVec,
+    stages: HistogramVec,
     unknown_claims: IntCounter,
     notices: IntCounterVec,
     notices_waiting: IntGaugeVec,
@@ -112,6 +117,17 @@ impl Metrics {
                 IntCounterVec::new(
                     Opts::new("jiyun_decisions_total", "Decisions of the ledger by code (Granted, ExceedsLimit, ...)."),
                     &["code"],
+                )?,
+            )?,
+            stages: registered(
+                &registry,
+                HistogramVec::new(
+                    HistogramOpts::new(
+                        "jiyun_host_stage_seconds",
+                        "Time new hosts took: to their grant (decision), and from there to being usable (provision).",
+                    )
+                    .buckets(STAGES.to_vec()),
+                    &["stage"],
                 )?,
             )?,
             unknown_claims: registered(
@@ -229,6 +245,11 @@ impl Metrics {
     /// Counts a decision.
     pub fn decided(&self, code: &str) {
         self.decisions.with_label_values(&[code]).inc();
+    }
+
+    /// Notes how long a stage of a new host took: `decision` or `provision`.
+    pub fn staged(&self, stage: &str, took: Duration) {
+        self.stages.with_label_values(&[stage]).observe(took.as_secs_f64());
     }
 
     /// Counts a look at a host that is kept since its claim is not known. It grows for as long as there is one.
@@ -357,6 +378,7 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         metrics.wrote("VirtualMachine", "apply", true);
         metrics.decided("Granted");
+        metrics.staged("provision", Duration::from_secs(42));
         metrics.set_quarantined(true);
         metrics.set_broken("I5", 2);
         metrics.set_snapshot(Some(7), 10);
@@ -364,6 +386,7 @@ mod tests {
         let text = metrics.text().unwrap();
         assert!(text.contains(r#"jiyun_api_writes_total{kind="VirtualMachine",result="ok",verb="apply"} 1"#), "{text}");
         assert!(text.contains(r#"jiyun_decisions_total{code="Granted"} 1"#), "{text}");
+        assert!(text.contains(r#"jiyun_host_stage_seconds_sum{stage="provision"} 42"#), "{text}");
         assert!(text.contains("jiyun_quarantined 1"), "{text}");
         assert!(text.contains(r#"jiyun_invariant_violations{invariant="I5"} 2"#), "{text}");
         assert!(text.contains("jiyun_ledger_snapshot_revision 7"), "{text}");

@@ -119,6 +119,11 @@ impl SiteEngines {
         matches!(listed, Ok(Ok(_))).then(|| node::hardware(readable(&self.nodes).iter(), selector))
     }
 
+    /// Whether nothing is heard any more of the node of this name. Of one that is not known, that is not known either.
+    pub fn is_silent(&self, node: &str) -> bool {
+        lookup(&self.nodes, None, node).is_some_and(|node| node::is_silent(&node.status))
+    }
+
     /// The machine of this name as it runs.
     pub fn instance(&self, namespace: &str, name: &str) -> Option<InstanceView> {
         named(&self.instances, namespace, name)
@@ -149,7 +154,7 @@ impl Sites {
         let mut hash = DefaultHasher::new();
         for node in nodes {
             let (meta, leaving) = (&node.metadata, node.metadata.deletion_timestamp.is_some());
-            (&meta.name, &meta.labels, leaving, &node.spec, &node.status).hash(&mut hash);
+            (&meta.name, &meta.labels, leaving, &node.spec, &node.status.allocatable).hash(&mut hash);
         }
         hash.finish()
     }

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 /// When `web-1` was asked for and granted.
 const THEN: &str = "2026-10-31T01:00:00Z";
 
+/// When `web-1` could first be used.
+const USABLE: &str = "2026-10-31T01:01:10Z";
+
 /// When `web-2` is asked for.
 const NOW: &str = "2026-11-20T02:00:00Z";
 
@@ -70,12 +73,13 @@ pub fn host() -> Value {
         "displayName": "门户网站一号机", "system": "portal", "class": "basic-4c8g", "image": "openeuler-24.03-amd64",
         "zone": "extranet-public", "architecture": "amd64", "systemDisk": {"tier": "standard", "size": "100Gi"},
         "granted": {"class": "basic-4c8g", "systemDiskSize": "100Gi"}, "power": "Running",
-        "deletionProtection": "Enabled", "state": "Ready", "addresses": ["10.20.0.17"], "claim": "claim-123",
+        "deletionProtection": "Enabled", "state": "Ready", "addresses": ["10.20.0.17"], "grantedAt": THEN,
+        "readyAt": USABLE, "claim": "claim-123",
         "conditions": [
             accepted(THEN),
             condition("Admitted", "Granted", "已批准，登记为 claim-123。 | granted as claim-123.", THEN),
-            condition("Provisioned", "Provisioned", "系统盘和云主机已创建。 | system disk and machine exist.", THEN),
-            condition("Ready", "Running", "云主机正在运行。 | the host is running.", THEN),
+            condition("Provisioned", "Provisioned", "系统盘和云主机已创建。 | system disk and machine exist.", USABLE),
+            condition("Ready", "Running", "云主机正在运行。 | the host is running.", USABLE),
         ],
         "generation": 1, "createdAt": THEN,
     })

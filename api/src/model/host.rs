@@ -73,6 +73,15 @@ pub struct Host {
     #[schema(format = DateTime, example = "2026-11-20T02:00:05Z")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_at: Option<String>,
+    /// When it was granted; what people decide about, when all of them have agreed. Of a host that was handed over, when its
+    /// first holder was granted it.
+    #[schema(format = DateTime, example = "2026-11-20T02:00:01Z")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted_at: Option<String>,
+    /// When it could first be used: it is paid for from that second on. A later stop or fault changes nothing of it.
+    #[schema(format = DateTime, example = "2026-11-20T02:01:12Z")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<String>,
     /// The claim (占用) in the ledger, once granted.
     #[schema(example = "claim-123")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,8 +200,18 @@ impl Host {
     pub fn new(department: &str, object: CloudHost, state: HostState, language: Language) -> Self {
         let CloudHost { metadata, spec, status } = object;
         let lease = Lease::of(&spec, status.as_ref());
-        let CloudHostStatus { conditions, claim_id, addresses, started_at, refusal, order_ref, granted, .. } =
-            status.unwrap_or_default();
+        let CloudHostStatus {
+            conditions,
+            claim_id,
+            addresses,
+            started_at,
+            granted_at,
+            ready_at,
+            refusal,
+            order_ref,
+            granted,
+            ..
+        } = status.unwrap_or_default();
         Self {
             name: metadata.name.unwrap_or_default(),
             department: department.to_owned(),
@@ -213,6 +232,8 @@ impl Host {
             order: order_ref.map(|order| order.name),
             addresses,
             started_at: started_at.map(|at| at.to_string()),
+            granted_at: granted_at.map(|at| at.to_string()),
+            ready_at: ready_at.map(|at| at.to_string()),
             claim: claim_id,
             refusal: refusal.map(|refusal| RefusalView::new(&refusal, language)),
             conditions: conditions.into_iter().map(Condition::from).collect(),

@@ -20,6 +20,7 @@ use crate::{
     claimed::{unaccounted, wake_order},
     claims::{leave_line, open_claim},
     context::Context,
+    deleting::SITE,
     engines::{
         cnpg::{self, ClusterView},
         network::PolicyView,
@@ -112,7 +113,7 @@ async fn wait(
 /// When a request fails. An answer that cannot be had is never taken for "gone".
 pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String>, ReconcileError> {
     let Some((site, _)) = whereabouts(claim, context) else {
-        return Ok(Some("Site".to_owned()));
+        return Ok(Some(SITE.to_owned()));
     };
     let namespace = engine_namespace(claim);
     let (name, label) = (engine_name(claim), &claim_label(claim, context));

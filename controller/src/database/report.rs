@@ -13,6 +13,7 @@ use jiyun_messages::{Parameters, parameters};
 use super::digest;
 use crate::{
     conditions::{finding, merged, plain},
+    deleting,
     engines::{cnpg::DatabaseState, order::Power},
     host::{
         rejection::Rejection,
@@ -158,7 +159,7 @@ pub fn status(database: &CloudDatabase, standing: &Standing, now: Timestamp) -> 
         Standing::Ending { claim, waiting_for } => {
             place(&mut status, claim);
             let told = match waiting_for {
-                Some(what) => finding(ready, no, Reason::Deleting, "Deleting", &parameters([("what", what.as_str())])),
+                Some(what) => deleting::waits(&database.metadata, what, now),
                 None => finding(ready, no, Reason::Quarantined, "DatabaseDeletionPaused", &Parameters::new()),
             };
             vec![granted(claim), told]

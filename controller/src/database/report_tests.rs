@@ -81,6 +81,18 @@ fn a_fault_and_an_engine_that_is_not_there_are_told_as_what_they_are() {
 }
 
 #[test]
+fn a_database_that_does_not_go_says_so_after_ten_minutes() {
+    let mut late = database(|_| {});
+    let asked = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH);
+    late.metadata.deletion_timestamp = Some(asked);
+    let standing = Standing::Ending { claim: claim(), waiting_for: Some("Cluster pg".into()) };
+    for (second, expected) in [(599, "Deleting"), (600, "DeletionStuck")] {
+        let told = status(&late, &standing, Timestamp::from_second(second).unwrap());
+        assert_eq!(reason(&told, ConditionType::Ready), ("False".into(), expected.into()));
+    }
+}
+
+#[test]
 fn a_client_finds_pools_claim_and_connection_in_the_status() {
     let told = told(engine(Power::On, Some(DatabaseState::Running)));
     assert_eq!(told.claim_id.as_deref(), Some("claim-7"));

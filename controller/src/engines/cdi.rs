@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use jiyun_crds::v1alpha1::Quantity;
+use jiyun_crds::v1alpha1::{Quantity, Reason};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     applied,
+    fault::Fault,
     order::{ImageSource, MachineOrder, VolumeOrder},
     view::{EngineKind, View},
 };
@@ -66,6 +67,21 @@ pub struct DiskStatus {
     pub phase: Option<String>,
     /// Import progress such as `37.5%`, or `N/A`.
     pub progress: Option<String>,
+    /// What CDI found out about it.
+    pub conditions: Option<Vec<DiskCondition>>,
+}
+
+/// What is read of a disk's condition.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DiskCondition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// `True`, `False` or `Unknown`.
+    pub status: Option<String>,
+    /// Why, in one word.
+    pub reason: Option<String>,
 }
 
 /// How far a disk is.
@@ -75,21 +91,44 @@ pub enum DiskState {
     Filling(String),
     /// Content is complete, or will be fetched as soon as a machine wants it.
     Filled,
-    /// The import failed; CDI goes on trying.
-    Failed(String),
+    /// Content cannot be fetched, or the storage behind it is lost. CDI goes on trying, unless its phase is `Failed`.
+    Failed(Fault),
 }
 
 /// Reads a disk's state. `PendingPopulation` and `WaitForFirstConsumer` mean "waits for its machine": no fault.
+///
+/// An import that fails keeps its phase, for its pod is started again; that it failed is told by the condition `Running`
+/// alone (pkg/controller/util.go, `setAnnotationsFromPodWithPrefix`). `Failed` is a phase only of what is not tried again:
+/// contents that are not those promised (import-controller.go, `updateStatusPhase`), or lost storage (controller-base.go,
+/// `ClaimLost`).
 pub fn state(status: &DiskStatus) -> DiskState {
     match status.phase.as_deref() {
         Some("Succeeded" | "PendingPopulation" | "WaitForFirstConsumer") => DiskState::Filled,
-        Some("Failed") => DiskState::Failed("Failed".to_owned()),
-        Some(phase) => {
-            let quarter = status.progress.as_deref().and_then(quarter);
-            DiskState::Filling(quarter.map_or_else(|| phase.to_owned(), |quarter| format!("{phase} {quarter}")))
-        }
+        Some("Failed") => DiskState::Failed(match denied(status, "Bound") {
+            Some(lost @ "ClaimLost") => Fault::other(lost),
+            _ => Fault::new(Reason::ImageUnavailable, "Failed"),
+        }),
+        Some(phase) => match denied(status, "Running") {
+            Some(why @ ("Error" | "ImagePullFailed")) => {
+                DiskState::Failed(Fault::new(Reason::ImageUnavailable, format!("{phase} {why}")))
+            }
+            // It passes with the volume claim that its pod waits for, or with other pods: no fault, and worth naming.
+            Some(why @ "Unschedulable") => DiskState::Filling(format!("{phase} {why}")),
+            _ => {
+                let quarter = status.progress.as_deref().and_then(quarter);
+                DiskState::Filling(quarter.map_or_else(|| phase.to_owned(), |quarter| format!("{phase} {quarter}")))
+            }
+        },
         None => DiskState::Filling("Pending".to_owned()),
     }
+}
+
+/// Why the condition of this type is `False`, in CDI's word; `None` where it is not.
+fn denied<'a>(status: &'a DiskStatus, kind: &str) -> Option<&'a str> {
+    let mut all = status.conditions.iter().flatten();
+    let found =
+        all.find(|condition| (condition.kind.as_deref(), condition.status.as_deref()) == (Some(kind), Some("False")));
+    found?.reason.as_deref()
 }
 
 /// The size of a disk in MiB: what it was made with, or what it was seen to have grown to since.
@@ -162,7 +201,31 @@ mod tests {
     use super::*;
 
     fn status(phase: &str, progress: &str) -> DiskStatus {
-        DiskStatus { phase: Some(phase.into()), progress: Some(progress.into()) }
+        DiskStatus { phase: Some(phase.into()), progress: Some(progress.into()), conditions: None }
+    }
+
+    #[test]
+    fn an_import_that_fails_and_storage_that_is_lost_are_told_apart() {
+        let of = |phase: &str, kind: &str, reason: &str| -> DiskState {
+            let status = json!({
+                "phase": phase, "progress": "37.5%",
+                "conditions": [{"type": kind, "status": "False", "reason": reason, "message": null}],
+            });
+            state(&serde_json::from_value(status).unwrap())
+        };
+        let unavailable = |word: &str| DiskState::Failed(Fault::new(Reason::ImageUnavailable, word));
+        for (phase, kind, reason, expected) in [
+            ("ImportInProgress", "Running", "Error", unavailable("ImportInProgress Error")),
+            ("ImportScheduled", "Running", "ImagePullFailed", unavailable("ImportScheduled ImagePullFailed")),
+            ("Failed", "Running", "Error", unavailable("Failed")),
+            ("Failed", "Bound", "ClaimLost", DiskState::Failed(Fault::other("ClaimLost"))),
+            ("ImportScheduled", "Running", "Unschedulable", DiskState::Filling("ImportScheduled Unschedulable".into())),
+            ("ImportInProgress", "Running", "Pending", DiskState::Filling("ImportInProgress 25%".into())),
+            ("ImportInProgress", "Ready", "Error", DiskState::Filling("ImportInProgress 25%".into())),
+            ("Succeeded", "Running", "Error", DiskState::Filled),
+        ] {
+            assert_eq!(of(phase, kind, reason), expected, "{phase} {kind} {reason}");
+        }
     }
 
     #[test]

@@ -6,14 +6,16 @@
 
 mod attached;
 
-use jiyun_crds::v1alpha1::Quantity;
+use jiyun_crds::v1alpha1::{Quantity, Reason};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use attached::{Declared, Plugs};
 
 use super::{
-    applied, kube_ovn,
+    applied,
+    fault::Fault,
+    kube_ovn,
     order::{MachineOrder, Power},
     view::{EngineKind, View},
 };
@@ -139,6 +141,11 @@ pub struct Memory {
 pub struct InstanceStatus {
     /// How far its guest is: `Scheduling`, `Running`, ...
     pub phase: Option<String>,
+    /// Why it is in that phase, where there is more to say.
+    pub reason: Option<String>,
+    /// The node it was put on: asked after, and told to nobody.
+    #[serde(rename = "nodeName")]
+    pub node_name: Option<String>,
     /// Network interfaces.
     pub interfaces: Option<Vec<Interface>>,
     /// How far its volumes are.
@@ -163,20 +170,25 @@ pub enum MachineState {
     Stopped,
     /// On its way; KubeVirt's word.
     Changing(String),
-    /// KubeVirt reports a fault; its word.
-    Failed(String),
+    /// KubeVirt reports a fault.
+    Failed(Fault),
 }
 
-/// `printableStatus` values that are faults: they do not pass by waiting for the normal course of things.
-const FAULTS: [&str; 7] = [
-    "CrashLoopBackOff",
-    "ErrorUnschedulable",
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "ErrorPvcNotFound",
-    "DataVolumeError",
-    "ErrorDataVolumeNotFound",
-];
+/// The fault that a `printableStatus` tells of: those do not pass by waiting for the normal course of things.
+fn fault(word: &str) -> Option<Fault> {
+    let reason = match word {
+        "ErrorUnschedulable" => Reason::Unschedulable,
+        // An image of the engine's own: what a host starts from is a disk, and CDI tells whether that can be filled.
+        "ErrImagePull" | "ImagePullBackOff" => Reason::ImageUnavailable,
+        "CrashLoopBackOff" => Reason::CrashLoop,
+        // "Typically due to an error in communicating with the host on which it's running" (types.go).
+        "Unknown" => Reason::NodeLost,
+        // Asked of a machine only once its system disk is filled: a volume attached to it has failed, or a disk has gone since.
+        "ErrorPvcNotFound" | "DataVolumeError" | "ErrorDataVolumeNotFound" => Reason::EngineError,
+        _ => return None,
+    };
+    Some(Fault::new(reason, word))
+}
 
 /// Reads a machine's state.
 pub fn state(status: &MachineStatus) -> MachineState {
@@ -185,10 +197,24 @@ pub fn state(status: &MachineStatus) -> MachineState {
         "Running" if status.ready == Some(true) => MachineState::Running,
         "Running" => MachineState::Changing("Running, not ready".to_owned()),
         "Stopped" => MachineState::Stopped,
-        // KubeVirt's one word, not its message: that may name nodes and others' objects, and is for operators.
-        fault if FAULTS.contains(&fault) => MachineState::Failed(fault.to_owned()),
-        other => MachineState::Changing(other.to_owned()),
+        other => fault(other).map_or_else(|| MachineState::Changing(other.to_owned()), MachineState::Failed),
     }
+}
+
+/// KubeVirt's reason for an instance whose node does not answer (pkg/virt-controller/watch/node/node.go,
+/// `NodeUnresponsiveReason`): virt-handler gave no sign for five minutes, and no pod of the instance is left there.
+const NODE_UNRESPONSIVE: &str = "NodeUnresponsive";
+
+/// Whether `KubeVirt` has given an instance up with its node. Long before that, Kubernetes says that the node is silent.
+pub fn is_given_up(instance: &InstanceStatus) -> bool {
+    instance.reason.as_deref() == Some(NODE_UNRESPONSIVE) || instance.phase.as_deref() == Some("Unknown")
+}
+
+/// What a machine is seen to do whose node is silent. One that is ready answers all the same, and one that is to be off and
+/// is has nothing to do with the node any more.
+pub fn without_node(state: MachineState, power: Power) -> MachineState {
+    let does = matches!((&state, power), (MachineState::Running, _) | (MachineState::Stopped, Power::Off));
+    if does { state } else { MachineState::Failed(Fault::new(Reason::NodeLost, NODE_UNRESPONSIVE)) }
 }
 
 /// Whether the machine runs with another size than is declared, until it is started anew: `KubeVirt` adds to a running
@@ -366,8 +392,45 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_by_the_engines_one_word() {
-        assert_eq!(state(&status("CrashLoopBackOff", false)), MachineState::Failed("CrashLoopBackOff".into()));
+    fn each_fault_of_a_machine_has_its_reason_and_the_engines_one_word() {
+        for (word, reason) in [
+            ("ErrorUnschedulable", Reason::Unschedulable),
+            ("ErrImagePull", Reason::ImageUnavailable),
+            ("ImagePullBackOff", Reason::ImageUnavailable),
+            ("CrashLoopBackOff", Reason::CrashLoop),
+            ("Unknown", Reason::NodeLost),
+            ("ErrorPvcNotFound", Reason::EngineError),
+            ("DataVolumeError", Reason::EngineError),
+            ("ErrorDataVolumeNotFound", Reason::EngineError),
+        ] {
+            assert_eq!(state(&status(word, false)), MachineState::Failed(Fault::new(reason, word)), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_machine_is_lost_with_its_node_unless_it_answers_or_is_off_as_asked() {
+        let lost = || MachineState::Failed(Fault::new(Reason::NodeLost, "NodeUnresponsive"));
+        let changing = || MachineState::Changing("Running, not ready".into());
+        for (state, power, expected) in [
+            (MachineState::Running, Power::On, MachineState::Running),
+            (MachineState::Running, Power::Off, MachineState::Running),
+            (MachineState::Stopped, Power::Off, MachineState::Stopped),
+            (MachineState::Stopped, Power::On, lost()),
+            (changing(), Power::On, lost()),
+            (changing(), Power::Off, lost()),
+            (MachineState::Failed(Fault::other("ErrorPvcNotFound")), Power::On, lost()),
+        ] {
+            assert_eq!(without_node(state.clone(), power), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn an_instance_is_given_up_for_the_reason_kubevirt_gives_and_for_no_other() {
+        let given_up = |status: Value| is_given_up(&serde_json::from_value(status).unwrap());
+        assert!(given_up(json!({"phase": "Failed", "reason": "NodeUnresponsive", "nodeName": "n"})));
+        assert!(given_up(json!({"phase": "Unknown"})));
+        assert!(!given_up(json!({"phase": "Failed", "reason": null})), "its guest crashed");
+        assert!(!given_up(json!({"phase": "Running", "nodeName": "n"})));
     }
 
     #[test]

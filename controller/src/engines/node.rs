@@ -1,7 +1,8 @@
-//! Nodes (物理节点) of a site: what its machines have, for pools that read their capacity there.
+//! Nodes (物理节点) of a site: what its machines have, for pools that read their capacity there, and whether they answer, for
+//! hosts that run there.
 //!
 //! Contract: Kubernetes `v1` `Node`, `status.allocatable` (what the kubelet leaves to pods after its own reservations)
-//! and `spec.unschedulable` (cordoned).
+//! and `spec.unschedulable` (cordoned); the condition `Ready` of its `status`.
 
 use std::collections::BTreeMap;
 
@@ -40,6 +41,26 @@ pub struct NodeSpec {
 pub struct NodeStatus {
     /// What it has for pods, by resource.
     pub allocatable: Option<BTreeMap<String, Quantity>>,
+    /// How it is.
+    pub conditions: Option<Vec<NodeCondition>>,
+}
+
+/// What is read of a node's condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(default)]
+pub struct NodeCondition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// `True`, `False` or `Unknown`.
+    pub status: Option<String>,
+}
+
+/// Whether nothing is heard of a node any more. Kubernetes turns its condition `Ready` to `Unknown` after 50 s without a sign
+/// (pkg/controller/nodelifecycle, `--node-monitor-grace-period`); `False` is what the node itself says.
+pub fn is_silent(status: &NodeStatus) -> bool {
+    let mut all = status.conditions.iter().flatten();
+    all.any(|condition| (condition.kind.as_deref(), condition.status.as_deref()) == (Some("Ready"), Some("Unknown")))
 }
 
 /// What the nodes of a pool have.
@@ -114,6 +135,21 @@ mod tests {
         let sum = hardware(nodes.iter(), "pool=hygon,room=3");
         assert_eq!(sum, Hardware { counted: 2, left_out: 0, vcpu: 127, mebibytes: 257_663 + 262_144 });
         assert_eq!(hardware(nodes.iter(), "pool=kunpeng"), Hardware::default());
+    }
+
+    #[test]
+    fn a_node_is_silent_when_kubernetes_hears_nothing_of_it_and_not_when_it_says_that_it_is_unwell() {
+        let silent = |conditions: serde_json::Value| {
+            is_silent(&serde_json::from_value(json!({"conditions": conditions})).unwrap())
+        };
+        assert!(silent(
+            json!([{"type": "MemoryPressure", "status": "Unknown"}, {"type": "Ready", "status": "Unknown"}])
+        ));
+        assert!(!silent(
+            json!([{"type": "MemoryPressure", "status": "Unknown"}, {"type": "Ready", "status": "False"}])
+        ));
+        assert!(!silent(json!([{"type": "Ready", "status": "True", "lastHeartbeatTime": null}])));
+        assert!(!silent(json!(null)));
     }
 
     #[test]

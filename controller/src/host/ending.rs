@@ -25,6 +25,7 @@ use super::{
 use crate::{
     claimed::{unaccounted, wake_order},
     context::Context,
+    deleting::SITE,
     engines::{
         cdi::DiskView,
         kubevirt::{InstanceView, MachineView},
@@ -115,7 +116,7 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
         return Ok(Some(left));
     }
     let Some((site, _)) = whereabouts(claim, context) else {
-        return Ok(Some("Site".to_owned()));
+        return Ok(Some(SITE.to_owned()));
     };
     let namespace = engine_namespace(claim);
     let (name, label) = (engine_name(claim), &claim_label(claim, context));
@@ -134,7 +135,7 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
 /// When a request fails. An answer that cannot be had is never taken for "gone".
 pub async fn dismantle_machine(claim: &Claim, context: &Context) -> Result<Option<String>, ReconcileError> {
     let Some((site, _)) = whereabouts(claim, context) else {
-        return Ok(Some("Site".to_owned()));
+        return Ok(Some(SITE.to_owned()));
     };
     let namespace = engine_namespace(claim);
     let (name, label) = (engine_name(claim), &claim_label(claim, context));

@@ -12,13 +12,14 @@ use jiyun_crds::{
 };
 use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
 use jiyun_messages::{Parameters, parameters};
-
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::ObjectMeta;
 
 use super::{approved::Approved, change::Objection, lease, rejection::Rejection};
 use crate::{
     conditions::{finding, merged, plain},
-    engines::{cdi::DiskState, kubevirt::MachineState, order::Power},
+    deleting,
+    engines::{cdi::DiskState, fault::Fault, kubevirt::MachineState, order::Power},
     order::answer::Ordered,
 };
 
@@ -95,7 +96,7 @@ pub struct Engines {
     /// Whether it was restarted just now.
     pub restarted: bool,
     /// Why the engines could not be asked for what is wanted.
-    pub problem: Option<String>,
+    pub problem: Option<Fault>,
     /// Whether the machine is not made because the network it is to lie in is not ready.
     pub awaits_network: bool,
     /// Whether nothing had to be done: what is seen is not from before our own request.
@@ -139,6 +140,8 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
     status.pool_ref = before.pool_ref;
     status.storage_pool_ref = before.storage_pool_ref;
     status.granted = before.granted;
+    status.granted_at = before.granted_at;
+    status.ready_at = before.ready_at;
     status.restarted_for = before.restarted_for;
     status.deletion_protection = before.deletion_protection;
     let findings = match standing {
@@ -190,7 +193,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
             status.lease = before.lease.map(lease::released);
             let (ready, no) = (ConditionType::Ready, ConditionStatus::False);
             let told = match waiting_for {
-                Some(what) => finding(ready, no, Reason::Deleting, "Deleting", &parameters([("what", what.as_str())])),
+                Some(what) => deleting::waits(&host.metadata, what, now),
                 None => finding(ready, no, Reason::Quarantined, "DeletionPaused", &Parameters::new()),
             };
             vec![granted(claim), told]
@@ -231,6 +234,31 @@ pub fn worth_writing(
         _ => None,
     };
     !(on_its_way && since.is_some_and(|since| is_recent(since, now)))
+}
+
+/// Whether all that is new of a host is how far the import of its image is, or that it fails or is tried again. How often
+/// that is told is up to [`Pace`](super::pace::Pace); anything else is told at once.
+pub fn is_progress(host: &CloudHost, after: &CloudHostStatus) -> bool {
+    let Some(before) = host.status.as_ref().filter(|before| is_importing(before) && is_importing(after)) else {
+        return false;
+    };
+    let of_import = [ConditionType::Provisioned, ConditionType::Ready].map(ConditionType::as_str);
+    let mut alike = after.clone();
+    for told in alike.conditions.iter_mut().filter(|told| of_import.contains(&told.type_.as_str())) {
+        let same = |was: &&Condition| (&was.type_, &was.status) == (&told.type_, &told.status);
+        if let Some(was) = before.conditions.iter().find(same) {
+            told.reason.clone_from(&was.reason);
+            told.message.clone_from(&was.message);
+        }
+    }
+    alike == *before
+}
+
+/// Whether what is told of a host is that its disk is being filled, or cannot be.
+pub fn is_importing(status: &CloudHostStatus) -> bool {
+    let reasons = [Reason::Provisioning, Reason::ImageUnavailable].map(Reason::as_str);
+    let provisioned = condition::find(&status.conditions, ConditionType::Provisioned);
+    provisioned.is_some_and(|told| reasons.contains(&told.reason.as_str()))
 }
 
 /// How long a new host may be silent.
@@ -373,6 +401,9 @@ fn place(status: &mut CloudHostStatus, claim: &Claim) {
     status.claim_id = Some(claim.id.to_string());
     status.pool_ref = pool(Meter::Hosts);
     status.storage_pool_ref = pool(Meter::BlockStorage);
+    // The ledger's times: a status that is made again says the same.
+    status.granted_at = claim.granted_at().map(DateTime::from);
+    status.ready_at = claim.billable_from.map(DateTime::from);
 }
 
 /// What is told of a wish that was granted.
@@ -383,9 +414,8 @@ pub fn granted(claim: &Claim) -> Finding {
 
 fn provisioned(engines: &Engines, approved: &Approved) -> Finding {
     let kind = ConditionType::Provisioned;
-    if let Some(problem) = fault(engines) {
-        let about = parameters([("problem", problem)]);
-        return finding(kind, ConditionStatus::False, Reason::EngineError, "EngineError", &about);
+    if let Some(fault) = fault(engines) {
+        return faulty(kind, fault);
     }
     if engines.awaits_network {
         return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);
@@ -410,7 +440,8 @@ fn provisioned(engines: &Engines, approved: &Approved) -> Finding {
             let disk = match disk {
                 None => "-".to_owned(),
                 Some(DiskState::Filled) => "Succeeded".to_owned(),
-                Some(DiskState::Filling(how) | DiskState::Failed(how)) => how.clone(),
+                Some(DiskState::Filling(how)) => how.clone(),
+                Some(DiskState::Failed(fault)) => fault.word.clone(),
             };
             let about = parameters([("disk", disk), ("machine", word(machine.as_ref()))]);
             finding(kind, ConditionStatus::False, Reason::Provisioning, "Provisioning", &about)
@@ -418,14 +449,26 @@ fn provisioned(engines: &Engines, approved: &Approved) -> Finding {
     }
 }
 
-fn fault(engines: &Engines) -> Option<String> {
+fn fault(engines: &Engines) -> Option<&Fault> {
     match (&engines.problem, &engines.disk, &engines.machine) {
-        (Some(problem), _, _)
-        | (None, Some(DiskState::Failed(problem)), _)
+        (Some(fault), _, _)
+        | (None, Some(DiskState::Failed(fault)), _)
         // While its disk is still being filled, KubeVirt calls a machine unschedulable or its volume missing: it waits.
-        | (None, Some(DiskState::Filled), Some(MachineState::Failed(problem))) => Some(problem.clone()),
+        | (None, Some(DiskState::Filled), Some(MachineState::Failed(fault))) => Some(fault),
         _ => None,
     }
+}
+
+/// What is said of a fault: its reason, what that means, and who can do what about it.
+fn faulty(kind: ConditionType, fault: &Fault) -> Finding {
+    let about = parameters([("problem", fault.word.as_str())]);
+    let (status, sentence) = match (fault.reason, kind) {
+        // Whether anything of it exists is not known now.
+        (Reason::SiteUnreachable, ConditionType::Provisioned) => (ConditionStatus::Unknown, "HostSiteUnreachable"),
+        (Reason::SiteUnreachable, _) => (ConditionStatus::False, "HostSiteUnreachable"),
+        (reason, _) => (ConditionStatus::False, reason.as_str()),
+    };
+    finding(kind, status, fault.reason, sentence, &about)
 }
 
 fn ready(engines: &Engines, parked: &Parked) -> Finding {
@@ -434,6 +477,10 @@ fn ready(engines: &Engines, parked: &Parked) -> Finding {
         let code = refusal.code.to_string();
         let sentence = jiyun_messages::refusal_code(&code, &refusal.parameters);
         return finding(kind, ConditionStatus::False, reason(refusal.code), sentence, &refusal.parameters);
+    }
+    // A machine that runs while what was granted last could not be applied to it does not do what was asked.
+    if let Some(fault) = fault(engines) {
+        return faulty(kind, fault);
     }
     if engines.awaits_network {
         return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);
@@ -463,7 +510,8 @@ fn word(machine: Option<&MachineState>) -> String {
         None => "-".to_owned(),
         Some(MachineState::Running) => "Running".to_owned(),
         Some(MachineState::Stopped) => "Stopped".to_owned(),
-        Some(MachineState::Changing(word) | MachineState::Failed(word)) => word.clone(),
+        Some(MachineState::Changing(word)) => word.clone(),
+        Some(MachineState::Failed(fault)) => fault.word.clone(),
     }
 }
 

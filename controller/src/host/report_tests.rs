@@ -232,14 +232,138 @@ fn a_refusal_is_told_in_words_and_kept_in_parts() {
     assert_eq!(status.refusal.unwrap().code, "ExceedsLimit");
 }
 
+/// As [`admitted`], with other engines.
+fn with_engines(change: impl FnOnce(&mut Engines)) -> Standing {
+    let Standing::Admitted { claim, approved, objection, mut engines, parked, lease } =
+        admitted(Power::On, Some(MachineState::Running))
+    else {
+        unreachable!()
+    };
+    change(&mut engines);
+    Standing::Admitted { claim, approved, objection, engines, parked, lease }
+}
+
 #[test]
-fn an_engine_fault_is_shown_and_does_not_take_the_claim_away() {
-    let standing = admitted(Power::On, Some(MachineState::Failed("CrashLoopBackOff".into())));
+fn each_fault_is_told_by_its_reason_with_the_next_step_and_does_not_take_the_claim_away() {
+    for reason in
+        [Reason::Unschedulable, Reason::ImageUnavailable, Reason::CrashLoop, Reason::NodeLost, Reason::EngineError]
+    {
+        let failed = MachineState::Failed(Fault::new(reason, "ItsWord"));
+        let status = status(&host(), None, &admitted(Power::On, Some(failed)), at(1001));
+        assert!(is_true(&status.conditions, ConditionType::Admitted));
+        for kind in [ConditionType::Provisioned, ConditionType::Ready] {
+            let told = find(&status.conditions, kind).unwrap();
+            assert_eq!((told.status.as_str(), told.reason.as_str()), ("False", reason.as_str()));
+            for part in ["ItsWord", "operators", "平台运营人员"] {
+                assert!(told.message.contains(part), "{part}: {}", told.message);
+            }
+            assert!(!told.message.contains('?'), "{}", told.message);
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_cannot_be_filled_is_told_before_the_machine_that_waits_for_it() {
+    let standing = with_engines(|engines| {
+        engines.disk = Some(DiskState::Failed(Fault::new(Reason::ImageUnavailable, "ImportInProgress Error")));
+        engines.machine = Some(MachineState::Failed(Fault::other("DataVolumeError")));
+    });
     let status = status(&host(), None, &standing, at(1001));
-    assert!(is_true(&status.conditions, ConditionType::Admitted));
-    let provisioned = find(&status.conditions, ConditionType::Provisioned).unwrap();
-    assert_eq!(provisioned.reason, "EngineError");
-    assert!(provisioned.message.contains("CrashLoopBackOff"));
+    for kind in [ConditionType::Provisioned, ConditionType::Ready] {
+        let told = find(&status.conditions, kind).unwrap();
+        assert_eq!(told.reason, "ImageUnavailable");
+        assert!(told.message.contains("ImportInProgress Error"), "{}", told.message);
+    }
+}
+
+#[test]
+fn a_host_is_not_ready_while_what_was_granted_last_cannot_be_applied_or_its_site_not_be_reached() {
+    let told = |fault: Fault| {
+        let status = status(&host(), None, &with_engines(|engines| engines.problem = Some(fault)), at(1001));
+        [ConditionType::Provisioned, ConditionType::Ready].map(|kind| {
+            let told = find(&status.conditions, kind).unwrap();
+            assert!(!told.message.contains('?'), "{}", told.message);
+            (told.status.clone(), told.reason.clone())
+        })
+    };
+    let both = |provisioned: &str, ready: &str, reason: &str| {
+        [provisioned, ready].map(|status| (status.to_owned(), reason.to_owned()))
+    };
+    assert_eq!(told(Fault::other("VirtualMachine 422")), both("False", "False", "EngineError"));
+    let away = Fault::new(Reason::SiteUnreachable, "SiteUnreachable");
+    assert_eq!(told(away), both("Unknown", "False", "SiteUnreachable"));
+}
+
+#[test]
+fn an_import_is_told_of_once_in_ten_seconds_however_often_it_gets_on() {
+    use std::time::{Duration, Instant};
+
+    let (pace, begin, mut host) = (crate::host::pace::Pace::default(), Instant::now(), host());
+    let failed = || DiskState::Failed(Fault::new(Reason::ImageUnavailable, "ImportInProgress Error"));
+    let mut written = Vec::new();
+    for second in 0..30_i64 {
+        // It gets on every second, and fails now and then.
+        let filling = DiskState::Filling(format!("ImportInProgress step {second}"));
+        let disk = if second % 4 == 3 { failed() } else { filling };
+        let standing = with_engines(|engines| (engines.disk, engines.machine) = (Some(disk), None));
+        let moment = at(2000 + second);
+        let after = status(&host, None, &standing, moment);
+        let at = begin + Duration::from_secs(second.unsigned_abs());
+        let waits = is_progress(&host, &after) && pace.wait("dept-finance", "web", at).is_some();
+        if worth_writing(&host, &after, None, moment) && !waits {
+            assert!(is_importing(&after));
+            pace.told("dept-finance", "web", at);
+            host.status = Some(after);
+            written.push(second);
+        }
+    }
+    assert_eq!(written, [0, 10, 20]);
+    // Anything else is told at once.
+    let ready = status(&host, None, &admitted(Power::On, Some(MachineState::Running)), at(2030));
+    assert!(!is_progress(&host, &ready));
+    host.metadata.generation = Some(5);
+    let edited = with_engines(|engines| (engines.disk, engines.machine) = (Some(failed()), None));
+    assert!(!is_progress(&host, &status(&host, None, &edited, at(2030))), "it was edited");
+}
+
+#[test]
+fn when_a_host_was_granted_and_first_usable_comes_from_the_ledger_and_is_said_again_when_a_status_is_lost() {
+    let of = |before: Option<CloudHostStatus>, billable_from: Option<Timestamp>| {
+        let Standing::Admitted { claim, approved, objection, engines, parked, lease } =
+            admitted(Power::On, Some(MachineState::Running))
+        else {
+            unreachable!()
+        };
+        let claim = Arc::new(Claim { billable_from, ..Arc::unwrap_or_clone(claim) });
+        let mut host = host();
+        host.status = before;
+        let told =
+            status(&host, None, &Standing::Admitted { claim, approved, objection, engines, parked, lease }, at(5000));
+        (told.granted_at.as_ref().map(DateTime::to_string), told.ready_at.as_ref().map(DateTime::to_string), told)
+    };
+    let (granted, ready, before) = of(None, None);
+    assert_eq!((granted.as_deref(), ready), (Some("1970-01-01T00:16:40Z"), None));
+    let (granted, ready, after) = of(Some(before), Some(at(1060)));
+    assert_eq!(granted.as_deref(), Some("1970-01-01T00:16:40Z"));
+    assert_eq!(ready.as_deref(), Some("1970-01-01T00:17:40Z"));
+    assert_eq!(of(None, Some(at(1060))).2.ready_at, after.ready_at, "nothing of it was kept in the status alone");
+    let mut host = host();
+    host.status = Some(after.clone());
+    let unknown = status(&host, None, &Standing::Undecided(Reason::AdoptionNeeded), at(6000));
+    assert_eq!(unknown.ready_at, after.ready_at, "what was told is evidence");
+}
+
+#[test]
+fn a_host_that_does_not_go_says_so_after_ten_minutes() {
+    let mut host = host();
+    host.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(2000)));
+    let waits = Standing::Ending { claim: claim(), waiting_for: Some("VirtualMachine web".into()) };
+    for (second, reason) in [(2599, "Deleting"), (2600, "DeletionStuck")] {
+        let told = status(&host, None, &waits, at(second));
+        let ready = find(&told.conditions, ConditionType::Ready).unwrap();
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", reason));
+        assert!(ready.message.contains("VirtualMachine web"), "{}", ready.message);
+    }
 }
 
 #[test]
@@ -266,7 +390,7 @@ fn a_restart_is_noted_with_the_moment_it_was_asked_for_and_that_stays() {
 fn a_machine_that_waits_for_its_disk_is_no_fault() {
     let engines = Engines {
         disk: Some(DiskState::Filling("ImportInProgress 25%".into())),
-        machine: Some(MachineState::Failed("ErrorUnschedulable".into())),
+        machine: Some(MachineState::Failed(Fault::new(Reason::Unschedulable, "ErrorUnschedulable"))),
         power: Power::On,
         addresses: vec![],
         started_at: None,

@@ -30,7 +30,7 @@ use crate::{
     driver::{Driver, drain, failed},
     engines::{
         cdi::DiskView,
-        kubevirt::{InstanceView, MachineView, addresses},
+        kubevirt::{InstanceView, MachineView, addresses, is_given_up},
     },
     error::ReconcileError,
     watch::{Guarded, Kind},
@@ -41,7 +41,7 @@ use crate::{
 pub struct Triggers<M, I, D> {
     /// Machines.
     pub machines: M,
-    /// Machines as they run; looked at for their addresses alone.
+    /// Machines as they run; looked at for their addresses, and for whether they are lost.
     pub instances: I,
     /// Disks.
     pub disks: D,
@@ -66,7 +66,7 @@ pub async fn run(
         predicates::generation.combine(predicates::finalizers).combine(predicates::annotations),
         PredicateConfig::default(),
     );
-    // An instance changes many times on its way; its host has to tell only where it is reached.
+    // An instance changes many times on its way; its host has to tell only where it is reached, and whether it is lost.
     let addressed = triggers.instances.predicate_filter(reached_at, PredicateConfig::default());
     let [of_machines, of_instances, of_disks] = std::array::from_fn(|_| context.ledger.clone());
     let outcomes = Controller::for_stream(wishes, hosts.store)
@@ -80,10 +80,11 @@ pub async fn run(
     drain(outcomes).await;
 }
 
-/// A fingerprint of an instance's addresses.
+/// A fingerprint of an instance's addresses, and of whether it was given up with its node.
 fn reached_at(instance: &Guarded<InstanceView>) -> Option<u64> {
+    let status = &instance.0.as_ref().ok()?.status;
     let mut hash = DefaultHasher::new();
-    addresses(&instance.0.as_ref().ok()?.status).hash(&mut hash);
+    (addresses(status), is_given_up(status)).hash(&mut hash);
     Some(hash.finish())
 }
 

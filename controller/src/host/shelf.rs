@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     context::Context,
-    engines::{cdi, kubevirt::MachineState, order::Power},
+    engines::{cdi, fault::Fault, kubevirt::MachineState, order::Power},
     error::ReconcileError,
 };
 
@@ -41,7 +41,7 @@ pub(super) async fn keep(
     let disk = site.disk(&namespace, &names::system_disk_name(&name)).map(|disk| cdi::state(&disk.status));
     let was_there = claim.billable_from.is_some() || claim.adopted;
     let lost = Obstacle::Lost { kind: "DataVolume", name: names::system_disk_name(&name) };
-    let problem = (disk.is_none() && was_there).then(|| lost.to_string());
+    let problem = (disk.is_none() && was_there).then(|| Fault::other(lost.to_string()));
     // Asked of the API server until it has given back what it took; after that the watch tells of what somebody makes.
     let is_seen = site.machine(&namespace, &name).is_some() || site.instance(&namespace, &name).is_some();
     let is_gone = parking::is_clear(&claim, &approved) && !is_seen;

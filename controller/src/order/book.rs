@@ -15,7 +15,12 @@ use super::{
     subject::{Subject, Wish},
     valid::Accepted,
 };
-use crate::{context::Context, error::ReconcileError, host::digest::of_wish, volume::found::HOST};
+use crate::{
+    context::Context,
+    error::ReconcileError,
+    host::{digest::of_wish, timing},
+    volume::found::HOST,
+};
 
 /// What ends within so many seconds is held anew before it is granted.
 const SOON_SECONDS: i64 = 60;
@@ -190,7 +195,7 @@ pub async fn confirm(
             other => return Ok(other),
         }
     }
-    for (_, accepted) in wanted() {
+    for (item, accepted) in wanted() {
         let claim = context.ledger.read(|state| state.claim_of_subject(&accepted.uid).cloned());
         let Some(claim) = claim else { continue };
         let Some(hold) = claim.hold.as_ref().filter(|hold| of_wish(&hold.spec_digest) == accepted.spec_digest) else {
@@ -198,6 +203,12 @@ pub async fn confirm(
         };
         context.ledger.record(Command::Confirm(claim.id, hold.spec_digest.clone())).await?;
         context.metrics.decided("Granted");
+        if item.item.action == OrderAction::Create
+            && let Some(Subject::Host(host)) = &item.subject
+            && let Some(granted) = context.ledger.read(|state| state.claim(claim.id).cloned())
+        {
+            timing::decided(host, &granted, &context.metrics);
+        }
         info!(order.namespace = order.namespace(), order.name = order.name_any(), claim = %claim.id, "granted");
     }
     Ok(Held::All)

@@ -26,6 +26,7 @@ use crate::{
     claimed::{unaccounted, wake_order},
     claims::{leave_line, open_claim},
     context::Context,
+    deleting::SITE,
     engines::cdi::DiskView,
     error::ReconcileError,
     host::{
@@ -125,7 +126,7 @@ async fn wait(
 /// When a request fails. An answer that cannot be had is never taken for "gone".
 pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String>, ReconcileError> {
     let Some((site, _)) = whereabouts(claim, context) else {
-        return Ok(Some("Site".to_owned()));
+        return Ok(Some(SITE.to_owned()));
     };
     // A disk does not go from under a machine, whoever has attached it, nor from what a host that is off comes back with:
     // nobody took it from that yet, where the volume's object was forced away.

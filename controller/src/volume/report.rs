@@ -13,6 +13,7 @@ use jiyun_messages::{Parameters, parameters};
 use super::{approved::Approved, attach::Attached, digest};
 use crate::{
     conditions::{finding, merged, plain},
+    deleting,
     engines::cdi::DiskState,
     host::{
         change::Objection,
@@ -185,11 +186,10 @@ pub fn status(volume: &CloudVolume, standing: &Standing, now: Timestamp) -> Clou
             let told = match waiting {
                 Waiting::Paused => finding(ready, no, Reason::Quarantined, "VolumeDeletionPaused", &Parameters::new()),
                 Waiting::Host(host) => {
-                    finding(ready, no, Reason::Deleting, "VolumeInUse", &parameters([("host", host.as_str())]))
+                    let reason = deleting::reason(&volume.metadata, now);
+                    finding(ready, no, reason, "VolumeInUse", &parameters([("host", host.as_str())]))
                 }
-                Waiting::For(what) => {
-                    finding(ready, no, Reason::Deleting, "Deleting", &parameters([("what", what.as_str())]))
-                }
+                Waiting::For(what) => deleting::waits(&volume.metadata, what, now),
             };
             vec![granted(claim), told]
         }
@@ -288,7 +288,8 @@ fn fault(engine: &Engine, kind: ConditionType) -> Option<Finding> {
         return Some(finding(kind, no, Reason::EngineError, "VolumeLost", &Parameters::new()));
     }
     let failed = match &engine.state {
-        Some(DiskState::Failed(problem)) => Some(problem),
+        // No image is fetched for it: whatever it comes to for a host, here it is the engine's word.
+        Some(DiskState::Failed(fault)) => Some(&fault.word),
         _ => None,
     };
     let problem = engine.problem.as_ref().or(failed)?;
@@ -297,7 +298,8 @@ fn fault(engine: &Engine, kind: ConditionType) -> Option<Finding> {
 
 fn word(engine: &Engine) -> String {
     match &engine.state {
-        Some(DiskState::Filling(word) | DiskState::Failed(word)) => word.clone(),
+        Some(DiskState::Filling(word)) => word.clone(),
+        Some(DiskState::Failed(fault)) => fault.word.clone(),
         Some(DiskState::Filled) | None => "-".to_owned(),
     }
 }

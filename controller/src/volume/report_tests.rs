@@ -104,6 +104,36 @@ fn the_end_says_whom_it_waits_for() {
 }
 
 #[test]
+fn a_volume_that_its_host_does_not_let_go_of_for_ten_minutes_is_stuck_and_says_what_to_do() {
+    let mut late = volume(|_| {});
+    let asked = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH);
+    late.metadata.deletion_timestamp = Some(asked);
+    for (waiting, part) in [
+        (Waiting::Host("web".into()), "stop the host"),
+        (Waiting::For("PersistentVolumeClaim data-volume".into()), "PersistentVolumeClaim data-volume"),
+    ] {
+        let standing = Standing::Ending { claim: claim(), waiting, attachment: None };
+        for (second, reason) in [(599, "Deleting"), (600, "DeletionStuck")] {
+            let told = status(&late, &standing, Timestamp::from_second(second).unwrap());
+            let ready = condition::find(&told.conditions, ConditionType::Ready).unwrap();
+            assert_eq!(ready.reason, reason, "{standing:?}");
+            assert!(ready.message.contains(part), "{}", ready.message);
+        }
+    }
+}
+
+#[test]
+fn no_image_is_blamed_for_a_volume_that_cannot_be_made() {
+    let fault = crate::engines::fault::Fault::new(Reason::ImageUnavailable, "ImportInProgress Error");
+    let failed = Engine { state: Some(DiskState::Failed(fault)), ..Engine::default() };
+    let told = told(&admitted(failed, Attached::default()));
+    for kind in [ConditionType::Provisioned, ConditionType::Ready] {
+        assert_eq!(reason(&told, kind), ("False".into(), "EngineError".into()));
+    }
+    assert!(told.conditions.iter().any(|told| told.message.contains("ImportInProgress Error")));
+}
+
+#[test]
 fn what_is_not_as_asked_is_told_with_whom_it_waits_for() {
     let says = |standing: &Standing| {
         condition::find(&told(standing).conditions, ConditionType::Ready).map(|ready| ready.message.clone()).unwrap()

@@ -214,6 +214,14 @@ pub struct CloudHostStatus {
     /// The `restartRequestedAt` that was acted upon last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restarted_for: Option<DateTime>,
+    /// When the request was granted, by the account book; of a host that was handed over, to its first holder. What people
+    /// decide about is granted when all of them have agreed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted_at: Option<DateTime>,
+    /// When the host first did what was asked and could be used, by the account book: it is paid for from that second. A later
+    /// stop or fault changes nothing of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<DateTime>,
     /// Why the request was not granted, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<HostRefusal>,

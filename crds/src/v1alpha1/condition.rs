@@ -96,8 +96,16 @@ pub enum Reason {
     RestartPending,
     /// Provisioned: they exist; the disk is being grown to the size granted.
     Resizing,
-    /// Provisioned, Ready: the engine reports a fault, quoted in the message.
+    /// Provisioned, Ready: the engine reports a fault with no reason of its own, quoted in the message.
     EngineError,
+    /// Provisioned, Ready: no physical machine takes the host's machine.
+    Unschedulable,
+    /// Provisioned, Ready: an image that the host needs cannot be fetched.
+    ImageUnavailable,
+    /// Provisioned, Ready: the machine ends right after each of its starts.
+    CrashLoop,
+    /// Provisioned, Ready: the physical machine that the host runs on does not answer.
+    NodeLost,
     /// Ready: the host runs, as asked.
     Running,
     /// Ready: the host is off, as asked.
@@ -124,11 +132,13 @@ pub enum Reason {
     LeaseEnded,
     /// Ready: the object is being deleted.
     Deleting,
+    /// Ready: the object is being deleted for longer than that ever takes; the message says what it waits for.
+    DeletionStuck,
     /// Ready: the host is being deleted, and the account book does not know the claim its status names; it is kept.
     UnknownClaim,
     /// Provisioned, Ready: nothing was created, since the request was not granted.
     NotAdmitted,
-    /// Ready: the data centre cannot be reached; what is shown may be old.
+    /// Provisioned, Ready: the data centre cannot be reached; what is shown may be old.
     SiteUnreachable,
     /// Ready: no node of the site carries the pool's labels; the capacity read last, if any, is kept.
     NoNodes,

@@ -214,6 +214,13 @@ impl Claim {
         self.lines.is_empty() && self.hold.as_ref().is_none_or(|hold| hold.lines.is_empty())
     }
 
+    /// When it was granted: what is only held for people to decide is not. `None` while it is only held, and of a permission.
+    pub fn granted_at(&self) -> Option<Timestamp> {
+        let began = std::iter::once(self.reserved_at).chain(self.history.iter().map(|version| version.until));
+        let lines = self.history.iter().map(|version| &version.lines).chain([&self.lines]);
+        began.zip(lines).find(|(_, lines)| !lines.is_empty()).map(|(began, _)| began)
+    }
+
     /// The pool its lines of `meter` lie in, if it holds any.
     pub fn pool_of(&self, meter: Meter) -> Option<&PoolId> {
         self.lines.iter().find(|line| line.meter == meter).map(|line| &line.pool)
@@ -261,5 +268,35 @@ impl Claim {
         let mut holders: Vec<_> = self.history.iter().filter_map(|version| version.holder.clone()).collect();
         holders.push(self.holder());
         holders
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_claim_is_granted_when_it_first_has_what_was_asked_for_and_not_when_that_was_held() {
+        let line =
+            |quantity: u64| json!([{"meter": "Vcpu", "pool": "Compute/x86", "dimensions": {}, "quantity": quantity}]);
+        let version = |until: &str, lines: &serde_json::Value| json!({"until": until, "item": "c", "lines": lines});
+        let granted = |history: serde_json::Value, lines: serde_json::Value| {
+            let claim: Claim = serde_json::from_value(json!({
+                "id": 1, "account": "tax", "system": "portal", "item": "c", "specDigest": "d", "approvedSpec": {},
+                "subject": {"kind": "CloudHost", "namespace": "dept-tax", "name": "web", "uid": "u"},
+                "lines": lines, "reservedAt": "2026-11-01T00:00:00Z", "history": history,
+            }))
+            .unwrap();
+            claim.granted_at().map(|at| at.to_string())
+        };
+        let (none, held, decided) = (json!([]), "2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z");
+        assert_eq!(granted(json!([]), line(2)).as_deref(), Some("2026-11-01T00:00:00Z"), "a policy let it through");
+        assert_eq!(granted(json!([]), none.clone()), None, "held, or a permission");
+        let by_people = json!([version(held, &none), version(decided, &none)]);
+        assert_eq!(granted(by_people, line(2)).as_deref(), Some(decided));
+        let resized = json!([version(held, &line(2)), version(decided, &line(4))]);
+        assert_eq!(granted(resized, line(2)).as_deref(), Some("2026-11-01T00:00:00Z"), "a change is no other grant");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiyun_crds::v1alpha1::ConditionType;
+use jiyun_crds::{names::system_disk_name, v1alpha1::ConditionType};
 use jiyun_lab::{ControllerOptions, LabOptions, simulate::Fault, wait_for};
 use jiyun_tests::{
     Order, World, WorldError, WorldOptions, city,
@@ -163,22 +163,44 @@ async fn an_undecodable_object_stops_nobody_else() -> Result<(), WorldError> {
 }
 
 #[tokio::test]
-async fn what_a_slow_engine_holds_is_held_and_not_billed_until_it_is_ready() -> Result<(), WorldError> {
+async fn each_fault_has_its_reason_and_what_is_not_ready_yet_is_held_and_not_billed() -> Result<(), WorldError> {
     let world = World::shared().await?;
     let bureau = world.department(Quota::AMPLE).await?;
     let name = format!("late-{}", bureau.name);
-    world.lab.faults().set(Fault::NeverReady, &name);
+    let disk = system_disk_name(&name);
+    let stages = [
+        (Fault::ImportFails, &disk, "ImageUnavailable"),
+        (Fault::Full, &name, "Unschedulable"),
+        (Fault::NeverReady, &name, "Starting"),
+    ];
+    for (fault, on, _) in stages {
+        world.lab.faults().set(fault, on);
+    }
     bureau.caller.post(&bureau.hosts_path(), &Order::new(&name, "portal").body(), 0).await?;
-    let host = bureau
-        .wait_for_host(&name, "on its way", |host| {
-            has(host, ConditionType::Admitted) && reason(host, ConditionType::Ready) == Some("Starting")
-        })
-        .await?;
-    assert!(!has(&host, ConditionType::Ready));
-    assert_eq!(bureau.used("Vcpu").await?, (0, 2), "the department cannot use it yet, so it does not pay");
-    world.lab.faults().clear(Fault::NeverReady, &name);
+    for (fault, on, why) in stages {
+        let is_told = |host: &_| has(host, ConditionType::Admitted) && reason(host, ConditionType::Ready) == Some(why);
+        let host = bureau.wait_for_host(&name, why, is_told).await?;
+        assert!(!has(&host, ConditionType::Ready));
+        assert_eq!(bureau.used("Vcpu").await?, (0, 2), "the department cannot use it yet, so it does not pay");
+        world.lab.faults().clear(fault, on);
+    }
     bureau.wait_ready(&name).await?;
     assert_eq!(bureau.used("Vcpu").await?, (2, 0));
+    let shown = bureau.caller.get(&bureau.host_path(&name)).await?.json();
+    let (granted, ready) = (shown["grantedAt"].as_str(), shown["readyAt"].as_str());
+    assert!(granted.is_some() && ready >= granted, "{shown}");
+
+    world.lab.faults().set(Fault::Lost, &name);
+    let is_lost = |host: &_| reason(host, ConditionType::Ready) == Some("NodeLost");
+    bureau.wait_for_host(&name, "lost with its node", is_lost).await?;
+    assert_eq!(bureau.used("Vcpu").await?, (2, 0), "what it has is kept for it");
+    world.lab.faults().clear(Fault::Lost, &name);
+    let again = bureau.wait_ready(&name).await?.status.unwrap_or_default();
+    assert_eq!(again.ready_at.as_ref().map(ToString::to_string).as_deref(), ready, "first usable is first usable");
+    let figures = world.controller_metrics().await?;
+    for stage in ["decision", "provision"] {
+        assert!(figures.contains(&format!("jiyun_host_stage_seconds_count{{stage=\"{stage}\"}}")), "{figures}");
+    }
     Ok(())
 }
 

@@ -4,7 +4,10 @@ use jiyun_crds::v1alpha1::{ConditionStatus, ConditionType, DateTime, LeaseStage,
 use jiyun_messages::parameters;
 
 use super::Standing;
-use crate::{conditions::finding, engines::kubevirt::MachineState};
+use crate::{
+    conditions::finding,
+    engines::{fault::is_fault, kubevirt::MachineState},
+};
 
 /// Puts what the end of a lease means in place of what `found` says of the machine: off is not as its owner asked, and a
 /// machine that was taken down is not on its way. Faults, and a machine that is still to stop, are told as ever.
@@ -13,7 +16,7 @@ pub fn findings(lease: &Standing, machine: Option<&MachineState>, found: &mut [F
     let is_off = matches!(machine, None | Some(MachineState::Stopped));
     for said in found {
         let is_over = match said.kind {
-            ConditionType::Provisioned => is_archived && said.reason != Reason::EngineError,
+            ConditionType::Provisioned => is_archived && !is_fault(said.reason),
             ConditionType::Ready => is_off,
             _ => false,
         };
