@@ -8,5 +8,6 @@ pub mod kubevirt;
 pub mod network;
 pub mod node;
 pub mod order;
+pub mod rook;
 pub mod view;
 pub mod volume;

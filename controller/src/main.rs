@@ -1,10 +1,12 @@
 //! `jiyun-controller`: stands by, leads when it may, and stops without leaving anything half done; reads the book aloud.
 
+mod admission;
 mod adopt;
 mod archive;
 mod args;
 mod auditing;
 mod book;
+mod bucket;
 mod calendars;
 mod catalogue;
 mod checks;
@@ -15,6 +17,7 @@ mod conditions;
 mod context;
 mod database;
 mod driver;
+mod ended;
 mod engines;
 mod error;
 mod flow;
@@ -28,11 +31,13 @@ mod networks;
 mod notices;
 mod order;
 mod orphans;
+mod presence;
 mod retry;
 mod serve;
 mod settled;
 mod site;
 mod store_size;
+mod stored;
 mod telemetry;
 mod totals;
 mod trail;
