@@ -2,6 +2,7 @@
 
 mod approval;
 mod audit;
+mod bucket;
 mod catalogue;
 mod create;
 mod database;
@@ -17,6 +18,7 @@ mod object;
 mod once;
 mod order;
 mod quota;
+mod storage;
 mod system;
 mod usage;
 mod verdict;

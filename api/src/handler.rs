@@ -1,6 +1,7 @@
 //! From HTTP to the application and back: one noun a file, no decisions.
 
 pub mod audit;
+pub mod bucket;
 pub mod catalogue;
 pub mod database;
 pub mod flow;

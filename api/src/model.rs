@@ -3,6 +3,9 @@
 
 pub mod approval;
 pub mod audit;
+pub mod bucket;
+pub mod bucket_order;
+pub mod bucket_patch;
 pub mod catalogue;
 pub mod database;
 pub mod database_order;
@@ -39,6 +42,9 @@ pub mod words;
 
 pub use approval::{Approval, ApprovalDraft, ApprovalList};
 pub use audit::{AuditAction, AuditRecord, AuditRecordList};
+pub use bucket::{Bucket, BucketList, BucketPreview, ChangedBucket};
+pub use bucket_order::BucketOrder;
+pub use bucket_patch::BucketPatch;
 pub use catalogue::Catalogue;
 pub use database::{ChangedDatabase, Database, DatabaseList, DatabasePreview};
 pub use database_order::DatabaseOrder;

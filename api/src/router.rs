@@ -26,8 +26,8 @@ use crate::{
     bounds::Bounds,
     extract::json::MAX_BODY,
     handler::{
-        audit, catalogue, database, flow, health, holders, host, inbox, openapi, openapi::Description, order, quota,
-        system, usage, volume,
+        audit, bucket, catalogue, database, flow, health, holders, host, inbox, openapi, openapi::Description, order,
+        quota, system, usage, volume,
     },
     metrics::Metrics,
     middleware::{bounds, observe, panic, problems, record, request_id, time_limit},
@@ -39,7 +39,7 @@ use crate::{
 #[openapi(
     info(
         title = "Jiyun provisioning API",
-        description = "Sets up information systems and orders cloud hosts, databases and volumes on a government cloud, files and decides orders, shows quota and cost. Every request is made in the \
+        description = "Sets up information systems and orders cloud hosts, databases, volumes and buckets on a government cloud, files and decides orders, shows quota and cost. Every request is made in the \
             name of the caller: the token sent here is the one the platform's API server sees. Problems are RFC 9457 \
             documents in Chinese or English. Who asks too much is answered 429, and `Retry-After` says when to come back.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
@@ -50,7 +50,8 @@ use crate::{
         (name = "hosts", description = "Cloud hosts (云主机) of a department."),
         (name = "databases", description = "Cloud databases (云数据库) of a department."),
         (name = "volumes", description = "Cloud volumes (云硬盘) of a department."),
-        (name = "systems", description = "Information systems (信息系统) of a department: what hosts, databases and volumes are for."),
+        (name = "buckets", description = "Cloud buckets (对象存储桶) of a department."),
+        (name = "systems", description = "Information systems (信息系统) of a department: what hosts, databases, volumes and buckets are for."),
         (name = "flows", description = "Network flows (网络互访) of a department: who may talk to whom."),
         (name = "orders", description = "Orders (申请单) of a department that people decide about, and their decisions (审批意见)."),
         (name = "departments", description = "Quota (配额) and cost (用量账单) of a department."),
@@ -83,6 +84,9 @@ fn table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(database::one::show, database::one::change, database::one::delete))
         .routes(routes!(volume::order::create, volume::list::list))
         .routes(routes!(volume::one::show, volume::one::change, volume::one::delete))
+        .routes(routes!(bucket::order::create, bucket::list::list))
+        .routes(routes!(bucket::one::show, bucket::one::change, bucket::one::delete))
+        .routes(routes!(bucket::rotation::create))
         .routes(routes!(system::order::create, system::list::list))
         .routes(routes!(system::one::show, system::one::change, system::one::delete))
         .routes(routes!(flow::order::create, flow::list::list))

@@ -4,6 +4,7 @@ mod approvals;
 mod audit;
 mod book;
 mod bounds;
+mod buckets;
 mod catalogue;
 mod change;
 mod chinese;

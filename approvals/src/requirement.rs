@@ -28,6 +28,8 @@ pub struct Size {
     pub memory_mebibytes: u64,
     /// Block storage in MiB.
     pub storage_mebibytes: u64,
+    /// Object storage in MiB.
+    pub object_mebibytes: u64,
 }
 
 impl std::ops::Add for Size {
@@ -38,6 +40,7 @@ impl std::ops::Add for Size {
             vcpu: self.vcpu.saturating_add(other.vcpu),
             memory_mebibytes: self.memory_mebibytes.saturating_add(other.memory_mebibytes),
             storage_mebibytes: self.storage_mebibytes.saturating_add(other.storage_mebibytes),
+            object_mebibytes: self.object_mebibytes.saturating_add(other.object_mebibytes),
         }
     }
 }
@@ -184,7 +187,8 @@ pub fn without_people<'a>(policy: &'a ApprovalPolicy, units: &[(Vec<&str>, Appro
 fn lets(limits: &AutomaticLimits, size: Size) -> Result<bool, InvalidQuantity> {
     Ok(size.vcpu <= u64::from(limits.vcpu)
         && size.memory_mebibytes <= limits.memory.mebibytes()?
-        && size.storage_mebibytes <= limits.block_storage.mebibytes()?)
+        && size.storage_mebibytes <= limits.block_storage.mebibytes()?
+        && size.object_mebibytes <= limits.object_storage.mebibytes()?)
 }
 
 fn default_level(approvers: Approvers<'_>) -> RequiredLevel {

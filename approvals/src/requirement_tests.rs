@@ -20,7 +20,7 @@ fn facts() -> Facts<'static> {
         actions: BTreeSet::from([OrderAction::Create]),
         zones: BTreeSet::from(["internet".to_owned()]),
         protection_level: 2,
-        size: Size { vcpu: 4, memory_mebibytes: 8192, storage_mebibytes: 40960 },
+        size: Size { vcpu: 4, memory_mebibytes: 8192, storage_mebibytes: 40960, object_mebibytes: 0 },
         beyond_guaranteed: false,
     }
 }
@@ -58,6 +58,17 @@ fn a_small_order_goes_through_by_itself_and_one_above_any_limit_does_not() {
     ] {
         assert_eq!(names(&ask(&policies, &Facts { size, ..facts() })), ["department"], "{size:?}");
     }
+}
+
+#[test]
+fn a_policy_that_says_nothing_of_object_storage_lets_no_bucket_through() {
+    let of = |object_mebibytes| Facts { size: Size { object_mebibytes, ..Size::default() }, ..facts() };
+    assert_eq!(names(&ask(&[policy("routine", &small())], &of(1024))), ["department"]);
+    let mut named = small();
+    named["automatic"]["objectStorage"] = json!("1Ti");
+    let policies = [policy("routine", &named)];
+    assert!(ask(&policies, &of(1024 * 1024)).is_automatic());
+    assert_eq!(names(&ask(&policies, &of(1024 * 1024 + 1))), ["department"]);
 }
 
 #[test]

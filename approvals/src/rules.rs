@@ -38,10 +38,8 @@ fn applicable(policy: &ApprovalPolicy, approvers: Approvers<'_>) -> ApplicablePo
         zones: zones.clone(),
         min_protection_level: *min_protection_level,
         quota: *quota,
-        automatic: automatic.clone().map(|AutomaticLimits { vcpu, memory, block_storage }| AutomaticSize {
-            vcpu,
-            memory,
-            block_storage,
+        automatic: automatic.clone().map(|AutomaticLimits { vcpu, memory, block_storage, object_storage }| {
+            AutomaticSize { vcpu, memory, block_storage, object_storage }
         }),
         levels: levels.iter().map(ranked).collect(),
         evidence: evidence.clone(),
@@ -70,10 +68,11 @@ fn policy(told: &ApplicablePolicy) -> ApprovalPolicy {
             min_protection_level,
             quota,
         },
-        automatic: automatic.map(|AutomaticSize { vcpu, memory, block_storage }| AutomaticLimits {
+        automatic: automatic.map(|AutomaticSize { vcpu, memory, block_storage, object_storage }| AutomaticLimits {
             vcpu,
             memory,
             block_storage,
+            object_storage,
         }),
         levels: levels.into_iter().map(level).collect(),
         evidence,
@@ -105,7 +104,7 @@ mod tests {
             policy(
                 "routine",
                 &json!({
-                    "automatic": {"vcpu": 8, "memory": "16Gi", "blockStorage": "1Ti"},
+                    "automatic": {"vcpu": 8, "memory": "16Gi", "blockStorage": "1Ti", "objectStorage": "1Gi"},
                     "levels": [{"name": "leader", "rank": 10, "roles": ["DepartmentApprovers"], "workingDays": 5, "remindAfter": 3}],
                 }),
             ),
@@ -148,7 +147,7 @@ mod tests {
                     actions: BTreeSet::from([action]),
                     zones: [zone.to_owned()].into(),
                     protection_level,
-                    size: Size { vcpu, memory_mebibytes: 1, storage_mebibytes: 1 },
+                    size: Size { vcpu, memory_mebibytes: 1, storage_mebibytes: 1, object_mebibytes: 1 },
                     beyond_guaranteed,
                 };
                 let through = Facts { path: vec!["town"], ..facts.clone() };

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{
-    CloudDatabase, CloudHost, CloudVolume, ConditionStatus, ConditionType, HostRefusal, NetworkFlow, Reason, condition,
+    CloudBucket, CloudDatabase, CloudHost, CloudVolume, ConditionStatus, ConditionType, HostRefusal, NetworkFlow,
+    Reason, condition,
 };
 use jiyun_ledger::{Claim, ClaimId, ClaimStage, Refusal, RefusalCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -35,7 +36,9 @@ pub struct Told<'a> {
     /// The order it names.
     order: Option<&'a str>,
     /// The refusal that stands.
-    refusal: Option<&'a HostRefusal>,
+    pub refusal: Option<&'a HostRefusal>,
+    /// The generation it is about.
+    pub generation: Option<i64>,
     /// Digest of the wish it is about.
     digest: Option<&'a str>,
     conditions: &'a [Condition],
@@ -49,6 +52,7 @@ macro_rules! told {
                 claim: status.claim_id.as_deref(),
                 order: status.order_ref.as_ref().map(|order| order.name.as_str()),
                 refusal: status.refusal.as_ref(),
+                generation: status.observed_generation,
                 digest: status.spec_digest.as_deref(),
                 conditions: &status.conditions,
             })
@@ -71,6 +75,10 @@ impl Claimed for CloudDatabase {
 }
 
 impl Claimed for CloudVolume {
+    told! {}
+}
+
+impl Claimed for CloudBucket {
     told! {}
 }
 

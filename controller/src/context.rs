@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, CloudVolume, NetworkFlow};
+use jiyun_crds::v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudVolume, NetworkFlow, VolumeAttachment};
 use jiyun_ledger::Ledger;
 use kube::Client;
 use tokio::sync::watch;
 
 use crate::{
     catalogue::Catalogue,
-    database::engine::Presence,
     host::{lease, pace::Pace},
     metrics::Metrics,
     networks::Networks,
     order::Orders,
+    presence::Presence,
     site::Sites,
     unseen::Unseen,
     volume::{attachments::Attachments, patience::Patience},
@@ -48,9 +48,15 @@ pub struct Context {
     /// Which host may have which volume.
     pub attachments: Attachments,
     /// How soon volumes on their way are looked at again.
-    pub patience: Patience,
+    pub patience: Patience<VolumeAttachment>,
+    /// Buckets reported on a moment ago.
+    pub unseen_buckets: Unseen<CloudBucket>,
+    /// How soon buckets on their way are looked at again, by the moment of the key pair and the size in MiB they are to have.
+    pub bucket_patience: Patience<(u64, u64)>,
     /// Whether what makes databases is installed.
     pub database_engine: Presence,
+    /// Whether what makes buckets is installed.
+    pub bucket_engine: Presence,
     /// Departments' own networks.
     pub networks: Networks,
     /// How long each step of a lease takes.
@@ -59,7 +65,7 @@ pub struct Context {
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.
     pub catalogue_listed: Gate,
-    /// Open once orders, approvals, policies, hosts, flows, databases and volumes were listed.
+    /// Open once orders, approvals, policies, hosts, flows, databases, volumes and buckets were listed.
     pub orders_listed: Gate,
     /// Open once the engines' machines and disks were listed.
     pub engines_listed: Gate,
@@ -67,6 +73,9 @@ pub struct Context {
     pub networks_listed: Gate,
     /// Open once clusters of databases were listed; never where no database asks for them, or their engine is not installed.
     pub clusters_listed: Gate,
+    /// Open once claims of buckets and their users were listed; never where no bucket asks for them, or their engine is not
+    /// installed.
+    pub buckets_listed: Gate,
     /// Open once the walls opened for flows and databases were listed.
     pub policies_listed: Gate,
 }

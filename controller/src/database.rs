@@ -16,26 +16,21 @@ pub mod request;
 mod run;
 pub mod valid;
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{CloudDatabase, CloudDatabaseStatus, OrderAction, Reason};
-use jiyun_ledger::{Claim, ClaimStage, Decision, LedgerError, Refusal, RefusalCode, RequestError};
+use jiyun_ledger::{Claim, ClaimStage};
 use kube::{Api, ResourceExt, runtime::controller::Action};
-use tracing::{info, warn};
 
 use self::{approved::Approved, report::Standing, valid::Valid};
 use crate::{
-    claimed::{disputed, is_taken, may_come, standing_refusal, wake_order},
+    admission::{self, Answer},
+    claimed::{may_come, wake_order},
     claims::{leave_line, open_claim, ordered_by},
     context::Context,
     error::ReconcileError,
     host::rejection::Rejection,
-    order::{
-        answer::Ordered,
-        filing,
-        route::{self, Route},
-    },
 };
 
 pub use drive::has_vanished;
@@ -97,99 +92,25 @@ pub async fn reconcile(database: &CloudDatabase, context: &Context) -> Result<Ac
     Ok(Action::requeue(if standing.is_settled() { SETTLED } else { UNSETTLED }))
 }
 
-/// Has a valid wish decided, unless this very wish was refused before: a refusal stands until the wish is edited, or
-/// GitOps would ask again for ever.
+/// Has a valid wish decided.
 async fn ask(database: &CloudDatabase, mut valid: Valid, context: &Context) -> Result<Standing, ReconcileError> {
-    let is_held = open_claim(database, context).is_some_and(|claim| claim.stage() == ClaimStage::Held);
-    if let Some(claim) = disputed(database, context).filter(|_| !is_held) {
-        warn!(
-            database.namespace = database.namespace(),
-            database.name = database.name_any(),
-            claim,
-            "object and ledger disagree about a claim; nothing is granted until somebody has looked (ledger adopt)"
-        );
-        context.metrics.unknown_claim();
-        return Ok(Standing::Undecided(Reason::AdoptionNeeded));
-    }
-    if !is_held && is_taken(database, context) {
-        return Ok(Standing::Undecided(Reason::Undecided));
-    }
-    if let Some(refusal) = standing_refusal(database, &valid.digest) {
-        return Ok(Standing::Refused(refusal));
-    }
-    if !is_held && engine::is_missing(context) {
-        // Nothing is set aside for what nobody can make.
-        leave_line(database, context).await?;
-        return Ok(Standing::Undecided(Reason::EngineMissing));
-    }
-    let action = OrderAction::Create;
-    let route = route::of(database, &valid.digest, action, valid.asked(action), context);
-    if !matches!(route, Route::Automatic(_)) {
-        // Whoever waits for people does not stand in line: those behind would wait for them too.
-        leave_line(database, context).await?;
-    }
-    let only_within_guaranteed = match route {
-        // What an order holds is for it to grant or to give up.
-        Route::Automatic(_) if is_held => return Ok(Standing::Undecided(Reason::Undecided)),
-        Route::Automatic(passed) => {
+    let asked = valid.asked(OrderAction::Create);
+    // Nothing is set aside for what nobody can make.
+    let hindrance = engine::is_missing(context).then_some(Reason::EngineMissing);
+    let answer = match admission::pass(database, &valid.digest, asked, hindrance, context).await? {
+        ControlFlow::Break(answer) => answer,
+        ControlFlow::Continue(passed) => {
             valid.approved.policies = passed.policies;
-            passed.only_within_guaranteed
-        }
-        Route::Order(order, phase) => {
-            return Ok(Ordered::by(&order, phase).map_or(Standing::Undecided(Reason::Undecided), Standing::Ordered));
-        }
-        Route::Awaited(order) => return Ok(Standing::Ordered(Ordered::awaited(order))),
-        Route::File(name) => {
-            return Ok(Standing::Ordered(filing::file(database, name, action, context).await?));
+            let asked = request::claim_request(database, &valid)?;
+            admission::decide(database, asked, passed.only_within_guaranteed, context).await?
         }
     };
-    let asked = request::claim_request(database, &valid)?;
-    let decided = if only_within_guaranteed {
-        context.ledger.decide_within_guaranteed(asked).await
-    } else {
-        context.ledger.decide(asked).await
-    };
-    if let Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) = decided {
-        // Others asked in the same moment: asked again, it is for people.
-        leave_line(database, context).await?;
-        return Ok(Standing::Undecided(Reason::Undecided));
-    }
-    match decided? {
-        Decision::Granted { claim, existing, .. } => {
-            if !existing {
-                context.metrics.decided("Granted");
-                info!(
-                    database.namespace = database.namespace(),
-                    database.name = database.name_any(),
-                    claim = %claim.id,
-                    "granted"
-                );
-            }
-            serve(database, claim, None, context).await
-        }
-        Decision::Refused(refusal) => {
-            note_refusal(database, &refusal, context);
-            Ok(match refusal.code {
-                RefusalCode::Quarantined => Standing::Undecided(Reason::Quarantined),
-                RefusalCode::UnknownAccount => Standing::Undecided(Reason::Undecided),
-                _ => Standing::Refused(refusal),
-            })
-        }
-    }
-}
-
-/// Counts a refusal, and tells operators why; they alone see which pool refused it.
-fn note_refusal(database: &CloudDatabase, refusal: &Refusal, context: &Context) {
-    context.metrics.decided(refusal.code.into());
-    context.writer.trail().database_refused(database, "the wish", refusal);
-    info!(
-        database.namespace = database.namespace(),
-        database.name = database.name_any(),
-        code = %refusal.code,
-        parameters = ?refusal.parameters,
-        report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
-        "refused"
-    );
+    Ok(match answer {
+        Answer::Granted(claim) => return serve(database, claim, None, context).await,
+        Answer::Refused(refusal) => Standing::Refused(refusal),
+        Answer::Undecided(reason) => Standing::Undecided(reason),
+        Answer::Ordered(ordered) => Standing::Ordered(ordered),
+    })
 }
 
 /// Drives the engine of a database with a claim, and says how it stands.

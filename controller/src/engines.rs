@@ -11,6 +11,7 @@ pub mod network;
 pub mod node;
 pub mod order;
 pub mod release;
+pub mod rook;
 pub mod version;
 pub mod view;
 pub mod volume;

@@ -17,7 +17,7 @@ pub mod rejection;
 pub mod report;
 pub mod request;
 pub mod resize;
-mod restart;
+pub mod restart;
 mod run;
 mod shelf;
 pub mod steps;
@@ -482,8 +482,13 @@ pub fn claim_label(claim: &Claim, context: &Context) -> String {
 
 /// The site a claim lies at and the storage class of its block storage.
 pub fn whereabouts<'a>(claim: &Claim, context: &'a Context) -> Option<(&'a SiteEngines, String)> {
+    whereabouts_of(claim, Meter::BlockStorage, context)
+}
+
+/// The same of its storage of another type.
+pub fn whereabouts_of<'a>(claim: &Claim, meter: Meter, context: &'a Context) -> Option<(&'a SiteEngines, String)> {
     let catalogue = &context.catalogue;
-    let pool = lookup(&catalogue.storage_pools, None, claim.pool_of(Meter::BlockStorage)?.name())?;
+    let pool = lookup(&catalogue.storage_pools, None, claim.pool_of(meter)?.name())?;
     let site = lookup(&catalogue.sites, None, &pool.spec.site_ref.name)?;
     Some((context.sites.engines(&site)?, pool.spec.storage_class_name))
 }

@@ -6,8 +6,9 @@ use futures::{Stream, StreamExt, stream};
 use jiyun_approvals::Calendar;
 use jiyun_crds::names::LABEL_CLAIM;
 use jiyun_crds::v1alpha1::{
-    Approval, ApprovalPolicy, CloudDatabase, CloudHost, CloudVolume, ComputePool, DatabaseClass, Department, Handover,
-    HostClass, HostImage, InformationSystem, NetworkFlow, NetworkZone, Order, PriceList, Site, StoragePool,
+    Approval, ApprovalPolicy, CloudBucket, CloudDatabase, CloudHost, CloudVolume, ComputePool, DatabaseClass,
+    Department, Handover, HostClass, HostImage, InformationSystem, NetworkFlow, NetworkZone, Order, PriceList, Site,
+    StoragePool,
 };
 use jiyun_ledger::{Ledger, Lineage, OpenReport};
 use kube::{Api, Client, runtime::watcher};
@@ -18,10 +19,11 @@ use tracing::{error, info, warn};
 
 use crate::{
     args::Run,
+    bucket,
     catalogue::{Catalogue, readable},
     checks,
     context::{Context, Gate},
-    database::{self, engine::Presence},
+    database,
     engines::{
         cdi::DiskView,
         cnpg::ClusterView,
@@ -29,6 +31,7 @@ use crate::{
         kubevirt::{InstanceView, MachineView},
         network::PolicyView,
         node::NodeView,
+        rook::{ClaimView, UserView},
     },
     error::ReconcileError,
     flow, host, lineage,
@@ -36,7 +39,9 @@ use crate::{
     networks::{self, Networks},
     notices,
     order::{self, Orders, Wakes},
-    orphans, settled,
+    orphans,
+    presence::{Presence, once_served},
+    settled,
     site::{SiteEngines, Sites},
     totals,
     trail::Recorder,
@@ -98,6 +103,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let flows = watched_everywhere::<NetworkFlow>(&client, &metrics);
     let databases = watched_everywhere::<CloudDatabase>(&client, &metrics);
     let volumes = watched_everywhere::<CloudVolume>(&client, &metrics);
+    let buckets = watched_everywhere::<CloudBucket>(&client, &metrics);
     let engines_only = || {
         watcher::Config::default().labels(&format!(
             "{}={}",
@@ -109,6 +115,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let instances = watched::<InstanceView>(Api::all(client.clone()), engines_only(), &metrics);
     let disks = watched::<DiskView>(Api::all(client.clone()), engines_only(), &metrics);
     let clusters = watched::<ClusterView>(Api::all(client.clone()), engines_only(), &metrics);
+    let bucket_claims = watched::<ClaimView>(Api::all(client.clone()), engines_only(), &metrics);
+    let bucket_users = watched::<UserView>(Api::all(client.clone()), engines_only(), &metrics);
     let subnets = watched::<SubnetView>(Api::all(client.clone()), engines_only(), &metrics);
     let routers = watched::<VpcView>(Api::all(client.clone()), engines_only(), &metrics);
 
@@ -152,6 +160,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         flows.listed.clone(),
         databases.listed.clone(),
         volumes.listed.clone(),
+        buckets.listed.clone(),
     ]);
     let engines = SiteEngines {
         client: client.clone(),
@@ -159,6 +168,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         instances: instances.store,
         disks: disks.store,
         clusters: clusters.store,
+        bucket_claims: bucket_claims.store,
+        bucket_users: bucket_users.store,
         policies: openings.store,
         subnets: subnets.store,
         routers: routers.store,
@@ -167,6 +178,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         unseen_machines: Unseen::default(),
         unseen_disks: Unseen::default(),
         unseen_clusters: Unseen::default(),
+        unseen_bucket_claims: Unseen::default(),
+        unseen_bucket_users: Unseen::default(),
         unseen_policies: Unseen::default(),
     };
     let machines = engines.unseen_machines.watching(machines.stream);
@@ -174,6 +187,9 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let policies_listed = Gate::new([openings.listed]);
     let clusters_listed = Gate::new([clusters.listed]);
     let clusters = engines.unseen_clusters.watching(clusters.stream);
+    let buckets_listed = Gate::new([bucket_claims.listed, bucket_users.listed]);
+    let bucket_claims = engines.unseen_bucket_claims.watching(bucket_claims.stream);
+    let bucket_users = engines.unseen_bucket_users.watching(bucket_users.stream);
     let networks_listed = Gate::new([subnets.listed, routers.listed]);
     let openings = engines.unseen_policies.watching(openings.stream);
     let context = Context {
@@ -190,6 +206,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
             flows: flows.store.clone(),
             databases: databases.store.clone(),
             volumes: volumes.store.clone(),
+            buckets: buckets.store.clone(),
             unseen: Unseen::default(),
             calendar,
             wakes: Wakes::default(),
@@ -203,13 +220,17 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         unseen_volumes: Unseen::default(),
         attachments: Attachments::default(),
         patience: Patience::default(),
+        unseen_buckets: Unseen::default(),
+        bucket_patience: Patience::default(),
         database_engine: Presence::default(),
+        bucket_engine: Presence::default(),
         metrics: metrics.clone(),
         catalogue_listed: catalogue_listed.clone(),
         orders_listed,
         engines_listed,
         networks_listed,
         clusters_listed,
+        buckets_listed,
         policies_listed,
     };
 
@@ -276,8 +297,10 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
             hosts: hosts.store.clone(),
             databases: databases.store.clone(),
             volumes: volumes.store.clone(),
+            buckets: buckets.store.clone(),
         };
-        let listed = Gate::new([hosts.listed.clone(), databases.listed.clone(), volumes.listed.clone()]);
+        let listed = [&hosts.listed, &databases.listed, &volumes.listed, &buckets.listed];
+        let listed = Gate::new(listed.map(watch::Receiver::clone));
         tasks.spawn(orphans::sweep(objects, listed, plan, context.clone(), stop.clone()));
         let disks = volume::telling(disks, context.clone());
         let triggers = host::Triggers { machines, instances: instances.stream, disks };
@@ -305,9 +328,17 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         let (database_changes, asked_for) = watch::channel(());
         let databases = telling(databases, database_changes);
         let presence = context.database_engine.clone();
-        let clusters =
-            database::engine::once_served(clusters, databases.store.clone(), asked_for, client.clone(), presence);
+        let hub = client.clone();
+        let served = move || database::engine::is_served(hub.clone());
+        let clusters = once_served(clusters, databases.store.clone(), asked_for, served, presence);
         tasks.spawn(database::run(databases, clusters, told.databases, context.clone(), stop.clone()));
+        let (bucket_changes, asked_for) = watch::channel(());
+        let buckets = telling(buckets, bucket_changes);
+        let presence = context.bucket_engine.clone();
+        let served = move || bucket::engine::is_served(client.clone());
+        let engine = bucket::of_engine(bucket_claims, bucket_users, ledger.clone());
+        let engine = once_served(engine, buckets.store.clone(), asked_for, served, presence);
+        tasks.spawn(bucket::run(buckets, stream::select(engine, told.buckets), context.clone(), stop.clone()));
         tasks.spawn(volume::run(volumes, told.volumes, context.clone(), stop.clone()));
         tasks.spawn(host::run(hosts, triggers, told.hosts, args.concurrency, context, stop.clone()));
     }

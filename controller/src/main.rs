@@ -1,10 +1,12 @@
 //! `jiyun-controller`: stands by, leads when it may, and stops without leaving anything half done; reads the book aloud.
 
+mod admission;
 mod adopt;
 mod archive;
 mod args;
 mod auditing;
 mod book;
+mod bucket;
 mod calendars;
 mod catalogue;
 mod checks;
@@ -16,6 +18,7 @@ mod context;
 mod database;
 mod deleting;
 mod driver;
+mod ended;
 mod engines;
 mod error;
 mod flow;
@@ -29,11 +32,13 @@ mod networks;
 mod notices;
 mod order;
 mod orphans;
+mod presence;
 mod retry;
 mod serve;
 mod settled;
 mod site;
 mod store_size;
+mod stored;
 mod telemetry;
 mod totals;
 mod trail;

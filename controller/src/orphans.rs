@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, CloudVolume};
+use jiyun_crds::v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudVolume};
 use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, State};
 use kube::{
     Api, Resource,
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
+    bucket,
     claimed::disputed,
     context::{Context, Gate},
     database,
@@ -73,6 +74,8 @@ pub struct Objects {
     pub databases: Store<Guarded<CloudDatabase>>,
     /// Volumes of all departments.
     pub volumes: Store<Guarded<CloudVolume>>,
+    /// Buckets of all departments.
+    pub buckets: Store<Guarded<CloudBucket>>,
 }
 
 /// Looks for orphans until `stop`. A claim is called an orphan only after two looks, so a watch that lags
@@ -152,9 +155,9 @@ struct Look {
     /// Objects and claims that may belong together and do not say so: same name and another UID, or a claim that the book
     /// does not know. Nothing is done about single ones; their object says so.
     disputed: HashSet<String>,
-    /// Claims in use whose machine, disk or cluster is gone.
+    /// Claims in use whose machine, disk, cluster or bucket is gone.
     vanished: HashSet<ClaimId>,
-    /// Open claims of hosts, databases and volumes.
+    /// Open claims of hosts, databases, volumes and buckets.
     open: usize,
 }
 
@@ -163,17 +166,18 @@ type Named = (&'static str, String, String);
 
 impl Objects {
     fn uids(&self) -> HashSet<String> {
-        let (hosts, databases, volumes) = (self.hosts.state(), self.databases.state(), self.volumes.state());
-        let hosts = hosts.iter().filter_map(|host| uid(host));
-        let databases = databases.iter().filter_map(|it| uid(it));
-        hosts.chain(databases).chain(volumes.iter().filter_map(|it| uid(it))).collect()
+        let of = [uids(&self.hosts), uids(&self.databases), uids(&self.volumes), uids(&self.buckets)];
+        of.into_iter().flatten().collect()
     }
 
     fn names(&self) -> HashSet<Named> {
-        let (hosts, databases, volumes) = (self.hosts.state(), self.databases.state(), self.volumes.state());
-        let hosts = hosts.iter().filter_map(|host| named(HOST, host.meta()));
-        let databases = databases.iter().filter_map(|it| named(database::KIND, it.meta()));
-        hosts.chain(databases).chain(volumes.iter().filter_map(|it| named(volume::KIND, it.meta()))).collect()
+        let of = [
+            names(HOST, &self.hosts),
+            names(database::KIND, &self.databases),
+            names(volume::KIND, &self.volumes),
+            names(bucket::KIND, &self.buckets),
+        ];
+        of.into_iter().flatten().collect()
     }
 
     /// Objects without a claim of their own that say they have one, or whose name has one.
@@ -181,7 +185,9 @@ impl Objects {
         let hosts = unclaimed(&self.hosts, state, |host| disputed(host, context).is_some());
         let databases = unclaimed(&self.databases, state, |it| disputed(it, context).is_some());
         let volumes = unclaimed(&self.volumes, state, |it| disputed(it, context).is_some());
-        hosts.into_iter().chain(databases).chain(volumes).filter(|uid| !acknowledged.contains(uid)).collect()
+        let buckets = unclaimed(&self.buckets, state, |it| disputed(it, context).is_some());
+        let all = [hosts, databases, volumes, buckets].into_iter().flatten();
+        all.filter(|uid| !acknowledged.contains(uid)).collect()
     }
 }
 
@@ -223,19 +229,25 @@ fn look(objects: &Objects, acknowledged: &BTreeSet<String>, context: &Context) -
 
 /// The kind of a claim's object, where it is one that is looked after here.
 fn kind_of(claim: &Claim) -> Option<&'static str> {
-    [HOST, database::KIND, volume::KIND].into_iter().find(|kind| claim.subject.kind == *kind)
+    [HOST, database::KIND, volume::KIND, bucket::KIND].into_iter().find(|kind| claim.subject.kind == *kind)
 }
 
 fn has_vanished(claim: &Claim, context: &Context) -> bool {
     match kind_of(claim) {
         Some(database::KIND) => database::has_vanished(claim, context),
         Some(volume::KIND) => volume::has_vanished(claim, context),
+        Some(bucket::KIND) => bucket::has_vanished(claim, context),
         _ => host::has_vanished(claim, context),
     }
 }
 
-fn named(kind: &'static str, meta: &ObjectMeta) -> Option<Named> {
-    Some((kind, meta.namespace.clone()?, meta.name.clone()?))
+fn names<K: Watched>(kind: &'static str, store: &Store<Guarded<K>>) -> Vec<Named> {
+    let named = |meta: &ObjectMeta| Some((kind, meta.namespace.clone()?, meta.name.clone()?));
+    store.state().iter().filter_map(|object| named(object.meta())).collect()
+}
+
+fn uids<K: Watched>(store: &Store<Guarded<K>>) -> Vec<String> {
+    store.state().iter().filter_map(|object| uid(object)).collect()
 }
 
 fn uid<K: Resource>(object: &Guarded<K>) -> Option<String> {
@@ -249,6 +261,7 @@ async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
     let is_gone = match kind_of(&claim) {
         Some(database::KIND) => is_gone::<CloudDatabase>(&claim, context).await?,
         Some(volume::KIND) => is_gone::<CloudVolume>(&claim, context).await?,
+        Some(bucket::KIND) => is_gone::<CloudBucket>(&claim, context).await?,
         _ => is_gone::<CloudHost>(&claim, context).await?,
     };
     if !is_gone {
@@ -259,6 +272,7 @@ async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
     let left = match kind_of(&claim) {
         Some(database::KIND) => database::dismantle(&claim, context).await?,
         Some(volume::KIND) => volume::dismantle(&claim, context).await?,
+        Some(bucket::KIND) => bucket::dismantle(&claim, context).await?,
         _ => host::dismantle(&claim, context).await?,
     };
     if left.is_none() {

@@ -22,6 +22,7 @@ use crate::{
         kubevirt::{InstanceView, MachineView, VirtualMachine, VirtualMachineInstance},
         network::{NetworkPolicy, PolicyView},
         node::{self, Hardware, NodeView},
+        rook::{ClaimView, UserView},
         view::View,
     },
     unseen::Unseen,
@@ -44,6 +45,10 @@ pub struct SiteEngines {
     pub disks: Store<Guarded<View<DataVolume>>>,
     /// Its clusters of databases.
     pub clusters: Store<Guarded<ClusterView>>,
+    /// What its buckets are asked for with.
+    pub bucket_claims: Store<Guarded<ClaimView>>,
+    /// The users that key pairs of its buckets are of.
+    pub bucket_users: Store<Guarded<UserView>>,
     /// Walls opened for flows and databases.
     pub policies: Store<Guarded<View<NetworkPolicy>>>,
     /// Departments' own subnets.
@@ -60,6 +65,10 @@ pub struct SiteEngines {
     pub unseen_disks: Unseen<DiskView>,
     /// Clusters of databases applied a moment ago.
     pub unseen_clusters: Unseen<ClusterView>,
+    /// Claims of buckets applied a moment ago.
+    pub unseen_bucket_claims: Unseen<ClaimView>,
+    /// Users of buckets applied a moment ago.
+    pub unseen_bucket_users: Unseen<UserView>,
     /// Policies applied a moment ago.
     pub unseen_policies: Unseen<PolicyView>,
 }
@@ -80,6 +89,16 @@ impl SiteEngines {
         self.unseen_clusters.or_written(namespace, name, named(&self.clusters, namespace, name))
     }
 
+    /// The claim of a bucket of this name.
+    pub fn bucket_claim(&self, namespace: &str, name: &str) -> Option<ClaimView> {
+        self.unseen_bucket_claims.or_written(namespace, name, named(&self.bucket_claims, namespace, name))
+    }
+
+    /// The users of a bucket made for the claim of this label, as they were last seen or written.
+    pub fn bucket_users_of(&self, claim: &str) -> Vec<UserView> {
+        made_for(&self.bucket_users, &self.unseen_bucket_users, claim)
+    }
+
     /// The subnet of this name.
     pub fn subnet(&self, name: &str) -> Option<SubnetView> {
         lookup(&self.subnets, None, name)
@@ -92,23 +111,7 @@ impl SiteEngines {
 
     /// The policies made for the claim of this label, as they were last seen or written.
     pub fn policies_of(&self, claim: &str) -> Vec<PolicyView> {
-        let is_theirs = |policy: &PolicyView| policy.labels().get(LABEL_CLAIM).is_some_and(|label| label == claim);
-        let mut found: Vec<PolicyView> = self.policies().into_iter().filter(is_theirs).collect();
-        for policy in self.unseen_policies.all().into_iter().filter(is_theirs) {
-            let same = |other: &&mut PolicyView| {
-                (other.name_any(), other.namespace()) == (policy.name_any(), policy.namespace())
-            };
-            match found.iter_mut().find(same) {
-                Some(older) => *older = self.unseen_policies.freshest(older).into_owned(),
-                None => found.push(policy),
-            }
-        }
-        found
-    }
-
-    /// All policies made for flows and databases.
-    pub fn policies(&self) -> Vec<PolicyView> {
-        readable(&self.policies)
+        made_for(&self.policies, &self.unseen_policies, claim)
     }
 
     /// What the nodes with these labels have; `None` where they cannot be listed.
@@ -128,6 +131,22 @@ impl SiteEngines {
     pub fn instance(&self, namespace: &str, name: &str) -> Option<InstanceView> {
         named(&self.instances, namespace, name)
     }
+}
+
+/// Objects made for the claim of this label, as they were last seen or written.
+fn made_for<K: Watched>(store: &Store<Guarded<K>>, unseen: &Unseen<K>, claim: &str) -> Vec<K> {
+    let is_theirs = |object: &K| object.labels().get(LABEL_CLAIM).is_some_and(|label| label == claim);
+    let all = store.state();
+    let readable = all.iter().filter_map(|object| object.0.as_ref().ok());
+    let mut found: Vec<K> = readable.filter(|object| is_theirs(object)).cloned().collect();
+    for object in unseen.all().into_iter().filter(is_theirs) {
+        let same = |other: &&mut K| (other.name_any(), other.namespace()) == (object.name_any(), object.namespace());
+        match found.iter_mut().find(same) {
+            Some(older) => *older = unseen.freshest(older).into_owned(),
+            None => found.push(object),
+        }
+    }
+    found
 }
 
 fn named<K: Watched>(store: &Store<Guarded<K>>, namespace: &str, name: &str) -> Option<K> {

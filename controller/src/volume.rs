@@ -2,11 +2,9 @@
 //!
 //! Nothing is made before a claim is granted; nothing is given back before it is gone. A volume is with one host at a time.
 
-pub mod approved;
 pub mod attach;
 mod attachment;
 pub mod attachments;
-pub mod change;
 pub mod digest;
 mod drive;
 mod ending;
@@ -19,27 +17,27 @@ mod run;
 pub mod valid;
 
 use std::{
+    ops::ControlFlow,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::{CloudVolume, CloudVolumeStatus, OrderAction, Reason};
-use jiyun_ledger::{Claim, ClaimStage, Decision, LedgerError, Refusal, RefusalCode, RequestError};
+use jiyun_crds::v1alpha1::{CloudVolume, CloudVolumeStatus, OrderAction};
+use jiyun_ledger::{Claim, ClaimStage};
 use kube::{Api, ResourceExt, runtime::controller::Action};
-use tracing::{info, warn};
 
-use self::{approved::Approved, found::Named, report::Standing, valid::Valid};
+use self::{found::Named, report::Standing, valid::Valid};
 use crate::{
-    claimed::{disputed, is_taken, may_come, standing_refusal, wake_order},
+    admission::{self, Answer},
+    claimed::{may_come, wake_order},
     claims::{leave_line, open_claim, ordered_by},
     context::Context,
     error::ReconcileError,
     host::change::Objection,
-    order::{
-        answer::Ordered,
-        filing,
-        route::{self, Route},
+    stored::{
+        approved::Approved,
+        change::{self, Wished},
     },
 };
 
@@ -49,6 +47,9 @@ pub use run::{run, telling};
 
 /// The kind, as the ledger names it.
 pub const KIND: &str = "CloudVolume";
+
+/// What its storage is called where people are told what was approved.
+pub const STORAGE: &str = "blockStorage";
 
 /// When a wish that names something missing, or was not decided, is looked at again.
 const UNSETTLED: Duration = patience::SELDOM;
@@ -86,7 +87,9 @@ pub async fn reconcile(volume: &CloudVolume, context: &Context) -> Result<Action
     let standing = match (valid, claim) {
         (Ok(valid), None) => ask(volume, valid, &found.host, context).await?,
         (Ok(valid), Some(claim)) => {
-            let (claim, objection) = change::settle(volume, claim, &valid, context).await?;
+            let asked = valid.asked(OrderAction::Change);
+            let wished = Wished { approved: &valid.approved, digest: &valid.digest, asked };
+            let (claim, objection) = change::settle(volume, claim, wished, context).await?;
             serve(volume, claim, objection, &found.host, context).await?
         }
         (Err(rejection), None) => Standing::Rejected(rejection),
@@ -122,111 +125,39 @@ fn next_look(volume: &CloudVolume, standing: &Standing, context: &Context) -> Du
     if standing.is_settled() { SETTLED } else { UNSETTLED }
 }
 
-/// Has a valid wish decided, unless this very wish was refused before: a refusal stands until the wish is edited, or
-/// GitOps would ask again for ever.
+/// Has a valid wish decided.
 async fn ask(
     volume: &CloudVolume,
     mut valid: Valid,
     host: &Named,
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
-    let is_held = open_claim(volume, context).is_some_and(|claim| claim.stage() == ClaimStage::Held);
-    if let Some(claim) = disputed(volume, context).filter(|_| !is_held) {
-        warn!(
-            volume.namespace = volume.namespace(),
-            volume.name = volume.name_any(),
-            claim,
-            "object and ledger disagree about a claim; nothing is granted until somebody has looked (ledger adopt)"
-        );
-        context.metrics.unknown_claim();
-        return Ok(Standing::Undecided(Reason::AdoptionNeeded));
-    }
-    if !is_held && is_taken(volume, context) {
-        return Ok(Standing::Undecided(Reason::Undecided));
-    }
-    if let Some(refusal) = standing_refusal(volume, &valid.digest) {
-        return Ok(Standing::Refused(refusal));
-    }
-    let action = OrderAction::Create;
-    let route = route::of(volume, &valid.digest, action, valid.asked(action), context);
-    if !matches!(route, Route::Automatic(_)) {
-        // Whoever waits for people does not stand in line: those behind would wait for them too.
-        leave_line(volume, context).await?;
-    }
-    let only_within_guaranteed = match route {
-        // What an order holds is for it to grant or to give up.
-        Route::Automatic(_) if is_held => return Ok(Standing::Undecided(Reason::Undecided)),
-        Route::Automatic(passed) => {
-            valid.approved.policies = passed.policies;
-            passed.only_within_guaranteed
-        }
-        Route::Order(order, phase) => {
-            return Ok(Ordered::by(&order, phase).map_or(Standing::Undecided(Reason::Undecided), Standing::Ordered));
-        }
-        Route::Awaited(order) => return Ok(Standing::Ordered(Ordered::awaited(order))),
-        Route::File(name) => {
-            return Ok(Standing::Ordered(filing::file(volume, name, action, context).await?));
-        }
-    };
-    if *host != Named::Nobody && (valid.awaits_host || !is_granted(host)) {
-        // Made anywhere, it might be where its host is not.
-        leave_line(volume, context).await?;
-        let host = volume.spec.host_ref.as_ref().map(|host| host.name.clone()).unwrap_or_default();
-        return Ok(Standing::AwaitsHost(host));
-    }
-    let asked = request::claim_request(volume, &valid)?;
-    let decided = if only_within_guaranteed {
-        context.ledger.decide_within_guaranteed(asked).await
-    } else {
-        context.ledger.decide(asked).await
-    };
-    if let Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) = decided {
-        // Others asked in the same moment: asked again, it is for people.
-        leave_line(volume, context).await?;
-        return Ok(Standing::Undecided(Reason::Undecided));
-    }
-    match decided? {
-        Decision::Granted { claim, existing, .. } => {
-            if !existing {
-                context.metrics.decided("Granted");
-                info!(
-                    volume.namespace = volume.namespace(),
-                    volume.name = volume.name_any(),
-                    claim = %claim.id,
-                    "granted"
-                );
+    let asked = valid.asked(OrderAction::Create);
+    let answer = match admission::pass(volume, &valid.digest, asked, None, context).await? {
+        ControlFlow::Break(answer) => answer,
+        ControlFlow::Continue(passed) => {
+            if *host != Named::Nobody && (valid.awaits_host || !is_granted(host)) {
+                // Made anywhere, it might be where its host is not.
+                leave_line(volume, context).await?;
+                let host = volume.spec.host_ref.as_ref().map(|host| host.name.clone()).unwrap_or_default();
+                return Ok(Standing::AwaitsHost(host));
             }
-            serve(volume, claim, None, host, context).await
+            valid.approved.policies = passed.policies;
+            let asked = request::claim_request(volume, &valid)?;
+            admission::decide(volume, asked, passed.only_within_guaranteed, context).await?
         }
-        Decision::Refused(refusal) => {
-            note_refusal(volume, "the wish", &refusal, context);
-            Ok(match refusal.code {
-                RefusalCode::Quarantined => Standing::Undecided(Reason::Quarantined),
-                RefusalCode::UnknownAccount => Standing::Undecided(Reason::Undecided),
-                _ => Standing::Refused(refusal),
-            })
-        }
-    }
+    };
+    Ok(match answer {
+        Answer::Granted(claim) => return serve(volume, claim, None, host, context).await,
+        Answer::Refused(refusal) => Standing::Refused(refusal),
+        Answer::Undecided(reason) => Standing::Undecided(reason),
+        Answer::Ordered(ordered) => Standing::Ordered(ordered),
+    })
 }
 
 /// Whether the host was granted its place: what an order only holds may yet be somewhere else.
 fn is_granted(host: &Named) -> bool {
     matches!(host, Named::There(host) if host.place.as_ref().is_some_and(|place| place.is_granted))
-}
-
-/// Counts a refusal, and tells operators of what and why; they alone see which pool refused it.
-fn note_refusal(volume: &CloudVolume, what: &str, refusal: &Refusal, context: &Context) {
-    context.metrics.decided(refusal.code.into());
-    context.writer.trail().volume_refused(volume, what, refusal);
-    info!(
-        volume.namespace = volume.namespace(),
-        volume.name = volume.name_any(),
-        what,
-        code = %refusal.code,
-        parameters = ?refusal.parameters,
-        report = %serde_json::to_string(&refusal.report).unwrap_or_default(),
-        "refused"
-    );
 }
 
 /// Makes the disk of a volume with a claim, brings it to its host, and says how it stands.

@@ -104,7 +104,7 @@ pub fn watched<K: Watched>(
 /// The annotations of a kind that are read.
 fn marks_of(kind: &str) -> &'static [&'static str] {
     match kind {
-        "NetworkFlow" | "CloudDatabase" | "CloudVolume" => {
+        "NetworkFlow" | "CloudDatabase" | "CloudVolume" | "CloudBucket" => {
             &[ANNOTATION_ORDER, ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT]
         }
         // Of the engine's own: what says whether it runs.

@@ -13,6 +13,8 @@ pub const LABEL_CLOUDHOST: &str = "jiyun.io/cloudhost";
 pub const LABEL_DATABASE: &str = "jiyun.io/clouddatabase";
 /// Label: the cloud volume an engine object was made for (value: name of the `CloudVolume`).
 pub const LABEL_VOLUME: &str = "jiyun.io/cloudvolume";
+/// Label: the cloud bucket an engine object was made for (value: name of the `CloudBucket`).
+pub const LABEL_BUCKET: &str = "jiyun.io/cloudbucket";
 /// Label: the network flow a wall was opened for (value: name of the `NetworkFlow`).
 pub const LABEL_FLOW: &str = "jiyun.io/networkflow";
 /// Label: the network zone a subnet was made for (value: name of the `NetworkZone`).
@@ -64,9 +66,10 @@ pub const FIELD_MANAGER: &str = "jiyun-controller";
 /// Namespace of the platform's own programs and settings.
 pub const SYSTEM_NAMESPACE: &str = "jiyun-system";
 
-/// Longest name, in bytes, of a `CloudHost`, `CloudDatabase`, `CloudVolume`, `Department` or `InformationSystem`.
+/// Longest name, in bytes, of a `CloudHost`, `CloudDatabase`, `CloudVolume`, `CloudBucket`, `Department` or
+/// `InformationSystem`.
 ///
-/// Longer names are derived from these (`engine-<department>`, `<host>-system`, `<volume>-volume`,
+/// Longer names are derived from these (`engine-<department>`, `<host>-system`, `<volume>-volume`, `<bucket>-bucket`,
 /// `<database>-credentials`, and the engines' own suffixes), and all of them have to stay within the 63 bytes of a DNS
 /// label.
 pub const MAX_NAME_LENGTH: usize = 40;
@@ -75,6 +78,7 @@ const DEPARTMENT_NAMESPACE_PREFIX: &str = "dept-";
 const ENGINE_NAMESPACE_PREFIX: &str = "engine-";
 const SYSTEM_DISK_SUFFIX: &str = "-system";
 const VOLUME_SUFFIX: &str = "-volume";
+const BUCKET_SUFFIX: &str = "-bucket";
 const CREDENTIALS_SUFFIX: &str = "-credentials";
 
 /// The namespace in which a department writes its requests: `dept-<department>`.
@@ -118,6 +122,17 @@ pub fn credentials_name(database: &str) -> String {
     format!("{database}{CREDENTIALS_SUFFIX}")
 }
 
+/// Name of what a bucket is asked for with at its engine (an `ObjectBucketClaim`): `<bucket>-bucket`.
+pub fn bucket_claim_name(bucket: &str) -> String {
+    format!("{bucket}{BUCKET_SUFFIX}")
+}
+
+/// Name of the Secret in which a department finds key pair and place of a bucket: `<bucket>-bucket`. No database's is called
+/// so.
+pub fn bucket_secret_name(bucket: &str) -> String {
+    format!("{bucket}{BUCKET_SUFFIX}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,6 +163,8 @@ mod tests {
             system_disk_name(&longest),
             volume_disk_name(&longest),
             credentials_name(&longest),
+            bucket_claim_name(&longest),
+            bucket_secret_name(&longest),
         ] {
             assert!(derived.len() <= 63, "{derived}");
         }

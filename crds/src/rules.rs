@@ -132,16 +132,28 @@ pub fn disk_keeps_its_size() -> Rule {
 
 /// A volume does not become smaller than it was granted; see [`disk_keeps_its_size`].
 pub fn volume_keeps_its_size() -> Rule {
+    size_not_below_granted().message(
+        "已批准的云硬盘只能扩大，不能缩小；需要更小的云硬盘时，请另申请一块并迁移数据 \
+         (size can grow, never shrink below what was granted; for a smaller volume order another and copy to it)",
+    )
+}
+
+/// A bucket does not become smaller than it was granted, for nobody here knows what lies in it; see [`disk_keeps_its_size`].
+pub fn bucket_keeps_its_size() -> Rule {
+    size_not_below_granted().message(
+        "已批准的对象存储桶只能扩大，不能缩小；需要更小的对象存储桶时，请另申请一个并迁移数据 \
+         (size can grow, never shrink below what was granted; for a smaller bucket order another and copy to it)",
+    )
+}
+
+/// `spec.size` is not below `status.grantedSize`; see [`disk_keeps_its_size`].
+fn size_not_below_granted() -> Rule {
     let (wish, granted) = ("self.spec.size", "self.status.grantedSize");
     Rule::new(format!(
         "{wish} == oldSelf.spec.size || !has(self.status) || !has({granted}) || \
          !isQuantity({wish}) || !isQuantity({granted}) || quantity({wish}).compareTo(quantity({granted})) >= 0"
     ))
     .field_path(".spec.size")
-    .message(
-        "已批准的云硬盘只能扩大，不能缩小；需要更小的云硬盘时，请另申请一块并迁移数据 \
-         (size can grow, never shrink below what was granted; for a smaller volume order another and copy to it)",
-    )
 }
 
 /// An amount of storage that can be added to.

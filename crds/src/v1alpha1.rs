@@ -4,6 +4,7 @@ mod approval;
 mod approval_policy;
 mod approval_rules;
 mod architecture;
+mod cloud_bucket;
 mod cloud_database;
 mod cloud_host;
 mod cloud_volume;
@@ -41,6 +42,7 @@ pub use approval_policy::{
 };
 pub use approval_rules::{ApplicablePolicy, ApprovalRules, AutomaticSize, RankedLevel};
 pub use architecture::Architecture;
+pub use cloud_bucket::{BucketConnection, CloudBucket, CloudBucketSpec, CloudBucketStatus};
 pub use cloud_database::{
     CloudDatabase, CloudDatabaseSpec, CloudDatabaseStatus, DatabaseConnection, DatabaseStorage, DatabaseTopology,
     EngineChoice,
@@ -81,7 +83,7 @@ pub use quota_report::{QuotaReport, QuotaReportRow, QuotaReportSpec, QuotaReport
 pub use reference::{LocalRef, SecretRef};
 pub use site::{EngineReport, EngineState, Site, SiteAccess, SiteRole, SiteSpec, SiteStatus};
 pub use status::{PlainStatus, PoolStatus, UsageSummary};
-pub use storage_pool::{StoragePool, StoragePoolSpec};
+pub use storage_pool::{StoragePool, StoragePoolSpec, StorageType};
 
 pub use crate::date_time::DateTime;
 pub use crate::quantity::Quantity;
@@ -97,6 +99,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut all = vec![
         Approval::crd(),
         ApprovalPolicy::crd(),
+        CloudBucket::crd(),
         CloudDatabase::crd(),
         CloudHost::crd(),
         CloudVolume::crd(),

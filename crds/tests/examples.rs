@@ -7,6 +7,7 @@ mod city {
 
     use jiyun_crds::names::{MAX_NAME_LENGTH, department_of_namespace};
     use jiyun_crds::v1alpha1::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
     use serde::Serialize;
     use serde::de::DeserializeOwned;
     use serde_json::Value;
@@ -54,12 +55,25 @@ mod city {
         Ok(lost(document, &serde_json::to_value(&typed)?, ""))
     }
 
+    /// The system that an object of this metadata names.
+    fn system_of<'a>(systems: &'a [InformationSystem], named: &LocalRef, of: &ObjectMeta) -> &'a InformationSystem {
+        let is_named = |system: &&InformationSystem| {
+            system.metadata.name.as_deref() == Some(&named.name) && system.metadata.namespace == of.namespace
+        };
+        systems.iter().find(is_named).unwrap_or_else(|| panic!("{:?}: system", of.name))
+    }
+
+    fn has_pool(pools: &[StoragePool], of_type: StorageType, tier: &str) -> bool {
+        pools.iter().any(|pool| pool.spec.storage_type == of_type && pool.spec.tier == tier)
+    }
+
     #[test]
     fn every_document_fits_its_type_and_holds_no_unknown_field() {
         let mut problems = Vec::new();
         for (file, document) in documents() {
             let found = match document["kind"].as_str().unwrap_or_default() {
                 "ApprovalPolicy" => round_trip::<ApprovalPolicy>(&document),
+                "CloudBucket" => round_trip::<CloudBucket>(&document),
                 "CloudDatabase" => round_trip::<CloudDatabase>(&document),
                 "CloudHost" => round_trip::<CloudHost>(&document),
                 "CloudVolume" => round_trip::<CloudVolume>(&document),
@@ -144,12 +158,16 @@ mod city {
         let architectures: BTreeSet<_> =
             of::<ComputePool>("ComputePool").iter().map(|pool| pool.spec.architecture).collect();
         assert_eq!(architectures, BTreeSet::from([Architecture::Amd64, Architecture::Arm64]));
-        let tiers: BTreeSet<_> = of::<StoragePool>("StoragePool").into_iter().map(|pool| pool.spec.tier).collect();
-        assert_eq!(tiers, ["standard", "performance", "extreme"].map(str::to_owned).into());
+        let tiers = |of_type: StorageType| -> BTreeSet<String> {
+            let pools = of::<StoragePool>("StoragePool").into_iter().filter(|pool| pool.spec.storage_type == of_type);
+            pools.map(|pool| pool.spec.tier).collect()
+        };
+        assert_eq!(tiers(StorageType::Block), ["standard", "performance", "extreme"].map(str::to_owned).into());
+        assert_eq!(tiers(StorageType::Object), ["standard"].map(str::to_owned).into());
     }
 
     #[test]
-    fn everything_a_host_can_ask_for_has_a_price() {
+    fn everything_that_can_be_asked_for_has_a_price() {
         let [prices] = of::<PriceList>("PriceList").try_into().unwrap();
         assert_eq!(prices.spec.valid_from.timestamp().unwrap().to_string(), "2025-12-31T16:00:00Z");
         let price = |meter, architecture, tier: Option<&str>| {
@@ -165,7 +183,8 @@ mod city {
         assert_eq!(price(Meter::Memory, amd64, None), Some((PriceUnit::GiBMonth, "16.00")));
         assert_eq!(price(Meter::Memory, arm64, None), Some((PriceUnit::GiBMonth, "15.00")));
         for pool in of::<StoragePool>("StoragePool") {
-            assert!(price(Meter::BlockStorage, None, Some(&pool.spec.tier)).is_some(), "{}", pool.spec.tier);
+            let meter = pool.spec.storage_type.meter();
+            assert!(price(meter, None, Some(&pool.spec.tier)).is_some(), "{meter} {}", pool.spec.tier);
         }
     }
 
@@ -175,15 +194,11 @@ mod city {
         assert_eq!(databases.len(), 1);
         for database in databases {
             let spec = &database.spec;
-            let named = |system: &&InformationSystem| {
-                system.metadata.name.as_deref() == Some(&spec.system_ref.name)
-                    && system.metadata.namespace == database.metadata.namespace
-            };
-            let system =
-                of::<InformationSystem>("InformationSystem").into_iter().find(|system| named(&system)).unwrap();
+            let systems = of::<InformationSystem>("InformationSystem");
+            let system = system_of(&systems, &spec.system_ref, &database.metadata);
             let classes = of::<DatabaseClass>("DatabaseClass");
             let class = classes.iter().find(|c| c.metadata.name.as_deref() == Some(&spec.class_ref.name)).unwrap();
-            assert_eq!(misfit::database_misfits(spec, &system, class).next(), None);
+            assert_eq!(misfit::database_misfits(spec, system, class).next(), None);
         }
     }
 
@@ -196,15 +211,9 @@ mod city {
         assert_eq!((volumes.len(), volumes.iter().filter(|volume| volume.spec.host_ref.is_some()).count()), (2, 1));
         for volume in volumes {
             let (name, spec) = (volume.metadata.name.clone().unwrap(), &volume.spec);
-            let system = systems
-                .iter()
-                .find(|s| {
-                    s.metadata.name.as_deref() == Some(&spec.system_ref.name)
-                        && s.metadata.namespace == volume.metadata.namespace
-                })
-                .unwrap_or_else(|| panic!("{name}: system"));
+            let system = system_of(&systems, &spec.system_ref, &volume.metadata);
             assert_eq!(misfit::volume_misfits(spec, system).next(), None, "{name}");
-            assert!(pools.iter().any(|pool| pool.spec.tier == spec.tier), "{name}: tier");
+            assert!(has_pool(&pools, StorageType::Block, &spec.tier), "{name}: tier");
             let is_host = |host: &CloudHost, named: &LocalRef| {
                 host.metadata.name.as_deref() == Some(&named.name)
                     && host.metadata.namespace == volume.metadata.namespace
@@ -212,6 +221,20 @@ mod city {
             };
             let has_host = |named: &LocalRef| hosts.iter().any(|host| is_host(host, named));
             assert!(spec.host_ref.as_ref().is_none_or(has_host), "{name}: host");
+        }
+    }
+
+    #[test]
+    fn every_bucket_refers_to_what_exists_and_fits() {
+        let systems = of::<InformationSystem>("InformationSystem");
+        let pools = of::<StoragePool>("StoragePool");
+        let buckets = of::<CloudBucket>("CloudBucket");
+        assert_eq!(buckets.len(), 2);
+        for bucket in buckets {
+            let (name, spec) = (bucket.metadata.name.clone().unwrap(), &bucket.spec);
+            let system = system_of(&systems, &spec.system_ref, &bucket.metadata);
+            assert_eq!(misfit::bucket_misfits(spec, system).next(), None, "{name}");
+            assert!(has_pool(&pools, StorageType::Object, &spec.tier), "{name}: tier");
         }
     }
 
@@ -228,13 +251,7 @@ mod city {
             let unit = department_of_namespace(host.metadata.namespace.as_deref().unwrap()).unwrap();
             let unit = departments.iter().find(|d| d.metadata.name.as_deref() == Some(unit)).unwrap();
             assert!(unit.spec.zones.contains(&spec.zone_ref.name), "{name}: zone");
-            let system = systems
-                .iter()
-                .find(|s| {
-                    s.metadata.name.as_deref() == Some(&spec.system_ref.name)
-                        && s.metadata.namespace == host.metadata.namespace
-                })
-                .unwrap_or_else(|| panic!("{name}: system"));
+            let system = system_of(&systems, &spec.system_ref, &host.metadata);
             assert_eq!(system.spec.zone_ref, spec.zone_ref, "{name}");
             let class = classes.iter().find(|c| c.metadata.name.as_deref() == Some(&spec.class_ref.name)).unwrap();
             assert!(class.spec.architectures.contains(&spec.architecture), "{name}: class");

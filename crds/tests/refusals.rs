@@ -48,6 +48,7 @@ mod table {
             match kind.as_str() {
                 "Approval" => read::<Approval>(object),
                 "ApprovalPolicy" => read::<ApprovalPolicy>(object),
+                "CloudBucket" => read::<CloudBucket>(object),
                 "CloudDatabase" => read::<CloudDatabase>(object),
                 "CloudHost" => read::<CloudHost>(object),
                 "CloudVolume" => read::<CloudVolume>(object),

@@ -67,6 +67,8 @@ fn object(value: &str, language: Language) -> String {
 fn chinese_kind(kind: &str) -> &str {
     match kind {
         "Approval" => "审批意见",
+        "CephObjectStoreUser" => "对象存储用户",
+        "CloudBucket" => "对象存储桶",
         "CloudDatabase" => "云数据库",
         "CloudHost" => "云主机",
         "CloudVolume" => "云硬盘",
@@ -81,10 +83,13 @@ fn chinese_kind(kind: &str) -> &str {
         "NetworkFlow" => "网络互访",
         "NetworkPolicy" => "网络策略",
         "NetworkZone" => "网络区域",
+        "ObjectBucket" => "对象存储桶登记",
+        "ObjectBucketClaim" => "对象存储桶声明",
         "Order" => "申请单",
         "PriceList" => "价目",
         "Secret" => "凭据",
         "Site" => "数据中心",
+        "StorageClass" => "存储类",
         "StoragePool" => "存储资源池",
         "VirtualMachine" => "虚拟机",
         "VirtualMachineInstance" => "虚拟机实例",

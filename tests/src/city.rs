@@ -23,8 +23,8 @@ pub const PLATFORM_FILES: [&str; 11] = [
 ];
 
 /// Files whose objects live in departments' namespaces.
-pub const DEPARTMENT_FILES: [&str; 5] =
-    ["70-systems.yaml", "80-hosts.yaml", "85-databases.yaml", "86-volumes.yaml", "90-flows.yaml"];
+pub const DEPARTMENT_FILES: [&str; 6] =
+    ["70-systems.yaml", "80-hosts.yaml", "85-databases.yaml", "86-volumes.yaml", "87-buckets.yaml", "90-flows.yaml"];
 
 /// Files a small world needs: no townships, and departments of its own.
 pub const CATALOGUE_FILES: [&str; 8] = [

@@ -1,6 +1,8 @@
 //! What the suites, the demo and the benchmarks have in common: a whole system on a lab, and people who use it.
 
 pub mod bench;
+pub mod booked;
+pub mod bucket;
 pub mod city;
 pub mod database;
 pub mod demo;

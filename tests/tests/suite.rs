@@ -7,6 +7,7 @@ mod suite {
     mod account_book;
     mod bad_input;
     mod book;
+    mod buckets;
     mod calendar;
     mod charts;
     mod city;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, CloudVolume, HostRefusal};
+use jiyun_crds::v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudVolume, HostRefusal};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, core::NamespaceResourceScope};
 use serde::{Serialize, de::DeserializeOwned};
@@ -52,7 +52,15 @@ impl Noun for CloudVolume {
     }
 }
 
-/// A kind that takes something and is decided about: hosts, databases and volumes.
+impl Noun for CloudBucket {
+    const LETTER: char = 'b';
+
+    fn state_word(&self) -> &'static str {
+        state(self).into()
+    }
+}
+
+/// A kind that takes something and is decided about: hosts, databases, volumes and buckets.
 pub trait Decidable: Noun {
     /// The field of a request that says how much storage it takes.
     const STORAGE: &'static str;
@@ -80,7 +88,12 @@ macro_rules! decidable {
     )+};
 }
 
-decidable!(CloudHost => "systemDisk.size", CloudDatabase => "storage.size", CloudVolume => "size");
+decidable!(
+    CloudHost => "systemDisk.size",
+    CloudDatabase => "storage.size",
+    CloudVolume => "size",
+    CloudBucket => "size"
+);
 
 /// How problems name an object.
 pub(super) fn called<K: Noun>(department: &DepartmentName, name: &str) -> String {

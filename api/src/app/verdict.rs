@@ -1,4 +1,4 @@
-//! What the controller has decided about a host, a database or a volume, read off its conditions.
+//! What the controller has decided about a host, a database, a volume or a bucket, read off its conditions.
 
 use jiyun_crds::v1alpha1::{
     ConditionStatus, ConditionType,

@@ -13,6 +13,7 @@ use super::{
     create::create,
     host::{Wish, contradiction, system_there, there},
     once::{self, Asked, Created},
+    storage::wished,
 };
 use crate::{
     extract::{DepartmentName, ObjectPath, Version},
@@ -125,17 +126,4 @@ fn of_other_system(volume: &CloudVolume, host: &CloudHost) -> Option<Misfit> {
         code: "HostInOtherSystem",
         parameters: vec![("host", host.name_any()), ("system", system.clone()), ("expected", expected.clone())],
     })
-}
-
-/// What `volume` asks of the ledger.
-///
-/// # Errors
-/// A fault of the system where it is not to be seen.
-async fn wished(caller: &Caller, department: &DepartmentName, volume: &CloudVolume) -> Result<Option<Wish>, Problem> {
-    let named = &volume.spec.system_ref.name;
-    let found = caller.find::<InformationSystem>(Some(&department.namespace()), named).await;
-    let mut faults = Vec::new();
-    let system = system_there(caller, department, "system", named, found, &mut faults).await?;
-    let wish = system.and_then(|system| Wish::of_volume(volume, &system));
-    Problem::of_body(faults).map_or(Ok(wish), Err)
 }

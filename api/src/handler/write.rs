@@ -1,16 +1,17 @@
-//! What every change may be asked for besides.
+//! What every change may be asked for besides, and how an order is answered.
 
 use axum::{
-    RequestExt,
+    Json, RequestExt,
     extract::{FromRequest, Request},
+    response::{AppendHeaders, IntoResponse, Response},
 };
-use http::HeaderName;
-use serde::{Deserialize, de::DeserializeOwned};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::IntoParams;
 
 use crate::{
-    app::Asked,
-    extract::{Digested, Keyed, Query},
+    app::{Asked, Ordered},
+    extract::{Digested, Keyed, Query, Wait},
     problem::Problem,
     store::Run,
 };
@@ -57,4 +58,38 @@ impl<T: DeserializeOwned + 'static, S: Send + Sync> FromRequest<S> for Asking<T>
         let Digested { value, digest } = Digested::from_request(request, state).await?;
         Ok(Self { body: value, asked: Asked { key, digest, run: how.run() } })
     }
+}
+
+/// The answer to an order that is not meant: what would come of it. `replayed` says whether an earlier one has created it.
+pub fn previewed<T: Serialize>(replayed: Option<HeaderValue>, preview: T) -> Response {
+    let headers = AppendHeaders(replayed.map(|replayed| (REPLAYED, replayed)).into_iter().collect::<Vec<_>>());
+    (headers, Json(preview)).into_response()
+}
+
+/// The answer to an order: 201 with what was granted, 202 with what is not decided yet, as it is `shown`.
+///
+/// # Errors
+/// What was decided against, with the place where it is all the same.
+pub fn answered<K, T: Serialize>(
+    ordered: Ordered<K>,
+    wait: Wait,
+    location: Option<HeaderValue>,
+    replayed: Option<HeaderValue>,
+    shown: impl FnOnce(K) -> T,
+) -> Result<Response, Problem> {
+    let (status, object, applied) = match ordered {
+        Ordered::Granted(object) => (StatusCode::CREATED, object, wait.applied()),
+        Ordered::Open { object, waited } => (StatusCode::ACCEPTED, object, wait.applied().filter(|_| waited)),
+        Ordered::Refused(problem) => {
+            let applied = wait.applied();
+            return Err(problem.located(location).with(PREFERENCE_APPLIED, applied).with(REPLAYED, replayed));
+        }
+    };
+    let headers = [
+        location.map(|place| (header::LOCATION, place)),
+        applied.map(|wait| (PREFERENCE_APPLIED, wait)),
+        replayed.map(|replayed| (REPLAYED, replayed)),
+    ];
+    let headers = AppendHeaders(headers.into_iter().flatten().collect::<Vec<_>>());
+    Ok((status, headers, Json(shown(*object))).into_response())
 }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Kinds by the part of the address that stands for them, the innermost first.
-const KINDS: [(&str, &str); 7] = [
+const KINDS: [(&str, &str); 8] = [
     ("/approvals", "Approval"),
     ("/orders", "Order"),
     ("/systems", "InformationSystem"),
@@ -30,6 +30,7 @@ const KINDS: [(&str, &str); 7] = [
     ("/flows", "NetworkFlow"),
     ("/databases", "CloudDatabase"),
     ("/volumes", "CloudVolume"),
+    ("/buckets", "CloudBucket"),
 ];
 
 /// The kind of what `route` changes.
@@ -74,8 +75,8 @@ impl Attempt {
         let route = parts.extensions.get::<MatchedPath>()?.as_str().to_owned();
         let kind = kind_at(&route)?;
         let action = match parts.method {
-            // Nothing comes to be: it is a change of its host.
-            Method::POST if route.ends_with("/restart") => Action::Change,
+            // Nothing comes to be: it is a change of what is there.
+            Method::POST if route.ends_with("/restart") || route.ends_with("/rotate-credentials") => Action::Change,
             Method::POST => Action::Create,
             Method::PATCH => Action::Change,
             Method::DELETE => Action::Delete,

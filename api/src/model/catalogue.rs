@@ -124,7 +124,7 @@ pub struct Prices {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
-    /// What is priced: `Vcpu`, `Memory`, `Hosts`, `BlockStorage`.
+    /// What is priced: `Vcpu`, `Memory`, `Hosts`, `BlockStorage`, `ObjectStorage`, `DatabaseInstances`.
     #[schema(example = "Vcpu")]
     pub meter: String,
     /// Only on this architecture; absent: on any.
@@ -133,7 +133,7 @@ pub struct Price {
     /// Only of this storage tier; absent: of any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// What the price is for: `CoreMonth`, `GiBMonth`, `HostMonth`.
+    /// What the price is for: `CoreMonth`, `GiBMonth`, `HostMonth`, `InstanceMonth`.
     #[schema(example = "CoreMonth")]
     pub unit: String,
     /// Yuan per unit.

@@ -161,6 +161,44 @@ pub fn volume_preview() -> Value {
     json!({"volume": volume()})
 }
 
+/// A bucket whose key pair was handed over.
+pub fn bucket() -> Value {
+    json!({
+        "name": "portal-files", "department": "finance", "uid": "a95c0e37-4b1d-4f62-9d08-c6e1f7b3a284",
+        "displayName": "门户网站附件", "system": "portal", "zone": "extranet-public", "tier": "standard",
+        "size": "500Gi", "grantedSize": "500Gi",
+        "connection": {
+            "host": "rook-ceph-rgw-objects.rook-ceph.svc", "port": 80,
+            "bucket": "portal-files-2f6d3a1e-8f0b-4c57-9a4e-0d2b7c6e5f13", "credentialsSecret": "portal-files-bucket",
+        },
+        "credentialsIssuedAt": "2026-10-31T01:00:20Z", "deletionProtection": "Enabled", "state": "Ready",
+        "claim": "claim-126",
+        "conditions": [
+            accepted(THEN),
+            condition("Admitted", "Granted", "已批准，登记为 claim-126。 | granted as claim-126.", THEN),
+            condition(
+                "Provisioned",
+                "Provisioned",
+                "对象存储桶已创建，密钥对已写入本单位的命名空间。 | the bucket exists, and its key pair is in \
+                 the department's namespace.",
+                THEN,
+            ),
+            condition("Ready", "Available", "对象存储桶可用。 | the bucket can be used.", THEN),
+        ],
+        "generation": 1, "createdAt": THEN,
+    })
+}
+
+/// The only bucket.
+pub fn bucket_list() -> Value {
+    json!({"items": [bucket()], "remaining": 0})
+}
+
+/// A bucket that would go.
+pub fn bucket_preview() -> Value {
+    json!({"bucket": bucket()})
+}
+
 /// What a second host comes to.
 fn estimate() -> Value {
     let line = |line: &Line| {
@@ -346,6 +384,7 @@ pub fn catalogue() -> Value {
                 {"meter": "Vcpu", "architecture": "amd64", "unit": "CoreMonth", "price": "45.00"},
                 {"meter": "Memory", "architecture": "amd64", "unit": "GiBMonth", "price": "16.00"},
                 {"meter": "BlockStorage", "tier": "standard", "unit": "GiBMonth", "price": "0.10"},
+                {"meter": "ObjectStorage", "tier": "standard", "unit": "GiBMonth", "price": "0.08"},
             ],
         },
         "upcomingPrices": [],

@@ -34,7 +34,7 @@ pub struct ItemSummary {
     #[schema(example = "openeuler-24.03-amd64")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Storage tier of its system disk, or of a volume.
+    /// Storage tier of its system disk, or of a volume or bucket.
     #[schema(example = "standard")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
@@ -108,6 +108,7 @@ impl ItemSummary {
             ("vcpu", jiyun_ledger::Meter::Vcpu),
             ("memory", jiyun_ledger::Meter::Memory),
             ("blockStorage", jiyun_ledger::Meter::BlockStorage),
+            ("objectStorage", jiyun_ledger::Meter::ObjectStorage),
         ];
         // Such as `8192 MiB`: the number in the unit of its meter.
         let amount = |(name, meter): (&str, jiyun_ledger::Meter)| {

@@ -16,6 +16,8 @@ pub enum OrderedKind {
     CloudDatabase,
     /// A cloud volume (云硬盘).
     CloudVolume,
+    /// A cloud bucket (对象存储桶).
+    CloudBucket,
 }
 
 /// What is to happen to an item.
@@ -85,6 +87,7 @@ impl From<crds::OrderedKind> for OrderedKind {
             crds::OrderedKind::NetworkFlow => Self::NetworkFlow,
             crds::OrderedKind::CloudDatabase => Self::CloudDatabase,
             crds::OrderedKind::CloudVolume => Self::CloudVolume,
+            crds::OrderedKind::CloudBucket => Self::CloudBucket,
         }
     }
 }
@@ -96,6 +99,7 @@ impl From<OrderedKind> for crds::OrderedKind {
             OrderedKind::NetworkFlow => Self::NetworkFlow,
             OrderedKind::CloudDatabase => Self::CloudDatabase,
             OrderedKind::CloudVolume => Self::CloudVolume,
+            OrderedKind::CloudBucket => Self::CloudBucket,
         }
     }
 }

@@ -45,7 +45,7 @@ fn field_of(code: &str, figures: &Parameters, storage: &str) -> Option<String> {
     }
     match figures.get("meter").map(String::as_str) {
         Some("Vcpu" | "Memory" | "Hosts" | "Gpus") => Some("class".to_owned()),
-        Some("BlockStorage") => Some(storage.to_owned()),
+        Some("BlockStorage" | "ObjectStorage") => Some(storage.to_owned()),
         _ if code == Reason::NoMatchingPool.as_str() => Some("zone".to_owned()),
         _ => None,
     }

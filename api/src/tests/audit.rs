@@ -184,6 +184,17 @@ async fn a_restart_that_is_refused_is_recorded_as_a_change_of_its_host() {
 }
 
 #[tokio::test]
+async fn a_key_pair_asked_for_in_vain_is_recorded_as_a_change_of_its_bucket() {
+    let folder = TempDir::new().unwrap();
+    let api = recording(known(ApiServer::default()), folder.path()).await;
+    let path = "/v1/departments/finance/buckets/files-1/rotate-credentials";
+    api.send(request(Method::POST, path, &[], "")).await.problem(404, "NotFound");
+    let refused = records(folder.path(), 1).await.remove(0);
+    assert_eq!((refused.action, &refused.result), (Action::Change, &Outcome::refused("NotFound")));
+    assert_eq!(refused.object, Object::new("CloudBucket", "files-1").within("dept-finance"));
+}
+
+#[tokio::test]
 async fn whoever_may_not_look_at_the_department_leaves_no_record_there() {
     let folder = TempDir::new().unwrap();
     let server = ApiServer::default().on(WHO, 201, user("oidc:mallory")).on(MAY, 201, may(false)).refuse(

@@ -14,8 +14,11 @@ fn list(kind: &str, next: &str, items: &[Value]) -> Value {
 
 fn price_list(name: &str, from: &str) -> Value {
     json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "PriceList", "metadata": {"name": name},
-        "spec": {"validFrom": from, "currency": "CNY",
-            "items": [{"meter": "Vcpu", "unit": "CoreMonth", "price": "45.00"}]}})
+    "spec": {"validFrom": from, "currency": "CNY",
+        "items": [
+            {"meter": "Vcpu", "unit": "CoreMonth", "price": "45.00"},
+            {"meter": "ObjectStorage", "tier": "standard", "unit": "GiBMonth", "price": "0.08"},
+        ]}})
 }
 
 fn class(name: &str) -> Value {
@@ -57,6 +60,8 @@ async fn the_catalogue_is_read_whole_and_shows_the_prices_in_force() {
     assert_eq!(names, ["c4", "c8"]);
     assert_eq!(body["databaseClasses"][0]["versions"], json!(["17"]));
     assert_eq!(body["prices"]["name"], "now");
+    let objects = json!({"meter": "ObjectStorage", "tier": "standard", "unit": "GiBMonth", "price": "0.08"});
+    assert_eq!(body["prices"]["items"][1], objects);
     let upcoming: Vec<_> = body["upcomingPrices"].as_array().unwrap().iter().map(|list| list["name"].clone()).collect();
     assert_eq!(upcoming, ["next", "far"]);
     assert!(!answer.text().contains("inner.example"), "where images come from is the platform's business");

@@ -275,6 +275,23 @@ async fn a_volume_for_a_host_of_another_system_is_told_in_chinese() {
     assert!(checked(&answer).contains("HostInOtherSystem"), "{}", answer.text());
 }
 
+#[tokio::test]
+async fn what_is_wrong_with_a_bucket_is_told_in_chinese() {
+    let zone = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "NetworkZone", "metadata": {"name": "zone-2"},
+        "spec": {"displayName": "内部区", "kind": "GovExtranetPublic"}});
+    let system = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "InformationSystem", "metadata": {"name": "system-1"},
+        "spec": {"displayName": "门户", "protectionLevel": 2, "zoneRef": {"name": "zone-1"}, "owner": {"name": "李明"}}});
+    let server = ApiServer::default().on(&format!("GET {}", finance("informationsystems/system-1")), 200, system);
+    let api = Api::over(server.on(&format!("GET {}", cluster("networkzones/zone-2")), 200, zone));
+    let body = json!({"name": "files-1", "system": "system-1", "zone": "zone-2", "tier": "standard", "size": "1Ti"});
+    let buckets = "/v1/departments/finance/buckets";
+    let answer = api.send(request(Method::POST, buckets, &[], &body.to_string())).await;
+    assert!(checked(&answer).contains("SystemInOtherZone"), "{}", answer.text());
+    let rotation = request(Method::POST, &format!("{buckets}/files-1/rotate-credentials"), &[], "");
+    let answer = api.send(rotation).await;
+    assert!(checked(&answer).contains("NotFound") && answer.text().contains("对象存储桶"), "{}", answer.text());
+}
+
 #[test]
 fn decisions_are_told_in_chinese_too() {
     let condition = |message: &str| Condition {

@@ -20,12 +20,16 @@ const DATABASE: &str = "/v1/departments/finance/databases/web-1";
 
 const VOLUME: &str = "/v1/departments/finance/volumes/web-1";
 
+const BUCKET: &str = "/v1/departments/finance/buckets/web-1";
+
+const ROTATION: &str = "/v1/departments/finance/buckets/web-1/rotate-credentials";
+
 const FLOW: &str = "/v1/departments/finance/flows/web-1";
 
 const ORDER: &str = "/v1/departments/finance/orders/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 40] = [
+const ROUTES: [(Method, &str); 46] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
@@ -47,6 +51,12 @@ const ROUTES: [(Method, &str); 40] = [
     (Method::GET, VOLUME),
     (Method::PATCH, VOLUME),
     (Method::DELETE, VOLUME),
+    (Method::POST, "/v1/departments/finance/buckets"),
+    (Method::GET, "/v1/departments/finance/buckets"),
+    (Method::GET, BUCKET),
+    (Method::PATCH, BUCKET),
+    (Method::DELETE, BUCKET),
+    (Method::POST, ROTATION),
     (Method::POST, "/v1/departments/finance/flows"),
     (Method::GET, "/v1/departments/finance/flows"),
     (Method::GET, FLOW),
@@ -119,9 +129,10 @@ async fn names_in_addresses_cannot_lead_elsewhere() {
         api.send(request(Method::DELETE, &format!("/v1/departments/finance/hosts/{name}"), &[], ""))
             .await
             .problem(404, "NotFound");
-        api.send(request(Method::POST, &format!("/v1/departments/finance/hosts/{name}/restart"), &[], ""))
-            .await
-            .problem(404, "NotFound");
+        for place in [format!("hosts/{name}/restart"), format!("buckets/{name}/rotate-credentials")] {
+            let path = format!("/v1/departments/finance/{place}");
+            api.send(request(Method::POST, &path, &[], "")).await.problem(404, "NotFound");
+        }
     }
     assert!(api.server.seen().is_empty(), "{:?}", api.server.seen());
 }
@@ -254,6 +265,8 @@ async fn every_parameter_and_every_body_of_the_document_has_an_example() {
                     "DatabasePatch" => serde_json::from_str::<crate::model::DatabasePatch>(&example).map(drop),
                     "VolumeOrder" => serde_json::from_str::<crate::model::VolumeOrder>(&example).map(drop),
                     "VolumePatch" => serde_json::from_str::<crate::model::VolumePatch>(&example).map(drop),
+                    "BucketOrder" => serde_json::from_str::<crate::model::BucketOrder>(&example).map(drop),
+                    "BucketPatch" => serde_json::from_str::<crate::model::BucketPatch>(&example).map(drop),
                     "OrderFiling" => serde_json::from_str::<crate::model::OrderFiling>(&example).map(drop),
                     "OrderPatch" => serde_json::from_str::<crate::model::OrderPatch>(&example).map(drop),
                     "ApprovalDraft" => serde_json::from_str::<crate::model::ApprovalDraft>(&example).map(drop),

@@ -184,7 +184,8 @@ async fn a_host_is_tried_before_it_is_asked_for_and_one_that_does_not_fit_leaves
     }
 }
 
-fn asks(kind: &str, name: &str, uid: &str, placements: Vec<Placement>, approved: Value) -> ClaimRequest {
+/// A request of the department for `placements`, which an object of this kind makes.
+pub(super) fn asks(kind: &str, name: &str, uid: &str, placements: Vec<Placement>, approved: Value) -> ClaimRequest {
     ClaimRequest {
         account: AccountId::new("finance"),
         system: "portal".into(),
@@ -201,7 +202,7 @@ fn asks(kind: &str, name: &str, uid: &str, placements: Vec<Placement>, approved:
 }
 
 /// The same ledger after `asked` was granted.
-fn granted(state: &State, asked: &ClaimRequest) -> State {
+pub(super) fn granted(state: &State, asked: &ClaimRequest) -> State {
     let (at, mut state) = ("2026-11-02T00:00:00Z".parse().unwrap(), state.clone());
     let Ok(Plan::Record { claim, events, .. }) = decide(&state, asked, at) else { panic!("not granted") };
     state.apply(&Entry { seq: state.seq() + 1, at, epoch: 1, events }).unwrap();

@@ -3,7 +3,8 @@
 use jiyun_crds::{
     names,
     v1alpha1::{
-        CloudDatabase, CloudHost, CloudVolume, Department, HostClass, HostImage, InformationSystem, NetworkZone,
+        CloudBucket, CloudDatabase, CloudHost, CloudVolume, Department, HostClass, HostImage, InformationSystem,
+        NetworkZone,
     },
 };
 use jiyun_ledger::{
@@ -50,6 +51,8 @@ pub struct Objects {
     pub databases: Vec<CloudDatabase>,
     /// Volumes of all departments.
     pub volumes: Vec<CloudVolume>,
+    /// Buckets of all departments.
+    pub buckets: Vec<CloudBucket>,
     /// Departments.
     pub departments: Vec<Department>,
     /// Information systems.
@@ -73,6 +76,7 @@ pub async fn plan_with(state: &State, client: &Client) -> Result<(Plan, Objects)
         hosts: all(client).await?,
         databases: all(client).await?,
         volumes: all(client).await?,
+        buckets: all(client).await?,
         departments: all(client).await?,
         systems: all(client).await?,
         classes: all(client).await?,
@@ -89,6 +93,7 @@ pub async fn plan_with(state: &State, client: &Client) -> Result<(Plan, Objects)
     let mut plan = plan::plan(state, &objects.hosts, &objects.facts, label, lost);
     rebound::plan(state, &objects.databases, &mut plan);
     rebound::plan(state, &objects.volumes, &mut plan);
+    rebound::plan(state, &objects.buckets, &mut plan);
     Ok((plan, objects))
 }
 

@@ -49,7 +49,11 @@ pub async fn hand_over(
     Ok(true)
 }
 
-async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<Option<Secret>, ReconcileError> {
+/// The Secret of this name, if it is there.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn read(client: &kube::Client, namespace: &str, name: &str) -> Result<Option<Secret>, ReconcileError> {
     let found = Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name).await;
     found.map_err(|source| ReconcileError::read(format!("Secret {name}"), source))
 }

@@ -6,21 +6,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiyun_crds::{
-    names::{FINALIZER_CLAIM, credentials_name},
-    v1alpha1::CloudDatabase,
-};
-use jiyun_ledger::{Claim, ClaimStage};
+use jiyun_crds::{names::credentials_name, v1alpha1::CloudDatabase};
+use jiyun_ledger::Claim;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 use kube::{Api, ResourceExt, api::ListParams, runtime::controller::Action};
-use tracing::{error, info};
 
 use super::report::Standing;
 use crate::{
-    claimed::{unaccounted, wake_order},
-    claims::{leave_line, open_claim},
     context::Context,
     deleting::SITE,
+    ended::{Ended, end},
     engines::{
         cnpg::{self, ClusterView},
         network::PolicyView,
@@ -45,66 +40,20 @@ const STORAGE: Duration = Duration::from_secs(1);
 /// # Errors
 /// What did not work; the database is tried again.
 pub async fn reconcile(database: &CloudDatabase, context: &Context) -> Result<Action, ReconcileError> {
-    if !database.finalizers().iter().any(|finalizer| finalizer == FINALIZER_CLAIM) {
-        return Ok(Action::await_change());
-    }
-    let claim = open_claim(database, context);
-    if context.quarantined() {
-        // Without a claim the book may have lost it: nothing is let go.
-        if let Some(claim) = claim {
-            wait(database, claim, None, context).await?;
-        }
-        return Ok(Action::requeue(SOON));
-    }
-    if let Some(claim) = claim {
-        leave_line(database, context).await?;
-        context.ledger.end_for(claim.id, claim.subject.uid.as_str()).await?;
-        // Of what was only held nothing was made, and the hold is free with its end.
-        if claim.stage() != ClaimStage::Held {
-            if let Some(remaining) = dismantle(&claim, context).await? {
-                let again = if remaining.starts_with("PersistentVolumeClaim") { STORAGE } else { SOON };
-                wait(database, claim, Some(remaining), context).await?;
-                return Ok(Action::requeue(again));
-            }
-            context.ledger.release(claim.id).await?;
-            info!(
-                database.namespace = database.namespace(),
-                database.name = database.name_any(),
-                claim = %claim.id,
-                "released"
-            );
-        }
-    } else if let Some(claim) = unaccounted(database, context) {
-        return keep(database, claim, context).await;
-    } else {
-        leave_line(database, context).await?;
-    }
     let api = Api::<CloudDatabase>::namespaced(context.client.clone(), &database.namespace().unwrap_or_default());
-    context.writer.remove_finalizer(&api, database, FINALIZER_CLAIM).await?;
-    wake_order(database, None, context);
-    Ok(Action::await_change())
-}
-
-/// Keeps a database until somebody has looked, and says so to its owner, to the log and to whoever watches the figures.
-async fn keep(database: &CloudDatabase, claim: &str, context: &Context) -> Result<Action, ReconcileError> {
-    context.metrics.unknown_claim();
-    error!(
-        database.namespace = database.namespace(),
-        database.name = database.name_any(),
-        claim,
-        "the ledger does not know the claim of this database; it is kept until somebody has looked"
-    );
-    super::report(database, &Standing::Unaccounted { claim: claim.to_owned() }, context).await?;
-    Ok(Action::requeue(SOON))
-}
-
-async fn wait(
-    database: &CloudDatabase,
-    claim: Arc<Claim>,
-    waiting_for: Option<String>,
-    context: &Context,
-) -> Result<(), ReconcileError> {
-    super::report(database, &Standing::Ending { claim, waiting_for }, context).await
+    let dismantled = |claim: Arc<Claim>| async move { dismantle(&claim, context).await };
+    let (again, standing) = match end(database, dismantled, &api, context).await? {
+        Ended::Over => return Ok(Action::await_change()),
+        Ended::Paused(None) => return Ok(Action::requeue(SOON)),
+        Ended::Paused(Some(claim)) => (SOON, Standing::Ending { claim, waiting_for: None }),
+        Ended::Waiting(claim, remaining) => {
+            let again = if remaining.starts_with("PersistentVolumeClaim") { STORAGE } else { SOON };
+            (again, Standing::Ending { claim, waiting_for: Some(remaining) })
+        }
+        Ended::Unaccounted(claim) => (SOON, Standing::Unaccounted { claim }),
+    };
+    super::report(database, &standing, context).await?;
+    Ok(Action::requeue(again))
 }
 
 /// Deletes what a claim's database has. `None` once nothing is left; otherwise what is still there.

@@ -55,6 +55,7 @@ pub fn size_of(approved: &Approved) -> Size {
         vcpu: approved.vcpu * approved.instances,
         memory_mebibytes: approved.memory_mebibytes * approved.instances,
         storage_mebibytes: approved.storage_mebibytes * approved.instances,
+        ..Size::default()
     }
 }
 

@@ -1,5 +1,5 @@
-//! What an engine is asked to make: a cloud host, a database or a volume in plain terms, free of Jiyun's and of any
-//! engine's kinds.
+//! What an engine is asked to make: a cloud host, a database, a volume or a bucket in plain terms, free of Jiyun's and of
+//! any engine's kinds.
 
 use std::collections::BTreeMap;
 
@@ -59,6 +59,25 @@ pub struct VolumeOrder {
     /// Size in MiB.
     pub mebibytes: u64,
     /// Storage class of the disk.
+    pub storage_class: String,
+}
+
+/// One bucket, as approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BucketOrder {
+    /// Namespace of the engine objects; tenants have no rights there.
+    pub namespace: String,
+    /// Name of what the bucket is asked for with.
+    pub claim_name: String,
+    /// What the bucket's own name begins with.
+    pub prefix: String,
+    /// What it is called for people: namespace and name of what asked for it.
+    pub title: String,
+    /// Links back to what asked for it; owner references do not cross namespaces.
+    pub labels: BTreeMap<String, String>,
+    /// How much it may hold, in MiB.
+    pub mebibytes: u64,
+    /// Storage class of the bucket.
     pub storage_class: String,
 }
 

@@ -91,12 +91,21 @@ pub fn seen(state: MachineState, instance: Option<&InstanceView>, restarted: boo
 
 /// How long until a restart that is asked for later has to be looked at.
 pub fn next_look(host: &CloudHost, now: Timestamp) -> Option<Duration> {
-    Duration::try_from(asked(host)?.duration_since(now)).ok().filter(|wait| !wait.is_zero())
+    until(asked(host)?, now)
 }
 
-/// The moment that is asked for. What can be none is refused at the door.
+/// How long until a moment that is still to come; none once it has.
+pub fn until(moment: Timestamp, now: Timestamp) -> Option<Duration> {
+    Duration::try_from(moment.duration_since(now)).ok().filter(|wait| !wait.is_zero())
+}
+
 fn asked(host: &CloudHost) -> Option<Timestamp> {
-    host.spec.restart_requested_at.as_ref().map(DateTime::timestamp)?.ok()
+    moment(host.spec.restart_requested_at.as_ref())
+}
+
+/// The moment that is asked for in a field. What can be none is refused at the door.
+pub fn moment(field: Option<&DateTime>) -> Option<Timestamp> {
+    field.map(DateTime::timestamp)?.ok()
 }
 
 /// Whether the moment that is asked for was acted upon already. What was started since is not older than it anyway, by clocks

@@ -174,6 +174,7 @@ impl<'a> Asked<'a> {
                 (Meter::Vcpu, size.vcpu),
                 (Meter::Memory, size.memory_mebibytes),
                 (Meter::BlockStorage, size.storage_mebibytes),
+                (Meter::ObjectStorage, size.object_mebibytes),
             ]
         };
         let set_aside = |meter| of(held).into_iter().find(|(held, _)| *held == meter).map_or(0, |(_, held)| held);
@@ -246,6 +247,7 @@ pub fn size_of(approved: &Approved) -> Size {
         vcpu: approved.vcpu,
         memory_mebibytes: approved.memory_mebibytes,
         storage_mebibytes: approved.disk_mebibytes,
+        ..Size::default()
     }
 }
 
@@ -263,6 +265,7 @@ pub fn size_of_taken(claim: &Claim) -> Size {
         vcpu: claim.taken_of(Meter::Vcpu),
         memory_mebibytes: claim.taken_of(Meter::Memory),
         storage_mebibytes: claim.taken_of(Meter::BlockStorage),
+        object_mebibytes: claim.taken_of(Meter::ObjectStorage),
     }
 }
 
@@ -272,6 +275,7 @@ pub fn size_of_hold(claim: &Claim) -> Size {
         vcpu: claim.held_of(Meter::Vcpu),
         memory_mebibytes: claim.held_of(Meter::Memory),
         storage_mebibytes: claim.held_of(Meter::BlockStorage),
+        object_mebibytes: claim.held_of(Meter::ObjectStorage),
     }
 }
 

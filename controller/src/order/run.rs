@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::{Stream, StreamExt, stream, stream::BoxStream};
 use jiyun_approvals::Calendar;
 use jiyun_crds::v1alpha1::{
-    Approval, ApprovalPolicy, CloudDatabase, CloudHost, CloudVolume, NetworkFlow, Order, OrderedKind,
+    Approval, ApprovalPolicy, CloudBucket, CloudDatabase, CloudHost, CloudVolume, NetworkFlow, Order, OrderedKind,
 };
 use kube::{
     ResourceExt,
@@ -50,6 +50,8 @@ pub struct Orders {
     pub databases: Store<Guarded<CloudDatabase>>,
     /// Volumes of all departments.
     pub volumes: Store<Guarded<CloudVolume>>,
+    /// Buckets of all departments.
+    pub buckets: Store<Guarded<CloudBucket>>,
     /// Orders written a moment ago.
     pub unseen: Unseen<Order>,
     /// Working days.
@@ -65,6 +67,7 @@ pub struct Wakes {
     flows: mpsc::UnboundedSender<ObjectRef<Guarded<NetworkFlow>>>,
     databases: mpsc::UnboundedSender<ObjectRef<Guarded<CloudDatabase>>>,
     volumes: mpsc::UnboundedSender<ObjectRef<Guarded<CloudVolume>>>,
+    buckets: mpsc::UnboundedSender<ObjectRef<Guarded<CloudBucket>>>,
     orders: mpsc::UnboundedSender<ObjectRef<Guarded<Order>>>,
     ends: Arc<Mutex<Option<Ends>>>,
 }
@@ -78,6 +81,7 @@ struct Ends {
     flows: mpsc::UnboundedReceiver<ObjectRef<Guarded<NetworkFlow>>>,
     databases: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudDatabase>>>,
     volumes: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudVolume>>>,
+    buckets: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudBucket>>>,
     orders: mpsc::UnboundedReceiver<ObjectRef<Guarded<Order>>>,
 }
 
@@ -89,15 +93,17 @@ impl Default for Wakes {
         let (flows, hears_flows) = mpsc::unbounded_channel();
         let (databases, hears_databases) = mpsc::unbounded_channel();
         let (volumes, hears_volumes) = mpsc::unbounded_channel();
+        let (buckets, hears_buckets) = mpsc::unbounded_channel();
         let (orders, hears_orders) = mpsc::unbounded_channel();
         let ends = Ends {
             hosts: hears_hosts,
             flows: hears_flows,
             databases: hears_databases,
             volumes: hears_volumes,
+            buckets: hears_buckets,
             orders: hears_orders,
         };
-        Self { hosts, flows, databases, volumes, orders, ends: Arc::new(Mutex::new(Some(ends))) }
+        Self { hosts, flows, databases, volumes, buckets, orders, ends: Arc::new(Mutex::new(Some(ends))) }
     }
 }
 
@@ -110,6 +116,7 @@ impl Wakes {
             OrderedKind::NetworkFlow => drop(self.flows.send(ObjectRef::new(name).within(namespace))),
             OrderedKind::CloudDatabase => drop(self.databases.send(ObjectRef::new(name).within(namespace))),
             OrderedKind::CloudVolume => drop(self.volumes.send(ObjectRef::new(name).within(namespace))),
+            OrderedKind::CloudBucket => drop(self.buckets.send(ObjectRef::new(name).within(namespace))),
         }
     }
 
@@ -121,15 +128,16 @@ impl Wakes {
     /// The streams of what is told. Whoever asks second hears nothing.
     pub fn heard(&self) -> Heard {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let ends = ends.map(|Ends { hosts, flows, databases, volumes, orders }| {
-            (Some(hosts), Some(flows), Some(databases), Some(volumes), Some(orders))
+        let ends = ends.map(|Ends { hosts, flows, databases, volumes, buckets, orders }| {
+            (Some(hosts), Some(flows), Some(databases), Some(volumes), Some(buckets), Some(orders))
         });
-        let (hosts, flows, databases, volumes, orders) = ends.unwrap_or_default();
+        let (hosts, flows, databases, volumes, buckets, orders) = ends.unwrap_or_default();
         Heard {
             hosts: heard(hosts).boxed(),
             flows: heard(flows).boxed(),
             databases: heard(databases).boxed(),
             volumes: heard(volumes).boxed(),
+            buckets: heard(buckets).boxed(),
             orders: heard(orders).boxed(),
         }
     }
@@ -145,6 +153,8 @@ pub struct Heard {
     pub databases: Told<CloudDatabase>,
     /// Volumes.
     pub volumes: Told<CloudVolume>,
+    /// Buckets.
+    pub buckets: Told<CloudBucket>,
     /// Orders.
     pub orders: Told<Order>,
 }

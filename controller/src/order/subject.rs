@@ -4,8 +4,8 @@ use jiyun_approvals::{About, Size};
 use jiyun_crds::{
     names::ANNOTATION_HANDOVER,
     v1alpha1::{
-        CloudDatabase, CloudHost, CloudVolume, ConditionType, NetworkFlow, OrderItem, OrderedKind, RefusalParameter,
-        condition,
+        CloudBucket, CloudDatabase, CloudHost, CloudVolume, ConditionType, NetworkFlow, OrderItem, OrderedKind,
+        RefusalParameter, condition,
     },
 };
 use jiyun_ledger::{Claim, ClaimRequest};
@@ -16,12 +16,14 @@ use kube::{
 
 use super::{mark::OrderMark, route};
 use crate::{
+    bucket,
     catalogue::lookup,
     context::Context,
     database,
     error::ReconcileError,
     flow,
     host::{self, rejection::Rejection},
+    stored::{self, Stored, approved::Approved},
     volume,
 };
 
@@ -101,6 +103,22 @@ impl Orderable for CloudVolume {
     }
 }
 
+impl Orderable for CloudBucket {
+    const ORDERED: OrderedKind = OrderedKind::CloudBucket;
+
+    fn system(&self) -> &str {
+        &self.spec.system_ref.name
+    }
+
+    fn digest(&self) -> String {
+        bucket::digest::of(&self.spec)
+    }
+
+    fn justification(&self) -> Option<&str> {
+        None
+    }
+}
+
 /// The object of one item.
 #[derive(Clone, Debug)]
 pub enum Subject {
@@ -112,6 +130,8 @@ pub enum Subject {
     Database(Box<CloudDatabase>),
     /// A cloud volume.
     Volume(Box<CloudVolume>),
+    /// A cloud bucket.
+    Bucket(Box<CloudBucket>),
 }
 
 /// What an object asks for, in resolved terms.
@@ -125,6 +145,8 @@ pub enum Wish {
     Database(Box<database::valid::Valid>),
     /// A cloud volume.
     Volume(Box<volume::valid::Valid>),
+    /// A cloud bucket.
+    Bucket(Box<bucket::valid::Valid>),
 }
 
 impl Subject {
@@ -137,6 +159,7 @@ impl Subject {
                 Self::Database(Box::new(lookup(&context.orders.databases, namespace, &item.name)?))
             }
             OrderedKind::CloudVolume => Self::Volume(Box::new(lookup(&context.orders.volumes, namespace, &item.name)?)),
+            OrderedKind::CloudBucket => Self::Bucket(Box::new(lookup(&context.orders.buckets, namespace, &item.name)?)),
         })
     }
 
@@ -147,6 +170,7 @@ impl Subject {
             Self::Flow(flow) => &flow.metadata,
             Self::Database(database) => &database.metadata,
             Self::Volume(volume) => &volume.metadata,
+            Self::Bucket(bucket) => &bucket.metadata,
         }
     }
 
@@ -172,6 +196,7 @@ impl Subject {
             Self::Flow(flow) => flow.system(),
             Self::Database(database) => database.system(),
             Self::Volume(volume) => volume.system(),
+            Self::Bucket(bucket) => bucket.system(),
         }
     }
 
@@ -182,6 +207,7 @@ impl Subject {
             Self::Flow(flow) => flow.digest(),
             Self::Database(database) => database.digest(),
             Self::Volume(volume) => volume.digest(),
+            Self::Bucket(bucket) => bucket.digest(),
         }
     }
 
@@ -207,6 +233,10 @@ impl Subject {
                 let found = volume::found::dereference(volume, context);
                 Wish::Volume(Box::new(volume::valid::validate(volume, &found)?))
             }
+            Self::Bucket(object) => {
+                let found = bucket::found::dereference(object, &context.catalogue);
+                Wish::Bucket(Box::new(bucket::valid::validate(object, &found)?))
+            }
         })
     }
 
@@ -217,6 +247,7 @@ impl Subject {
             Self::Flow(flow) => flow.status.as_ref().map(|status| &status.conditions),
             Self::Database(database) => database.status.as_ref().map(|status| &status.conditions),
             Self::Volume(volume) => volume.status.as_ref().map(|status| &status.conditions),
+            Self::Bucket(bucket) => bucket.status.as_ref().map(|status| &status.conditions),
         };
         conditions.is_some_and(|conditions| condition::is_true(conditions, ConditionType::Ready))
     }
@@ -235,6 +266,7 @@ impl Subject {
                 context.writer.delete(&Api::namespaced(client, &namespace), &**database).await?;
             }
             Self::Volume(volume) => context.writer.delete(&Api::namespaced(client, &namespace), &**volume).await?,
+            Self::Bucket(bucket) => context.writer.delete(&Api::namespaced(client, &namespace), &**bucket).await?,
         }
         Ok(())
     }
@@ -248,6 +280,7 @@ impl Wish {
             Self::Flow(valid) => &valid.digest,
             Self::Database(valid) => &valid.digest,
             Self::Volume(valid) => &valid.digest,
+            Self::Bucket(valid) => &valid.digest,
         }
     }
 
@@ -263,13 +296,14 @@ impl Wish {
             Self::Flow(_) => Size::default(),
             Self::Database(valid) => database::valid::size_of(&valid.approved),
             Self::Volume(valid) => volume::valid::size_of(&valid.approved),
+            Self::Bucket(valid) => bucket::valid::size_of(&valid.approved),
         }
     }
 
     /// What it is about.
     pub fn about(&self) -> About {
         match self {
-            Self::Host(_) | Self::Database(_) | Self::Volume(_) => About::Resources,
+            Self::Host(_) | Self::Database(_) | Self::Volume(_) | Self::Bucket(_) => About::Resources,
             Self::Flow(valid) => About::Flow(valid.approved.reach),
         }
     }
@@ -281,6 +315,7 @@ impl Wish {
             Self::Flow(valid) => valid.zones.iter().cloned().collect(),
             Self::Database(valid) => vec![valid.zone.clone()],
             Self::Volume(valid) => vec![valid.zone.clone()],
+            Self::Bucket(valid) => vec![valid.zone.clone()],
         }
     }
 
@@ -291,6 +326,7 @@ impl Wish {
             Self::Flow(valid) => valid.highest_level,
             Self::Database(valid) => valid.protection_level,
             Self::Volume(valid) => valid.protection_level,
+            Self::Bucket(valid) => valid.protection_level,
         }
     }
 
@@ -300,7 +336,8 @@ impl Wish {
             Self::Host(valid) => valid.approved.summary(),
             Self::Flow(valid) => valid.approved.summary(),
             Self::Database(valid) => valid.approved.summary(),
-            Self::Volume(valid) => valid.approved.summary(),
+            Self::Volume(valid) => valid.approved.summary(volume::STORAGE),
+            Self::Bucket(valid) => valid.approved.summary(bucket::STORAGE),
         }
     }
 
@@ -324,11 +361,16 @@ impl Wish {
                 database::request::claim_request(object, &valid).map(Some)
             }
             (Self::Volume(valid), Subject::Volume(object)) => {
-                let approved = volume::approved::Approved { order: Some(mark), ..valid.approved.clone() };
+                let approved = Approved { order: Some(mark), ..valid.approved.clone() };
                 volume::request::claim_request(object, &volume::valid::Valid { approved, ..(**valid).clone() })
                     .map(Some)
             }
-            (Self::Host(_) | Self::Flow(_) | Self::Database(_) | Self::Volume(_), _) => Ok(None),
+            (Self::Bucket(valid), Subject::Bucket(object)) => {
+                let approved = Approved { order: Some(mark), ..valid.approved.clone() };
+                bucket::request::claim_request(object, &bucket::valid::Valid { approved, ..(**valid).clone() })
+                    .map(Some)
+            }
+            (Self::Host(_) | Self::Flow(_) | Self::Database(_) | Self::Volume(_) | Self::Bucket(_), _) => Ok(None),
         }
     }
 
@@ -342,7 +384,10 @@ impl Wish {
             Self::Flow(valid) => valid.impossible_change(&flow::approved::Approved::of(claim).ok()?),
             Self::Database(valid) => database::approved::Approved::of(claim).ok()?.change_to(&valid.approved),
             Self::Volume(valid) => {
-                volume::change::change(&volume::approved::Approved::of(claim).ok()?, &valid.approved).err()
+                stored::change::change::<CloudVolume>(&Approved::of(claim).ok()?, &valid.approved).err()
+            }
+            Self::Bucket(valid) => {
+                stored::change::change::<CloudBucket>(&Approved::of(claim).ok()?, &valid.approved).err()
             }
         }
     }
@@ -359,15 +404,12 @@ impl Wish {
         context: &Context,
     ) -> Result<Option<ClaimRequest>, serde_json::Error> {
         let level = host::protection_level(claim, context);
-        if let Self::Volume(valid) = self {
-            let approved = volume::approved::Approved::of(claim)?;
-            let Some(after) = changed_volume(&approved, valid, mark) else { return Ok(None) };
-            if after.mebibytes <= approved.mebibytes {
-                return Ok(None);
-            }
-            return volume::request::changed(claim, &after, &valid.digest, level).map(Some);
-        }
-        let Self::Host(valid) = self else { return Ok(None) };
+        let valid = match self {
+            Self::Host(valid) => valid,
+            Self::Volume(valid) => return growth::<CloudVolume>(claim, &valid.approved, &valid.digest, mark, level),
+            Self::Bucket(valid) => return growth::<CloudBucket>(claim, &valid.approved, &valid.digest, mark, level),
+            Self::Flow(_) | Self::Database(_) => return Ok(None),
+        };
         let approved = host::approved::Approved::of(claim)?;
         let Some(after) = changed(claim, &approved, valid, mark) else { return Ok(None) };
         if !host::resize::grows(claim, &approved, &after) {
@@ -407,12 +449,10 @@ impl Wish {
                 database::change::apply(claim, &valid, context).await?;
             }
             Self::Volume(valid) => {
-                let approved = volume::approved::Approved::of(claim)?;
-                if let Some(after) = changed_volume(&approved, valid, mark)
-                    && after.mebibytes <= approved.mebibytes
-                {
-                    volume::change::apply(claim, &after, &valid.digest, context).await?;
-                }
+                recorded::<CloudVolume>(claim, &valid.approved, &valid.digest, mark, context).await?;
+            }
+            Self::Bucket(valid) => {
+                recorded::<CloudBucket>(claim, &valid.approved, &valid.digest, mark, context).await?;
             }
         }
         Ok(())
@@ -433,17 +473,37 @@ fn changed(
     Some(host::approved::Approved { order: Some(mark), policies: Vec::new(), ..after })
 }
 
-/// What a volume becomes by an order; nothing where it cannot be done.
-fn changed_volume(
-    approved: &volume::approved::Approved,
-    valid: &volume::valid::Valid,
+/// See [`Wish::growth`], of what takes an amount of storage.
+fn growth<T: Stored>(
+    claim: &Claim,
+    asked: &Approved,
+    digest: &str,
     mark: OrderMark,
-) -> Option<volume::approved::Approved> {
-    let after = match volume::change::change(approved, &valid.approved).ok()? {
-        volume::change::Change::None => approved.clone(),
-        volume::change::Change::AtOnce(after) | volume::change::Change::Decided(after) => after,
-    };
-    Some(volume::approved::Approved { order: Some(mark), policies: Vec::new(), ..after })
+    protection_level: u8,
+) -> Result<Option<ClaimRequest>, serde_json::Error> {
+    let approved = Approved::of(claim)?;
+    let Some(after) = stored::change::ordered::<T>(&approved, asked, mark) else { return Ok(None) };
+    if after.mebibytes <= approved.mebibytes {
+        return Ok(None);
+    }
+    stored::changed::<T>(claim, &after, digest, protection_level).map(Some)
+}
+
+/// See [`Wish::change`], of what takes an amount of storage.
+async fn recorded<T: Stored>(
+    claim: &std::sync::Arc<Claim>,
+    asked: &Approved,
+    digest: &str,
+    mark: OrderMark,
+    context: &Context,
+) -> Result<(), ReconcileError> {
+    let approved = Approved::of(claim)?;
+    if let Some(after) = stored::change::ordered::<T>(&approved, asked, mark)
+        && after.mebibytes <= approved.mebibytes
+    {
+        stored::change::apply::<T>(claim, &after, digest, context).await?;
+    }
+    Ok(())
 }
 
 /// What is known of a claim as orders see it: what it is about, how large it is, and what it is in words.
@@ -473,15 +533,18 @@ impl Granted {
             let size = size.unwrap_or_else(|| route::size_of_claim(claim));
             return Self { about: About::Resources, size, summary };
         }
+        let of_stored = |size_of: fn(&Approved) -> Size, storage: &str| {
+            let approved = Approved::of(claim).ok();
+            let size = approved.as_ref().map(size_of);
+            let summary = approved.map(|approved| approved.summary(storage)).unwrap_or_default();
+            let size = size.unwrap_or_else(|| route::size_of_taken(claim));
+            Self { about: About::Resources, size, summary }
+        };
         if claim.subject.kind == volume::KIND {
-            let approved = volume::approved::Approved::of(claim).ok();
-            let size = approved.as_ref().map(volume::valid::size_of);
-            let summary = approved.map(|approved| approved.summary()).unwrap_or_default();
-            return Self {
-                about: About::Resources,
-                size: size.unwrap_or_else(|| route::size_of_taken(claim)),
-                summary,
-            };
+            return of_stored(volume::valid::size_of, volume::STORAGE);
+        }
+        if claim.subject.kind == bucket::KIND {
+            return of_stored(bucket::valid::size_of, bucket::STORAGE);
         }
         let summary = host::approved::Approved::of(claim).map(|approved| approved.summary()).unwrap_or_default();
         Self { about: About::Resources, size: route::size_of_claim(claim), summary }

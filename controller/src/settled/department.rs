@@ -26,7 +26,12 @@ use crate::{
     catalogue::readable,
     conditions::plain,
     context::Context,
-    engines::{cdi::DiskView, cnpg::ClusterView, kubevirt::MachineView},
+    engines::{
+        cdi::DiskView,
+        cnpg::ClusterView,
+        kubevirt::MachineView,
+        rook::{ClaimView, UserView},
+    },
     error::ReconcileError,
     order,
 };
@@ -166,14 +171,20 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     Ok(Outcome::gone())
 }
 
-/// A machine, a disk or a cluster of databases in a namespace, if there is any.
+/// A machine, a disk, a cluster of databases, or a bucket's claim or user in a namespace, if there is any.
 async fn leftover(namespace: &str, context: &Context) -> Result<Option<String>, ReconcileError> {
     if let Some(machine) = first::<MachineView>(namespace, context).await? {
         return Ok(Some(machine));
     }
-    match first::<DiskView>(namespace, context).await? {
-        Some(disk) => Ok(Some(disk)),
-        None => first::<ClusterView>(namespace, context).await,
+    if let Some(disk) = first::<DiskView>(namespace, context).await? {
+        return Ok(Some(disk));
+    }
+    if let Some(cluster) = first::<ClusterView>(namespace, context).await? {
+        return Ok(Some(cluster));
+    }
+    match first::<ClaimView>(namespace, context).await? {
+        Some(claim) => Ok(Some(claim)),
+        None => first::<UserView>(namespace, context).await,
     }
 }
 

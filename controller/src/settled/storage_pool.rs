@@ -1,15 +1,16 @@
-//! Storage pools (存储资源池): booked with their capacity, by tier.
+//! Storage pools (存储资源池): booked with their capacity, by type and tier.
 
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
 use jiyun_crds::v1alpha1::StoragePool;
-use jiyun_ledger::{Meter, Pool, PoolId, PoolKind};
+use jiyun_ledger::{Pool, PoolId, PoolKind};
 use kube::ResourceExt;
 
 use super::{
     Outcome, Settled,
     pool::{Booking, Unusable, mebibytes, plain_ready, settle, state},
+    price_list::meter,
 };
 use crate::{context::Context, error::ReconcileError};
 
@@ -24,6 +25,7 @@ impl Settled for StoragePool {
 
 fn read(pool: &StoragePool) -> Result<Pool, Unusable> {
     let spec = &pool.spec;
+    let meter = meter(spec.storage_type.meter());
     Ok(Pool {
         id: PoolId::of(PoolKind::Storage, &pool.name_any()),
         kind: PoolKind::Storage,
@@ -34,9 +36,9 @@ fn read(pool: &StoragePool) -> Result<Pool, Unusable> {
         provider: spec.provider.clone(),
         max_protection_level: spec.max_protection_level,
         domestic: false,
-        capacity: BTreeMap::from([(Meter::BlockStorage, mebibytes("spec.capacity", &spec.capacity)?)]),
+        capacity: BTreeMap::from([(meter, mebibytes("spec.capacity", &spec.capacity)?)]),
         overcommit_percent: BTreeMap::new(),
-        reserve: BTreeMap::from([(Meter::BlockStorage, mebibytes("spec.reserve", &spec.reserve)?)]),
+        reserve: BTreeMap::from([(meter, mebibytes("spec.reserve", &spec.reserve)?)]),
         state: state(spec.maintenance),
     })
 }

@@ -66,6 +66,7 @@ async fn on_itself(
         vcpu: whole(rows, Meter::Vcpu),
         memory: whole(rows, Meter::Memory),
         block_storage: whole(rows, Meter::BlockStorage),
+        object_storage: whole(rows, Meter::ObjectStorage),
         claims: state.open_claims_of(&AccountId::new(&name)).filter(|claim| !claim.is_permission()).count() as u64,
         waiting: None,
         revision: state.seq(),
@@ -129,6 +130,7 @@ async fn report(
         vcpu: whole(rows, Meter::Vcpu),
         memory: whole(rows, Meter::Memory),
         block_storage: whole(rows, Meter::BlockStorage),
+        object_storage: whole(rows, Meter::ObjectStorage),
         rows: rows.iter().take(ROWS).filter_map(row).collect(),
         approvals: rules(name, context),
     };

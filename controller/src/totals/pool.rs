@@ -23,6 +23,7 @@ fn summary(state: &State, id: &PoolId) -> Option<UsageSummary> {
         vcpu: bounded(Meter::Vcpu),
         memory: bounded(Meter::Memory),
         block_storage: bounded(Meter::BlockStorage),
+        object_storage: bounded(Meter::ObjectStorage),
         claims: state.claims().filter(lies_here).count() as u64,
         waiting: Some(waiting as u64),
         revision: state.seq(),

@@ -7,7 +7,7 @@ use std::{fmt::Debug, time::Duration};
 
 use jiyun_crds::{
     names::ANNOTATION_REQUESTED_BY,
-    v1alpha1::{CloudDatabase, CloudHost, CloudVolume},
+    v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudVolume},
 };
 use jiyun_ledger::{
     Fence, Ledger, StoreError, Subject,
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::booked::{Before, Booked, records};
-use crate::{database, error::chain, volume};
+use crate::{bucket, database, error::chain, volume};
 
 /// The name of the note.
 const TRAILED: &str = "trailed";
@@ -144,6 +144,7 @@ impl Following {
         match subject.kind.as_str() {
             database::KIND => self.asked::<CloudDatabase>(subject).await,
             volume::KIND => self.asked::<CloudVolume>(subject).await,
+            bucket::KIND => self.asked::<CloudBucket>(subject).await,
             _ => self.asked::<CloudHost>(subject).await,
         }
     }

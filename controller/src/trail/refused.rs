@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiyun_crds::{
     names::{ANNOTATION_REQUESTED_BY, department_of_namespace},
-    v1alpha1::{CloudDatabase, CloudHost, CloudVolume, HostRefusal, NetworkFlow},
+    v1alpha1::{HostRefusal, NetworkFlow},
 };
 use jiyun_ledger::{Refusal, RefusalCode};
 use jiyun_trail::core::{action::Action, content::Content, object::Object, outcome::Outcome, record::Record};
@@ -11,29 +11,14 @@ use kube::{Resource, ResourceExt};
 use serde_json::json;
 
 use super::recorder::{Recorder, controller};
+use crate::claimed::Claimed;
 
 impl Recorder {
-    /// Records a refusal of what a host asked for, once for each wish.
-    pub fn refused(&self, host: &CloudHost, what: &str, refusal: &Refusal) {
-        let told = host.status.as_ref().map(|status| (status.observed_generation, status.refusal.as_ref()));
-        if is_news(host, told, refusal) {
-            self.note(record(host, what, refusal, Timestamp::now()));
-        }
-    }
-
-    /// The same of a database.
-    pub fn database_refused(&self, database: &CloudDatabase, what: &str, refusal: &Refusal) {
-        let told = database.status.as_ref().map(|status| (status.observed_generation, status.refusal.as_ref()));
-        if is_news(database, told, refusal) {
-            self.note(record(database, what, refusal, Timestamp::now()));
-        }
-    }
-
-    /// The same of a volume.
-    pub fn volume_refused(&self, volume: &CloudVolume, what: &str, refusal: &Refusal) {
-        let told = volume.status.as_ref().map(|status| (status.observed_generation, status.refusal.as_ref()));
-        if is_news(volume, told, refusal) {
-            self.note(record(volume, what, refusal, Timestamp::now()));
+    /// Records a refusal of what an object asked for, once for each wish.
+    pub fn refused<K: Claimed>(&self, asker: &K, what: &str, refusal: &Refusal) {
+        let told = asker.told().map(|told| (told.generation, told.refusal));
+        if is_news(asker, told, refusal) {
+            self.note(record(asker, what, refusal, Timestamp::now()));
         }
     }
 

@@ -4,11 +4,6 @@ use jiyun_crds::v1alpha1::CloudVolumeSpec;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::approved::Approved;
-
-/// What stands between the wish a claim was granted for and what has applied of later ones.
-const PARTLY: char = '~';
-
 /// Digest of the decided fields of `spec`, as written.
 pub fn of(spec: &CloudVolumeSpec) -> String {
     // Destructured without `..`: a new field must be put on one side or the other before this compiles.
@@ -22,12 +17,6 @@ pub fn of(spec: &CloudVolumeSpec) -> String {
         "deletionProtection": deletion_protection,
     });
     format!("sha256:{}", hex::encode(Sha256::digest(canonical.to_string().as_bytes())))
-}
-
-/// The digest of a claim that was granted a part of another wish: no wish has it, so that the rest is looked at again.
-pub fn partly(digest: &str, part: &Approved) -> String {
-    let whole = digest.split_once(PARTLY).map_or(digest, |(whole, _)| whole);
-    format!("{whole}{PARTLY}{}", if part.deletable { "Disabled" } else { "Enabled" })
 }
 
 #[cfg(test)]
@@ -49,14 +38,5 @@ mod tests {
         assert_eq!(of(&spec(|spec| spec["displayName"] = json!("data"))), base);
         assert_ne!(of(&spec(|spec| spec["size"] = json!("200Gi"))), base);
         assert_ne!(of(&spec(|spec| spec["deletionProtection"] = json!("Disabled"))), base);
-    }
-
-    #[test]
-    fn a_part_of_a_wish_is_marked_once() {
-        let part =
-            |deletable| Approved { tier: "a".into(), mebibytes: 1, deletable, order: None, policies: Vec::new() };
-        let once = partly("sha256:1", &part(true));
-        assert_eq!(once, "sha256:1~Disabled");
-        assert_eq!(partly(&once, &part(false)), "sha256:1~Enabled");
     }
 }

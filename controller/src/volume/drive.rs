@@ -6,7 +6,6 @@ use kube::{Api, ResourceExt};
 use tracing::warn;
 
 use super::{
-    approved::Approved,
     plan::{self, Desired, Step},
     report::Engine,
     request,
@@ -26,6 +25,7 @@ use crate::{
         whereabouts,
     },
     site::SiteEngines,
+    stored::approved::Approved,
 };
 
 /// Makes what was approved of `claim`.

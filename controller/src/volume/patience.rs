@@ -1,5 +1,5 @@
-//! How soon a volume is looked at again that is on its way: at once for as long as engines usually need, and seldom after
-//! that, so that one that is stuck costs nothing.
+//! How soon a volume or a bucket is looked at again that is on its way: at once for as long as engines usually need, and
+//! seldom after that, so that one that is stuck costs nothing.
 
 use std::{
     collections::HashMap,
@@ -7,33 +7,44 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiyun_crds::v1alpha1::VolumeAttachment;
-
-/// Nobody tells of what hosts let go of, or of volume claims that grow or go: they are looked after.
+/// Nobody tells of what hosts let go of, of volume claims that grow or go, or of buckets that are changed: they are looked
+/// after.
 const SOON: Duration = Duration::from_secs(1);
 
 /// For so long. A hot plug takes seconds.
 const SHORT: Duration = Duration::from_mins(1);
 
-/// When a volume is looked at again that takes longer than that.
+/// When one is looked at again that takes longer than that.
 pub const SELDOM: Duration = Duration::from_secs(20);
 
 /// Namespace and name.
 type Key = (String, String);
 
-/// Since when each volume is on the way it is on. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Patience(Arc<Mutex<HashMap<Key, Way>>>);
+/// Since when each object is on the way it is on; `P` says where on it. Cheap to clone.
+#[derive(Debug)]
+pub struct Patience<P>(Arc<Mutex<HashMap<Key, Way<P>>>>);
 
 #[derive(Debug)]
-struct Way {
-    at: Option<VolumeAttachment>,
+struct Way<P> {
+    at: Option<P>,
     since: Instant,
 }
 
-impl Patience {
-    /// When to look again at a volume that is on its way and is `at` this host now.
-    pub fn next(&self, namespace: &str, name: &str, at: Option<&VolumeAttachment>, now: Instant) -> Duration {
+impl<P> Clone for Patience<P> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<P> Default for Patience<P> {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(HashMap::new())))
+    }
+}
+
+impl<P: Clone + PartialEq> Patience<P> {
+    /// When to look again at an object that is on its way and has come to `at` now.
+    pub fn next(&self, namespace: &str, name: &str, at: Option<&P>, now: Instant) -> Duration {
         let mut ways = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let way = ways.entry(key(namespace, name)).or_insert_with(|| Way { at: at.cloned(), since: now });
         if way.at.as_ref() != at {
@@ -42,7 +53,7 @@ impl Patience {
         if now.duration_since(way.since) < SHORT { SOON } else { SELDOM }
     }
 
-    /// A volume is on no way any more.
+    /// It is on no way any more.
     pub fn forget(&self, namespace: &str, name: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(namespace, name));
     }
@@ -54,7 +65,7 @@ fn key(namespace: &str, name: &str) -> Key {
 
 #[cfg(test)]
 mod tests {
-    use jiyun_crds::v1alpha1::AttachmentState;
+    use jiyun_crds::v1alpha1::{AttachmentState, VolumeAttachment};
 
     use super::*;
 

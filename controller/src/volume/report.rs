@@ -10,7 +10,7 @@ use jiyun_crds::v1alpha1::{
 use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
 use jiyun_messages::{Parameters, parameters};
 
-use super::{approved::Approved, attach::Attached, digest};
+use super::{attach::Attached, digest};
 use crate::{
     conditions::{finding, merged, plain},
     deleting,
@@ -21,6 +21,7 @@ use crate::{
         report::{decided_against, granted, in_parts, objected_to, recorded, refused, rejected},
     },
     order::answer::Ordered,
+    stored::approved::Approved,
 };
 
 /// How a volume stands.

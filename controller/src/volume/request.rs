@@ -8,10 +8,11 @@ use jiyun_crds::{
 };
 use jiyun_ledger::{AccountId, Claim, ClaimRequest, Placement, Subject};
 
-use super::{KIND, approved::Approved, valid::Valid};
+use super::{KIND, valid::Valid};
 use crate::{
     engines::order::VolumeOrder,
     host::request::{engine_name, engine_namespace},
+    stored::approved::Approved,
 };
 
 /// The claim `volume` asks for: its size out of one storage pool, at the site of the host it names.
@@ -38,31 +39,6 @@ pub fn claim_request(volume: &CloudVolume, valid: &Valid) -> Result<ClaimRequest
         spec_digest: valid.digest.clone(),
         approved_spec: serde_json::to_value(&valid.approved)?.into(),
         // Whoever orders a volume wants it, if not today: a place in line costs nobody anything.
-        hold_until: None,
-        wait: true,
-    })
-}
-
-/// What `claim` asks for to become `after`. It stays where it lies.
-///
-/// # Errors
-/// When the approved spec cannot be written as JSON, which its types exclude.
-pub fn changed(
-    claim: &Claim,
-    after: &Approved,
-    digest: &str,
-    protection_level: u8,
-) -> Result<ClaimRequest, serde_json::Error> {
-    Ok(ClaimRequest {
-        account: claim.account.clone(),
-        system: claim.system.clone(),
-        subject: claim.subject.clone(),
-        item: claim.item.clone(),
-        zone: claim.taken().find_map(|line| line.dimensions.zone.clone()).unwrap_or_default(),
-        protection_level,
-        placements: Placement::volume(after.tier.clone(), after.mebibytes, None).into(),
-        spec_digest: digest.to_owned(),
-        approved_spec: serde_json::to_value(after)?.into(),
         hold_until: None,
         wait: true,
     })

@@ -11,16 +11,14 @@ use jiyun_crds::{
 };
 use jiyun_messages::parameters;
 
-use super::{
-    approved::Approved,
-    found::{Found, Named, Place},
-};
+use super::found::{Found, Named, Place};
 use crate::{
     host::{
         rejection::Rejection,
         valid::{department, known, quantity, zone_allowed},
     },
     order::route::Asked,
+    stored::approved::Approved,
 };
 
 /// A volume that may be put to the ledger.

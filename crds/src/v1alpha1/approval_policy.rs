@@ -145,6 +145,10 @@ pub struct AutomaticLimits {
     /// [free] Block storage, up to 1Ei in whole Mi.
     #[x_kube(validation = rules::size("自动通过存储", "blockStorage", "0", "1Ei"))]
     pub block_storage: Quantity,
+    /// [free] Object storage, up to 1Ei in whole Mi. Left out: none, so no bucket goes through by itself.
+    #[serde(default)]
+    #[x_kube(validation = rules::size("自动通过对象存储", "objectStorage", "0", "1Ei"))]
+    pub object_storage: Quantity,
 }
 
 /// People who have to agree.

@@ -77,4 +77,7 @@ pub struct AutomaticSize {
     pub memory: Quantity,
     /// Block storage.
     pub block_storage: Quantity,
+    /// Object storage.
+    #[serde(default)]
+    pub object_storage: Quantity,
 }

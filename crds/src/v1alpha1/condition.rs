@@ -88,13 +88,13 @@ pub enum Reason {
     AdoptionNeeded,
     /// Admitted: the account book is being checked; nothing is granted or deleted meanwhile.
     Quarantined,
-    /// Provisioned: disk and machine, or the database, are being created.
+    /// Provisioned: disk and machine, the database, the volume or the bucket, are being created.
     Provisioning,
-    /// Provisioned: disk and machine, or the database, exist.
+    /// Provisioned: disk and machine, the database, the volume or the bucket, exist.
     Provisioned,
     /// Provisioned: they exist; the machine runs with the size it had before, and takes on the one granted at its next start.
     RestartPending,
-    /// Provisioned: they exist; the disk is being grown to the size granted.
+    /// Provisioned: they exist; the disk, the volume or the bucket is being grown to the size granted.
     Resizing,
     /// Provisioned, Ready: the engine reports a fault with no reason of its own, quoted in the message.
     EngineError,
@@ -110,7 +110,7 @@ pub enum Reason {
     Running,
     /// Ready: the host is off, as asked.
     Stopped,
-    /// Ready: the volume is there, and attached to no host, as asked.
+    /// Ready: the volume is there, and attached to no host, as asked; or the bucket is there, and its key pair handed over.
     Available,
     /// Ready: the volume is attached to its host, as asked.
     Attached,
@@ -118,6 +118,8 @@ pub enum Reason {
     Attaching,
     /// Ready: the volume is on its way off a host; the message says what it waits for.
     Detaching,
+    /// Ready: a new key pair of the bucket is on its way; the former one holds until it is handed over, or does not any more.
+    Rotating,
     /// Admitted: the volume is made where its host is, which was not granted yet.
     AwaitingHost,
     /// Ready: what the flow was granted is let through on every side of the department.

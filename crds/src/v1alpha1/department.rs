@@ -39,7 +39,8 @@ use crate::schema::structural;
     printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", priority = 1),
     printcolumn(name = "State", type_ = "string", json_path = ".spec.state", priority = 1),
     printcolumn(name = "Code", type_ = "string", json_path = ".spec.code", priority = 1),
-    printcolumn(name = "Account", type_ = "string", json_path = ".spec.billingAccount", priority = 1)
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.billingAccount", priority = 1),
+    printcolumn(name = "Objects", type_ = "string", json_path = ".status.summary.objectStorage", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = structural)]

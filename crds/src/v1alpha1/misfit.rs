@@ -1,9 +1,9 @@
-//! Whether a host, a database or a volume and what it names fit together: the same answer at the API, before anything is
+//! Whether a host, a database, a volume or a bucket and what it names fit together: the same answer at the API, before anything is
 //! created, and at the controller, which sees what came by kubectl.
 
 use super::{
-    Architecture, CloudDatabaseSpec, CloudHostSpec, CloudVolumeSpec, DatabaseClass, HostClass, HostImage,
-    InformationSystem, LocalRef,
+    Architecture, CloudBucketSpec, CloudDatabaseSpec, CloudHostSpec, CloudVolumeSpec, DatabaseClass, HostClass,
+    HostImage, InformationSystem, LocalRef,
 };
 
 /// Two things that each exist and do not go together.
@@ -53,6 +53,11 @@ pub fn database_misfits(
 /// The same of a volume.
 pub fn volume_misfits(volume: &CloudVolumeSpec, system: &InformationSystem) -> impl Iterator<Item = Misfit> {
     zone(&volume.zone_ref, &volume.system_ref, system).into_iter()
+}
+
+/// The same of a bucket.
+pub fn bucket_misfits(bucket: &CloudBucketSpec, system: &InformationSystem) -> impl Iterator<Item = Misfit> {
+    zone(&bucket.zone_ref, &bucket.system_ref, system).into_iter()
 }
 
 fn zone(zone: &LocalRef, named: &LocalRef, system: &InformationSystem) -> Option<Misfit> {

@@ -145,6 +145,8 @@ pub enum OrderedKind {
     CloudDatabase,
     /// a cloud volume (云硬盘).
     CloudVolume,
+    /// a cloud bucket (对象存储桶).
+    CloudBucket,
 }
 
 /// What is to happen to an item.

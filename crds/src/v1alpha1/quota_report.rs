@@ -31,7 +31,8 @@ use crate::schema::structural;
     printcolumn(name = "Over", type_ = "string", json_path = r#".status.conditions[?(@.type=="OverLimit")].status"#),
     printcolumn(name = "Revision", type_ = "integer", json_path = ".status.revision"),
     printcolumn(name = "AsOf", type_ = "string", json_path = ".status.asOf"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Objects", type_ = "string", json_path = ".status.objectStorage", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = structural)]
@@ -71,6 +72,10 @@ pub struct QuotaReportStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub block_storage: Option<String>,
+    /// Object storage, in the same way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub object_storage: Option<String>,
     /// Every limit and floor, and every meter in use without one, at most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

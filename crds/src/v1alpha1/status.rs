@@ -37,6 +37,10 @@ pub struct UsageSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub block_storage: Option<String>,
+    /// Object storage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub object_storage: Option<String>,
     /// Claims (占用) open now.
     pub claims: u64,
     /// Requests that wait for room in this pool.

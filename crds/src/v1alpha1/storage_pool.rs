@@ -1,20 +1,21 @@
-//! Storage pool (存储资源池): block storage of one tier at one site, and how much of it may be given out.
+//! Storage pool (存储资源池): block or object storage of one tier at one site, and how much of it may be given out.
 
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LocalRef, Maintenance, PoolStatus};
+use super::{LocalRef, Maintenance, Meter, PoolStatus};
 use crate::quantity::Quantity;
 use crate::rules;
 use crate::schema::structural;
 
-/// Block storage of one tier at one site. What may be given out is capacity − reserve.
+/// Storage of one type and one tier at one site. What may be given out is capacity − reserve.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "jiyun.io",
     version = "v1alpha1",
     kind = "StoragePool",
-    doc = "Block storage of one tier at one site (存储资源池), and how much of it may be given out.",
+    doc = "Block or object storage of one tier at one site (存储资源池), and how much of it may be given out.",
     status = "PoolStatus",
     shortname = "spool",
     category = "jiyun",
@@ -22,7 +23,9 @@ use crate::schema::structural;
     validation = rules::referable_name(),
     printcolumn(name = "Site", type_ = "string", json_path = ".spec.siteRef.name"),
     printcolumn(name = "Tier", type_ = "string", json_path = ".spec.tier"),
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.storageType"),
     printcolumn(name = "Used", type_ = "string", json_path = ".status.summary.blockStorage"),
+    printcolumn(name = "Objects", type_ = "string", json_path = ".status.summary.objectStorage"),
     printcolumn(name = "Claims", type_ = "integer", json_path = ".status.summary.claims"),
     printcolumn(name = "Waiting", type_ = "integer", json_path = ".status.summary.waiting"),
     printcolumn(name = "Maintenance", type_ = "string", json_path = ".spec.maintenance"),
@@ -54,7 +57,11 @@ pub struct StoragePoolSpec {
         validation = rules::label("存储级别", "tier")
     )]
     pub tier: String,
-    /// [free] `StorageClass` at the site that creates volumes in this pool. New volumes only.
+    /// [immutable] Storage type (存储类型): what the pool is given out as.
+    #[serde(default)]
+    #[x_kube(validation = rules::immutable("存储类型", "storageType"))]
+    pub storage_type: StorageType,
+    /// [free] `StorageClass` at the site that creates volumes, or buckets, in this pool. New ones only.
     #[schemars(length(max = 253))]
     #[x_kube(validation = rules::reference())]
     pub storage_class_name: String,
@@ -76,4 +83,46 @@ pub struct StoragePoolSpec {
     #[serde(default)]
     #[x_kube(validation = rules::size("预留容量", "reserve", "0", "1Ei"))]
     pub reserve: Quantity,
+}
+
+/// What a storage pool is given out as.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum StorageType {
+    /// disks of hosts and databases, and volumes (块存储).
+    #[default]
+    Block,
+    /// buckets (对象存储).
+    Object,
+}
+
+impl StorageType {
+    /// The word used in objects.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// What is counted of it.
+    pub fn meter(self) -> Meter {
+        match self {
+            Self::Block => Meter::BlockStorage,
+            Self::Object => Meter::ObjectStorage,
+        }
+    }
 }

@@ -52,6 +52,8 @@ pub enum Filter {
     Architecture,
     /// It has another tier.
     Tier,
+    /// It gives out storage of another type.
+    StorageType,
     /// It takes no new claims.
     Open,
     /// It is at another site than what it is for, or its site has no pool for another part of the request.
@@ -104,12 +106,16 @@ type Screened<'a> = Vec<(&'a Pool, Option<Filter>)>;
 type Test = fn(&Ask<'_>, &Pool) -> bool;
 
 /// The filters that look at one pool alone, in order.
-const CHAIN: [(Filter, Test); 7] = [
+const CHAIN: [(Filter, Test); 8] = [
     (Filter::Bound, |ask, pool| ask.bound.as_ref().is_none_or(|bound| *bound == pool.id)),
     (Filter::Zone, |ask, pool| pool.zones.contains(ask.zone)),
     (Filter::ProtectionLevel, |ask, pool| pool.carries(ask.protection_level)),
     (Filter::Architecture, |ask, pool| ask.architecture.is_none_or(|want| pool.architecture.as_deref() == Some(want))),
     (Filter::Tier, |ask, pool| ask.tier.is_none_or(|want| pool.tier.as_deref() == Some(want))),
+    // Without it a pool of disks would be full for ever to whoever asks for a bucket, and not the wrong one.
+    (Filter::StorageType, |ask, pool| {
+        pool.kind != PoolKind::Storage || ask.quantities.iter().all(|(meter, _)| pool.capacity.contains_key(meter))
+    }),
     (Filter::Site, |ask, pool| ask.site.is_none_or(|want| pool.site == want)),
     (Filter::Open, |_, pool| pool.state == super::pool::PoolState::Open),
 ];

@@ -40,7 +40,11 @@ impl Placement {
     }
 
     fn storage(tier: String, mebibytes: u64) -> Self {
-        let quantities = BTreeMap::from([(Meter::BlockStorage, mebibytes)]);
+        Self::storage_of(Meter::BlockStorage, tier, mebibytes)
+    }
+
+    fn storage_of(meter: Meter, tier: String, mebibytes: u64) -> Self {
+        let quantities = BTreeMap::from([(meter, mebibytes)]);
         Self { pool_kind: PoolKind::Storage, architecture: None, tier: Some(tier), site: None, quantities }
     }
 
@@ -61,6 +65,11 @@ impl Placement {
     /// What one volume takes: its size (MiB) out of one storage pool of a tier, at the site of what it is to be used with.
     pub fn volume(tier: String, mebibytes: u64, site: Option<String>) -> [Self; 1] {
         [Self { site, ..Self::storage(tier, mebibytes) }]
+    }
+
+    /// What one bucket takes: its size (MiB) out of one pool of object storage of a tier.
+    pub fn bucket(tier: String, mebibytes: u64) -> [Self; 1] {
+        [Self::storage_of(Meter::ObjectStorage, tier, mebibytes)]
     }
 }
 

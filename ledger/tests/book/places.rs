@@ -123,6 +123,36 @@ fn a_volume_lies_at_the_site_it_is_asked_for_at_or_nowhere() {
 }
 
 #[test]
+fn a_pool_of_another_type_of_storage_is_passed_over_and_nobody_waits_for_it() {
+    let mut book = book();
+    book.pool(storage("blocks", "east", "standard", 90_000));
+    let bucket = |uid: &str, size: u64| ClaimRequest {
+        placements: Placement::bucket("standard".to_owned(), size).into(),
+        spec_digest: format!("{size}"),
+        wait: true,
+        ..host("tax", uid, 1, 1)
+    };
+    let refusal = book.refusal(&bucket("a", 600));
+    assert_eq!(refusal.code, RefusalCode::NoMatchingPool, "there is no room of that kind, and never will be");
+    assert_eq!(verdict(&refusal.report, "blocks"), Some(Filter::StorageType));
+    assert_eq!(book.state.waiting().count(), 0);
+
+    book.pool(jiyun_ledger::Pool {
+        capacity: [(Meter::ObjectStorage, 1_000)].into(),
+        ..storage("objects", "east", "standard", 0)
+    });
+    let id = book.grant(&bucket("a", 600));
+    assert_eq!(book.state.claim(id).unwrap().pool_of(Meter::ObjectStorage).unwrap().as_str(), "objects");
+    let volume = ClaimRequest {
+        placements: Placement::volume("standard".to_owned(), 600, None).into(),
+        spec_digest: "volume".to_owned(),
+        ..host("tax", "v", 1, 1)
+    };
+    let id = book.grant(&volume);
+    assert_eq!(book.state.claim(id).unwrap().pool_of(Meter::BlockStorage).unwrap().as_str(), "blocks");
+}
+
+#[test]
 fn over_commit_adds_and_reserve_takes_away() {
     let mut book = book();
     let mut pool = compute("c1", "east", 10, 100_000);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::options::{Databases, Network};
+use crate::options::{Buckets, Databases, Network};
 use crate::parts::Part;
 use crate::profile::Profile;
 use crate::programs::{self, ProgramError};
@@ -122,7 +122,7 @@ impl Supplies {
         &self,
         profile: Profile,
         parts: &BTreeSet<Part>,
-        (network, databases): (Network, Databases),
+        (network, databases, buckets): (Network, Databases, Buckets),
         groups: bool,
     ) -> Result<Manifests, InstallError> {
         let mut definitions = Vec::new();
@@ -134,6 +134,7 @@ impl Supplies {
             let asked_for = match object["spec"]["group"].as_str() {
                 Some("kubeovn.io") => network == Network::KubeOvn,
                 Some("postgresql.cnpg.io") => databases == Databases::Cnpg,
+                Some("objectbucket.io" | "ceph.rook.io") => buckets == Buckets::Rook,
                 _ => true,
             };
             object["kind"] == "CustomResourceDefinition" && asked_for && profile.uses(parts, name)

@@ -53,6 +53,15 @@ pub(crate) enum Databases {
     Cnpg,
 }
 
+/// Whether a lab has the objects of what makes buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Buckets {
+    /// It has not.
+    None,
+    /// Those of Rook.
+    Rook,
+}
+
 /// The most nodes a lab may have. More would be told apart by the same means; nobody has tried.
 pub const MOST_NODES: u8 = 2;
 
@@ -77,6 +86,7 @@ pub struct LabOptions {
     pub(crate) instances: Instances,
     pub(crate) network: Network,
     pub(crate) databases: Databases,
+    pub(crate) buckets: Buckets,
     pub(crate) charts: bool,
     pub(crate) keep: bool,
 }
@@ -101,6 +111,7 @@ impl Default for LabOptions {
             instances: Instances::AsTheProfileHasIt,
             network: Network::Plain,
             databases: Databases::None,
+            buckets: Buckets::None,
             charts: true,
             keep: false,
         }
@@ -251,6 +262,14 @@ impl LabOptions {
     #[must_use]
     pub fn cnpg(mut self) -> Self {
         self.databases = Databases::Cnpg;
+        self
+    }
+
+    /// With Rook's claims on buckets and the users of its object stores, moved by a simulator. Left out otherwise: a platform
+    /// without Rook is to be seen, too.
+    #[must_use]
+    pub fn rook(mut self) -> Self {
+        self.buckets = Buckets::Rook;
         self
     }
 

@@ -18,7 +18,7 @@ pub use real::RealError;
 
 use crate::cluster::Engines;
 use crate::lab::Site;
-use crate::options::{Databases, Network};
+use crate::options::{Buckets, Databases, Network};
 use crate::parts::Part;
 use crate::programs::ProgramError;
 use crate::simulate::{self, Simulation};
@@ -99,6 +99,10 @@ impl Profile {
         if site.options.databases == Databases::Cnpg && !site.options.parts.contains(&Part::Cnpg) {
             let (pace, faults) = (site.options.pace, Arc::clone(&site.faults));
             tokio::spawn(simulate::cnpg::run(Simulation { client: client.clone(), pace, faults }));
+        }
+        if site.options.buckets == Buckets::Rook {
+            let (pace, faults) = (site.options.pace, Arc::clone(&site.faults));
+            tokio::spawn(simulate::rook::run(Simulation { client: client.clone(), pace, faults }));
         }
         match self {
             Self::Scale => {

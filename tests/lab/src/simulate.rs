@@ -11,6 +11,7 @@ mod instance;
 pub(crate) mod kube_ovn;
 mod launcher;
 mod pace;
+pub(crate) mod rook;
 mod runner;
 pub(crate) mod virtual_machine;
 pub(crate) mod vmi;

@@ -1,15 +1,17 @@
-//! The demo city: every file of `examples/city/` is applied, and every unit, host, database and volume in it comes to life.
+//! The demo city: every file of `examples/city/` is applied, and every unit, host, database, volume and bucket in it comes
+//! to life.
 
 use jiyun_crds::v1alpha1::{ConditionType, Department};
 use jiyun_lab::{LabOptions, wait_for};
-use jiyun_tests::{World, WorldError, WorldOptions, city, world::PATIENCE};
+use jiyun_tests::{World, WorldError, WorldOptions, bucket, city, world::PATIENCE};
 use kube::{Api, api::ListParams};
 
 #[tokio::test]
 async fn the_whole_city_is_applied_and_all_its_hosts_are_ready() -> Result<(), WorldError> {
     let files = city::PLATFORM_FILES.to_vec();
-    let world =
-        World::start(WorldOptions { lab: LabOptions::default().cnpg(), files, controller_arguments: vec![] }).await?;
+    let lab = LabOptions::default().cnpg().rook();
+    let world = World::start(WorldOptions { lab, files, controller_arguments: vec![] }).await?;
+    world.lab.apply_text(&bucket::class("objects").to_string()).await?;
     let departments = Api::<Department>::all(world.lab.client().await?);
     let units = departments.list(&ListParams::default()).await?;
     assert_eq!(units.items.len(), 39 + 17 + 1, "39 departments and 17 townships under one county");
@@ -33,6 +35,7 @@ async fn the_whole_city_is_applied_and_all_its_hosts_are_ready() -> Result<(), W
     .await?;
     world.lab.kubectl(&["wait", "cdb", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     world.lab.kubectl(&["wait", "cvol", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
+    world.lab.kubectl(&["wait", "cbkt", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     world.lab.kubectl(&["wait", "nflow", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     let listed = world.lab.kubectl(&["get", "chost", "-A"]).await?;
     assert!(listed.contains("CLASS") && listed.contains("Running"), "{listed}");

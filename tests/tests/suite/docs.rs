@@ -119,6 +119,11 @@ async fn the_commands_of_the_guide_to_volumes_do_what_it_says() -> Result<(), Wo
 }
 
 #[tokio::test]
+async fn the_commands_of_the_guide_to_buckets_do_what_it_says() -> Result<(), WorldError> {
+    run_in(jiyun_tests::bucket::shared().await?, "docs/buckets.md").await
+}
+
+#[tokio::test]
 async fn the_commands_of_the_guide_to_reforms_do_what_it_says() -> Result<(), WorldError> {
     run_all("docs/departments.md").await
 }
@@ -184,9 +189,10 @@ fn the_guide_to_the_api_has_the_same_commands_in_chinese() {
 
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 16] = [
+    const RUN: [&str; 17] = [
         "api.md",
         "architecture.md",
+        "buckets.md",
         "databases.md",
         "departments.md",
         "finance.md",

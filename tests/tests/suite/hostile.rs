@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use self::{
     total::Attempts,
-    victim::{DATABASE, FLOW, HOST, SYSTEM, VOLUME, Victim},
+    victim::{BUCKET, DATABASE, FLOW, HOST, SYSTEM, VOLUME, Victim},
 };
 
 /// One request of the description.
@@ -66,7 +66,7 @@ fn fitting(path: &str, mut body: Value) -> Value {
             body["system"] = json!(SYSTEM);
             body["peer"] = json!({"system": {"name": SYSTEM}});
         }
-        Some("databases") => body["system"] = json!(SYSTEM),
+        Some("databases" | "buckets") => body["system"] = json!(SYSTEM),
         Some("volumes") => {
             body["system"] = json!(SYSTEM);
             body["host"] = json!(HOST);
@@ -90,6 +90,7 @@ impl Route {
             "systems" => SYSTEM,
             "databases" => DATABASE,
             "volumes" => VOLUME,
+            "buckets" => BUCKET,
             "flows" => FLOW,
             "orders" => &victim.order,
             other => {

@@ -29,7 +29,7 @@ fn further(group: &str) -> &'static [&'static str] {
 }
 
 /// What is Kubernetes' and the engines' own: (group, resource, subresource).
-const FOREIGN: [(&str, &str, &str); 28] = [
+const FOREIGN: [(&str, &str, &str); 31] = [
     ("", "pods", ""),
     ("", "pods", "exec"),
     ("", "pods", "log"),
@@ -55,6 +55,9 @@ const FOREIGN: [(&str, &str, &str); 28] = [
     ("subresources.kubevirt.io", "virtualmachineinstances", "vnc"),
     ("cdi.kubevirt.io", "datavolumes", ""),
     ("postgresql.cnpg.io", "clusters", ""),
+    ("objectbucket.io", "objectbucketclaims", ""),
+    ("objectbucket.io", "objectbuckets", ""),
+    ("ceph.rook.io", "cephobjectstoreusers", ""),
     ("kubeovn.io", "vpcs", ""),
     ("kubeovn.io", "subnets", ""),
     ("jiyun.io", "cloudhosts", "status"),

@@ -11,6 +11,7 @@ use jiyun_crds::{
 use jiyun_lab::wait_for;
 use jiyun_tests::{
     Order, World, WorldError, WorldOptions,
+    booked::uses,
     world::{Bureau, PATIENCE, Quota, has, reason},
 };
 use serde_json::{Value, json};
@@ -90,16 +91,6 @@ async fn restart(bureau: &Bureau<'_>) -> Result<(), WorldError> {
 async fn declared(bureau: &Bureau<'_>) -> Result<String, WorldError> {
     let path = "jsonpath={.spec.template.spec.domain.cpu.sockets} {.spec.template.spec.domain.memory.guest}";
     Ok(bureau.world.lab.kubectl(&["get", "vm", "web", "-n", &engine_namespace(&bureau.name), "-o", path]).await?)
-}
-
-/// Waits until this much is used and held of a meter.
-async fn uses(bureau: &Bureau<'_>, meter: &str, expected: (u64, u64)) -> Result<(), WorldError> {
-    wait_for(format!("{expected:?} of {meter} to be used and held by {}", bureau.name), PATIENCE, || async {
-        let used = bureau.used(meter).await.map_err(|error| error.to_string())?;
-        if used == expected { Ok(()) } else { Err(format!("{used:?}")) }
-    })
-    .await?;
-    Ok(())
 }
 
 #[tokio::test]

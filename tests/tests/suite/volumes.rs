@@ -6,8 +6,8 @@ mod growth;
 mod killed;
 mod late;
 mod moving;
-mod quiet;
-mod refused;
+pub(super) mod quiet;
+pub(super) mod refused;
 mod restart;
 mod staying;
 mod together;
@@ -15,11 +15,11 @@ mod vanished;
 
 use http::StatusCode;
 use jiyun_crds::v1alpha1::{CloudHost, CloudVolume, ConditionType};
-use jiyun_lab::wait_for;
 use jiyun_tests::{
     Order, WorldError,
+    booked::{self, billed},
     volume::{Moment, Volumes, shared},
-    world::{Bureau, PATIENCE, Quota, has, reason},
+    world::{Bureau, Quota, has, reason},
 };
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
@@ -66,25 +66,7 @@ async fn power(bureau: &Bureau<'_>, host: &str, power: &str) -> Result<(), World
 
 /// Waits until so many MiB of storage are used and held.
 async fn uses(bureau: &Bureau<'_>, expected: (u64, u64)) -> Result<(), WorldError> {
-    wait_for(format!("{expected:?} of storage to be used and held by {}", bureau.name), PATIENCE, || async {
-        let used = bureau.used("BlockStorage").await.map_err(|error| error.to_string())?;
-        if used == expected { Ok(()) } else { Err(format!("{used:?}")) }
-    })
-    .await?;
-    Ok(())
-}
-
-/// Waits until the statement has a line of a claim about so many MiB: each begins to show when a second of it is over.
-async fn billed(bureau: &Bureau<'_>, claim: &str, mebibytes: u64) -> Result<Value, WorldError> {
-    let finance = bureau.world.caller("finance")?;
-    let path = format!("/v1/departments/{}/usage", bureau.name);
-    Ok(wait_for(format!("{mebibytes} MiB of {claim} on the statement"), PATIENCE, || async {
-        let answer = finance.get(&path).await.map_err(|error| error.to_string())?.json();
-        let lines = answer["lines"].as_array().cloned().unwrap_or_default();
-        let is_it = |line: &Value| line["claim"] == claim && line["quantity"] == mebibytes;
-        lines.into_iter().find(|line| is_it(line)).ok_or_else(|| answer.to_string())
-    })
-    .await?)
+    booked::uses(bureau, "BlockStorage", expected).await
 }
 
 /// Who had the volume, one after the other: a host, or nobody. Fails where two had it at once.

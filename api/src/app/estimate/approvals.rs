@@ -43,6 +43,7 @@ pub(super) async fn needed(
                 (Meter::Vcpu, size.vcpu),
                 (Meter::Memory, size.memory_mebibytes),
                 (Meter::BlockStorage, size.storage_mebibytes),
+                (Meter::ObjectStorage, size.object_mebibytes),
             ],
             |meter| claim.map_or(0, |(_, claim)| claim.taken_of(meter)),
         ),
@@ -58,5 +59,10 @@ fn size_of(wishes: &[Wish]) -> Size {
             .filter_map(|placement| placement.quantities.get(&meter))
             .fold(0_u64, |sum, next| sum.saturating_add(*next))
     };
-    Size { vcpu: sum(Meter::Vcpu), memory_mebibytes: sum(Meter::Memory), storage_mebibytes: sum(Meter::BlockStorage) }
+    Size {
+        vcpu: sum(Meter::Vcpu),
+        memory_mebibytes: sum(Meter::Memory),
+        storage_mebibytes: sum(Meter::BlockStorage),
+        object_mebibytes: sum(Meter::ObjectStorage),
+    }
 }

@@ -1,13 +1,14 @@
-//! What of a change to a granted host or volume is decided before it counts (`controller/src/host/resize.rs`), and who would
-//! have to agree: for previews.
+//! What of a change to a granted host, volume or bucket is decided before it counts (`controller/src/host/resize.rs`), and who
+//! would have to agree: for previews.
 
-use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, CloudVolume, CloudVolumeStatus, HostClass, InformationSystem};
+use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, HostClass, InformationSystem};
 
 use super::approvals;
 use crate::{
     app::{
         App,
-        host::{Wish, guarded, volume_guarded},
+        host::{Wish, guarded, storage_guarded},
+        storage::{Grant, Storage},
     },
     extract::DepartmentName,
     model::{ChangeView, estimate::ApprovalsUnknown},
@@ -34,20 +35,19 @@ impl App {
         Some(told(caller, department, fields, resized, wished).await)
     }
 
-    /// The same of `volume`.
-    pub async fn change_of_volume(
+    /// The same of a volume or a bucket.
+    pub async fn change_of_storage<K: Storage>(
         &self,
         caller: &Caller,
         department: &DepartmentName,
-        volume: &CloudVolume,
+        storage: &K,
         wish: Option<&Wish>,
     ) -> Option<ChangeView> {
-        let status = volume.status.as_ref().filter(|status| status.claim_id.is_some())?;
-        let (fields, resized) = (volume_guarded(volume), volume_resized(volume, status));
+        let (fields, resized) = (storage_guarded(storage), storage_resized(storage, storage.grant()?));
         if fields.is_empty() && resized.is_empty() {
             return Some(ChangeView::new(fields, None));
         }
-        let wished = self.volume_wished(caller, department, volume, wish).await;
+        let wished = self.storage_wished(caller, department, storage, wish).await;
         Some(told(caller, department, fields, resized, wished).await)
     }
 
@@ -70,11 +70,11 @@ impl App {
         Ok((reading, Wish::new(host, &system, &class).ok_or_else(unknown)?))
     }
 
-    async fn volume_wished(
+    async fn storage_wished<K: Storage>(
         &self,
         caller: &Caller,
         department: &DepartmentName,
-        volume: &CloudVolume,
+        storage: &K,
         known: Option<&Wish>,
     ) -> Result<(Reading, Wish), ApprovalsUnknown> {
         let unknown = || ApprovalsUnknown::NotPublished;
@@ -82,9 +82,10 @@ impl App {
         if let Some(wish) = known {
             return Ok((reading, wish.clone()));
         }
-        let (namespace, system) = (department.namespace(), &volume.spec.system_ref.name);
-        let system = caller.find::<InformationSystem>(Some(&namespace), system).await.map_err(|_| unknown())?;
-        Ok((reading, Wish::of_volume(volume, &system).ok_or_else(unknown)?))
+        let namespace = department.namespace();
+        let system = caller.find::<InformationSystem>(Some(&namespace), storage.system()).await;
+        let system = system.map_err(|_| unknown())?;
+        Ok((reading, storage.wish(&system).ok_or_else(unknown)?))
     }
 }
 
@@ -125,10 +126,10 @@ fn resized(host: &CloudHost, status: &CloudHostStatus) -> Vec<&'static str> {
     fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
 }
 
-/// The same of `volume`.
-fn volume_resized(volume: &CloudVolume, status: &CloudVolumeStatus) -> Vec<&'static str> {
-    let granted = status.granted_size.as_ref().and_then(|size| size.mebibytes().ok());
-    let differs = granted.is_some_and(|granted| volume.spec.size.mebibytes().ok() != Some(granted));
+/// The same of a volume or a bucket.
+fn storage_resized(storage: &impl Storage, grant: Grant<'_>) -> Vec<&'static str> {
+    let granted = grant.size.and_then(|size| size.mebibytes().ok());
+    let differs = granted.is_some_and(|granted| storage.size().mebibytes().ok() != Some(granted));
     differs.then_some("size").into_iter().collect()
 }
 

@@ -1,6 +1,8 @@
-//! The guarded fields of hosts and volumes that ask for more than was granted.
+//! The guarded fields of hosts, volumes and buckets that ask for more than was granted.
 
-use jiyun_crds::v1alpha1::{CloudHost, CloudVolume, DeletionProtection};
+use jiyun_crds::v1alpha1::{CloudHost, DeletionProtection};
+
+use crate::app::storage::Storage;
 
 /// The guarded fields of `host` that ask for more than its status says was granted; none of one that was never granted.
 pub fn guarded(host: &CloudHost) -> Vec<&'static str> {
@@ -14,10 +16,9 @@ pub fn guarded(host: &CloudHost) -> Vec<&'static str> {
     fields.into_iter().filter(|(_, decided)| *decided).map(|(field, _)| field).collect()
 }
 
-/// The same of `volume`.
-pub fn volume_guarded(volume: &CloudVolume) -> Vec<&'static str> {
-    let granted = volume.status.as_ref().filter(|status| status.claim_id.is_some());
-    let is_protected = volume.spec.deletion_protection == DeletionProtection::Enabled;
-    let unprotected = granted.is_some_and(|status| !is_protected && status.deletion_protection.is_none());
+/// The same of a volume or a bucket.
+pub fn storage_guarded(storage: &impl Storage) -> Vec<&'static str> {
+    let is_protected = storage.protection() == DeletionProtection::Enabled;
+    let unprotected = storage.grant().is_some_and(|grant| !is_protected && grant.protection.is_none());
     unprotected.then_some("deletionProtection").into_iter().collect()
 }

@@ -1,16 +1,20 @@
-//! What a host, a database or a volume asks of the ledger, as the controller will ask for it
-//! (`controller/src/host/request.rs`, `controller/src/database/request.rs`, `controller/src/volume/request.rs`): for previews.
+//! What a host, a database, a volume or a bucket asks of the ledger, as the controller will ask for it
+//! (`controller/src/host/request.rs`, `controller/src/database/request.rs`, `controller/src/volume/request.rs`,
+//! `controller/src/bucket/request.rs`): for previews.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, CloudVolume, DatabaseClass, HostClass, InformationSystem};
+use jiyun_crds::v1alpha1::{
+    CloudBucket, CloudDatabase, CloudHost, CloudVolume, DatabaseClass, HostClass, InformationSystem,
+};
 use jiyun_ledger::{AccountId, Claim, ClaimRequest, ClaimStage, Meter, Placement, State, Subject};
 use kube::{Resource, ResourceExt};
 
-use super::guards::{guarded, volume_guarded};
+use super::guards::{guarded, storage_guarded};
+use crate::app::storage::Storage;
 
-/// A host, a database or a volume in the ledger's terms.
+/// A host, a database, a volume or a bucket in the ledger's terms.
 #[derive(Clone, Debug)]
 pub struct Wish {
     /// Its name.
@@ -21,8 +25,8 @@ pub struct Wish {
     zone: String,
     protection_level: u8,
     placements: Vec<Placement>,
-    /// The field that asks for storage, and what the approved spec calls it.
-    storage: (&'static str, &'static str),
+    /// The storage it takes: its meter, the field that asks for it, and what the approved spec calls it.
+    storage: (Meter, &'static str, &'static str),
     /// Name of the host that it is to be made beside, at the same site.
     beside: Option<String>,
     /// The guarded fields that ask for more than was granted.
@@ -48,7 +52,7 @@ impl Wish {
             zone: spec.zone_ref.name.clone(),
             protection_level: system.spec.protection_level,
             placements: placements.into(),
-            storage: ("systemDisk.size", "diskMebibytes"),
+            storage: (Meter::BlockStorage, "systemDisk.size", "diskMebibytes"),
             beside: None,
             guarded: guarded(host),
         })
@@ -72,7 +76,7 @@ impl Wish {
             zone: spec.zone_ref.name.clone(),
             protection_level: system.spec.protection_level,
             placements: placements.into(),
-            storage: ("storage.size", "storageMebibytes"),
+            storage: (Meter::BlockStorage, "storage.size", "storageMebibytes"),
             beside: None,
             guarded: Vec::new(),
         })
@@ -83,18 +87,35 @@ impl Wish {
         let spec = &volume.spec;
         // Its site is known once the ledger is read.
         let placements = Placement::volume(spec.tier.clone(), spec.size.mebibytes().ok()?, None);
-        Some(Self {
-            subject: subject(volume),
-            name: volume.name_any(),
-            system: spec.system_ref.name.clone(),
-            class: spec.tier.clone(),
-            zone: spec.zone_ref.name.clone(),
+        let beside = spec.host_ref.as_ref().map(|host| host.name.clone());
+        Some(Self { beside, ..Self::of_storage(volume, system, Meter::BlockStorage, placements) })
+    }
+
+    /// What `bucket` asks for; none if its size cannot be read.
+    pub fn of_bucket(bucket: &CloudBucket, system: &InformationSystem) -> Option<Self> {
+        let placements = Placement::bucket(bucket.spec.tier.clone(), bucket.spec.size.mebibytes().ok()?);
+        Some(Self::of_storage(bucket, system, Meter::ObjectStorage, placements))
+    }
+
+    /// What `storage`, which lies by itself, asks for: so much of `meter` as `placements` say.
+    fn of_storage(
+        storage: &impl Storage,
+        system: &InformationSystem,
+        meter: Meter,
+        placements: [Placement; 1],
+    ) -> Self {
+        Self {
+            subject: subject(storage),
+            name: storage.name_any(),
+            system: storage.system().to_owned(),
+            class: storage.tier().to_owned(),
+            zone: storage.zone().to_owned(),
             protection_level: system.spec.protection_level,
             placements: placements.into(),
-            storage: ("size", "mebibytes"),
-            beside: spec.host_ref.as_ref().map(|host| host.name.clone()),
-            guarded: volume_guarded(volume),
-        })
+            storage: (meter, "size", "mebibytes"),
+            beside: None,
+            guarded: storage_guarded(storage),
+        }
     }
 
     /// What it was granted, if it is a change of that.
@@ -114,8 +135,8 @@ impl Wish {
             asked > claim.has_of(meter).max(approved(field))
         };
         let class = grows(Meter::Vcpu, "vcpu") || grows(Meter::Memory, "memoryMebibytes");
-        let (storage, approved_storage) = self.storage;
-        let fields = [("class", class), (storage, grows(Meter::BlockStorage, approved_storage))];
+        let (meter, storage, approved_storage) = self.storage;
+        let fields = [("class", class), (storage, grows(meter, approved_storage))];
         let sized = fields.into_iter().filter(|(_, more)| *more).map(|(field, _)| field);
         self.guarded.iter().copied().chain(sized).collect()
     }

@@ -2,7 +2,7 @@
 //! what the platform acts upon: hosts that name it do nothing until it is there.
 
 use jiyun_crds::v1alpha1::{
-    CloudDatabase, CloudHost, CloudVolume, DatabaseClass, HostClass, InformationSystem, NetworkFlow, Order,
+    CloudBucket, CloudDatabase, CloudHost, CloudVolume, DatabaseClass, HostClass, InformationSystem, NetworkFlow, Order,
 };
 use tracing::Instrument;
 
@@ -185,6 +185,13 @@ async fn check_references(
                 let created = volume.as_ref().zip(system.as_ref()).filter(|_| item.action == OrderAction::Create);
                 wishes.extend(created.and_then(|(volume, system)| Wish::of_volume(volume, system)));
                 Some(volume.map(|volume| volume.spec.system_ref))
+            }
+            OrderedKind::CloudBucket => {
+                let bucket = caller.find::<CloudBucket>(Some(&namespace), name).await;
+                let bucket = there(&field, "CloudBucket", name, bucket, &mut faults)?;
+                let created = bucket.as_ref().zip(system.as_ref()).filter(|_| item.action == OrderAction::Create);
+                wishes.extend(created.and_then(|(bucket, system)| Wish::of_bucket(bucket, system)));
+                Some(bucket.map(|bucket| bucket.spec.system_ref))
             }
         };
         if let Some(system) = other {

@@ -2,21 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    response::{AppendHeaders, IntoResponse, Response},
-};
-use http::{HeaderValue, StatusCode, header};
+use axum::{extract::State, response::Response};
+use http::{HeaderValue, StatusCode};
 use jiyun_crds::v1alpha1 as crds;
 
 use super::{location, shown};
 use crate::{
-    app::{App, Ordered, name_of},
+    app::{App, name_of},
     extract::{Bearer, DepartmentPath, Wait},
     handler::{
         Spoken,
-        write::{Asking, PREFERENCE_APPLIED, REPLAYED, WriteQuery},
+        write::{Asking, WriteQuery, answered, previewed},
     },
     model::{EstimateView, Order, OrderFiling, OrderPreview},
     problem::{Problem, ProblemDocument},
@@ -75,23 +71,9 @@ pub async fn create(
     if asked.run.is_dry() {
         let estimate = app.estimate(&caller, &department, wishes, true).await?;
         let estimate = estimate.map(|estimate| EstimateView::new(estimate, language));
-        let body = Json(OrderPreview { order: shown(&department, created.object, language), estimate });
-        let headers = AppendHeaders(replayed.map(|replayed| (REPLAYED, replayed)).into_iter().collect::<Vec<_>>());
-        return Ok((headers, body).into_response());
+        let order = shown(&department, created.object, language);
+        return Ok(previewed(replayed, OrderPreview { order, estimate }));
     }
-    let (status, order, applied) = match app.await_order(&caller, &department, created, wait.0).await? {
-        Ordered::Granted(order) => (StatusCode::CREATED, order, wait.applied()),
-        Ordered::Open { object, waited } => (StatusCode::ACCEPTED, object, wait.applied().filter(|_| waited)),
-        Ordered::Refused(problem) => {
-            let applied = wait.applied();
-            return Err(problem.located(location).with(PREFERENCE_APPLIED, applied).with(REPLAYED, replayed));
-        }
-    };
-    let headers = [
-        location.map(|place| (header::LOCATION, place)),
-        applied.map(|wait| (PREFERENCE_APPLIED, wait)),
-        replayed.map(|replayed| (REPLAYED, replayed)),
-    ];
-    let body = Json(shown(&department, *order, language));
-    Ok((status, AppendHeaders(headers.into_iter().flatten().collect::<Vec<_>>()), body).into_response())
+    let ordered = app.await_order(&caller, &department, created, wait.0).await?;
+    answered(ordered, wait, location, replayed, |order| shown(&department, order, language))
 }

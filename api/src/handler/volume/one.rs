@@ -93,7 +93,7 @@ pub async fn change(
     let tag = etag(changed.metadata.resource_version.as_deref());
     let change = match how.run() {
         Run::Real => None,
-        Run::Dry => app.change_of_volume(&caller, &path.department, &changed, wish.as_ref()).await,
+        Run::Dry => app.change_of_storage(&caller, &path.department, &changed, wish.as_ref()).await,
     };
     let volume = shown(&path.department, changed, language);
     Ok(match how.run() {

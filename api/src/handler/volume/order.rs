@@ -2,21 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    response::{AppendHeaders, IntoResponse, Response},
-};
-use http::{HeaderValue, StatusCode, header};
+use axum::{extract::State, response::Response};
+use http::{HeaderValue, StatusCode};
 use jiyun_crds::v1alpha1::CloudVolume;
 
 use super::{location, shown};
 use crate::{
-    app::{App, Ordered, name_of},
+    app::{App, name_of},
     extract::{Bearer, DepartmentPath, Wait},
     handler::{
         Spoken,
-        write::{Asking, PREFERENCE_APPLIED, REPLAYED, WriteQuery},
+        write::{Asking, WriteQuery, answered, previewed},
     },
     model::{EstimateView, Volume, VolumeOrder, VolumePreview},
     problem::{Problem, ProblemDocument},
@@ -74,24 +70,8 @@ pub async fn create(
         let estimate = app.estimate(&caller, &department, wish.into_iter().collect(), false).await?;
         let estimate = estimate.map(|estimate| EstimateView::new(estimate, language));
         let volume = shown(&department, created.object, language);
-        let body = Json(VolumePreview { volume, estimate, change: None });
-        let headers = AppendHeaders(replayed.map(|replayed| (REPLAYED, replayed)).into_iter().collect::<Vec<_>>());
-        return Ok((headers, body).into_response());
+        return Ok(previewed(replayed, VolumePreview { volume, estimate, change: None }));
     }
     let ordered = app.await_decision(&caller, &department, created, wait.0).await?;
-    let (status, volume, applied) = match ordered {
-        Ordered::Granted(volume) => (StatusCode::CREATED, volume, wait.applied()),
-        Ordered::Open { object, waited } => (StatusCode::ACCEPTED, object, wait.applied().filter(|_| waited)),
-        Ordered::Refused(problem) => {
-            let applied = wait.applied();
-            return Err(problem.located(location).with(PREFERENCE_APPLIED, applied).with(REPLAYED, replayed));
-        }
-    };
-    let headers = [
-        location.map(|place| (header::LOCATION, place)),
-        applied.map(|wait| (PREFERENCE_APPLIED, wait)),
-        replayed.map(|replayed| (REPLAYED, replayed)),
-    ];
-    let body = Json(shown(&department, *volume, language));
-    Ok((status, AppendHeaders(headers.into_iter().flatten().collect::<Vec<_>>()), body).into_response())
+    answered(ordered, wait, location, replayed, |volume| shown(&department, volume, language))
 }

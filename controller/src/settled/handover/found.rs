@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use jiyun_crds::{
     names::department_namespace,
-    v1alpha1::{CloudDatabase, CloudHost, CloudVolume, Department, Handover, InformationSystem},
+    v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudVolume, Department, Handover, InformationSystem},
 };
 use jiyun_ledger::AccountId;
 use kube::{Api, Resource, api::ListParams, core::NamespaceResourceScope};
@@ -33,6 +33,8 @@ pub struct Found {
     pub databases: Vec<CloudDatabase>,
     /// Volumes of the giver.
     pub volumes: Vec<CloudVolume>,
+    /// Buckets of the giver.
+    pub buckets: Vec<CloudBucket>,
     /// Systems of the taker.
     pub taker_systems: Vec<InformationSystem>,
     /// Hosts of the taker.
@@ -54,6 +56,7 @@ pub async fn dereference(handover: &Handover, context: &Context) -> Result<Found
         hosts: all(from, context).await?,
         databases: all(from, context).await?,
         volumes: all(from, context).await?,
+        buckets: all(from, context).await?,
         taker_systems: all(to, context).await?,
         taker_hosts: all(to, context).await?,
     })

@@ -83,7 +83,7 @@ pub fn withdrawn(handover: &Handover) -> Route {
     }
 }
 
-/// Databases and volumes do not go along yet, and their system cannot go without them.
+/// Databases, volumes and buckets do not go along yet, and their system cannot go without them.
 fn stays_behind(system: &str, found: &Found) -> Result<(), Rejection> {
     let refused = |code, kind: &'static str, name: String| {
         let field = ("field", "spec.from.systemRef.name".to_owned());
@@ -93,8 +93,11 @@ fn stays_behind(system: &str, found: &Found) -> Result<(), Rejection> {
     if let Some(database) = found.databases.iter().find(|database| database.spec.system_ref.name == system) {
         return refused("DatabasesNotHandedOver", "database", database.name_any());
     }
-    match found.volumes.iter().find(|volume| volume.spec.system_ref.name == system) {
-        Some(volume) => refused("VolumesNotHandedOver", "volume", volume.name_any()),
+    if let Some(volume) = found.volumes.iter().find(|volume| volume.spec.system_ref.name == system) {
+        return refused("VolumesNotHandedOver", "volume", volume.name_any());
+    }
+    match found.buckets.iter().find(|bucket| bucket.spec.system_ref.name == system) {
+        Some(bucket) => refused("BucketsNotHandedOver", "bucket", bucket.name_any()),
         None => Ok(()),
     }
 }

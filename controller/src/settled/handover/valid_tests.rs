@@ -128,3 +128,16 @@ fn a_system_with_a_database_stays_and_others_go() {
     assert_eq!(objection(&whole(), &found), (Reason::Misconfigured, "DatabasesNotHandedOver"));
     validate(&one(None), &found).unwrap();
 }
+
+#[test]
+fn a_system_with_a_bucket_stays_and_others_go() {
+    let bucket = serde_json::from_value(json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudBucket",
+        "metadata": {"name": "scans", "namespace": "dept-tax"},
+        "spec": {"systemRef": {"name": "levy"}, "zoneRef": {"name": "extranet"}, "tier": "standard", "size": "20Gi"},
+    }))
+    .unwrap();
+    let found = Found { buckets: vec![bucket], ..found() };
+    assert_eq!(objection(&whole(), &found), (Reason::Misconfigured, "BucketsNotHandedOver"));
+    validate(&one(None), &found).unwrap();
+}

@@ -1,6 +1,6 @@
 // Command engine-crds writes the resource definitions of the engines whose controllers the lab simulates, one YAML file
-// each: Containerized Data Importer (CDI), CSI snapshots, network attachments, Kube-OVN, CloudNativePG's clusters. KubeVirt's
-// come from the program kubevirt.
+// each: Containerized Data Importer (CDI), CSI snapshots, network attachments, Kube-OVN, CloudNativePG's clusters, Rook's buckets
+// and their users. KubeVirt's come from the program kubevirt.
 package main
 
 import (

@@ -39,6 +39,7 @@ var sources = []source{
 	{"multus-", "github.com/k8snetworkplumbingwg/network-attachment-definition-client", "artifacts/networks-crd.yaml", nil},
 	{"cnpg-", "github.com/cloudnative-pg/cloudnative-pg@v1.30.0", "config/crd/bases/postgresql.cnpg.io_clusters.yaml", nil},
 	{"kube-ovn-", "github.com/kubeovn/kube-ovn@v1.16.2", "charts/kube-ovn-v2/crds/kube-ovn-crd.yaml", []string{"vpcs.kubeovn.io", "subnets.kubeovn.io"}},
+	{"rook-", "github.com/rook/rook@v1.20.6", "deploy/examples/crds.yaml", []string{"objectbucketclaims.objectbucket.io", "objectbuckets.objectbucket.io", "cephobjectstoreusers.ceph.rook.io"}},
 }
 
 func (from source) copy(directory string) error {

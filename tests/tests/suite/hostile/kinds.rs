@@ -18,22 +18,25 @@ use super::{
 };
 
 /// What of our kinds is written by the platform alone.
-const OURS: [&str; 6] = [
+const OURS: [&str; 7] = [
     "cloudhosts/status",
     "clouddatabases/status",
     "cloudvolumes/status",
+    "cloudbuckets/status",
     "networkflows/status",
     "orders/status",
     "approvals/status",
 ];
 
 /// Kinds of engines, and those by which one could reach them or ours.
-const FOREIGN: [(&str, &str); 14] = [
+const FOREIGN: [(&str, &str); 16] = [
     ("kubevirt.io", "virtualmachines"),
     ("kubevirt.io", "virtualmachineinstances"),
     ("subresources.kubevirt.io", "virtualmachineinstances/console"),
     ("cdi.kubevirt.io", "datavolumes"),
     ("postgresql.cnpg.io", "clusters"),
+    ("objectbucket.io", "objectbucketclaims"),
+    ("ceph.rook.io", "cephobjectstoreusers"),
     ("", "pods"),
     ("", "pods/exec"),
     ("", "persistentvolumeclaims"),

@@ -112,6 +112,7 @@ pub async fn officials(victim: &Victim<'_>) -> Result<Vec<Official>, WorldError>
                 "hosts",
                 "databases",
                 "volumes",
+                "buckets",
                 "systems",
                 "flows",
                 "orders",
@@ -124,7 +125,18 @@ pub async fn officials(victim: &Victim<'_>) -> Result<Vec<Official>, WorldError>
         Official {
             who: "platform operator",
             caller: world.caller("operator")?,
-            sees: &["hosts", "databases", "volumes", "systems", "flows", "orders", "inbox", "quota", "usage"],
+            sees: &[
+                "hosts",
+                "databases",
+                "volumes",
+                "buckets",
+                "systems",
+                "flows",
+                "orders",
+                "inbox",
+                "quota",
+                "usage",
+            ],
             patches: &["systems"],
         },
         // The lab has no person of this role, and one bound everywhere would reach into other tests. That it is a program
@@ -132,7 +144,7 @@ pub async fn officials(victim: &Victim<'_>) -> Result<Vec<Official>, WorldError>
         official(
             "platform approver",
             approver.caller,
-            &["hosts", "databases", "volumes", "systems", "flows", "orders", "inbox", "quota"],
+            &["hosts", "databases", "volumes", "buckets", "systems", "flows", "orders", "inbox", "quota"],
         ),
     ])
 }

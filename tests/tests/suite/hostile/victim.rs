@@ -7,6 +7,7 @@ use jiyun_crds::{
 };
 use jiyun_tests::{
     Order, World, WorldError,
+    bucket::Buckets,
     database::Databases,
     desk::{Desk, approved},
     walls::Walls,
@@ -21,8 +22,9 @@ pub const SYSTEM: &str = "portal";
 pub const FLOW: &str = "to-room";
 pub const DATABASE: &str = "records";
 pub const VOLUME: &str = "papers";
+pub const BUCKET: &str = "scans";
 
-/// A department with a host that runs, a database, a volume, a flow that waits, its order, and what one of two levels said
+/// A department with a host that runs, a database, a volume, a bucket, a flow that waits, its order, and what one of two levels said
 /// about that.
 pub struct Victim<'a> {
     pub walls: Walls<'a>,
@@ -54,6 +56,9 @@ impl<'a> Victim<'a> {
             "spec": {"systemRef": {"name": SYSTEM}, "zoneRef": {"name": "extranet-public"}, "tier": "standard", "size": "10Gi"},
         });
         world.take("a volume", &volume.to_string()).await?;
+        // As of databases: nothing makes buckets here.
+        let buckets = Buckets { bureau };
+        world.take("a bucket", &buckets.object(BUCKET, "10Gi").to_string()).await?;
         let walls = Walls { desk };
         walls.apply(&walls.flow(FLOW, &json!({"ipBlock": {"cidr": "10.20.0.0/16"}}))).await?;
         let waiting = walls.awaited_order(FLOW, &[]).await?;
@@ -89,6 +94,8 @@ impl<'a> Victim<'a> {
         let volumes = Api::<CloudVolume>::namespaced(client, &department_namespace(self.name()));
         let volume = volumes.get(VOLUME).await?;
         assert_eq!((volume.metadata.generation, volume.metadata.deletion_timestamp), (Some(1), None));
+        let bucket = Buckets { bureau: self.bureau() }.objects().await?.get(BUCKET).await?;
+        assert_eq!((bucket.metadata.generation, bucket.metadata.deletion_timestamp), (Some(1), None));
         let order = self.walls.desk.orders().await?.get(&self.order).await?;
         assert_eq!(approved(&order), Some(Reason::AwaitingApproval), "{:?}", order.status);
         assert_eq!(order.status.unwrap_or_default().decisions.len(), 1, "nobody else decided");

@@ -12,7 +12,7 @@ use super::book::Book;
 
 /// Our own kinds.
 const OURS: &str = "departments,networkzones,sites,computepools,storagepools,hostclasses,databaseclasses,hostimages,\
-                    informationsystems,cloudhosts,clouddatabases,cloudvolumes,networkflows,pricelists";
+                    informationsystems,cloudhosts,clouddatabases,cloudvolumes,cloudbuckets,networkflows,pricelists";
 
 /// What the controller makes for a department, and what else could lie in its namespaces.
 const CHILDREN: &str = "namespaces,networkpolicies,rolebindings,roles,resourcequotas,configmaps,secrets";

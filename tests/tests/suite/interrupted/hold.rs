@@ -24,6 +24,10 @@ pub enum Hold {
     DeletingMachines,
     /// Deleting a disk.
     DeletingDisks,
+    /// Changing what a bucket is asked for with: of whom it is, and how much it holds.
+    ChangingBucketClaims,
+    /// Deleting a user of buckets, and a key pair with it.
+    DeletingBucketUsers,
     /// Letting a host go.
     LettingGo,
 }
@@ -35,6 +39,8 @@ impl Hold {
             Self::ChangingMachines => "changing-machines",
             Self::DeletingMachines => "deleting-machines",
             Self::DeletingDisks => "deleting-disks",
+            Self::ChangingBucketClaims => "changing-bucket-claims",
+            Self::DeletingBucketUsers => "deleting-bucket-users",
             Self::LettingGo => "letting-go",
         }
     }
@@ -46,6 +52,8 @@ impl Hold {
             Self::ChangingMachines => ("kubevirt.io", "virtualmachines", "UPDATE", "true"),
             Self::DeletingMachines => ("kubevirt.io", "virtualmachines", "DELETE", "true"),
             Self::DeletingDisks => ("cdi.kubevirt.io", "datavolumes", "DELETE", "true"),
+            Self::ChangingBucketClaims => ("objectbucket.io", "objectbucketclaims", "UPDATE", "true"),
+            Self::DeletingBucketUsers => ("ceph.rook.io", "cephobjectstoreusers", "DELETE", "true"),
             Self::LettingGo => ("jiyun.io", "cloudhosts", "UPDATE", "!has(object.metadata.finalizers)"),
         }
     }

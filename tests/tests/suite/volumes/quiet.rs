@@ -15,16 +15,32 @@ use jiyun_tests::{
 
 use super::{hosts, order};
 
-/// Several times as long as from one look to the next at a volume that is on its way.
+/// Several times as long as from one look to the next at what is on its way.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// How often volumes were looked at; a world of its own has no others.
-async fn looks(world: &World) -> Result<u64, WorldError> {
-    let text = world.controller_metrics().await?;
-    let of_volumes = text
-        .lines()
-        .filter(|line| line.starts_with("jiyun_reconciliations_total") && line.contains(r#"controller="CloudVolume""#));
-    Ok(of_volumes.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+/// How often objects of a kind were looked at.
+async fn looks(world: &World, kind: &str) -> Result<u64, WorldError> {
+    let (text, label) = (world.controller_metrics().await?, format!(r#"controller="{kind}""#));
+    let of_kind = text.lines().filter(|line| line.starts_with("jiyun_reconciliations_total") && line.contains(&label));
+    Ok(of_kind.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum())
+}
+
+/// Waits until objects of a kind are not looked at for a while, in a world that has no others than those of the test.
+pub async fn rests(world: &World, kind: &str) -> Result<(), WorldError> {
+    let begun = looks(world, kind).await?;
+    let last = Cell::new((begun, Instant::now()));
+    wait_for(format!("{QUIET:?} without a look at a {kind}"), PATIENCE, || async {
+        let now = looks(world, kind).await.map_err(|error| error.to_string())?;
+        let (before, since) = last.get();
+        if now != before {
+            last.set((now, Instant::now()));
+        }
+        // Without any, looks are not counted.
+        let is_quiet = now > 0 && now == before && since.elapsed() >= QUIET;
+        if is_quiet { Ok(()) } else { Err(format!("{now} looks, {begun} at first")) }
+    })
+    .await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,18 +53,7 @@ async fn a_volume_that_waits_for_the_next_start_of_its_host_is_seldom_looked_at(
     order(&volumes, "data", "10Gi", Some("fixed")).await?;
     volumes.wait_attached("data", "fixed", AttachmentState::AttachedAtRestart).await?;
 
-    let begun = looks(&world).await?;
-    assert!(begun > 0, "looks are counted");
-    let last = Cell::new((begun, Instant::now()));
-    wait_for(format!("{QUIET:?} without a look at a volume"), PATIENCE, || async {
-        let now = looks(&world).await.map_err(|error| error.to_string())?;
-        let (before, since) = last.get();
-        if now != before {
-            last.set((now, Instant::now()));
-        }
-        if now == before && since.elapsed() >= QUIET { Ok(()) } else { Err(format!("{now} looks, {begun} at first")) }
-    })
-    .await?;
+    rests(&world, "CloudVolume").await?;
     world.lab.stop().await?;
     Ok(())
 }

@@ -102,8 +102,7 @@ async fn a_host_that_is_not_there_or_of_another_system_is_refused_by_the_field_t
 #[tokio::test]
 async fn a_volume_over_quota_is_refused_with_figures_and_a_system_with_a_volume_is_not_handed_over()
 -> Result<(), WorldError> {
-    let world = shared().await?;
-    let bureau = world.department(Quota { storage_gibibytes: 100, ..Quota::AMPLE }).await?;
+    let bureau = shared().await?.department(Quota { storage_gibibytes: 100, ..Quota::AMPLE }).await?;
     let volumes = Volumes { bureau: &bureau };
     order(&volumes, "data", "60Gi", None).await?;
     let refused = volumes.order(&volumes.body("more", "50Gi", None), 30).await?;
@@ -117,8 +116,16 @@ async fn a_volume_over_quota_is_refused_with_figures_and_a_system_with_a_volume_
     volumes.wait_gone("more").await?;
     assert_eq!(bureau.used("BlockStorage").await?, (60 * 1024, 0));
 
+    not_handed_over(&bureau, "has the volume data").await?;
+    volumes.wait_ready("data", "Available").await?;
+    Ok(())
+}
+
+/// Asks for the system `portal` to be handed to another department, and waits until that is refused in these words.
+pub async fn not_handed_over(bureau: &Bureau<'_>, says: &str) -> Result<(), WorldError> {
+    let world = bureau.world;
     let taker = world.department(Quota::AMPLE).await?;
-    let name = world.lab.unique_name("with-volume");
+    let name = world.lab.unique_name("not-handed-over");
     let handover = json!({
         "apiVersion": "jiyun.io/v1alpha1", "kind": "Handover", "metadata": {"name": name},
         "spec": {
@@ -133,11 +140,10 @@ async fn a_volume_over_quota_is_refused_with_figures_and_a_system_with_a_volume_
     wait_for(format!("handover {name} to be refused"), PATIENCE, || async {
         let said =
             world.lab.kubectl(&["get", "handover", &name, "-o", said]).await.map_err(|error| error.to_string())?;
-        let is_refused = said.starts_with("Misconfigured") && said.contains("has the volume data");
+        let is_refused = said.starts_with("Misconfigured") && said.contains(says);
         if is_refused { Ok(()) } else { Err(said) }
     })
     .await?;
     world.lab.kubectl(&["delete", "handover", &name, "--timeout=60s"]).await?;
-    volumes.wait_ready("data", "Available").await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What was approved for a cloud volume: kept in the ledger, and all that the engines see.
+//! What was approved for a volume or a bucket: kept in the ledger, and all that the engines see.
 
 use jiyun_crds::v1alpha1::RefusalParameter;
 use jiyun_ledger::Claim;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::order::mark::OrderMark;
 
-/// A cloud volume in resolved terms.
+/// A volume or a bucket in resolved terms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approved {
@@ -14,7 +14,7 @@ pub struct Approved {
     pub tier: String,
     /// Size in MiB.
     pub mebibytes: u64,
-    /// Whether the volume may be deleted.
+    /// Whether it may be deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deletable: bool,
     /// The order that was approved, if people had to agree.
@@ -34,9 +34,9 @@ impl Approved {
         Self::deserialize(&*claim.approved_spec)
     }
 
-    /// What was approved, for people.
-    pub fn summary(&self) -> Vec<RefusalParameter> {
-        [("tier", self.tier.clone()), ("blockStorage", format!("{} MiB", self.mebibytes))]
+    /// What was approved, for people; `storage` says storage of which type it is.
+    pub fn summary(&self, storage: &str) -> Vec<RefusalParameter> {
+        [("tier", self.tier.clone()), (storage, format!("{} MiB", self.mebibytes))]
             .map(|(name, value)| RefusalParameter { name: name.to_owned(), value })
             .into()
     }

@@ -1,18 +1,19 @@
-//! Changes of a granted volume: what applies at once, what is decided first, and what is not done whoever agrees.
+//! Changes of a granted volume or bucket: what applies at once, what is decided first, and what is not done whoever agrees.
 //!
-//! A granted volume is served from what was approved. A larger size, or that it may be deleted, is put to a policy or to
-//! people; until they have decided, and if they decide against it, the volume goes on as it is.
+//! What was granted is served as it was approved. A larger size, or that it may be deleted, is put to a policy or to people;
+//! until they have decided, and if they decide against it, it goes on as it is.
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{CloudVolume, OrderAction, Quantity, Reason};
+use jiyun_crds::v1alpha1::{OrderAction, Quantity, Reason};
 use jiyun_ledger::{Claim, Decision, LedgerError, RefusalCode, RequestError};
 use jiyun_messages::parameters;
 use kube::ResourceExt;
 use tracing::info;
 
-use super::{approved::Approved, digest, note_refusal, request, valid::Valid};
+use super::{Stored, approved::Approved, changed as request};
 use crate::{
+    admission::note_refusal,
     claimed::refused_change,
     claims::leave_line,
     context::Context,
@@ -21,7 +22,8 @@ use crate::{
     order::{
         answer::Ordered,
         filing,
-        route::{self, Passed, Route},
+        mark::OrderMark,
+        route::{self, Asked, Passed, Route},
     },
 };
 
@@ -36,16 +38,26 @@ pub enum Change {
     Decided(Approved),
 }
 
-/// What changing a volume that was granted as `approved` to what is `asked` for comes to.
+/// What is wished of something that was granted.
+pub struct Wished<'a> {
+    /// In resolved terms.
+    pub approved: &'a Approved,
+    /// Digest of the wish.
+    pub digest: &'a str,
+    /// What policies are asked about it.
+    pub asked: Asked<'a>,
+}
+
+/// What changing a `T` that was granted as `approved` to what is `asked` for comes to.
 ///
 /// # Errors
 /// The field that cannot be changed so, whoever agrees.
-pub fn change(approved: &Approved, asked: &Approved) -> Result<Change, Rejection> {
+pub fn change<T: Stored>(approved: &Approved, asked: &Approved) -> Result<Change, Rejection> {
     if asked.mebibytes < approved.mebibytes {
         let (from, to) = (approved.mebibytes, asked.mebibytes);
         let (from, to) = (Quantity::from_mebibytes(from), Quantity::from_mebibytes(to));
         let about = parameters([("field", "spec.size"), ("from", from.as_str()), ("to", to.as_str())]);
-        return Err(Rejection::misconfigured("VolumeCannotShrink", about));
+        return Err(Rejection::misconfigured(T::CANNOT_SHRINK, about));
     }
     let after = Approved { mebibytes: asked.mebibytes, deletable: asked.deletable, ..approved.clone() };
     Ok(if after == *approved {
@@ -58,87 +70,112 @@ pub fn change(approved: &Approved, asked: &Approved) -> Result<Change, Rejection
 }
 
 /// What of a wish applies at once though the rest of it has to be decided, or cannot be had: its protection.
-pub fn at_once(approved: &Approved, asked: &Approved) -> Option<Approved> {
+pub fn at_once<T: Stored>(approved: &Approved, asked: &Approved) -> Option<Approved> {
     let is_protected = approved.deletable && !asked.deletable;
-    let rest_is_decided = !matches!(change(approved, asked), Ok(Change::None | Change::AtOnce(_)));
+    let rest_is_decided = !matches!(change::<T>(approved, asked), Ok(Change::None | Change::AtOnce(_)));
     (is_protected && rest_is_decided).then(|| Approved { deletable: false, ..approved.clone() })
+}
+
+/// What a `T` becomes by an order; nothing where it cannot be done.
+pub fn ordered<T: Stored>(approved: &Approved, asked: &Approved, mark: OrderMark) -> Option<Approved> {
+    let after = match change::<T>(approved, asked).ok()? {
+        Change::None => approved.clone(),
+        Change::AtOnce(after) | Change::Decided(after) => after,
+    };
+    Some(Approved { order: Some(mark), policies: Vec::new(), ..after })
+}
+
+/// What stands between the wish a claim was granted for and what has applied of later ones.
+const PARTLY: char = '~';
+
+/// The digest of a claim that was granted a part of another wish: no wish has it, so that the rest is looked at again.
+fn partly(digest: &str, part: &Approved) -> String {
+    let whole = digest.split_once(PARTLY).map_or(digest, |(whole, _)| whole);
+    format!("{whole}{PARTLY}{}", if part.deletable { "Disabled" } else { "Enabled" })
 }
 
 /// The claim after what may change did, and what stands in the way of the rest.
 ///
 /// # Errors
 /// When the ledger cannot be asked, or an order cannot be filed.
-pub async fn settle(
-    volume: &CloudVolume,
+pub async fn settle<T: Stored>(
+    object: &T,
     claim: Arc<Claim>,
-    valid: &Valid,
+    wished: Wished<'_>,
     context: &Context,
 ) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
-    let (claim, objection) = changed(volume, claim, valid, context).await?;
+    let (claim, objection) = changed(object, claim, wished, context).await?;
     // While the book is being checked, or no pool takes it for now, the ledger keeps its place in line.
     if !context.quarantined() && !objection.as_ref().is_some_and(Objection::keeps_its_place) {
-        leave_line(volume, context).await?;
+        leave_line(object, context).await?;
     }
     Ok((claim, objection))
 }
 
-async fn changed(
-    volume: &CloudVolume,
+async fn changed<T: Stored>(
+    object: &T,
     claim: Arc<Claim>,
-    valid: &Valid,
+    wished: Wished<'_>,
     context: &Context,
 ) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
-    if claim.spec_digest == valid.digest || context.quarantined() {
+    let Wished { approved: wish, digest, asked } = wished;
+    if claim.spec_digest == digest || context.quarantined() {
         return Ok((claim, None));
     }
     let (mut claim, mut approved) = (Arc::clone(&claim), Approved::of(&claim)?);
-    if let Some(part) = at_once(&approved, &valid.approved) {
-        let digest = digest::partly(&claim.spec_digest, &part);
-        claim = apply(&claim, &part, &digest, context).await?;
+    if let Some(part) = at_once::<T>(&approved, wish) {
+        let digest = partly(&claim.spec_digest, &part);
+        claim = apply::<T>(&claim, &part, &digest, context).await?;
         approved = Approved::of(&claim)?;
     }
-    let after = match change(&approved, &valid.approved) {
+    let after = match change::<T>(&approved, wish) {
         Err(rejection) => return Ok((claim, Some(Objection::Invalid(rejection)))),
         Ok(Change::None) => return Ok((claim, None)),
         Ok(Change::AtOnce(after)) => {
-            let claim = apply(&claim, &after, &valid.digest, context).await?;
-            told(volume, &claim);
+            let claim = apply::<T>(&claim, &after, digest, context).await?;
+            told(object, &claim);
             return Ok((claim, None));
         }
         Ok(Change::Decided(after)) => after,
     };
-    if let Some(refusal) = refused_change(volume, &valid.digest) {
+    if let Some(refusal) = refused_change(object, digest) {
         return Ok((claim, Some(Objection::Refused(refusal))));
     }
     let action = OrderAction::Change;
-    match route::of(volume, &valid.digest, action, valid.asked(action).instead_of(&claim), context) {
+    match route::of(object, digest, action, asked.instead_of(&claim), context) {
         Route::Automatic(passed) => {
             let after = Approved { policies: passed.policies.clone(), order: None, ..after };
-            ask(volume, claim, &after, &valid.digest, &passed, context).await
+            ask(object, claim, &after, digest, &passed, context).await
         }
         Route::Order(order, phase) => Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered))),
         Route::Awaited(order) => Ok((claim, Some(Objection::Ordered(Ordered::awaited(order))))),
         Route::File(name) => {
-            let ordered = filing::file(volume, name, action, context).await?;
+            let ordered = filing::file(object, name, action, context).await?;
             Ok((claim, Some(Objection::Ordered(ordered))))
         }
     }
 }
 
-fn told(volume: &CloudVolume, claim: &Claim) {
-    info!(volume.namespace = volume.namespace(), volume.name = volume.name_any(), claim = %claim.id, "changed");
+fn told<T: Stored>(object: &T, claim: &Claim) {
+    info!(
+        object.kind = %T::kind(&()),
+        object.namespace = object.namespace(),
+        object.name = object.name_any(),
+        claim = %claim.id,
+        "changed"
+    );
 }
 
 /// Puts to the ledger what a policy lets through.
-async fn ask(
-    volume: &CloudVolume,
+async fn ask<T: Stored>(
+    object: &T,
     claim: Arc<Claim>,
     after: &Approved,
     digest: &str,
     passed: &Passed,
     context: &Context,
 ) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
-    let asked = request::changed(&claim, after, digest, protection_level(&claim, context))?;
+    let asked = request::<T>(&claim, after, digest, protection_level(&claim, context))?;
     let decision = if passed.only_within_guaranteed {
         match context.ledger.decide_change_within_guaranteed(&claim, asked).await {
             // Others asked in the same moment: asked again, it is for people.
@@ -153,14 +190,14 @@ async fn ask(
     Ok(match decision {
         Decision::Granted { claim, .. } => {
             context.metrics.decided("Granted");
-            told(volume, &claim);
+            told(object, &claim);
             (claim, None)
         }
         Decision::Refused(refusal) => {
-            let told = volume.status.as_ref().and_then(|status| status.refusal.as_ref());
+            let told = object.told().and_then(|told| told.refusal);
             // Who stands in line is asked again every few seconds: told once.
             if told.is_none_or(|told| told.code != refusal.code.to_string()) {
-                note_refusal(volume, "its change", &refusal, context);
+                note_refusal(object, "its change", &refusal, context);
             }
             let objection = match refusal.code {
                 RefusalCode::Quarantined => Objection::Undecided(Reason::Quarantined),
@@ -172,17 +209,17 @@ async fn ask(
     })
 }
 
-/// Records what is decided: the claim takes nothing more by it that was not held for it.
+/// Records what is decided about the claim of a `T`: it takes nothing more by it that was not held for it.
 ///
 /// # Errors
 /// When the ledger cannot be asked.
-pub async fn apply(
+pub async fn apply<T: Stored>(
     claim: &Arc<Claim>,
     after: &Approved,
     digest: &str,
     context: &Context,
 ) -> Result<Arc<Claim>, ReconcileError> {
-    let asked = request::changed(claim, after, digest, protection_level(claim, context))?;
+    let asked = request::<T>(claim, after, digest, protection_level(claim, context))?;
     Ok(match context.ledger.decide_change(claim, asked).await? {
         Decision::Granted { claim, .. } => claim,
         // It asks for nothing more; a refusal says that the book is being checked.
@@ -192,6 +229,8 @@ pub async fn apply(
 
 #[cfg(test)]
 mod tests {
+    use jiyun_crds::v1alpha1::{CloudBucket, CloudVolume};
+
     use super::*;
 
     fn approved(mebibytes: u64, deletable: bool) -> Approved {
@@ -200,19 +239,30 @@ mod tests {
 
     #[test]
     fn growth_and_the_end_of_protection_are_decided_and_protection_is_not() {
+        let change = change::<CloudVolume>;
         let has = approved(1024, false);
         assert_eq!(change(&has, &approved(1024, false)), Ok(Change::None));
         assert_eq!(change(&has, &approved(2048, false)), Ok(Change::Decided(approved(2048, false))));
         assert_eq!(change(&has, &approved(1024, true)), Ok(Change::Decided(approved(1024, true))));
         assert_eq!(change(&approved(1024, true), &has), Ok(Change::AtOnce(has.clone())));
         assert_eq!(change(&has, &approved(512, false)).unwrap_err().code, "VolumeCannotShrink");
+        let bucket = super::change::<CloudBucket>(&has, &approved(512, false));
+        assert_eq!(bucket.unwrap_err().code, "BucketCannotShrink");
     }
 
     #[test]
     fn protection_applies_whatever_becomes_of_a_growth() {
+        let at_once = at_once::<CloudVolume>;
         let has = approved(1024, true);
         assert_eq!(at_once(&has, &approved(2048, false)), Some(approved(1024, false)));
         assert_eq!(at_once(&has, &approved(1024, false)), None, "the whole wish applies at once");
         assert_eq!(at_once(&approved(1024, false), &approved(2048, true)), None);
+    }
+
+    #[test]
+    fn a_part_of_a_wish_is_marked_once() {
+        let once = partly("sha256:1", &approved(1, true));
+        assert_eq!(once, "sha256:1~Disabled");
+        assert_eq!(partly(&once, &approved(1, false)), "sha256:1~Enabled");
     }
 }

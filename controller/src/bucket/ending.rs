@@ -1,0 +1,82 @@
+//! The end of a bucket: an intent in the ledger, then its credentials, the bucket with what is in it, the users its key pairs
+//! were of, and only then the claim.
+//!
+//! Every call that destroys follows the committed intent and carries the UID and version of what was read just before.
+//! What is gone is asked of the API server, never of a cache.
+
+use std::{sync::Arc, time::Duration};
+
+use jiyun_crds::{
+    names::{LABEL_CLAIM, bucket_secret_name},
+    v1alpha1::CloudBucket,
+};
+use jiyun_ledger::{Claim, Meter};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, ResourceExt, api::ListParams, runtime::controller::Action};
+
+use super::{report::Standing, request};
+use crate::{
+    context::Context,
+    ended::{Ended, end},
+    engines::rook::{ClaimView, UserView},
+    error::ReconcileError,
+    host::{claim_label, ending::remove, request::engine_namespace, whereabouts_of},
+};
+
+/// How soon to look again at what should have disappeared, should its watch event be lost.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Brings a bucket that is being deleted a step on.
+///
+/// # Errors
+/// What did not work; the bucket is tried again.
+pub async fn reconcile(bucket: &CloudBucket, context: &Context) -> Result<Action, ReconcileError> {
+    let namespace = bucket.namespace().unwrap_or_default();
+    let api = Api::<CloudBucket>::namespaced(context.client.clone(), &namespace);
+    let dismantled = |claim: Arc<Claim>| async move { dismantle(&claim, context).await };
+    let standing = match end(bucket, dismantled, &api, context).await? {
+        Ended::Over => {
+            context.bucket_patience.forget(&namespace, &bucket.name_any());
+            return Ok(Action::await_change());
+        }
+        Ended::Paused(None) => return Ok(Action::requeue(SOON)),
+        Ended::Paused(Some(claim)) => Standing::Ending { claim, waiting_for: None },
+        Ended::Waiting(claim, remaining) => Standing::Ending { claim, waiting_for: Some(remaining) },
+        Ended::Unaccounted(claim) => Standing::Unaccounted { claim },
+    };
+    super::report(bucket, &standing, context).await?;
+    Ok(Action::requeue(SOON))
+}
+
+/// Deletes what a claim's bucket has. `None` once nothing is left; otherwise what is still there.
+///
+/// # Errors
+/// When a request fails. An answer that cannot be had is never taken for "gone".
+pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String>, ReconcileError> {
+    let Some((site, _)) = whereabouts_of(claim, Meter::ObjectStorage, context) else {
+        return Ok(Some("Site".to_owned()));
+    };
+    let namespace = engine_namespace(claim);
+    let (name, label) = (request::claim_name(claim), &claim_label(claim, context));
+    let (home, copy) = (&claim.subject.namespace, bucket_secret_name(&claim.subject.name));
+    if let Some(left) = remove::<Secret>(&context.client, home, &copy, label, context).await? {
+        return Ok(Some(left));
+    }
+    // The engine keeps it until the bucket is purged: capacity is free then.
+    if let Some(left) = remove::<ClaimView>(&site.client, &namespace, &name, label, context).await? {
+        return Ok(Some(left));
+    }
+    let users = Api::<UserView>::namespaced(site.client.clone(), &namespace);
+    let of_claim = ListParams::default().labels(&format!("{LABEL_CLAIM}={label}"));
+    let users = match users.list(&of_claim).await {
+        // The kind is not installed: there are none.
+        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
+        users => users.map_err(|source| ReconcileError::read("CephObjectStoreUser", source))?.items,
+    };
+    let mut left = None;
+    for user in users {
+        let gone = remove::<UserView>(&site.client, &namespace, &user.name_any(), label, context).await?;
+        left = left.or(gone);
+    }
+    Ok(left)
+}

@@ -1,0 +1,68 @@
+//! Whether an engine is installed. Nothing of it is watched before somebody asks for it and it can be listed: a watch of what
+//! is not installed fails more than once a second.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::{FutureExt, Stream};
+use kube::runtime::reflector::Store;
+use tokio::sync::watch;
+
+use crate::watch::{Guarded, Watched};
+
+/// How often an engine that is asked for and not there is looked for.
+const ENGINE_EVERY: Duration = Duration::from_secs(10);
+
+/// How soon it is asked again where that could not be told.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether an engine is known to be missing. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Presence(Arc<AtomicBool>);
+
+impl Presence {
+    /// Whether it was asked for, looked for and not found.
+    pub fn is_missing(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// `stream`, from the moment one of `askers` is there and the engine is `served`; `changes` tells of new ones. Whether it is
+/// served is not known where the answer is none: a request that failed says nothing.
+pub fn once_served<S, K, F>(
+    stream: S,
+    askers: Store<Guarded<K>>,
+    mut changes: watch::Receiver<()>,
+    served: impl Fn() -> F + Send,
+    presence: Presence,
+) -> impl Stream<Item = S::Item> + Send
+where
+    S: Stream + Send,
+    K: Watched,
+    F: Future<Output = Option<bool>> + Send,
+{
+    let begun = async move {
+        while askers.state().is_empty() {
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        loop {
+            let asked = served();
+            let is_served = asked.await;
+            if is_served == Some(true) {
+                break;
+            }
+            presence.0.store(is_served == Some(false), Ordering::Relaxed);
+            tokio::time::sleep(if is_served == Some(false) { ENGINE_EVERY } else { AGAIN }).await;
+        }
+        presence.0.store(false, Ordering::Relaxed);
+        stream
+    };
+    begun.flatten_stream()
+}
