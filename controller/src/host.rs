@@ -312,7 +312,7 @@ fn admitted(
     let without = parking::given_back(&claim, &approved);
     let lease = lease::standing(&approved, &context.lease_terms, Timestamp::now()).map(Box::new);
     let (parked, objection) = (Parked { without, kept_off }, objection.map(Box::new));
-    Standing::Admitted { claim, approved: Box::new(approved), objection, engines, parked, lease }
+    Standing::Admitted { claim, approved: Box::new(approved), objection, engines: Box::new(engines), parked, lease }
 }
 
 /// Whether the machine of a claim is declared to run.

@@ -114,6 +114,11 @@ impl SiteEngines {
         made_for(&self.policies, &self.unseen_policies, claim)
     }
 
+    /// All policies made for flows and databases.
+    pub fn policies(&self) -> Vec<PolicyView> {
+        readable(&self.policies)
+    }
+
     /// What the nodes with these labels have; `None` where they cannot be listed.
     pub async fn hardware(&self, selector: &str) -> Option<Hardware> {
         // At a start they are on their way; a pool is not said to have none before that.

@@ -244,6 +244,7 @@ impl At<'_> {
                     None => context.writer.apply(&api, name_of(&desired.user), &desired.user).await?,
                 };
                 site.unseen_bucket_users.wrote(written.clone());
+                observed.users.retain(|user| user.name_any() != written.name_any());
                 observed.users.push(written);
             }
             Step::ApplyClaim(why) => {

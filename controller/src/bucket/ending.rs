@@ -17,6 +17,7 @@ use kube::{Api, ResourceExt, api::ListParams, runtime::controller::Action};
 use super::{report::Standing, request};
 use crate::{
     context::Context,
+    deleting::SITE,
     ended::{Ended, end},
     engines::rook::{ClaimView, UserView},
     error::ReconcileError,
@@ -54,7 +55,7 @@ pub async fn reconcile(bucket: &CloudBucket, context: &Context) -> Result<Action
 /// When a request fails. An answer that cannot be had is never taken for "gone".
 pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String>, ReconcileError> {
     let Some((site, _)) = whereabouts_of(claim, Meter::ObjectStorage, context) else {
-        return Ok(Some("Site".to_owned()));
+        return Ok(Some(SITE.to_owned()));
     };
     let namespace = engine_namespace(claim);
     let (name, label) = (request::claim_name(claim), &claim_label(claim, context));

@@ -135,6 +135,9 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Step, Obstacle> {
         return Ok(Step::ApplyUser(Why::Missing));
     };
     ours(&user.metadata, &desired.claim, "CephObjectStoreUser")?;
+    if !applied::is_applied(&user.metadata, &desired.user) {
+        return Ok(Step::ApplyUser(Why::Changed));
+    }
     if !rook::is_ready(user) {
         return Ok(Step::Await(Awaited::User));
     }

@@ -134,11 +134,15 @@ fn which_key_pair_is_wanted_follows_from_what_is_asked_for_and_what_is_there() {
 }
 
 #[test]
-fn nothing_is_sent_where_nothing_changed_and_growth_touches_the_claim_alone() {
+fn nothing_is_sent_where_nothing_changed_and_growth_is_told_to_user_and_claim() {
     let before = desired(7, 1024);
     assert_eq!(plan(&before, &done(&before, 7)).unwrap(), Step::Nothing);
     let larger = Desired { established: true, ..desired(7, 2048) };
     let mut there = done(&before, 7);
+    assert_eq!(plan(&larger, &there).unwrap(), Step::ApplyUser(Why::Changed));
+    let mut grown = larger.user.clone();
+    grown["status"] = json!({"phase": "Ready"});
+    there.users = vec![serde_json::from_value(grown).unwrap()];
     assert_eq!(plan(&larger, &there).unwrap(), Step::ApplyClaim(Why::Changed));
     there.claim = Some(claim(&larger, "Bound"));
     assert_eq!(plan(&larger, &there).unwrap(), Step::Await(Awaited::Change));

@@ -16,6 +16,7 @@ use jiyun_messages::{Parameters, parameters};
 use super::{digest, plan::Awaited, request::is_established};
 use crate::{
     conditions::{finding, merged, plain},
+    deleting,
     host::{
         change::Objection,
         rejection::Rejection,
@@ -208,7 +209,7 @@ pub fn status(bucket: &CloudBucket, standing: &Standing, now: Timestamp) -> Clou
         Standing::Ending { claim, waiting_for } => {
             place(&mut status, claim);
             let told = match waiting_for {
-                Some(what) => finding(ready, no, Reason::Deleting, "Deleting", &parameters([("what", what.as_str())])),
+                Some(what) => deleting::waits(&bucket.metadata, what, now),
                 None => finding(ready, no, Reason::Quarantined, "BucketDeletionPaused", &Parameters::new()),
             };
             vec![granted(claim), told]

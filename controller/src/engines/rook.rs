@@ -237,13 +237,20 @@ pub fn key_pair(made: &Secret) -> Option<KeyPair> {
     Some(KeyPair { access: data.get("AccessKey")?.clone(), secret: data.get("SecretKey")?.clone() })
 }
 
-/// The user of this name that has a key pair for an order, ready for server-side apply.
+/// The user of this name that has a key pair for an order, ready for server-side apply. It has one bucket and may fill it as far
+/// as was ordered, also where it deletes that and makes another: Rook's own default is a thousand buckets of any size
+/// (`pkg/operator/ceph/object/user/controller.go`, `generateUserConfig`), which nobody would have booked.
 pub fn user(order: &BucketOrder, store: &Store, name: &str) -> Value {
     applied::stamped(json!({
         "apiVersion": "ceph.rook.io/v1",
         "kind": "CephObjectStoreUser",
         "metadata": {"name": name, "namespace": order.namespace, "labels": order.labels},
-        "spec": {"store": store.name, "clusterNamespace": store.namespace, "displayName": order.title},
+        "spec": {
+            "store": store.name,
+            "clusterNamespace": store.namespace,
+            "displayName": order.title,
+            "quotas": {"maxBuckets": 1, "maxSize": size(order)},
+        },
     }))
 }
 
@@ -257,9 +264,13 @@ pub fn claim(order: &BucketOrder, owner: &str) -> Value {
         "spec": {
             "generateBucketName": order.prefix,
             "storageClassName": order.storage_class,
-            "additionalConfig": {(MAX_SIZE): format!("{}Mi", order.mebibytes), (OWNER): owner},
+            "additionalConfig": {(MAX_SIZE): size(order), (OWNER): owner},
         },
     }))
+}
+
+fn size(order: &BucketOrder) -> String {
+    format!("{}Mi", order.mebibytes)
 }
 
 /// The moment a user that was made for a claim is of, by the label it carries.

@@ -43,7 +43,7 @@ pub enum Standing {
         /// What stands in the way of the wish as it is now; the machine stays as approved.
         objection: Option<Box<Objection>>,
         /// The engines' side.
-        engines: Engines,
+        engines: Box<Engines>,
         /// What it does without while it is stopped.
         parked: Parked,
         /// How its lease stands, if it has one.

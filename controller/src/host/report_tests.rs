@@ -78,7 +78,7 @@ fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
         sizing: Sizing::default(),
     };
     let (claim, approved, parked) = (claim(), approved(), Parked::default());
-    Standing::Admitted { claim, approved, objection: None, engines, parked, lease: None }
+    Standing::Admitted { claim, approved, objection: None, engines: Box::new(engines), parked, lease: None }
 }
 
 /// As [`admitted`], with something in the way of a changed wish, or engines that are not through with one that was granted.
@@ -87,7 +87,7 @@ fn changing(objection: Option<Objection>, sizing: Sizing) -> CloudHostStatus {
     else {
         unreachable!()
     };
-    let (engines, objection) = (Engines { sizing, ..engines }, objection.map(Box::new));
+    let (engines, objection) = (Box::new(Engines { sizing, ..*engines }), objection.map(Box::new));
     status(
         &host(),
         Some("d".into()),
@@ -167,7 +167,7 @@ fn a_host_without_its_network_says_so_and_is_no_fault_of_its_disk() {
     let Standing::Admitted { claim, approved, objection, engines, parked, .. } = admitted(Power::On, None) else {
         unreachable!()
     };
-    let engines = Engines { awaits_network: true, ..engines };
+    let engines = Box::new(Engines { awaits_network: true, ..*engines });
     let waits = Standing::Admitted { claim, approved, objection, engines, parked, lease: None };
     let status = status(&host(), None, &waits, at(1001));
     for kind in [ConditionType::Provisioned, ConditionType::Ready] {
@@ -377,7 +377,7 @@ fn a_restart_is_noted_with_the_moment_it_was_asked_for_and_that_stays() {
         else {
             unreachable!()
         };
-        let engines = Engines { restarted, ..engines };
+        let engines = Box::new(Engines { restarted, ..*engines });
         status(host, None, &Standing::Admitted { claim, approved, objection, engines, parked, lease }, at(1001))
     };
     assert_eq!(told(&host, false).restarted_for, None);
@@ -401,7 +401,8 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
         sizing: Sizing::default(),
     };
     let (claim, approved, parked) = (claim(), approved(), Parked::default());
-    let standing = Standing::Admitted { claim, approved, objection: None, engines, parked, lease: None };
+    let standing =
+        Standing::Admitted { claim, approved, objection: None, engines: Box::new(engines), parked, lease: None };
     let status = status(&host(), None, &standing, at(1001));
     let provisioned = find(&status.conditions, ConditionType::Provisioned).unwrap();
     assert_eq!(provisioned.reason, "Provisioning");

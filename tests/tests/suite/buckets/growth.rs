@@ -19,8 +19,8 @@ async fn limited(bureau: &Bureau<'_>, gibibytes: u64) -> Result<(), WorldError> 
     let limit = json!([{
         "op": "add", "path": "/spec/quota/-", "value": {"meter": "ObjectStorage", "limit": format!("{gibibytes}Gi")},
     }]);
-    let patch = ["patch", "department", &bureau.name, "--type=json", "-p", &limit.to_string()];
-    bureau.world.lab.kubectl(&patch).await?;
+    let limit_added = ["patch", "department", &bureau.name, "--type=json", "-p", &limit.to_string()];
+    bureau.world.lab.kubectl(&limit_added).await?;
     wait_for(format!("the limit of {}", bureau.name), PATIENCE, || async {
         let path = format!("/v1/departments/{}/quota", bureau.name);
         let quota = bureau.caller.get(&path).await.map_err(|error| error.to_string())?.json();
