@@ -8,6 +8,7 @@ mod drive;
 mod ending;
 pub mod engine;
 pub mod found;
+mod keys;
 mod plan;
 mod report;
 pub mod request;

@@ -53,6 +53,8 @@ pub struct Context {
     pub unseen_buckets: Unseen<CloudBucket>,
     /// How soon buckets on their way are looked at again, by the moment of the key pair and the size in MiB they are to have.
     pub bucket_patience: Patience<(u64, u64)>,
+    /// Whether what makes machines and disks is installed, as a look at a site has it; `host::engine` says what follows.
+    pub machine_engine: Presence,
     /// Whether what makes databases is installed.
     pub database_engine: Presence,
     /// Whether what makes buckets is installed.
@@ -67,7 +69,7 @@ pub struct Context {
     pub catalogue_listed: Gate,
     /// Open once orders, approvals, policies, hosts, flows, databases, volumes and buckets were listed.
     pub orders_listed: Gate,
-    /// Open once the engines' machines and disks were listed.
+    /// Open once the engines' machines and disks were listed; never before what makes them is installed.
     pub engines_listed: Gate,
     /// Open once departments' own subnets and routers were listed; never where nothing asks for them.
     pub networks_listed: Gate,

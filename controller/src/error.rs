@@ -40,6 +40,9 @@ pub enum ReconcileError {
     /// Nobody can be asked who has a volume: its pool or its site cannot be looked up, or its site not be reached.
     #[error("it cannot be found out which machine has it")]
     Holder,
+    /// A key pair cannot be made.
+    #[error("no key pair is made: the system gave no random numbers")]
+    Randomness,
     /// Something is in the way on the engines.
     #[error("the engines are not free yet")]
     Obstacle(#[from] Obstacle),

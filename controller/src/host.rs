@@ -7,6 +7,7 @@ pub mod approved;
 pub mod change;
 pub mod digest;
 pub mod ending;
+pub mod engine;
 pub mod found;
 pub mod handed;
 pub mod lease;
@@ -113,7 +114,8 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
             report(host, &Standing::Undecided(reason), looked, context).await
         };
     }
-    if held.is_some() && !context.engines_listed.is_open() {
+    let is_engine_missing = engine::is_missing(context);
+    if held.is_some() && !context.engines_listed.is_open() && !is_engine_missing {
         // A machine not listed yet would be taken for missing and applied again. Decisions and endings need no list.
         return Ok(Action::requeue(NOT_LISTED));
     }
@@ -137,7 +139,11 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         (Err(rejection), None) => Standing::Rejected(rejection),
         (valid, Some(claim)) => {
             let (claim, objection) = change::settle(host, claim, valid, context).await?;
-            serve(host, claim, objection, context).await?
+            if is_engine_missing {
+                without_engine(host, claim, objection, context).await?
+            } else {
+                serve(host, claim, objection, context).await?
+            }
         }
     };
     let order = match &standing {
@@ -172,6 +178,11 @@ async fn ask(host: &CloudHost, valid: Valid, context: &Context) -> Result<Standi
     }
     if let Some(refusal) = standing_refusal(host, &valid.digest) {
         return Ok(Standing::Refused(refusal));
+    }
+    if !is_held && engine::is_missing(context) {
+        // Nothing is set aside for what nobody can make.
+        leave_line(host, context).await?;
+        return Ok(Standing::Undecided(Reason::EngineMissing));
     }
     if !is_held && !networks::is_ready(valid.approved.subnet.as_deref(), context) {
         // Nothing is set aside for a machine that cannot be put anywhere.
@@ -260,6 +271,22 @@ fn note_refusal(host: &CloudHost, what: &str, refusal: &Refusal, context: &Conte
     );
 }
 
+/// A host with a claim where what makes machines is not installed: its lease goes on, and its engines are not asked.
+async fn without_engine(
+    host: &CloudHost,
+    claim: Arc<Claim>,
+    objection: Option<Objection>,
+    context: &Context,
+) -> Result<Standing, ReconcileError> {
+    let approved = Approved::of(&claim)?;
+    let (claim, approved) = lease::advance(host, claim, approved, objection.as_ref(), context).await?;
+    let power = match lease::power(host, &approved) {
+        WishedPower::Running => Power::On,
+        WishedPower::Stopped => Power::Off,
+    };
+    Ok(admitted(claim, objection, Engines::unknown(power, Reason::EngineMissing), approved, None, context))
+}
+
 /// Drives the engines of a host with a claim, and says how it stands.
 async fn serve(
     host: &CloudHost,
@@ -281,7 +308,7 @@ async fn serve(
     };
     let engines = drive(host, &claim, &approved, power, context).await?;
     let mut claim = claim;
-    if engines.settled() && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
+    if engines.is_usable() && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
         // The department pays from the moment it can use the machine, and not a second earlier.
         context.ledger.billable(claim.id).await?;
         claim = open_claim(host, context).unwrap_or(claim);
@@ -330,7 +357,7 @@ async fn drive(
     context: &Context,
 ) -> Result<Engines, ReconcileError> {
     let Some((site, storage_class)) = whereabouts(claim, context) else {
-        return Ok(unreachable_site(power));
+        return Ok(Engines::unknown(power, Reason::SiteUnreachable));
     };
     let label = claim_label(claim, context);
     let machine = site.machine(&request::engine_namespace(claim), request::engine_name(claim));
@@ -493,21 +520,6 @@ pub fn whereabouts_of<'a>(claim: &Claim, meter: Meter, context: &'a Context) -> 
     Some((context.sites.engines(&site)?, pool.spec.storage_class_name))
 }
 
-fn unreachable_site(power: Power) -> Engines {
-    Engines {
-        disk: None,
-        machine: None,
-        power,
-        addresses: Vec::new(),
-        started_at: None,
-        restarted: false,
-        problem: Some(Fault::new(Reason::SiteUnreachable, Reason::SiteUnreachable.as_str())),
-        awaits_network: false,
-        untouched: true,
-        sizing: Sizing::default(),
-    }
-}
-
 /// Writes the status where it is worth it, and says when to look again: what was not due yet when the host was `looked` at is
 /// not left lying, though its time may have come since.
 async fn report(
@@ -518,6 +530,7 @@ async fn report(
 ) -> Result<Action, ReconcileError> {
     let now = Timestamp::now();
     let status = report::status(host, Some(digest::of(&host.spec)), standing, now);
+    let (namespace, name, at) = (host.namespace().unwrap_or_default(), host.name_any(), Instant::now());
     let usual = match standing {
         // Whoever decides about an order is heard; looking again is for a word that got lost.
         Standing::Rejected(_) | Standing::Undecided(_) | Standing::Ordered(Ordered { refusal: None, .. }) => UNSETTLED,
@@ -553,9 +566,8 @@ async fn report(
     let restart = restart::next_look(host, looked);
     let settled = step.into_iter().chain(restart).fold(usual, Duration::min);
     if report::worth_writing(host, &status, approved_at(host, context), now) {
-        let (namespace, name, at) = (host.namespace().unwrap_or_default(), host.name_any(), Instant::now());
         if report::is_progress(host, &status)
-            && let Some(wait) = context.pace.wait(&namespace, &name, at)
+            && let Some(wait) = context.pace.wait(&namespace, &name, report::is_fault_over(host, &status), at)
         {
             return Ok(Action::requeue(settled.min(wait)));
         }
@@ -564,6 +576,9 @@ async fn report(
             context.pace.told(&namespace, &name, at);
         }
         return Ok(Action::requeue(settled));
+    }
+    if report::is_importing(&status) {
+        context.pace.as_before(&namespace, &name);
     }
     let silent = host.status.as_ref() != Some(&status);
     let patience = Duration::from_secs(report::PATIENCE_SECONDS.unsigned_abs());

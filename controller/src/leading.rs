@@ -222,6 +222,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         patience: Patience::default(),
         unseen_buckets: Unseen::default(),
         bucket_patience: Patience::default(),
+        machine_engine: Presence::default(),
         database_engine: Presence::default(),
         bucket_engine: Presence::default(),
         metrics: metrics.clone(),

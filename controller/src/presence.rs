@@ -1,5 +1,5 @@
-//! Whether an engine is installed. Nothing of it is watched before somebody asks for it and it can be listed: a watch of what
-//! is not installed fails more than once a second.
+//! Whether an engine is installed. What only some kinds need is not watched before somebody asks for it and it can be listed: a
+//! watch of what is not installed fails more than once a second.
 
 use std::{
     sync::{
@@ -26,9 +26,14 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub struct Presence(Arc<AtomicBool>);
 
 impl Presence {
-    /// Whether it was asked for, looked for and not found.
+    /// Whether it was looked for and not found.
     pub fn is_missing(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// It was looked for: whether it is `missing`. A look that failed says nothing, and is not noted.
+    pub fn set(&self, missing: bool) {
+        self.0.store(missing, Ordering::Relaxed);
     }
 }
 
@@ -58,10 +63,10 @@ where
             if is_served == Some(true) {
                 break;
             }
-            presence.0.store(is_served == Some(false), Ordering::Relaxed);
+            presence.set(is_served == Some(false));
             tokio::time::sleep(if is_served == Some(false) { ENGINE_EVERY } else { AGAIN }).await;
         }
-        presence.0.store(false, Ordering::Relaxed);
+        presence.set(false);
         stream
     };
     begun.flatten_stream()

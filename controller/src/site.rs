@@ -47,7 +47,7 @@ pub struct SiteEngines {
     pub clusters: Store<Guarded<ClusterView>>,
     /// What its buckets are asked for with.
     pub bucket_claims: Store<Guarded<ClaimView>>,
-    /// The users that key pairs of its buckets are of.
+    /// The users that its buckets belong to.
     pub bucket_users: Store<Guarded<UserView>>,
     /// Walls opened for flows and databases.
     pub policies: Store<Guarded<View<NetworkPolicy>>>,
@@ -94,9 +94,9 @@ impl SiteEngines {
         self.unseen_bucket_claims.or_written(namespace, name, named(&self.bucket_claims, namespace, name))
     }
 
-    /// The users of a bucket made for the claim of this label, as they were last seen or written.
-    pub fn bucket_users_of(&self, claim: &str) -> Vec<UserView> {
-        made_for(&self.bucket_users, &self.unseen_bucket_users, claim)
+    /// The user of this name that a bucket belongs to.
+    pub fn bucket_user(&self, namespace: &str, name: &str) -> Option<UserView> {
+        self.unseen_bucket_users.or_written(namespace, name, named(&self.bucket_users, namespace, name))
     }
 
     /// The subnet of this name.

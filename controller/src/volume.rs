@@ -23,18 +23,22 @@ use std::{
 };
 
 use jiff::Timestamp;
-use jiyun_crds::v1alpha1::{CloudVolume, CloudVolumeStatus, OrderAction};
+use jiyun_crds::v1alpha1::{CloudVolume, CloudVolumeStatus, OrderAction, Reason};
 use jiyun_ledger::{Claim, ClaimStage};
 use kube::{Api, ResourceExt, runtime::controller::Action};
 
-use self::{found::Named, report::Standing, valid::Valid};
+use self::{
+    found::Named,
+    report::{Engine, Standing},
+    valid::Valid,
+};
 use crate::{
     admission::{self, Answer},
     claimed::{may_come, wake_order},
     claims::{leave_line, open_claim, ordered_by},
     context::Context,
     error::ReconcileError,
-    host::change::Objection,
+    host::{change::Objection, engine},
     stored::{
         approved::Approved,
         change::{self, Wished},
@@ -66,12 +70,13 @@ const SETTLED: Duration = Duration::from_mins(10);
 /// What did not work; the volume is tried again.
 pub async fn reconcile(volume: &CloudVolume, context: &Context) -> Result<Action, ReconcileError> {
     let volume = &*context.unseen_volumes.freshest(volume);
-    if !context.orders_listed.is_open() || !context.engines_listed.is_open() {
+    let is_engine_missing = engine::is_missing(context);
+    if !context.orders_listed.is_open() || !(context.engines_listed.is_open() || is_engine_missing) {
         // What decides it, what was made of it, or its host, may only not be read yet.
         return Ok(Action::requeue(NOT_LISTED));
     }
     if volume.metadata.deletion_timestamp.is_some() {
-        return ending::reconcile(volume, context).await;
+        return ending::reconcile(volume, is_engine_missing, context).await;
     }
     let found = found::dereference(volume, context);
     let valid = valid::validate(volume, &found);
@@ -85,12 +90,12 @@ pub async fn reconcile(volume: &CloudVolume, context: &Context) -> Result<Action
         leave_line(volume, context).await?;
     }
     let standing = match (valid, claim) {
-        (Ok(valid), None) => ask(volume, valid, &found.host, context).await?,
+        (Ok(valid), None) => ask(volume, valid, &found.host, is_engine_missing, context).await?,
         (Ok(valid), Some(claim)) => {
             let asked = valid.asked(OrderAction::Change);
             let wished = Wished { approved: &valid.approved, digest: &valid.digest, asked };
             let (claim, objection) = change::settle(volume, claim, wished, context).await?;
-            serve(volume, claim, objection, &found.host, context).await?
+            serve(volume, claim, objection, &found.host, is_engine_missing, context).await?
         }
         (Err(rejection), None) => Standing::Rejected(rejection),
         (Err(rejection), Some(claim)) => {
@@ -98,7 +103,8 @@ pub async fn reconcile(volume: &CloudVolume, context: &Context) -> Result<Action
                 // Whoever asks for nothing that can be granted keeps nobody waiting behind them.
                 leave_line(volume, context).await?;
             }
-            serve(volume, claim, Some(Objection::Invalid(rejection)), &found.host, context).await?
+            let objection = Some(Objection::Invalid(rejection));
+            serve(volume, claim, objection, &found.host, is_engine_missing, context).await?
         }
     };
     let order = match &standing {
@@ -130,10 +136,13 @@ async fn ask(
     volume: &CloudVolume,
     mut valid: Valid,
     host: &Named,
+    is_engine_missing: bool,
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
     let asked = valid.asked(OrderAction::Create);
-    let answer = match admission::pass(volume, &valid.digest, asked, None, context).await? {
+    // Nothing is set aside for what nobody can make.
+    let hindrance = is_engine_missing.then_some(Reason::EngineMissing);
+    let answer = match admission::pass(volume, &valid.digest, asked, hindrance, context).await? {
         ControlFlow::Break(answer) => answer,
         ControlFlow::Continue(passed) => {
             if *host != Named::Nobody && (valid.awaits_host || !is_granted(host)) {
@@ -148,7 +157,7 @@ async fn ask(
         }
     };
     Ok(match answer {
-        Answer::Granted(claim) => return serve(volume, claim, None, host, context).await,
+        Answer::Granted(claim) => return serve(volume, claim, None, host, is_engine_missing, context).await,
         Answer::Refused(refusal) => Standing::Refused(refusal),
         Answer::Undecided(reason) => Standing::Undecided(reason),
         Answer::Ordered(ordered) => Standing::Ordered(ordered),
@@ -166,9 +175,16 @@ async fn serve(
     mut claim: Arc<Claim>,
     objection: Option<Objection>,
     host: &Named,
+    is_engine_missing: bool,
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
     let approved = Approved::of(&claim)?;
+    if is_engine_missing {
+        let attached = Box::new(attach::stay(volume, host, &claim, context)?);
+        let (approved, objection) = (Box::new(approved), objection.map(Box::new));
+        let engine = Engine { unasked: Some(Reason::EngineMissing), ..Engine::default() };
+        return Ok(Standing::Admitted { claim, approved, objection, engine, attached });
+    }
     let engine = drive::drive(volume, &claim, &approved, context).await?;
     if engine.is_made() && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
         // The department pays from the moment it can use the volume, and not a second earlier.

@@ -79,6 +79,7 @@ const ENGINE_NAMESPACE_PREFIX: &str = "engine-";
 const SYSTEM_DISK_SUFFIX: &str = "-system";
 const VOLUME_SUFFIX: &str = "-volume";
 const BUCKET_SUFFIX: &str = "-bucket";
+const BUCKET_PREFIX: &str = "bucket.";
 const CREDENTIALS_SUFFIX: &str = "-credentials";
 
 /// The namespace in which a department writes its requests: `dept-<department>`.
@@ -122,9 +123,11 @@ pub fn credentials_name(database: &str) -> String {
     format!("{database}{CREDENTIALS_SUFFIX}")
 }
 
-/// Name of what a bucket is asked for with at its engine (an `ObjectBucketClaim`): `<bucket>-bucket`.
+/// Name of what a bucket is asked for with at its engine (an `ObjectBucketClaim`): `bucket.<bucket>`. The engine joins it to its
+/// namespace with a hyphen, for something that is of the whole cluster (`obc-engine-tax-bucket.files`); no namespace has a dot, so
+/// no two departments ever come to the same.
 pub fn bucket_claim_name(bucket: &str) -> String {
-    format!("{bucket}{BUCKET_SUFFIX}")
+    format!("{BUCKET_PREFIX}{bucket}")
 }
 
 /// Name of the Secret in which a department finds key pair and place of a bucket: `<bucket>-bucket`. No database's is called
@@ -152,6 +155,15 @@ mod tests {
         for other in ["data", "-volume", &system_disk_name("data"), &system_disk_name("data-volume")] {
             assert_eq!(volume_of_disk_name(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn what_engines_make_of_namespace_and_bucket_is_another_for_every_department() {
+        let made = |department: &str, bucket: &str| {
+            format!("obc-{}-{}", engine_namespace(department), bucket_claim_name(bucket))
+        };
+        assert_ne!(made("finance", "tax-files"), made("finance-tax", "files"));
+        assert_ne!(made("finance", "bucket-files"), made("finance-bucket", "files"));
     }
 
     #[test]

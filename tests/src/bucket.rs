@@ -174,7 +174,7 @@ impl Buckets<'_> {
         self.wait(name, "ready", |found| says(found, ConditionType::Ready) == Some(("True", "Available"))).await
     }
 
-    /// Waits until a bucket, its claim at the engine and all that was made of that, and its key pairs are gone.
+    /// Waits until a bucket, its claim at the engine and all that was made of that, its user and its key pairs are gone.
     ///
     /// # Errors
     /// When they are not in time.
@@ -188,7 +188,9 @@ impl Buckets<'_> {
         let buckets = Api::<DynamicObject>::all_with(client, &ApiResource::from_gvk(&kind));
         let failed = |error: kube::Error| error.to_string();
         wait_for(format!("bucket {}/{name} to be gone", self.bureau.name), PATIENCE, || async {
-            let mut left = self.user_names(name).await.map_err(|error| format!("{error:?}"))?;
+            let told = |error: WorldError| format!("{error:?}");
+            let mut left = self.user_names(name).await.map_err(told)?;
+            left.extend(self.key_names(name).await.map_err(told)?);
             let mut note = |what: &str, is_there: bool| left.extend(is_there.then(|| what.to_owned()));
             note("the object", objects.get_opt(name).await.map_err(failed)?.is_some());
             note("the claim", claims.get_opt(&claim).await.map_err(failed)?.is_some());
@@ -220,7 +222,7 @@ impl Buckets<'_> {
         self.engine("objectbucket.io", "v1alpha1", "ObjectBucketClaim").await
     }
 
-    /// The user a bucket is to be of, as its claim at the engine says it.
+    /// The user a bucket is of, as its claim at the engine says it.
     ///
     /// # Errors
     /// When there is no claim.
@@ -229,7 +231,7 @@ impl Buckets<'_> {
         Ok(claim.data["spec"]["additionalConfig"]["bucketOwner"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// The users that were made for a bucket.
+    /// The users that were made for a bucket: one, for all of its life.
     ///
     /// # Errors
     /// When they cannot be listed.
@@ -265,18 +267,25 @@ impl Buckets<'_> {
         Ok(Pair { access: of("AWS_ACCESS_KEY_ID"), secret: of("AWS_SECRET_ACCESS_KEY") })
     }
 
-    /// The key pair of a user, as the engine made it.
+    /// The Secrets with key pairs that were made for a bucket, where the department has no rights.
     ///
     /// # Errors
-    /// When it is not there.
-    pub async fn made(&self, user: &str) -> Result<Pair, WorldError> {
+    /// When they cannot be listed.
+    pub async fn keys(&self, name: &str) -> Result<Vec<Secret>, WorldError> {
+        let of_bucket = ListParams::default().labels(&format!("{LABEL_BUCKET}={name}"));
         let secrets = Api::<Secret>::namespaced(self.client().await?, &engine_namespace(&self.bureau.name));
-        let secret = secrets.get(&format!("rook-ceph-object-user-{}-{user}", STORE[0])).await?;
-        let of = |key: &str| text(&secret, key).unwrap_or_default();
-        Ok(Pair { access: of("AccessKey"), secret: of("SecretKey") })
+        Ok(secrets.list(&of_bucket).await?.items)
     }
 
-    /// Waits until the department has another key pair than `before`, the bucket is ready with it, and nobody has another; gives
+    /// Their names.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn key_names(&self, name: &str) -> Result<BTreeSet<String>, WorldError> {
+        Ok(self.keys(name).await?.iter().map(ResourceExt::name_any).collect())
+    }
+
+    /// Waits until the department has another key pair than `before`, the bucket is ready with it, and there is no other; gives
     /// that one.
     ///
     /// # Errors
@@ -284,9 +293,9 @@ impl Buckets<'_> {
     pub async fn wait_rotated(&self, name: &str, before: &Pair) -> Result<Pair, WorldError> {
         let told = |error: WorldError| format!("{error:?}");
         let pair = wait_for(format!("another key pair for {}/{name}", self.bureau.name), PATIENCE, || async {
-            let (pair, users) = (self.pair(name).await.map_err(told)?, self.user_names(name).await.map_err(told)?);
-            let is_done = pair.access != before.access && users.len() == 1;
-            if is_done { Ok(pair) } else { Err(format!("{users:?}")) }
+            let (pair, keys) = (self.pair(name).await.map_err(told)?, self.key_names(name).await.map_err(told)?);
+            let is_done = pair.access != before.access && keys.len() == 1;
+            if is_done { Ok(pair) } else { Err(format!("{keys:?}")) }
         });
         let pair = pair.await?;
         self.wait_ready(name).await?;
@@ -305,6 +314,24 @@ impl Buckets<'_> {
     async fn client(&self) -> Result<Client, WorldError> {
         Ok(self.bureau.world.lab.client().await?)
     }
+}
+
+/// The Secrets that a user's keys are to be taken from, as its wish names them, and the UIDs of those whose keys it has.
+pub fn named(user: &DynamicObject) -> (Value, Vec<&str>) {
+    let taken = user.data["status"]["keys"].as_array().into_iter().flatten();
+    (user.data["spec"]["keys"].clone(), taken.filter_map(|taken| taken["uid"].as_str()).collect())
+}
+
+/// The wish of a user for the key pair of a Secret, and for no other.
+pub fn names(secret: &str) -> Value {
+    let of = |key: &str| json!({"name": secret, "key": key});
+    json!([{"accessKeyRef": of("AccessKey"), "secretKeyRef": of("SecretKey")}])
+}
+
+/// The key pair in a Secret that was made for a bucket.
+pub fn made(secret: &Secret) -> Pair {
+    let of = |key: &str| text(secret, key).unwrap_or_default();
+    Pair { access: of("AccessKey"), secret: of("SecretKey") }
 }
 
 /// Status, reason and message of a condition.

@@ -45,10 +45,19 @@ pub struct Bucket {
     /// Where programs find it, once they can sign in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection: Option<BucketConnectionView>,
-    /// When the key pair (密钥对) in use was made; absent until one is.
-    #[schema(example = "2026-10-31T01:00:20Z")]
+    /// When another key pair (密钥对) was last asked for, or is to take the place of the one in use.
+    #[schema(example = "2026-11-20T02:00:00Z")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials_requested_at: Option<String>,
+    /// When the key pair (密钥对) in use was made; absent until the department has one.
+    #[schema(example = "2026-11-20T02:00:01Z")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials_issued_at: Option<String>,
+    /// The `credentialsRequestedAt` that pair was made for; absent: it was made with the bucket. The department has the pair it
+    /// asked for once both are the same.
+    #[schema(example = "2026-11-20T02:00:00Z")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials_issued_for: Option<String>,
     /// Whether it is kept from being deleted; `Disabled` counts once it was decided.
     pub deletion_protection: DeletionProtection,
     /// How far the platform has come with it.
@@ -151,6 +160,7 @@ impl Bucket {
             granted_size,
             connection,
             credentials_issued_at,
+            credentials_issued_for,
             refusal,
             order_ref,
             ..
@@ -166,7 +176,9 @@ impl Bucket {
             size: spec.size.to_string(),
             granted_size: granted_size.map(|size| size.to_string()),
             connection: connection.map(BucketConnectionView::from),
+            credentials_requested_at: spec.credentials_requested_at.map(|at| at.to_string()),
             credentials_issued_at: credentials_issued_at.map(|at| at.to_string()),
+            credentials_issued_for: credentials_issued_for.map(|at| at.to_string()),
             deletion_protection: spec.deletion_protection.into(),
             state,
             order: order_ref.map(|order| order.name),

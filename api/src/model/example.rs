@@ -13,6 +13,9 @@ const USABLE: &str = "2026-10-31T01:01:10Z";
 /// When `web-2` is asked for.
 const NOW: &str = "2026-11-20T02:00:00Z";
 
+/// When the bucket's new key pair was handed over.
+const REPLACED: &str = "2026-11-20T02:00:04Z";
+
 /// Midnight in Beijing after the five working days that approvers have.
 const DEADLINE: &str = "2026-11-27T16:00:00Z";
 
@@ -161,8 +164,24 @@ pub fn volume_preview() -> Value {
     json!({"volume": volume()})
 }
 
-/// A bucket whose key pair was handed over.
+/// A bucket whose key pair was replaced.
 pub fn bucket() -> Value {
+    let conditions = [
+        accepted(THEN),
+        condition("Admitted", "Granted", "已批准，登记为 claim-126。 | granted as claim-126.", THEN),
+        condition(
+            "Provisioned",
+            "Provisioned",
+            "对象存储桶已创建，密钥对已写入本单位的命名空间。 | the bucket exists, and its key pair is in the \
+             department's namespace.",
+            THEN,
+        ),
+        condition("Ready", "Available", "对象存储桶可用。 | the bucket can be used.", REPLACED),
+    ]
+    .map(|mut condition| {
+        condition["observedGeneration"] = json!(2);
+        condition
+    });
     json!({
         "name": "portal-files", "department": "finance", "uid": "a95c0e37-4b1d-4f62-9d08-c6e1f7b3a284",
         "displayName": "门户网站附件", "system": "portal", "zone": "extranet-public", "tier": "standard",
@@ -171,21 +190,9 @@ pub fn bucket() -> Value {
             "host": "rook-ceph-rgw-objects.rook-ceph.svc", "port": 80,
             "bucket": "portal-files-2f6d3a1e-8f0b-4c57-9a4e-0d2b7c6e5f13", "credentialsSecret": "portal-files-bucket",
         },
-        "credentialsIssuedAt": "2026-10-31T01:00:20Z", "deletionProtection": "Enabled", "state": "Ready",
-        "claim": "claim-126",
-        "conditions": [
-            accepted(THEN),
-            condition("Admitted", "Granted", "已批准，登记为 claim-126。 | granted as claim-126.", THEN),
-            condition(
-                "Provisioned",
-                "Provisioned",
-                "对象存储桶已创建，密钥对已写入本单位的命名空间。 | the bucket exists, and its key pair is in \
-                 the department's namespace.",
-                THEN,
-            ),
-            condition("Ready", "Available", "对象存储桶可用。 | the bucket can be used.", THEN),
-        ],
-        "generation": 1, "createdAt": THEN,
+        "credentialsRequestedAt": NOW, "credentialsIssuedAt": "2026-11-20T02:00:01Z", "credentialsIssuedFor": NOW,
+        "deletionProtection": "Enabled", "state": "Ready", "claim": "claim-126", "conditions": conditions,
+        "generation": 2, "createdAt": THEN,
     })
 }
 

@@ -139,15 +139,18 @@ async fn where_it_is_found_is_told_and_neither_its_keys_nor_its_pool_are() {
             "credentialsSecretRef": {"name": "files-1-bucket"}},
         "credentialsIssuedAt": "2026-11-20T01:00:20Z", "credentialsIssuedFor": "2026-11-20T01:00:10Z",
     });
-    let server = ApiServer::default().on(&at("GET"), 200, bucket(&status));
-    let page = json!({"metadata": {}, "items": [bucket(&status)]});
+    let mut there = bucket(&status);
+    there["spec"]["credentialsRequestedAt"] = json!("2026-11-20T09:00:10+08:00");
+    let server = ApiServer::default().on(&at("GET"), 200, there.clone());
+    let page = json!({"metadata": {}, "items": [there]});
     let api = Api::over(server.on(&all("GET"), 200, page));
     let answer = api.get(BUCKET).await;
     let shown = answer.json();
     let connection = json!({"host": "rgw.example", "port": 80, "bucket": "files-1-2f6d",
         "credentialsSecret": "files-1-bucket"});
     assert_eq!((&shown["state"], &shown["connection"]), (&json!("Ready"), &connection));
-    assert_eq!(shown["credentialsIssuedAt"], "2026-11-20T01:00:20Z");
+    let moments = ["credentialsRequestedAt", "credentialsIssuedFor", "credentialsIssuedAt"].map(|field| &shown[field]);
+    assert_eq!(moments, ["2026-11-20T09:00:10+08:00", "2026-11-20T01:00:10Z", "2026-11-20T01:00:20Z"]);
     assert_eq!((&shown["size"], &shown["grantedSize"]), (&json!("100Gi"), &json!("50Gi")));
     assert_eq!((&shown["order"], &shown["claim"]), (&json!("o-1"), &json!("claim-9")));
     assert!(!answer.text().contains("ceph-objects"), "{}", answer.text());

@@ -6,14 +6,13 @@ use jiyun_crds::{
     v1alpha1::{BucketConnection, CloudBucket, LocalRef},
 };
 use jiyun_ledger::{Claim, Meter};
-use k8s_openapi::api::storage::v1::StorageClass;
+use k8s_openapi::api::{core::v1::Secret, storage::v1::StorageClass};
 use kube::{Api, ResourceExt};
 use tracing::warn;
 
 use super::{
-    credentials::{self, Look},
-    engine,
-    plan::{self, Desired, Observed, Step, Why},
+    credentials, engine, keys,
+    plan::{self, Awaited, Desired, Observed, Step, Why},
     report::{Engine, Pair, Trouble},
     request,
 };
@@ -53,59 +52,76 @@ pub async fn drive(
     };
     let label = claim_label(claim, context);
     let (namespace, name) = (engine_namespace(claim), request::claim_name(claim));
+    let owner = rook::user_name(&label);
     let mut observed = Observed {
-        users: site.bucket_users_of(&label),
+        keys: keys::made_for((&namespace, &name), &label, site).await?,
+        user: site.bucket_user(&namespace, &owner),
         claim: site.bucket_claim(&namespace, &name),
-        ..Observed::default()
+        bucket: None,
+        held: credentials::held(claim, &label, context).await?,
     };
     if observed.claim.as_ref().is_some_and(rook::is_bound) {
         observed.bucket = read_bucket(&rook::bucket_name(&namespace, &name), site).await?;
     }
-    let moment = wanted(bucket, &label, &observed, now, context).await?;
-    let owner = rook::user_name(&label, moment);
-    let user = observed.users.iter().find(|user| user.name_any() == owner);
-    let mut look = credentials::look(claim, &label, (user, observed.bucket.as_ref()), site, context).await?;
-    (observed.issued, observed.copied) = (look.issued, look.copied);
+    let moment = wanted(bucket, &name, &observed, now, context).await?;
+    let secret = keys::secret_name(&name, moment);
     // A bucket does not move: a pool's new class is for new ones.
     let lies_in = observed.claim.as_ref().and_then(|claim| claim.spec.storage_class_name.clone());
-    let order = request::order(claim, &label, approved, &lies_in.unwrap_or(class));
+    let mut order = request::order(claim, &label, approved, &lies_in.unwrap_or(class));
+    if context.quarantined() {
+        // The book may be older than a growth, and a bucket that is made smaller takes nothing more from its department.
+        let there = observed.claim.as_ref().and_then(rook::mebibytes).unwrap_or_default();
+        order.mebibytes = order.mebibytes.max(there);
+    }
+    let is_bound = observed.claim.as_ref().is_some_and(rook::is_bound);
+    let is_lost = request::is_established(claim) && observed.claim.is_none();
     let mut engine = Engine { moment, ..Engine::default() };
     let built = rook::claim(&order, &owner);
     let mut is_free = true;
     match store_of(&order.storage_class, site).await? {
-        Err(trouble) => engine.trouble = Some(trouble),
+        Err(trouble) => {
+            engine.trouble = Some(if is_lost { Trouble::Lost } else { trouble });
+            is_free = !is_lost;
+        }
         Ok(store) => {
+            let store = observed.user.as_ref().map_or(store, rook::store_of_user);
             let desired = Desired {
                 claim: label,
-                user: rook::user(&order, &store, &owner),
+                keys: secret.clone(),
+                user: rook::user(&order, &store, &owner, &secret, is_bound),
                 bucket: built.clone(),
                 established: request::is_established(claim),
                 paused: context.quarantined(),
             };
             let at = At { bucket, claim, namespace: &namespace, desired: &desired, site, context };
-            is_free = at.settle(&mut observed, &mut look, &mut engine).await?;
+            is_free = at.settle(&mut observed, &mut engine).await?;
         }
     }
-    let user = observed.users.iter().find(|user| user.name_any() == owner);
-    engine.handed_over = look.held && is_free;
+    let keys = observed.keys(&secret);
+    let pair = keys.and_then(|keys| keys.pair.as_ref());
+    let has_pair = pair.zip(observed.held.as_ref()).is_some_and(|(pair, held)| held.has(pair));
+    engine.handed_over = has_pair && is_free;
     engine.grows = observed.bucket.as_ref().is_some_and(|bucket| rook::has_other_size(bucket, &built));
     if engine.handed_over {
-        let made = user.and_then(|user| Some(user.metadata.creation_timestamp.as_ref()?.0));
+        let made = keys.and_then(|keys| Some(keys.metadata.creation_timestamp.as_ref()?.0));
         engine.pair = Some(Pair { moment, made });
         engine.connection = observed.bucket.as_ref().and_then(|bucket| connection(bucket, claim));
-    } else if engine.trouble.is_none()
-        && let Some(fault) = user.and_then(rook::fault)
+    }
+    let is_due = !engine.handed_over || engine.awaited == Some(Awaited::User);
+    if is_due
+        && engine.trouble.is_none()
+        && let Some(fault) = observed.user.as_ref().and_then(rook::fault)
     {
         engine.trouble = Some(Trouble::Fault(format!("CephObjectStoreUser {fault}")));
     }
     Ok(engine)
 }
 
-/// The moment of the key pair that the bucket is to have `now`. In quarantine none is replaced: the book may know less than is
-/// true.
+/// The moment of the key pair that the bucket, whose claim at the engine is called `name`, is to have `now`. In quarantine none
+/// is replaced: the book may know less than is true.
 async fn wanted(
     bucket: &CloudBucket,
-    label: &str,
+    name: &str,
     observed: &Observed,
     now: Timestamp,
     context: &Context,
@@ -113,11 +129,12 @@ async fn wanted(
     let asked = restart::moment(bucket.spec.credentials_requested_at.as_ref());
     let asked = asked.filter(|asked| *asked <= now && !context.quarantined());
     let asked = asked.and_then(|asked| u64::try_from(asked.as_second()).ok());
-    let owner = observed.claim.as_ref().and_then(|claim| rook::moment_of(rook::owner(claim)?, label));
-    let there: Vec<u64> = observed.users.iter().filter_map(rook::moment_of_user).collect();
-    let moment = plan::wanted(asked, owner, there.iter().copied());
-    if owner.is_some_and(|owner| owner != moment) && !is_still_asked(bucket, context).await? {
-        return Ok(plan::wanted(None, owner, there.into_iter()));
+    let of_user = observed.user.iter().flat_map(rook::secrets_of);
+    let named = of_user.filter_map(|secret| keys::moment_of(secret, name)).max();
+    let there: Vec<u64> = observed.keys.iter().filter_map(|keys| keys::moment_of(keys.name(), name)).collect();
+    let (usual, moment) = (plan::wanted(None, named, &there), plan::wanted(asked, named, &there));
+    if named.is_some() && moment != usual && !is_still_asked(bucket, context).await? {
+        return Ok(usual);
     }
     Ok(moment)
 }
@@ -174,12 +191,7 @@ struct At<'a> {
 impl At<'_> {
     /// Takes steps until there is none, something has to be waited for, or something is in the way. Whether what is there is
     /// this bucket's: somebody else's, or ours on its way out, is not.
-    async fn settle(
-        &self,
-        observed: &mut Observed,
-        look: &mut Look,
-        engine: &mut Engine,
-    ) -> Result<bool, ReconcileError> {
+    async fn settle(&self, observed: &mut Observed, engine: &mut Engine) -> Result<bool, ReconcileError> {
         for _ in 0..MOST_STEPS {
             let step = match plan::plan(self.desired, observed) {
                 Ok(step) => step,
@@ -195,7 +207,7 @@ impl At<'_> {
             if step == Step::Nothing {
                 break;
             }
-            match self.take(&step, observed, look).await {
+            match self.take(&step, observed).await {
                 Ok(()) => {}
                 Err(ReconcileError::Obstacle(obstacle)) => {
                     self.obstructed(&obstacle, engine);
@@ -233,10 +245,14 @@ impl At<'_> {
         });
     }
 
-    async fn take(&self, step: &Step, observed: &mut Observed, look: &mut Look) -> Result<(), ReconcileError> {
+    async fn take(&self, step: &Step, observed: &mut Observed) -> Result<(), ReconcileError> {
         let Self { desired, site, context, namespace, .. } = *self;
         match step {
             Step::Nothing | Step::Await(_) => {}
+            Step::MakeKeys => {
+                let made = keys::make(self.claim, &desired.claim, &desired.keys, site, context).await?;
+                observed.keys.push(made);
+            }
             Step::ApplyUser(why) => {
                 let api = Api::<UserView>::namespaced(site.client.clone(), namespace);
                 let written = match there(&api, &desired.user, *why == Why::Missing, &desired.claim).await? {
@@ -244,8 +260,7 @@ impl At<'_> {
                     None => context.writer.apply(&api, name_of(&desired.user), &desired.user).await?,
                 };
                 site.unseen_bucket_users.wrote(written.clone());
-                observed.users.retain(|user| user.name_any() != written.name_any());
-                observed.users.push(written);
+                observed.user = Some(written);
             }
             Step::ApplyClaim(why) => {
                 let api = Api::<ClaimView>::namespaced(site.client.clone(), namespace);
@@ -257,12 +272,14 @@ impl At<'_> {
                 observed.claim = Some(written);
             }
             Step::HandOver => {
-                credentials::hand_over(self.claim, &desired.claim, look, context).await?;
-                observed.copied = look.copied;
+                if let Some(contents) = observed.untold(desired) {
+                    credentials::hand_over(self.claim, &desired.claim, &contents, context).await?;
+                    observed.held = Some(contents);
+                }
             }
-            Step::DeleteUser(name) => {
-                remove::<UserView>(&site.client, namespace, name, &desired.claim, context).await?;
-                observed.users.retain(|user| user.name_any() != *name);
+            Step::DeleteKeys(name) => {
+                remove::<Secret>(&site.client, namespace, name, &desired.claim, context).await?;
+                observed.keys.retain(|keys| keys.name() != name);
             }
         }
         Ok(())

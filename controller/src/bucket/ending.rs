@@ -1,5 +1,5 @@
-//! The end of a bucket: an intent in the ledger, then its credentials, the bucket with what is in it, the users its key pairs
-//! were of, and only then the claim.
+//! The end of a bucket: an intent in the ledger, then its credentials, the bucket with what is in it, the user it belonged to,
+//! the key pairs, and only then the claim.
 //!
 //! Every call that destroys follows the committed intent and carries the UID and version of what was read just before.
 //! What is gone is asked of the API server, never of a cache.
@@ -14,7 +14,7 @@ use jiyun_ledger::{Claim, Meter};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt, api::ListParams, runtime::controller::Action};
 
-use super::{report::Standing, request};
+use super::{keys, report::Standing, request};
 use crate::{
     context::Context,
     deleting::SITE,
@@ -74,10 +74,16 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
         Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
         users => users.map_err(|source| ReconcileError::read("CephObjectStoreUser", source))?.items,
     };
-    let mut left = None;
     for user in users {
-        let gone = remove::<UserView>(&site.client, &namespace, &user.name_any(), label, context).await?;
-        left = left.or(gone);
+        if let Some(left) = remove::<UserView>(&site.client, &namespace, &user.name_any(), label, context).await? {
+            return Ok(Some(left));
+        }
     }
-    Ok(left)
+    // After the user: the engine fails over one that lacks what it is declared with.
+    for made in keys::made_for((&namespace, &name), label, site).await? {
+        if let Some(left) = remove::<Secret>(&site.client, &namespace, made.name(), label, context).await? {
+            return Ok(Some(left));
+        }
+    }
+    Ok(None)
 }

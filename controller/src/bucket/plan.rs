@@ -1,9 +1,12 @@
 //! What is left to do on the engine: a function from what should be and what is there to a step with its reason. And which
 //! key pair a bucket is to have, which follows from what is asked for and what is there, and from nothing that was noted.
 
-use kube::ResourceExt;
 use serde_json::Value;
 
+use super::{
+    credentials::Contents,
+    keys::{self, KeySecret},
+};
 use crate::{
     engines::{
         applied,
@@ -18,7 +21,9 @@ use crate::{
 pub struct Desired {
     /// The claim in the account book it is for, as engine objects are labelled with it.
     pub claim: String,
-    /// The user whose key pair the bucket is to have.
+    /// The Secret of the key pair that the bucket is to be reached with.
+    pub keys: String,
+    /// The user that has it, and owns the bucket.
     pub user: Value,
     /// What the bucket is asked for with.
     pub bucket: Value,
@@ -28,19 +33,33 @@ pub struct Desired {
     pub paused: bool,
 }
 
-/// What is there.
-#[derive(Clone, Debug, Default)]
+/// What is there. Without `Debug`: keys are among it.
+#[derive(Clone, Default)]
 pub struct Observed {
-    /// The users made for it.
-    pub users: Vec<UserView>,
+    /// The key pairs made for it.
+    pub keys: Vec<KeySecret>,
+    /// The user it belongs to, if there is one.
+    pub user: Option<UserView>,
     /// What it was asked for with, if anything.
     pub claim: Option<ClaimView>,
     /// What was made of that, if anything.
     pub bucket: Option<BucketView>,
-    /// Whether the engine gave it the key pair of the user it is to have.
-    pub issued: bool,
-    /// Whether the department has that, and knows where the bucket is.
-    pub copied: bool,
+    /// What the department has, if anything.
+    pub held: Option<Contents>,
+}
+
+impl Observed {
+    /// The key pair in the Secret of this name.
+    pub fn keys(&self, name: &str) -> Option<&KeySecret> {
+        self.keys.iter().find(|keys| keys.name() == name)
+    }
+
+    /// What the department is to have, where all of it is there and it has something else.
+    pub fn untold(&self, desired: &Desired) -> Option<Contents> {
+        let pair = self.keys(&desired.keys)?.pair.as_ref()?;
+        let endpoint = self.bucket.as_ref()?.spec.endpoint.as_ref()?;
+        Some(Contents::of(pair, endpoint)).filter(|contents| self.held.as_ref() != Some(contents))
+    }
 }
 
 /// The thing to do.
@@ -48,6 +67,8 @@ pub struct Observed {
 pub enum Step {
     /// Nothing.
     Nothing,
+    /// Make the key pair.
+    MakeKeys,
     /// Apply the user.
     ApplyUser(Why),
     /// Apply what the bucket is asked for with.
@@ -56,17 +77,17 @@ pub enum Step {
     Await(Awaited),
     /// Give the department the key pair.
     HandOver,
-    /// Take away the user of this name, whose key pair is worth nothing any more.
-    DeleteUser(String),
+    /// Take away the Secret of this name, whose key pair is worth nothing.
+    DeleteKeys(String),
 }
 
 /// The kind that is touched, for people.
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::ApplyUser(_) | Self::DeleteUser(_) => "CephObjectStoreUser",
+            Self::ApplyUser(_) => "CephObjectStoreUser",
             Self::ApplyClaim(_) => "ObjectBucketClaim",
-            Self::HandOver => "Secret",
+            Self::MakeKeys | Self::HandOver | Self::DeleteKeys(_) => "Secret",
             Self::Nothing => "-",
             Self::Await(awaited) => awaited.word(),
         })
@@ -87,7 +108,7 @@ pub enum Why {
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
-    /// The user and its key pair.
+    /// That the user is as it is declared, and has its key pair.
     User,
     /// The bucket.
     Claim,
@@ -106,14 +127,16 @@ impl Awaited {
     }
 }
 
-/// The moment of the key pair that a bucket is to have: `asked` for by its wish, where that moment has come; that of the
-/// `owner` which is named now; those of the users that are `there`. A pair is replaced by a later one only, and once for each
-/// moment; one that was taken away does not come back.
-pub fn wanted(asked: Option<u64>, owner: Option<u64>, there: impl Iterator<Item = u64>) -> u64 {
-    match owner {
-        Some(owner) => asked.map_or(owner, |asked| asked.max(owner)),
-        None => there.chain(asked).max().unwrap_or_default(),
-    }
+/// The moment of the key pair that a bucket is to have: `asked` for by its wish, where that moment has come; that of the pair
+/// which its user is declared with (`named`) now; those of the pairs that are `there`. A pair is replaced by a later one only,
+/// and once for each moment; one that was taken away does not come back where a later one was made.
+pub fn wanted(asked: Option<u64>, named: Option<u64>, there: &[u64]) -> u64 {
+    let latest = there.iter().copied().max();
+    let usual = match named {
+        Some(named) if there.contains(&named) => Some(named),
+        named => named.max(latest),
+    };
+    usual.max(asked).unwrap_or_default()
 }
 
 /// The next step from `observed` to `desired`. A former key pair goes only after the new one was handed over.
@@ -130,16 +153,27 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Step, Obstacle> {
         None => {}
         Some(claim) => ours(&claim.metadata, &desired.claim, "ObjectBucketClaim")?,
     }
-    let owner = name_of(&desired.user);
-    let Some(user) = observed.users.iter().find(|user| user.name_any() == owner) else {
-        return Ok(Step::ApplyUser(Why::Missing));
-    };
+    let Some(keys) = observed.keys(&desired.keys) else { return Ok(Step::MakeKeys) };
+    ours(&keys.metadata, &desired.claim, "Secret")?;
+    if keys.pair.is_none() {
+        // Somebody took a part of it away. Once it is gone, another is made.
+        return Err(Obstacle::Foreign { kind: "Secret", name: keys.name().to_owned() });
+    }
+    let Some(user) = &observed.user else { return Ok(Step::ApplyUser(Why::Missing)) };
     ours(&user.metadata, &desired.claim, "CephObjectStoreUser")?;
     if !applied::is_applied(&user.metadata, &desired.user) {
         return Ok(Step::ApplyUser(Why::Changed));
     }
-    if !rook::is_ready(user) {
+    if !rook::names_keys(user, &desired.user) {
+        return Ok(Step::ApplyUser(Why::Drifted));
+    }
+    if !rook::is_ready(user) || !rook::has_taken(user, keys.metadata.uid.as_deref()) {
         return Ok(Step::Await(Awaited::User));
+    }
+    let untold = observed.untold(desired).is_some();
+    if desired.established && untold {
+        // The former pair is worth nothing since the user has this one: whatever else is to be done with the bucket can wait.
+        return Ok(Step::HandOver);
     }
     let Some(claim) = &observed.claim else { return Ok(Step::ApplyClaim(Why::Missing)) };
     if !applied::is_applied(&claim.metadata, &desired.bucket) {
@@ -152,15 +186,18 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Step, Obstacle> {
         return Ok(Step::Await(Awaited::Claim));
     }
     let is_taken_on = observed.bucket.as_ref().is_some_and(|bucket| rook::is_taken_on(bucket, &desired.bucket));
-    if !is_taken_on || !observed.issued {
+    if !is_taken_on {
         return Ok(Step::Await(Awaited::Change));
     }
-    if !observed.copied {
+    if untold {
         return Ok(Step::HandOver);
     }
-    let stays = |user: &&UserView| user.metadata.deletion_timestamp.is_none();
-    let former = observed.users.iter().filter(stays).map(UserView::name_any).find(|name| name != owner);
-    Ok(former.filter(|_| !desired.paused).map_or(Step::Nothing, Step::DeleteUser))
+    // Earlier ones alone: a leader that is late may not know of the one in use.
+    let moment = |name: &str| keys::moment_of(name, name_of(&desired.bucket));
+    let stays = |keys: &&KeySecret| keys.metadata.deletion_timestamp.is_none();
+    let mut there = observed.keys.iter().filter(stays).map(KeySecret::name);
+    let former = there.find(|name| moment(name) < moment(&desired.keys));
+    Ok(former.filter(|_| !desired.paused).map_or(Step::Nothing, |name| Step::DeleteKeys(name.to_owned())))
 }
 
 #[cfg(test)]

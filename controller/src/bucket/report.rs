@@ -12,11 +12,12 @@ use jiyun_crds::{
 };
 use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
 use jiyun_messages::{Parameters, parameters};
+use kube::core::ObjectMeta;
 
 use super::{digest, plan::Awaited, request::is_established};
 use crate::{
     conditions::{finding, merged, plain},
-    deleting,
+    deleting::SITE,
     host::{
         change::Objection,
         rejection::Rejection,
@@ -26,6 +27,10 @@ use crate::{
     order::answer::Ordered,
     stored::approved::Approved,
 };
+
+/// Seconds that the end of a bucket may take once it is recorded: the engine takes what is in it away first, one after another,
+/// which takes hours where there are millions.
+const END_SECONDS: i64 = 86_400;
 
 /// How a bucket stands.
 #[derive(Clone, Debug)]
@@ -209,7 +214,7 @@ pub fn status(bucket: &CloudBucket, standing: &Standing, now: Timestamp) -> Clou
         Standing::Ending { claim, waiting_for } => {
             place(&mut status, claim);
             let told = match waiting_for {
-                Some(what) => deleting::waits(&bucket.metadata, what, now),
+                Some(what) => waits(&bucket.metadata, claim.billable_until, what, now),
                 None => finding(ready, no, Reason::Quarantined, "BucketDeletionPaused", &Parameters::new()),
             };
             vec![granted(claim), told]
@@ -262,6 +267,22 @@ fn readiness(engine: &Engine, is_established: bool) -> Finding {
 fn provisioning(kind: ConditionType, engine: &Engine) -> Finding {
     let what = engine.awaited.map_or("-", Awaited::word);
     finding(kind, ConditionStatus::False, Reason::Provisioning, "BucketProvisioning", &parameters([("what", what)]))
+}
+
+/// What is said of a bucket that is being deleted, whose end was `recorded`, and that waits for `what` (kind and name, or
+/// [`SITE`]) to go. As of other objects ([`crate::deleting::waits`]), but a bucket has longer until something is thought to keep
+/// it.
+fn waits(meta: &ObjectMeta, recorded: Option<Timestamp>, what: &str, now: Timestamp) -> Finding {
+    let asked = meta.deletion_timestamp.as_ref().map(|asked| asked.0);
+    let since = asked.zip(recorded).map(|(asked, recorded)| asked.max(recorded));
+    let is_late = since.is_some_and(|since| now.duration_since(since).as_secs() >= END_SECONDS);
+    let (reason, sentence) = match (is_late, what == SITE) {
+        (true, true) => (Reason::DeletionStuck, "DeletionAwaitsSite"),
+        (true, false) => (Reason::DeletionStuck, "BucketDeletionStuck"),
+        (false, true) => (Reason::Deleting, "DeletionAwaitsSite"),
+        (false, false) => (Reason::Deleting, "BucketDeleting"),
+    };
+    finding(ConditionType::Ready, ConditionStatus::False, reason, sentence, &parameters([("what", what)]))
 }
 
 fn unreachable(kind: ConditionType, status: ConditionStatus) -> Finding {

@@ -128,6 +128,31 @@ fn only_what_is_as_asked_is_left_alone_and_only_a_silent_change_is_looked_at_oft
 }
 
 #[test]
+fn a_large_bucket_has_a_day_to_be_emptied_until_its_end_is_stuck() {
+    let asked = "2026-03-01T08:00:00Z";
+    let recorded: Timestamp = "2026-03-01T08:00:10Z".parse().unwrap();
+    let going = bucket(|object| object["metadata"]["deletionTimestamp"] = json!(asked));
+    let mut ending = claim(true);
+    Arc::make_mut(&mut ending).billable_until = Some(recorded);
+    let told = |what: &str, seconds: i64| {
+        let standing = Standing::Ending { claim: ending.clone(), waiting_for: Some(what.to_owned()) };
+        let now = Timestamp::from_second(recorded.as_second() + seconds).unwrap();
+        let status = status(&going, &standing, now);
+        let ready = condition::find(&status.conditions, ConditionType::Ready).unwrap();
+        (ready.reason.clone(), ready.message.clone())
+    };
+    for (seconds, expected) in [(0, "Deleting"), (86_399, "Deleting"), (86_400, "DeletionStuck")] {
+        let (reason, message) = told("ObjectBucketClaim scans-bucket", seconds);
+        assert_eq!(reason, expected, "after {seconds} s");
+        for part in ["ObjectBucketClaim scans-bucket", "finalizer", "hours", "终结器"] {
+            assert!(message.contains(part) && !message.contains('?'), "{part} in {message}");
+        }
+    }
+    let (reason, message) = told(SITE, 60);
+    assert!(reason == "Deleting" && message.contains("cannot be reached"), "{message}");
+}
+
+#[test]
 fn what_is_not_known_now_takes_nothing_out_of_the_status() {
     let mut known = bucket(|_| {});
     known.status = Some(told(&admitted(true, handed_over(0))));
@@ -149,6 +174,11 @@ fn a_class_that_cannot_be_used_is_named_with_what_to_mend() {
     let status = told(&admitted(false, Engine::troubled(class)));
     let ready = condition::find(&status.conditions, ConditionType::Ready).unwrap();
     assert!(ready.message.contains("objects") && ready.message.contains("Retain"), "{}", ready.message);
+    for code in ["StorageClassUnknown", "StorageClassNotForBuckets"] {
+        let told = told(&admitted(true, Engine::troubled(Trouble::Class { code, class: "objects".into() })));
+        let ready = condition::find(&told.conditions, ConditionType::Ready).unwrap();
+        assert!(ready.message.contains("keeps the class") && !ready.message.contains('?'), "{}", ready.message);
+    }
     let missing = told(&Standing::Undecided(Reason::EngineMissing));
     assert!(missing.conditions[1].message.contains("Rook"), "{:?}", missing.conditions);
 }

@@ -159,7 +159,7 @@ pub fn status(database: &CloudDatabase, standing: &Standing, now: Timestamp) -> 
         Standing::Ending { claim, waiting_for } => {
             place(&mut status, claim);
             let told = match waiting_for {
-                Some(what) => deleting::waits(&database.metadata, what, now),
+                Some(what) => deleting::waits(&database.metadata, claim.billable_until, what, now),
                 None => finding(ready, no, Reason::Quarantined, "DatabaseDeletionPaused", &Parameters::new()),
             };
             vec![granted(claim), told]

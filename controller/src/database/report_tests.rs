@@ -85,7 +85,8 @@ fn a_database_that_does_not_go_says_so_after_ten_minutes() {
     let mut late = database(|_| {});
     let asked = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH);
     late.metadata.deletion_timestamp = Some(asked);
-    let standing = Standing::Ending { claim: claim(), waiting_for: Some("Cluster pg".into()) };
+    let claim = Arc::new(Claim { billable_until: Some(Timestamp::UNIX_EPOCH), ..Arc::unwrap_or_clone(claim()) });
+    let standing = Standing::Ending { claim, waiting_for: Some("Cluster pg".into()) };
     for (second, expected) in [(599, "Deleting"), (600, "DeletionStuck")] {
         let told = status(&late, &standing, Timestamp::from_second(second).unwrap());
         assert_eq!(reason(&told, ConditionType::Ready), ("False".into(), expected.into()));

@@ -95,6 +95,17 @@ pub enum DiskState {
     Failed(Fault),
 }
 
+/// Kubernetes' words for a pod that is killed or cannot be started, which CDI hands on as they are (pkg/controller/util.go,
+/// `setAnnotationsFromPodWithPrefix`).
+const POD_FAULTS: [&str; 6] = [
+    "OOMKilled",
+    "ContainerCannotRun",
+    "StartError",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+];
+
 /// Reads a disk's state. `PendingPopulation` and `WaitForFirstConsumer` mean "waits for its machine": no fault.
 ///
 /// An import that fails keeps its phase, for its pod is started again; that it failed is told by the condition `Running`
@@ -112,6 +123,8 @@ pub fn state(status: &DiskStatus) -> DiskState {
             Some(why @ ("Error" | "ImagePullFailed")) => {
                 DiskState::Failed(Fault::new(Reason::ImageUnavailable, format!("{phase} {why}")))
             }
+            // Its pod does not start, or is killed: whoever chose the image can do nothing about that.
+            Some(why) if POD_FAULTS.contains(&why) => DiskState::Failed(Fault::other(format!("{phase} {why}"))),
             // It passes with the volume claim that its pod waits for, or with other pods: no fault, and worth naming.
             Some(why @ "Unschedulable") => DiskState::Filling(format!("{phase} {why}")),
             _ => {
@@ -217,6 +230,14 @@ mod tests {
         for (phase, kind, reason, expected) in [
             ("ImportInProgress", "Running", "Error", unavailable("ImportInProgress Error")),
             ("ImportScheduled", "Running", "ImagePullFailed", unavailable("ImportScheduled ImagePullFailed")),
+            ("ImportInProgress", "Running", "OOMKilled", DiskState::Failed(Fault::other("ImportInProgress OOMKilled"))),
+            (
+                "ImportScheduled",
+                "Running",
+                "CreateContainerConfigError",
+                DiskState::Failed(Fault::other("ImportScheduled CreateContainerConfigError")),
+            ),
+            ("ImportScheduled", "Running", "ContainerCreating", DiskState::Filling("ImportScheduled 25%".into())),
             ("Failed", "Running", "Error", unavailable("Failed")),
             ("Failed", "Bound", "ClaimLost", DiskState::Failed(Fault::other("ClaimLost"))),
             ("ImportScheduled", "Running", "Unschedulable", DiskState::Filling("ImportScheduled Unschedulable".into())),

@@ -34,5 +34,6 @@ pub fn is_fault(reason: Reason) -> bool {
             | Reason::CrashLoop
             | Reason::NodeLost
             | Reason::SiteUnreachable
+            | Reason::EngineMissing
     )
 }

@@ -1,8 +1,8 @@
 //! What says which version of an engine is installed: its own object, or the Deployment of its operator.
 //!
 //! Contract: `status.observedKubeVirtVersion` of `kubevirt.io/v1` `KubeVirt` and `status.observedVersion` of
-//! `cdi.kubevirt.io/v1beta1` `CDI`, which their operators write once everything runs in it. CloudNativePG and Kube-OVN have no
-//! such object: the tag of the image says it, of what their releases install.
+//! `cdi.kubevirt.io/v1beta1` `CDI`, which their operators write once everything runs in it. CloudNativePG, Kube-OVN and
+//! Rook have no such object: the tag of the image says it, of what their releases install.
 
 use serde::Deserialize;
 
@@ -16,6 +16,10 @@ pub const KUBE_OVN_NAMESPACE: &str = "kube-system";
 
 /// Which Deployment there it is.
 pub const KUBE_OVN_FIELDS: &str = "metadata.name=kube-ovn-controller";
+
+/// Which Deployment is Rook's operator, wherever it was put (release 1.20: `deploy/examples/operator.yaml`, and
+/// `library.rook-ceph.labels` of its Helm chart). What it makes of a Ceph cluster, and its toolbox, are not labelled so.
+pub const ROOK_LABELS: &str = "operator=rook,storage-backend=ceph";
 
 /// The kind `KubeVirt`.
 #[derive(Clone, Debug)]
@@ -155,6 +159,7 @@ mod tests {
         };
         let image = |image: &str| deployment(json!([{"name": "manager", "image": image}, {"name": "other"}]));
         assert_eq!(image("ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0").as_deref(), Some("1.30.0"));
+        assert_eq!(image("docker.io/rook/ceph:v1.20.6").as_deref(), Some("v1.20.6"));
         assert_eq!(image("registry.example:5000/kube-ovn:v1.16.2@sha256:0a").as_deref(), Some("v1.16.2"));
         assert_eq!(image("registry.example:5000/kube-ovn"), None);
         assert_eq!(image("cloudnative-pg@sha256:0a"), None);

@@ -35,6 +35,10 @@ pub static CNPG: Engine = Engine { name: "CloudNativePG", minimum: Version::new(
 /// walls stand depends on it.
 pub static KUBE_OVN: Engine = Engine { name: "Kube-OVN", minimum: Version::new(1, 16, 0), is_required: false };
 
+/// Buckets. 1.20 is the release whose provisioner was read (`rook.rs`): that a bucket goes to another owner with its claim, and
+/// which of its quotas hold.
+pub static ROOK: Engine = Engine { name: "Rook", minimum: Version::new(1, 20, 0), is_required: false };
+
 /// What came of looking for an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Looked {

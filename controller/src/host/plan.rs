@@ -78,7 +78,7 @@ pub enum Why {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
     /// An object of this name belongs to something else, e.g. a namesake that is still being deleted.
-    #[error("{kind} {name} still belongs to another host or database; it must go first")]
+    #[error("{kind} {name} still belongs to something else; it must go first")]
     Foreign {
         /// Kind of the object.
         kind: &'static str,

@@ -119,6 +119,28 @@ pub struct Sizing {
 }
 
 impl Engines {
+    /// Engines that cannot be asked, for this reason.
+    pub fn unknown(power: Power, why: Reason) -> Self {
+        Self {
+            disk: None,
+            machine: None,
+            power,
+            addresses: Vec::new(),
+            started_at: None,
+            restarted: false,
+            problem: Some(Fault::new(why, why.as_str())),
+            awaits_network: false,
+            untouched: true,
+            sizing: Sizing::default(),
+        }
+    }
+
+    /// Whether the machine does what was asked, and nothing that was asked of its engines was refused: with that its
+    /// department begins to pay, and not for what it reads is faulty.
+    pub fn is_usable(&self) -> bool {
+        self.settled() && self.problem.is_none()
+    }
+
     /// Whether the machine does what was asked.
     pub fn settled(&self) -> bool {
         self.disk == Some(DiskState::Filled)
@@ -156,9 +178,10 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
         Standing::Undecided(reason) => {
             status.addresses = before.addresses;
             status.started_at = before.started_at;
+            let (admitted, nothing) = (ConditionType::Admitted, Parameters::new());
             vec![
                 plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
-                plain(ConditionType::Admitted, ConditionStatus::Unknown, *reason),
+                finding(admitted, ConditionStatus::Unknown, *reason, sentence(*reason), &nothing),
                 plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
             ]
         }
@@ -193,7 +216,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
             status.lease = before.lease.map(lease::released);
             let (ready, no) = (ConditionType::Ready, ConditionStatus::False);
             let told = match waiting_for {
-                Some(what) => deleting::waits(&host.metadata, what, now),
+                Some(what) => deleting::waits(&host.metadata, claim.billable_until, what, now),
                 None => finding(ready, no, Reason::Quarantined, "DeletionPaused", &Parameters::new()),
             };
             vec![granted(claim), told]
@@ -254,11 +277,21 @@ pub fn is_progress(host: &CloudHost, after: &CloudHostStatus) -> bool {
     alike == *before
 }
 
-/// Whether what is told of a host is that its disk is being filled, or cannot be.
+/// Whether what is told of a host is that its disk is being filled, or cannot be; it may be another fault of an engine's.
 pub fn is_importing(status: &CloudHostStatus) -> bool {
-    let reasons = [Reason::Provisioning, Reason::ImageUnavailable].map(Reason::as_str);
-    let provisioned = condition::find(&status.conditions, ConditionType::Provisioned);
-    provisioned.is_some_and(|told| reasons.contains(&told.reason.as_str()))
+    provisioned_for(status, &[Reason::Provisioning, Reason::ImageUnavailable, Reason::EngineError])
+}
+
+/// Whether a fault was told of the host's import, and `after` has it going on: it may only be tried again.
+pub fn is_fault_over(host: &CloudHost, after: &CloudHostStatus) -> bool {
+    let had_fault = |before| provisioned_for(before, &[Reason::ImageUnavailable, Reason::EngineError]);
+    host.status.as_ref().is_some_and(had_fault) && provisioned_for(after, &[Reason::Provisioning])
+}
+
+/// Whether `Provisioned` has one of these reasons.
+fn provisioned_for(status: &CloudHostStatus, reasons: &[Reason]) -> bool {
+    let told = condition::find(&status.conditions, ConditionType::Provisioned);
+    told.is_some_and(|told| reasons.iter().any(|reason| reason.as_str() == told.reason))
 }
 
 /// How long a new host may be silent.
@@ -401,9 +434,11 @@ fn place(status: &mut CloudHostStatus, claim: &Claim) {
     status.claim_id = Some(claim.id.to_string());
     status.pool_ref = pool(Meter::Hosts);
     status.storage_pool_ref = pool(Meter::BlockStorage);
-    // The ledger's times: a status that is made again says the same.
-    status.granted_at = claim.granted_at().map(DateTime::from);
-    status.ready_at = claim.billable_from.map(DateTime::from);
+    // The ledger's times: a status that is made again says the same. Of a claim that it had lost it knows only since when it
+    // was booked again, and what was told before is older.
+    let told = |before: Option<DateTime>| before.filter(|_| claim.adopted);
+    status.granted_at = told(status.granted_at.take()).or_else(|| claim.granted_at().map(DateTime::from));
+    status.ready_at = told(status.ready_at.take()).or_else(|| claim.billable_from.map(DateTime::from));
 }
 
 /// What is told of a wish that was granted.
@@ -415,7 +450,7 @@ pub fn granted(claim: &Claim) -> Finding {
 fn provisioned(engines: &Engines, approved: &Approved) -> Finding {
     let kind = ConditionType::Provisioned;
     if let Some(fault) = fault(engines) {
-        return faulty(kind, fault);
+        return faulty(kind, fault, engines);
     }
     if engines.awaits_network {
         return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);
@@ -460,15 +495,27 @@ fn fault(engines: &Engines) -> Option<&Fault> {
 }
 
 /// What is said of a fault: its reason, what that means, and who can do what about it.
-fn faulty(kind: ConditionType, fault: &Fault) -> Finding {
+fn faulty(kind: ConditionType, fault: &Fault, engines: &Engines) -> Finding {
     let about = parameters([("problem", fault.word.as_str())]);
     let (status, sentence) = match (fault.reason, kind) {
         // Whether anything of it exists is not known now.
         (Reason::SiteUnreachable, ConditionType::Provisioned) => (ConditionStatus::Unknown, "HostSiteUnreachable"),
         (Reason::SiteUnreachable, _) => (ConditionStatus::False, "HostSiteUnreachable"),
-        (reason, _) => (ConditionStatus::False, reason.as_str()),
+        // An image of the engine's own: the host has its disk, and whoever deletes it loses that for nothing.
+        (Reason::ImageUnavailable, _) if engines.disk == Some(DiskState::Filled) => {
+            (ConditionStatus::False, "EngineImageUnavailable")
+        }
+        (reason, _) => (ConditionStatus::False, self::sentence(reason)),
     };
     finding(kind, status, fault.reason, sentence, &about)
+}
+
+/// The code of the sentence that says this reason of a host or a volume.
+pub fn sentence(reason: Reason) -> &'static str {
+    match reason {
+        Reason::EngineMissing => "MachineEngineMissing",
+        reason => reason.as_str(),
+    }
 }
 
 fn ready(engines: &Engines, parked: &Parked) -> Finding {
@@ -480,7 +527,7 @@ fn ready(engines: &Engines, parked: &Parked) -> Finding {
     }
     // A machine that runs while what was granted last could not be applied to it does not do what was asked.
     if let Some(fault) = fault(engines) {
-        return faulty(kind, fault);
+        return faulty(kind, fault, engines);
     }
     if engines.awaits_network {
         return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);

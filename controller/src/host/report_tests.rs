@@ -309,7 +309,8 @@ fn an_import_is_told_of_once_in_ten_seconds_however_often_it_gets_on() {
         let moment = at(2000 + second);
         let after = status(&host, None, &standing, moment);
         let at = begin + Duration::from_secs(second.unsigned_abs());
-        let waits = is_progress(&host, &after) && pace.wait("dept-finance", "web", at).is_some();
+        let is_over = is_fault_over(&host, &after);
+        let waits = is_progress(&host, &after) && pace.wait("dept-finance", "web", is_over, at).is_some();
         if worth_writing(&host, &after, None, moment) && !waits {
             assert!(is_importing(&after));
             pace.told("dept-finance", "web", at);
@@ -324,6 +325,113 @@ fn an_import_is_told_of_once_in_ten_seconds_however_often_it_gets_on() {
     host.metadata.generation = Some(5);
     let edited = with_engines(|engines| (engines.disk, engines.machine) = (Some(failed()), None));
     assert!(!is_progress(&host, &status(&host, None, &edited, at(2030))), "it was edited");
+}
+
+#[test]
+fn an_import_that_fails_at_each_try_is_told_of_once_and_that_it_goes_on_once_it_does() {
+    use std::time::{Duration, Instant};
+
+    let (pace, begin, mut host) = (crate::host::pace::Pace::default(), Instant::now(), host());
+    let mut written = Vec::new();
+    for second in 0..60_i64 {
+        // It is tried again every eight seconds, and fails three seconds later each time; from second 40 on it goes well.
+        let fails = second < 40 && !(1..4).contains(&(second % 8));
+        let disk = if fails {
+            DiskState::Failed(Fault::new(Reason::ImageUnavailable, "ImportInProgress Error"))
+        } else {
+            DiskState::Filling("ImportInProgress 0%".into())
+        };
+        let standing = with_engines(|engines| (engines.disk, engines.machine) = (Some(disk), None));
+        let (moment, now) = (at(2000 + second), begin + Duration::from_secs(second.unsigned_abs()));
+        let after = status(&host, None, &standing, moment);
+        if !worth_writing(&host, &after, None, moment) {
+            pace.as_before("dept-finance", "web");
+        } else if !is_progress(&host, &after)
+            || pace.wait("dept-finance", "web", is_fault_over(&host, &after), now).is_none()
+        {
+            pace.told("dept-finance", "web", now);
+            host.status = Some(after);
+            written.push(second);
+        }
+    }
+    assert_eq!(written, [0, 50]);
+}
+
+#[test]
+fn where_its_engine_is_not_installed_a_host_says_so_and_keeps_what_it_was_granted() {
+    let undecided = status(&host(), None, &Standing::Undecided(Reason::EngineMissing), at(1001));
+    let told = find(&undecided.conditions, ConditionType::Admitted).unwrap();
+    assert_eq!((told.status.as_str(), told.reason.as_str()), ("Unknown", "EngineMissing"));
+    assert!(told.message.contains("KubeVirt") && !told.message.contains("Kube-OVN"), "{}", told.message);
+
+    let missing = with_engines(|engines| *engines = Engines::unknown(Power::On, Reason::EngineMissing));
+    let granted = status(&host(), None, &missing, at(2000));
+    assert!(is_true(&granted.conditions, ConditionType::Admitted));
+    assert_eq!(granted.claim_id.as_deref(), Some("claim-7"));
+    for kind in [ConditionType::Provisioned, ConditionType::Ready] {
+        let told = find(&granted.conditions, kind).unwrap();
+        assert_eq!((told.status.as_str(), told.reason.as_str()), ("False", "EngineMissing"));
+        for part in ["KubeVirt", "operators", "平台运营人员"] {
+            assert!(told.message.contains(part), "{part}: {}", told.message);
+        }
+        assert!(!told.message.contains('?'), "{}", told.message);
+    }
+}
+
+#[test]
+fn whose_machine_lacks_an_image_of_the_engines_own_is_not_told_to_delete_it() {
+    let failed = |word: &str| Fault::new(Reason::ImageUnavailable, word);
+    let of_engine = admitted(Power::On, Some(MachineState::Failed(failed("ImagePullBackOff"))));
+    let of_disk = with_engines(|engines| {
+        (engines.disk, engines.machine) = (Some(DiskState::Failed(failed("ImportInProgress Error"))), None);
+    });
+    for (standing, is_deleted) in [(of_engine, false), (of_disk, true)] {
+        let status = status(&host(), None, &standing, at(1001));
+        for kind in [ConditionType::Provisioned, ConditionType::Ready] {
+            let told = find(&status.conditions, kind).unwrap();
+            assert_eq!(told.reason, "ImageUnavailable");
+            assert_eq!(told.message.contains("do not delete the host"), !is_deleted, "{}", told.message);
+            assert_eq!(told.message.contains("delete this host"), is_deleted, "{}", told.message);
+        }
+    }
+}
+
+#[test]
+fn a_department_begins_to_pay_once_the_machine_runs_and_nothing_was_refused() {
+    let usable = |change: fn(&mut Engines)| {
+        let Standing::Admitted { engines, .. } = with_engines(change) else { unreachable!() };
+        engines.is_usable()
+    };
+    assert!(usable(|_| ()));
+    assert!(usable(|engines| engines.sizing.disk_grows = true));
+    assert!(!usable(|engines| engines.problem = Some(Fault::other("VirtualMachine 422"))));
+    assert!(!usable(|engines| engines.machine = Some(MachineState::Changing("Starting".into()))));
+}
+
+#[test]
+fn of_a_claim_that_was_booked_again_the_earlier_times_are_kept() {
+    let before = CloudHostStatus {
+        granted_at: Some(at(100).into()),
+        ready_at: Some(at(160).into()),
+        ..CloudHostStatus::default()
+    };
+    let of = |before: Option<&CloudHostStatus>, adopted: bool| {
+        let Standing::Admitted { claim, approved, objection, engines, parked, lease } =
+            admitted(Power::On, Some(MachineState::Running))
+        else {
+            unreachable!()
+        };
+        let claim = Arc::new(Claim { adopted, billable_from: Some(at(1060)), ..Arc::unwrap_or_clone(claim) });
+        let mut host = host();
+        host.status = before.cloned();
+        let standing = Standing::Admitted { claim, approved, objection, engines, parked, lease };
+        let told = status(&host, None, &standing, at(5000));
+        (told.granted_at, told.ready_at)
+    };
+    let of_ledger = (Some(DateTime::from(at(1000))), Some(DateTime::from(at(1060))));
+    assert_eq!(of(Some(&before), true), (before.granted_at.clone(), before.ready_at.clone()));
+    assert_eq!(of(Some(&before), false), of_ledger, "the ledger's word, where it never lost the claim");
+    assert_eq!(of(None, true), of_ledger, "nothing earlier is known");
 }
 
 #[test]
@@ -357,8 +465,10 @@ fn when_a_host_was_granted_and_first_usable_comes_from_the_ledger_and_is_said_ag
 fn a_host_that_does_not_go_says_so_after_ten_minutes() {
     let mut host = host();
     host.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(2000)));
-    let waits = Standing::Ending { claim: claim(), waiting_for: Some("VirtualMachine web".into()) };
-    for (second, reason) in [(2599, "Deleting"), (2600, "DeletionStuck")] {
+    // Its end was recorded a minute later: the book was being checked.
+    let claim = Arc::new(Claim { billable_until: Some(at(2060)), ..Arc::unwrap_or_clone(claim()) });
+    let waits = Standing::Ending { claim, waiting_for: Some("VirtualMachine web".into()) };
+    for (second, reason) in [(2659, "Deleting"), (2660, "DeletionStuck")] {
         let told = status(&host, None, &waits, at(second));
         let ready = find(&told.conditions, ConditionType::Ready).unwrap();
         assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", reason));

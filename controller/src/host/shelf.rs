@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::{names, v1alpha1::CloudHost};
+use jiyun_crds::{
+    names,
+    v1alpha1::{CloudHost, Reason},
+};
 use jiyun_ledger::Claim;
 
 use super::{
@@ -13,7 +16,7 @@ use super::{
     plan::Obstacle,
     report::{Engines, Sizing, Standing},
     request::{engine_name, engine_namespace},
-    unreachable_site, volumes, whereabouts,
+    volumes, whereabouts,
 };
 use crate::{
     context::Context,
@@ -35,7 +38,8 @@ pub(super) async fn keep(
 ) -> Result<Standing, ReconcileError> {
     leave_line(host, context).await?;
     let Some((site, _)) = whereabouts(&claim, context) else {
-        return Ok(admitted(claim, objection, unreachable_site(Power::Off), approved, None, context));
+        let engines = Engines::unknown(Power::Off, Reason::SiteUnreachable);
+        return Ok(admitted(claim, objection, engines, approved, None, context));
     };
     let (namespace, name) = (engine_namespace(&claim), engine_name(&claim).to_owned());
     let disk = site.disk(&namespace, &names::system_disk_name(&name)).map(|disk| cdi::state(&disk.status));

@@ -9,20 +9,23 @@ use jiyun_crds::v1alpha1::{
     ConditionStatus, ConditionType, EngineReport, EngineState, Reason, Site, SiteStatus, condition::Finding,
 };
 use jiyun_messages::parameters;
-use kube::{ResourceExt, runtime::watcher};
+use kube::{
+    ResourceExt,
+    runtime::{reflector::Store, watcher},
+};
 use serde_json::{Value, json};
 
 use super::{AGAIN, Outcome, SOON, Settled};
 use crate::{
     conditions::{finding, plain},
     context::Context,
-    engines::release::{Checked, Looked},
+    engines::release::{Checked, Engine, Looked},
     error::ReconcileError,
     metrics::Metrics,
     watch::{Guarded, Kind},
 };
 
-/// When to look at engines again that are as they should be: they are upgraded a few times a year, and a look is eight
+/// When to look at engines again that are as they should be: they are upgraded a few times a year, and a look is ten
 /// requests. Where something is to be done about them, somebody waits to see it done: then it is [`AGAIN`].
 const ENGINES_EVERY: Duration = Duration::from_mins(10);
 
@@ -46,12 +49,18 @@ async fn settle(site: &Site, context: &Context) -> Outcome {
         return Outcome::found(vec![unreachable(&name)]);
     };
     let looked = survey::look(&engines.client).await;
+    // Every site that is served is the hub. Its hosts and volumes would wait in silence for lists that never come.
+    if let Some(missing) = is_incomplete(&looked) {
+        context.machine_engine.set(missing);
+    }
     let is_unclear = looked.iter().any(|(_, looked)| *looked == Looked::Unclear);
     let before = site.status.as_ref().map(|status| status.engines.as_slice()).unwrap_or_default();
     let checked = looked
         .map(|(engine, looked)| Checked::of(engine, looked, before.iter().find(|report| report.name == engine.name)));
     let reports: Vec<EngineReport> = checked.iter().map(Checked::report).collect();
     context.metrics.set_engines(&name, &reports);
+    // It may have been deleted while it was looked at, and nothing of it be told any more.
+    context.metrics.keep_engines_of(&names(&context.catalogue.sites));
     let supported = judged(&checked);
     let again = match supported.status {
         _ if is_unclear => SOON,
@@ -65,6 +74,15 @@ async fn settle(site: &Site, context: &Context) -> Outcome {
 fn unreachable(site: &str) -> Finding {
     let about = parameters([("site", site)]);
     finding(ConditionType::Ready, ConditionStatus::False, Reason::SiteUnreachable, "SiteUnreachable", &about)
+}
+
+/// Whether an engine is missing that every site has to have; none where that could not be told.
+fn is_incomplete(looked: &[(&'static Engine, Looked)]) -> Option<bool> {
+    let required = || looked.iter().filter(|(engine, _)| engine.is_required).map(|(_, looked)| looked);
+    if required().any(|looked| *looked == Looked::Missing) {
+        return Some(true);
+    }
+    (!required().any(|looked| *looked == Looked::Unclear)).then_some(false)
 }
 
 /// What is amiss with engines, the worst first; each with how it is told.
@@ -106,16 +124,20 @@ pub fn following_sites(
 ) -> Kind<Site, impl Stream<Item = Result<Guarded<Site>, watcher::Error>> + Send + 'static> {
     let there = kind.store.clone();
     let stream = kind.stream.inspect(move |_| {
-        let names: HashSet<String> = there.state().iter().map(|site| site.name_any()).collect();
-        metrics.keep_engines_of(&names);
+        metrics.keep_engines_of(&names(&there));
     });
     Kind { store: kind.store, stream, listed: kind.listed }
+}
+
+/// The sites that are there, also those that cannot be read.
+fn names(sites: &Store<Guarded<Site>>) -> HashSet<String> {
+    sites.state().iter().map(|site| site.name_any()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engines::release::{CDI, CNPG, Engine, KUBE_OVN, KUBEVIRT};
+    use crate::engines::release::{CDI, CNPG, KUBE_OVN, KUBEVIRT, ROOK};
 
     fn said(engine: &'static Engine, version: &str) -> Checked {
         Checked::of(engine, Looked::Installed(Some(version.to_owned())), None)
@@ -125,8 +147,8 @@ mod tests {
         Checked::of(engine, Looked::Missing, None)
     }
 
-    fn fine() -> [Checked; 4] {
-        [said(&KUBEVIRT, "v1.8.2"), said(&CDI, "v1.65.0"), missing(&CNPG), missing(&KUBE_OVN)]
+    fn fine() -> [Checked; 5] {
+        [said(&KUBEVIRT, "v1.8.2"), said(&CDI, "v1.65.0"), missing(&CNPG), missing(&KUBE_OVN), missing(&ROOK)]
     }
 
     #[test]
@@ -146,6 +168,7 @@ mod tests {
 
         engines[0] = said(&KUBEVIRT, "v1.7.0");
         engines[3] = said(&KUBE_OVN, "v1.15.9");
+        engines[4] = said(&ROOK, "v1.20.6");
         let found = judged(&engines);
         assert_eq!((found.status, found.reason), (ConditionStatus::False, Reason::EngineTooOld));
         assert!(found.message.contains("KubeVirt 1.7.0 (>= 1.8.0), Kube-OVN 1.15.9 (>= 1.16.0)"), "{}", found.message);
@@ -154,8 +177,25 @@ mod tests {
         let found = judged(&engines);
         assert_eq!((found.status, found.reason), (ConditionStatus::False, Reason::EngineMissing));
         assert!(found.message.contains("not installed: CDI (>= 1.65.0)"), "{}", found.message);
-        let line = "KubeVirt 1.7.0 TooOld, CDI Missing, CloudNativePG main Unknown, Kube-OVN 1.15.9 TooOld";
+        let line =
+            "KubeVirt 1.7.0 TooOld, CDI Missing, CloudNativePG main Unknown, Kube-OVN 1.15.9 TooOld, Rook 1.20.6";
         assert_eq!(in_short(&engines).as_deref(), Some(line));
+    }
+
+    #[test]
+    fn hosts_are_told_of_a_missing_engine_only_where_that_is_certain() {
+        let there = || Looked::Installed(None);
+        for (kubevirt, cdi, cnpg, expected) in [
+            (there(), there(), Looked::Missing, Some(false)),
+            (there(), there(), Looked::Unclear, Some(false)),
+            (there(), Looked::Missing, there(), Some(true)),
+            (Looked::Missing, Looked::Unclear, there(), Some(true)),
+            (there(), Looked::Unclear, Looked::Missing, None),
+            (Looked::Unclear, Looked::Unclear, Looked::Unclear, None),
+        ] {
+            let looked = [(&KUBEVIRT, kubevirt), (&CDI, cdi), (&CNPG, cnpg)];
+            assert_eq!(is_incomplete(&looked), expected, "{looked:?}");
+        }
     }
 
     #[test]

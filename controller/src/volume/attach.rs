@@ -141,6 +141,21 @@ pub async fn settle(
     Ok(Attached { attachment, paused: context.quarantined(), ..wish })
 }
 
+/// Where the volume of `claim` stands while no machine can be looked at, since what makes them is not installed: whoever has it
+/// keeps it, and nobody is given it.
+///
+/// # Errors
+/// When nobody knows who has it: a status that says less would pass for all that is known.
+pub fn stay(volume: &CloudVolume, host: &Named, claim: &Claim, context: &Context) -> Result<Attached, ReconcileError> {
+    let attachment = known(volume, claim, context);
+    if attachment.is_none() && is_lost(volume, claim) {
+        return Err(ReconcileError::Holder);
+    }
+    let has = attachment.as_ref().map(|attachment| attachment.host.as_str());
+    let wish = wish(volume, has, host, claim, context);
+    Ok(Attached { attachment, ..wish })
+}
+
 /// Who has the volume, as far as we know without asking. Its status may be older than what we did since.
 pub fn known(volume: &CloudVolume, claim: &Claim, context: &Context) -> Option<VolumeAttachment> {
     let told = volume.status.as_ref().and_then(|status| status.attachment.clone());

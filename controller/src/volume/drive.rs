@@ -1,6 +1,6 @@
 //! Drives the engine of a granted volume: takes the step of its plan, and says what came of it.
 
-use jiyun_crds::v1alpha1::CloudVolume;
+use jiyun_crds::v1alpha1::{CloudVolume, Reason};
 use jiyun_ledger::Claim;
 use kube::{Api, ResourceExt};
 use tracing::warn;
@@ -39,7 +39,7 @@ pub async fn drive(
     context: &Context,
 ) -> Result<Engine, ReconcileError> {
     let Some((site, storage_class)) = whereabouts(claim, context) else {
-        return Ok(Engine { unreachable: true, ..Engine::default() });
+        return Ok(Engine { unasked: Some(Reason::SiteUnreachable), ..Engine::default() });
     };
     let label = claim_label(claim, context);
     let order = request::order(claim, &label, approved, &storage_class);

@@ -19,6 +19,7 @@ use tracing::{error, info};
 
 use super::{
     attach,
+    patience::SELDOM,
     report::{Standing, Waiting},
     request::disk_name,
 };
@@ -40,11 +41,16 @@ use crate::{
 /// When to look again while nothing may be destroyed.
 const PAUSED: Duration = Duration::from_secs(5);
 
-/// Brings a volume that is being deleted a step on.
+/// Brings a volume that is being deleted a step on; where what makes machines and disks is not installed
+/// (`is_engine_missing`), its end is recorded, and nothing further.
 ///
 /// # Errors
 /// What did not work; the volume is tried again.
-pub async fn reconcile(volume: &CloudVolume, context: &Context) -> Result<Action, ReconcileError> {
+pub async fn reconcile(
+    volume: &CloudVolume,
+    is_engine_missing: bool,
+    context: &Context,
+) -> Result<Action, ReconcileError> {
     if !volume.finalizers().iter().any(|finalizer| finalizer == FINALIZER_CLAIM) {
         return Ok(Action::await_change());
     }
@@ -63,6 +69,11 @@ pub async fn reconcile(volume: &CloudVolume, context: &Context) -> Result<Action
         // Of what was only held nothing was made, and the hold is free with its end.
         if claim.stage() != ClaimStage::Held {
             let before = attach::known(volume, &claim, context);
+            if is_engine_missing {
+                // Which machine has it cannot be asked; that none is served is not taken for none.
+                wait(volume, claim, Waiting::Engine, before, context).await?;
+                return Ok(Action::requeue(SELDOM));
+            }
             let attachment = attach::bring(&claim, None, before, context).await?;
             let next = |at| {
                 let (namespace, name) = (volume.namespace().unwrap_or_default(), volume.name_any());

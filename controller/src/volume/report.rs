@@ -18,7 +18,7 @@ use crate::{
     host::{
         change::Objection,
         rejection::Rejection,
-        report::{decided_against, granted, in_parts, objected_to, recorded, refused, rejected},
+        report::{decided_against, granted, in_parts, objected_to, recorded, refused, rejected, sentence},
     },
     order::answer::Ordered,
     stored::approved::Approved,
@@ -71,6 +71,8 @@ pub enum Standing {
 pub enum Waiting {
     /// Nothing is deleted at the moment.
     Paused,
+    /// What makes machines and disks is not installed.
+    Engine,
     /// This host has to let go of it.
     Host(String),
     /// This has to disappear.
@@ -88,8 +90,8 @@ pub struct Engine {
     pub problem: Option<String>,
     /// Whether the disk is gone, with what was on it.
     pub lost: bool,
-    /// Whether the site cannot be reached.
-    pub unreachable: bool,
+    /// Why the engine cannot be asked: its site cannot be reached, or it is not installed, or what the machines need is not.
+    pub unasked: Option<Reason>,
 }
 
 impl Engine {
@@ -186,11 +188,12 @@ pub fn status(volume: &CloudVolume, standing: &Standing, now: Timestamp) -> Clou
             status.attachment.clone_from(attachment);
             let told = match waiting {
                 Waiting::Paused => finding(ready, no, Reason::Quarantined, "VolumeDeletionPaused", &Parameters::new()),
+                Waiting::Engine => unasked(ready, Reason::EngineMissing),
                 Waiting::Host(host) => {
-                    let reason = deleting::reason(&volume.metadata, now);
+                    let reason = deleting::reason(&volume.metadata, claim.billable_until, now);
                     finding(ready, no, reason, "VolumeInUse", &parameters([("host", host.as_str())]))
                 }
-                Waiting::For(what) => deleting::waits(&volume.metadata, what, now),
+                Waiting::For(what) => deleting::waits(&volume.metadata, claim.billable_until, what, now),
             };
             vec![granted(claim), told]
         }
@@ -206,7 +209,7 @@ pub fn status(volume: &CloudVolume, standing: &Standing, now: Timestamp) -> Clou
 fn undecided(reason: Reason, about: &Parameters) -> Vec<Finding> {
     vec![
         plain(ConditionType::Accepted, ConditionStatus::True, Reason::Valid),
-        finding(ConditionType::Admitted, ConditionStatus::Unknown, reason, reason.as_str(), about),
+        finding(ConditionType::Admitted, ConditionStatus::Unknown, reason, sentence(reason), about),
         plain(ConditionType::Ready, ConditionStatus::False, Reason::NotAdmitted),
     ]
 }
@@ -220,8 +223,8 @@ fn place(status: &mut CloudVolumeStatus, claim: &Claim) {
 
 fn provisioned(engine: &Engine) -> Finding {
     let (kind, no) = (ConditionType::Provisioned, ConditionStatus::False);
-    if engine.unreachable {
-        return unreachable(kind, ConditionStatus::Unknown);
+    if let Some(why) = engine.unasked {
+        return unasked(kind, why);
     }
     if let Some(fault) = fault(engine, kind) {
         return fault;
@@ -238,8 +241,8 @@ fn provisioned(engine: &Engine) -> Finding {
 
 fn readiness(engine: &Engine, attached: &Attached) -> Finding {
     let (kind, yes, no) = (ConditionType::Ready, ConditionStatus::True, ConditionStatus::False);
-    if engine.unreachable {
-        return unreachable(kind, no);
+    if let Some(why) = engine.unasked {
+        return unasked(kind, why);
     }
     if !engine.is_made() {
         if let Some(fault) = fault(engine, kind) {
@@ -278,8 +281,15 @@ fn readiness(engine: &Engine, attached: &Attached) -> Finding {
     }
 }
 
-fn unreachable(kind: ConditionType, status: ConditionStatus) -> Finding {
-    finding(kind, status, Reason::SiteUnreachable, "VolumeSiteUnreachable", &Parameters::new())
+/// Of an engine that cannot be asked.
+fn unasked(kind: ConditionType, why: Reason) -> Finding {
+    let (status, code) = match (why, kind) {
+        // Whether there is a disk is not known now.
+        (Reason::SiteUnreachable, ConditionType::Provisioned) => (ConditionStatus::Unknown, "VolumeSiteUnreachable"),
+        (Reason::SiteUnreachable, _) => (ConditionStatus::False, "VolumeSiteUnreachable"),
+        (why, _) => (ConditionStatus::False, sentence(why)),
+    };
+    finding(kind, status, why, code, &Parameters::new())
 }
 
 /// The engine's fault, if it has one.

@@ -21,6 +21,11 @@ fn made() -> Engine {
     Engine { state: Some(DiskState::Filled), ..Engine::default() }
 }
 
+/// An engine that cannot be asked.
+fn unasked_for(why: Reason) -> Engine {
+    Engine { unasked: Some(why), ..Engine::default() }
+}
+
 fn at(host: &str, state: AttachmentState) -> Attached {
     let attachment = Some(VolumeAttachment { host: host.into(), state });
     Attached { attachment, ..wished() }
@@ -64,7 +69,7 @@ fn ready_says_where_a_volume_is_and_whether_that_is_as_asked() {
         (made(), at("db", DetachedAtRestart), ("False", "Detaching"), false),
         (Engine { grows: true, ..made() }, nowhere.clone(), ("True", "Available"), false),
         (Engine::default(), nowhere.clone(), ("False", "Provisioning"), false),
-        (Engine { unreachable: true, ..Engine::default() }, nowhere, ("False", "SiteUnreachable"), false),
+        (unasked_for(Reason::SiteUnreachable), nowhere, ("False", "SiteUnreachable"), false),
     ] {
         let standing = admitted(engine, attached);
         let (status, word) = reason(&told(&standing), ConditionType::Ready);
@@ -112,13 +117,40 @@ fn a_volume_that_its_host_does_not_let_go_of_for_ten_minutes_is_stuck_and_says_w
         (Waiting::Host("web".into()), "stop the host"),
         (Waiting::For("PersistentVolumeClaim data-volume".into()), "PersistentVolumeClaim data-volume"),
     ] {
-        let standing = Standing::Ending { claim: claim(), waiting, attachment: None };
+        let claim = Arc::new(Claim { billable_until: Some(Timestamp::UNIX_EPOCH), ..Arc::unwrap_or_clone(claim()) });
+        let standing = Standing::Ending { claim, waiting, attachment: None };
         for (second, reason) in [(599, "Deleting"), (600, "DeletionStuck")] {
             let told = status(&late, &standing, Timestamp::from_second(second).unwrap());
             let ready = condition::find(&told.conditions, ConditionType::Ready).unwrap();
             assert_eq!(ready.reason, reason, "{standing:?}");
             assert!(ready.message.contains(part), "{}", ready.message);
         }
+    }
+}
+
+#[test]
+fn where_its_engine_is_not_installed_a_volume_says_so_and_stays_with_its_host() {
+    let standing = admitted(unasked_for(Reason::EngineMissing), at("web", AttachmentState::Attached));
+    assert!(!standing.is_settled() && !standing.is_moving(), "looked at again, and not at once");
+    let granted = told(&standing);
+    for kind in [ConditionType::Provisioned, ConditionType::Ready] {
+        assert_eq!(reason(&granted, kind), ("False".into(), "EngineMissing".into()));
+    }
+    assert!(condition::is_true(&granted.conditions, ConditionType::Admitted));
+    assert_eq!(granted.attachment.as_ref().unwrap().host, "web");
+    let undecided = told(&Standing::Undecided(Reason::EngineMissing));
+    assert_eq!(reason(&undecided, ConditionType::Admitted), ("Unknown".into(), "EngineMissing".into()));
+    let waiting = Waiting::Engine;
+    let ending = told(&Standing::Ending { claim: claim(), waiting, attachment: granted.attachment.clone() });
+    assert_eq!(reason(&ending, ConditionType::Ready), ("False".into(), "EngineMissing".into()));
+    for (status, kind) in [
+        (&granted, ConditionType::Provisioned),
+        (&granted, ConditionType::Ready),
+        (&undecided, ConditionType::Admitted),
+        (&ending, ConditionType::Ready),
+    ] {
+        let message = &condition::find(&status.conditions, kind).unwrap().message;
+        assert!(message.contains("KubeVirt") && message.contains("平台运营人员"), "{message}");
     }
 }
 

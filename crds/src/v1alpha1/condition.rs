@@ -100,7 +100,7 @@ pub enum Reason {
     EngineError,
     /// Provisioned, Ready: no physical machine takes the host's machine.
     Unschedulable,
-    /// Provisioned, Ready: an image that the host needs cannot be fetched.
+    /// Provisioned, Ready: an image that the host, or the engine for it, needs cannot be fetched; the message says which.
     ImageUnavailable,
     /// Provisioned, Ready: the machine ends right after each of its starts.
     CrashLoop,

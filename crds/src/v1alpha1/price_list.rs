@@ -63,10 +63,11 @@ pub struct PriceListSpec {
 pub struct PriceItem {
     /// [immutable] What is priced.
     pub meter: Meter,
-    /// [immutable] Only on this architecture. Not for `BlockStorage`.
+    /// [immutable] Only on this architecture. For computing alone: `Vcpu`, `Memory`, `Hosts`, `Gpus`, `DatabaseInstances`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Architecture>,
-    /// [immutable] Only of this storage tier. For `BlockStorage` alone.
+    /// [immutable] Only of this storage tier. For storage alone: `BlockStorage`, `FileStorage`, `ObjectStorage`,
+    /// `BackupStorage`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     #[x_kube(validation = rules::label("存储级别", "tier"))]

@@ -108,7 +108,7 @@ pub struct SiteStatus {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineReport {
-    /// Its name: `KubeVirt`, `CDI`, `CloudNativePG`, `Kube-OVN`.
+    /// Its name: `KubeVirt`, `CDI`, `CloudNativePG`, `Kube-OVN`, `Rook`.
     #[schemars(length(max = 63))]
     pub name: String,
     /// The version that runs, as the engine says it, without the letter in front; absent where it says none.

@@ -12,11 +12,11 @@ use std::path::PathBuf;
 
 use data_encoding::BASE64;
 use http::StatusCode;
-use jiyun_crds::v1alpha1::CloudBucket;
+use jiyun_crds::{names::LABEL_CLAIM, v1alpha1::CloudBucket};
 use jiyun_tests::{
     World, WorldError,
     booked::billed,
-    bucket::{Buckets, Pair, STORE, shared},
+    bucket::{Buckets, Pair, STORE, made, named, names, shared},
     world::Quota,
 };
 use kube::{ResourceExt, api::DeleteParams};
@@ -86,29 +86,36 @@ async fn a_bucket_is_ordered_made_and_paid_for_its_key_pair_is_told_to_nobody_el
     assert_eq!(bureau.used("ObjectStorage").await?, (100 * 1024, 0));
     assert_eq!(bureau.used("BlockStorage").await?, (0, 0));
 
-    let made = buckets.claim("files").await?;
+    let asked = buckets.claim("files").await?;
     let owner = buckets.owner("files").await?;
-    assert_eq!(made.data["spec"]["storageClassName"], "objects");
+    assert_eq!(asked.data["spec"]["storageClassName"], "objects");
     assert_eq!(
-        made.data["spec"]["additionalConfig"],
+        asked.data["spec"]["additionalConfig"],
         json!({"bucketMaxSize": "102400Mi", "bucketOwner": owner}),
         "it holds what was granted, and is the user's"
     );
-    assert_eq!(made.labels()["jiyun.io/cloudbucket"], "files");
-    assert!(made.owner_references().is_empty(), "it is linked by labels");
-    let ours = made.managed_fields().iter().filter(|entry| entry.manager.as_deref() == Some("jiyun-controller"));
+    assert_eq!(asked.labels()["jiyun.io/cloudbucket"], "files");
+    assert!(asked.owner_references().is_empty(), "it is linked by labels");
+    let ours = asked.managed_fields().iter().filter(|entry| entry.manager.as_deref() == Some("jiyun-controller"));
     // Server-side apply refuses a field the engine's definition does not have: what was applied fits it.
     assert_eq!(ours.map(|entry| entry.operation.as_deref()).collect::<Vec<_>>(), [Some("Apply")]);
     let users = buckets.users("files").await?;
     let [user] = users.as_slice() else { panic!("{users:?}") };
-    assert!(user.name_any() == owner && owner.ends_with("-0"), "{owner} is the first of its claim: {user:?}");
+    assert!(user.name_any() == owner && owner == user.labels()[LABEL_CLAIM], "{owner} is that of its claim: {user:?}");
     let [store, place] = STORE;
     assert_eq!((&user.data["spec"]["store"], &user.data["spec"]["clusterNamespace"]), (&json!(store), &json!(place)));
 
     let (secret, pair) = (buckets.secret("files").await?, buckets.pair("files").await?);
+    let keys = buckets.keys("files").await?;
+    let [key] = keys.as_slice() else { panic!("{} key pairs", keys.len()) };
+    assert_eq!(key.name_any(), "bucket.files-key-0");
+    let uid = key.uid().unwrap();
+    assert_eq!(named(user), (names("bucket.files-key-0"), vec![uid.as_str()]), "it is of our making, and the only one");
+    let is_of = |key: &str, length: usize| key.len() == length && key.chars().all(|one| one.is_ascii_alphanumeric());
+    assert!(is_of(&pair.access, 20) && is_of(&pair.secret, 40) && pair.access == pair.access.to_uppercase());
     assert_eq!(connection.credentials_secret_ref.name, "files-bucket");
     assert_eq!(connection.host, format!("rook-ceph-rgw-{store}.{place}.svc"));
-    assert_eq!((connection.port, made.data["spec"]["bucketName"].as_str()), (80, Some(connection.bucket.as_str())));
+    assert_eq!((connection.port, asked.data["spec"]["bucketName"].as_str()), (80, Some(connection.bucket.as_str())));
     let expected = [
         ("AWS_ACCESS_KEY_ID", pair.access.as_str()),
         ("AWS_SECRET_ACCESS_KEY", pair.secret.as_str()),
@@ -118,7 +125,7 @@ async fn a_bucket_is_ordered_made_and_paid_for_its_key_pair_is_told_to_nobody_el
     ];
     let data = secret.data.clone().unwrap();
     let held: Vec<_> = data.iter().map(|(key, value)| (key.as_str(), std::str::from_utf8(&value.0).unwrap())).collect();
-    assert!(held == expected && pair == buckets.made(&owner).await?, "the pair of the user that owns it, and the way");
+    assert!(held == expected && pair == made(key), "the pair of the user that owns it, and the way");
 
     let shown = bureau.caller.get(&buckets.one("files")).await?;
     let view = shown.json();
@@ -148,8 +155,8 @@ async fn a_bucket_is_ordered_made_and_paid_for_its_key_pair_is_told_to_nobody_el
     assert_eq!(bureau.used("ObjectStorage").await?, (0, 0));
 
     let mut told = serde_json::to_string(&[&found, &freed]).unwrap() + &shown.text;
-    told += &serde_json::to_string(&secret.metadata).unwrap();
-    told += &serde_json::to_string(&made).unwrap();
+    told += &serde_json::to_string(&[&secret.metadata, &key.metadata]).unwrap();
+    told += &serde_json::to_string(&[&asked, user]).unwrap();
     let written = written(bureau.world)?;
     assert!(written.contains(&bureau.name), "what was done is there to be read");
     is_not_told(&pair, &(told + &written));

@@ -1,7 +1,12 @@
-//! Sites as operations see them: which engines they have, and which of them is too old.
+//! Sites as operations see them: which engines they have, which of them is too old, and what is told where one is missing.
 
-use jiyun_lab::{Engines, wait_for};
-use jiyun_tests::{World, WorldError, world::PATIENCE};
+use jiyun_crds::{names::department_namespace, v1alpha1::ConditionType};
+use jiyun_lab::{Engines, LabOptions, wait_for};
+use jiyun_tests::{
+    Order, World, WorldError, WorldOptions,
+    volume::{Volumes, told},
+    world::{PATIENCE, Quota, reason},
+};
 use serde_json::json;
 
 #[tokio::test]
@@ -48,5 +53,34 @@ async fn a_site_shows_its_engines_and_names_the_one_that_is_too_old() -> Result<
     assert!(figures.contains(&line), "{figures}");
 
     world.lab.kubectl(&["delete", "cdis.cdi.kubevirt.io/cdi", &format!("site/{site}"), "--timeout=60s"]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_no_engine_is_installed_hosts_and_volumes_say_so_and_nothing_is_set_aside() -> Result<(), WorldError> {
+    let lab = LabOptions::default().departments(["finance"]).engines(false).own_cluster();
+    let world = World::start(WorldOptions { lab, ..WorldOptions::default() }).await?;
+    let bureau = world.named_department("finance", Quota::AMPLE).await?;
+    let volumes = Volumes { bureau: &bureau };
+    world.lab.apply_text(&Order::new("web-1", "portal").object("finance").to_string()).await?;
+    let answer = volumes.order(&volumes.body("files", "10Gi", None), 0).await?;
+    assert!(answer.status.is_success(), "{answer:?}");
+    let missing = |host: &_| reason(host, ConditionType::Admitted) == Some("EngineMissing");
+    bureau.wait_for_host("web-1", "told that there is no engine", missing).await?;
+    let missing = |volume: &_| {
+        let admitted = told(volume, ConditionType::Admitted);
+        admitted.is_some_and(|(status, why, _)| (status, why) == ("Unknown", "EngineMissing"))
+    };
+    let volume = volumes.wait("files", "told that there is no engine", missing).await?;
+    let (_, _, message) = told(&volume, ConditionType::Admitted).unwrap();
+    assert!(message.contains("KubeVirt"), "{message}");
+    assert_eq!(bureau.used("Vcpu").await?, (0, 0));
+    assert_eq!(bureau.used("BlockStorage").await?, (0, 0));
+
+    // What was not granted is let go all the same.
+    let namespace = department_namespace("finance");
+    let all = ["delete", "cloudhost/web-1", "cloudvolume/files", "-n", &namespace, "--timeout=60s"];
+    world.lab.kubectl(&all).await?;
+    world.lab.stop().await?;
     Ok(())
 }

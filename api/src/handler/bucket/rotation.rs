@@ -20,11 +20,12 @@ use crate::{
 
 /// Replaces the key pair (密钥对) of a bucket (密钥轮换). The former pair is worth nothing from then on.
 ///
-/// That begins within seconds, and nothing of it is decided. For a few moments no pair may work: the former one ends when the
-/// new one takes its place, a moment before the new one is in the Secret that `connection` names. It is over once `state` is
-/// `Ready` again; `credentialsIssuedAt` then says when the new pair was made. Programs have to read the Secret anew. Requests
-/// made within one second come to one. There is no body; a replacement at a time to come is asked for with kubectl, and this
-/// takes its place.
+/// That begins within seconds, and nothing of it is decided; while the account book is being checked (停摆核对) it waits. For some
+/// seconds no pair works: the former one ends in the moment in which the store takes the new one, and after that the new one is
+/// put into the Secret that `connection` names. It is over once `credentialsIssuedFor` is `credentialsRequestedAt`, compared as
+/// moments; `credentialsIssuedAt` then says when the new pair was made. Programs have to read the Secret anew. What is in the
+/// bucket stays as it is. Requests made within one second come to one. There is no body; a replacement at a time to come is asked
+/// for with kubectl, and this takes its place.
 #[utoipa::path(
     post, path = "/v1/departments/{department}/buckets/{name}/rotate-credentials", tag = "buckets", operation_id = "rotateBucketCredentials",
     params(

@@ -10,14 +10,15 @@ use crate::{
 };
 
 /// Puts what the end of a lease means in place of what `found` says of the machine: off is not as its owner asked, and a
-/// machine that was taken down is not on its way. Faults, and a machine that is still to stop, are told as ever.
+/// machine that was taken down is not on its way. Faults, and a machine that is still to stop, are told as ever: of what was
+/// taken down, those of the disk that is kept.
 pub fn findings(lease: &Standing, machine: Option<&MachineState>, found: &mut [Finding]) {
     let is_archived = lease.status.stage == LeaseStage::Archived && machine.is_none();
     let is_off = matches!(machine, None | Some(MachineState::Stopped));
     for said in found {
         let is_over = match said.kind {
             ConditionType::Provisioned => is_archived && !is_fault(said.reason),
-            ConditionType::Ready => is_off,
+            ConditionType::Ready => is_off && (is_archived || !is_fault(said.reason)),
             _ => false,
         };
         if is_over {

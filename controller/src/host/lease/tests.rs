@@ -265,3 +265,19 @@ fn a_host_that_is_off_for_its_lease_says_so_and_one_still_stopping_says_that() {
     let [_, ready] = said(&standing(&archived(true), true), None);
     assert!(ready.1.contains("protected from deletion") && !ready.1.contains('?'), "{}", ready.1);
 }
+
+#[test]
+fn a_fault_of_a_host_that_is_off_for_its_lease_is_told_until_its_machine_is_taken_down() {
+    let now = days_after(END, 8);
+    let standing = |lease: &Lease| Standing { status: lease.status(&defaults(), false, now), next: None };
+    let said = |lease: &Lease, reason: Reason| {
+        let mut found = [ConditionType::Provisioned, ConditionType::Ready]
+            .map(|kind| crate::conditions::plain(kind, ConditionStatus::False, reason));
+        findings(&standing(lease), None, &mut found);
+        found.map(|finding| finding.reason)
+    };
+    for fault in [Reason::SiteUnreachable, Reason::EngineError, Reason::EngineMissing] {
+        assert_eq!(said(&ended(false), fault), [fault; 2]);
+        assert_eq!(said(&archived(false), fault), [fault, Reason::LeaseEnded]);
+    }
+}

@@ -35,6 +35,7 @@ impl Children {
             role_bindings: roles.map(|(role, subjects)| role_binding(&home, &name, role, subjects)).into(),
             own_bindings: vec![
                 own_binding(&engines, &name, "credentials-reader", platform),
+                own_binding(&engines, &name, "bucket-keys", platform),
                 own_binding(&home, &name, "credentials-writer", platform),
             ],
             walls: vec![wall(&home, &name), wall(&engines, &name), import_gate(&engines, &name)],
@@ -183,7 +184,8 @@ fn role_binding(namespace: &str, department: &str, role: &str, subjects: &[Subje
 }
 
 /// A right of the platform itself that it has in a department's namespace and nowhere else: what databases are signed in
-/// with is read where the engine makes it, and written where the department finds it.
+/// with is read where the engine makes it, key pairs of buckets are made there, and both are written where the department finds
+/// them.
 fn own_binding(namespace: &str, department: &str, role: &str, platform: &str) -> Value {
     let name = format!("jiyun-{role}");
     json!({
@@ -265,11 +267,12 @@ mod tests {
     }
 
     #[test]
-    fn the_platform_reads_credentials_in_one_namespace_and_writes_them_in_the_other() {
+    fn the_platform_reads_credentials_and_makes_key_pairs_in_one_namespace_and_writes_them_in_the_other() {
         let bindings = children(&[]).own_bindings;
         let told: Vec<_> = bindings.iter().map(|it| (&it["metadata"]["namespace"], &it["roleRef"]["name"])).collect();
         let (reader, writer) = (json!("jiyun-credentials-reader"), json!("jiyun-credentials-writer"));
-        assert_eq!(told, [(&json!("engine-finance"), &reader), (&json!("dept-finance"), &writer)]);
+        let (engines, home, keys) = (json!("engine-finance"), json!("dept-finance"), json!("jiyun-bucket-keys"));
+        assert_eq!(told, [(&engines, &reader), (&engines, &keys), (&home, &writer)]);
         assert!(bindings.iter().all(|it| it["subjects"].as_array().unwrap().len() == 1));
     }
 

@@ -8,10 +8,13 @@ use crate::{
     engines::{
         cdi::DiskView,
         cnpg::ClusterView,
-        installation::{CNPG_LABELS, KUBE_OVN_FIELDS, KUBE_OVN_NAMESPACE, of_cdi, of_kubevirt, of_operator},
+        installation::{
+            CNPG_LABELS, KUBE_OVN_FIELDS, KUBE_OVN_NAMESPACE, ROOK_LABELS, of_cdi, of_kubevirt, of_operator,
+        },
         kube_ovn::SubnetView,
         kubevirt::MachineView,
-        release::{CDI, CNPG, Engine, KUBE_OVN, KUBEVIRT, Looked},
+        release::{CDI, CNPG, Engine, KUBE_OVN, KUBEVIRT, Looked, ROOK},
+        rook::UserView,
         view::{EngineKind, View},
     },
     watch::{Guarded, Watched},
@@ -21,9 +24,9 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a site has of each engine.
-pub async fn look(client: &Client) -> [(&'static Engine, Looked); 4] {
+pub async fn look(client: &Client) -> [(&'static Engine, Looked); 5] {
     let any = ListParams::default;
-    let (kubevirt, cdi, cnpg, kube_ovn) = tokio::join!(
+    let (kubevirt, cdi, cnpg, kube_ovn, rook) = tokio::join!(
         looked::<MachineView, _>(client, Api::all(client.clone()), any(), of_kubevirt),
         looked::<DiskView, _>(client, Api::all(client.clone()), any(), of_cdi),
         looked::<ClusterView, _>(client, Api::all(client.clone()), any().labels(CNPG_LABELS), of_operator),
@@ -33,8 +36,9 @@ pub async fn look(client: &Client) -> [(&'static Engine, Looked); 4] {
             any().fields(KUBE_OVN_FIELDS),
             of_operator,
         ),
+        looked::<UserView, _>(client, Api::all(client.clone()), any().labels(ROOK_LABELS), of_operator),
     );
-    [(&KUBEVIRT, kubevirt), (&CDI, cdi), (&CNPG, cnpg), (&KUBE_OVN, kube_ovn)]
+    [(&KUBEVIRT, kubevirt), (&CDI, cdi), (&CNPG, cnpg), (&KUBE_OVN, kube_ovn), (&ROOK, rook)]
 }
 
 /// Whether the kind `K` of an engine is served, and what the first object of `installations` that `which` names says.

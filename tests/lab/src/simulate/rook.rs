@@ -2,7 +2,8 @@
 //! `ConfigMap` that say how to reach it. No store runs, nothing is kept in a bucket, and nobody can sign in.
 //!
 //! Imitated are Rook 1.20 and lib-bucket-provisioner, which Rook's claims are worked on by. Left out: what the object store
-//! itself allows (`allowUsersInNamespaces`), and buckets that are shared or that nobody was named the owner of.
+//! itself allows (`allowUsersInNamespaces`), buckets that are shared or that nobody was named the owner of, and whose an object in
+//! a bucket is: each keeps the access list of the user who wrote it, also where its bucket is linked to another one.
 
 mod claim;
 mod user;

@@ -26,10 +26,11 @@ use super::{
 
 const ENGINES: &str = "engine-finance";
 
-/// A change of the claim at the engine, which is only tried.
-const PROBE: &str = r#"{"spec": {"additionalConfig": {"bucketMaxSize": "1Mi"}}}"#;
+/// A change of the user at the engine, which is only tried.
+const PROBE: &str = r#"{"spec": {"displayName": "probe"}}"#;
 
-/// Asks for another key pair, and waits until two users are there and the department has a pair that is `expected`; gives both.
+/// Asks for another key pair, and waits until two are there and the department has one that is `expected`; gives the names of the
+/// two, and that one.
 async fn between(
     buckets: &Buckets<'_>,
     expected: impl Fn(&Pair) -> bool,
@@ -37,10 +38,10 @@ async fn between(
     let answer = buckets.rotate("files").await?;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
     let told = |error: WorldError| format!("{error:?}");
-    Ok(wait_for("two users of one bucket", PATIENCE, || async {
-        let (users, pair) =
-            (buckets.user_names("files").await.map_err(told)?, buckets.pair("files").await.map_err(told)?);
-        if users.len() == 2 && expected(&pair) { Ok((users, pair)) } else { Err(format!("{users:?}")) }
+    Ok(wait_for("two key pairs for one bucket", PATIENCE, || async {
+        let (keys, pair) =
+            (buckets.key_names("files").await.map_err(told)?, buckets.pair("files").await.map_err(told)?);
+        if keys.len() == 2 && expected(&pair) { Ok((keys, pair)) } else { Err(format!("{keys:?}")) }
     })
     .await?)
 }
@@ -48,6 +49,7 @@ async fn between(
 /// The versions of all there is of a bucket.
 async fn versions(buckets: &Buckets<'_>) -> Result<Vec<Option<String>>, WorldError> {
     let mut versions: Vec<_> = buckets.users("files").await?.iter().map(ResourceExt::resource_version).collect();
+    versions.extend(buckets.keys("files").await?.iter().map(ResourceExt::resource_version));
     versions.push(buckets.objects().await?.get("files").await?.resource_version());
     versions.push(buckets.claim("files").await?.resource_version());
     versions.push(buckets.secret("files").await?.resource_version());
@@ -62,29 +64,33 @@ async fn a_leader_killed_in_a_rotation_or_an_end_is_followed_by_one_that_does_th
     let buckets = Buckets { bureau: &bureau };
     ordered(&buckets, "files", "10Gi").await?;
     let (first, claim) = (buckets.pair("files").await?, bucket_claim_name("files"));
+    let owner = buckets.owner("files").await?;
 
-    // The new user is there, and the bucket is the former one's.
-    let patch = ["patch", "obc", &claim, "-n", ENGINES, "--type=merge", "-p", PROBE];
-    Hold::ChangingBucketClaims.set(&world, &patch).await;
-    let (users, _) = between(&buckets, |pair| *pair == first).await?;
+    // The new pair is there, and the user has the former one.
+    let patch = ["patch", "cephobjectstoreusers", &owner, "-n", ENGINES, "--type=merge", "-p", PROBE];
+    Hold::ChangingBucketUsers.set(&world, &patch).await;
+    let (keys, _) = between(&buckets, |pair| *pair == first).await?;
     Program::Controller.kill(&world).await;
     assert!(buckets.pair("files").await? == first, "the former pair holds");
-    Hold::ChangingBucketClaims.lift(&world).await;
+    Hold::ChangingBucketUsers.lift(&world).await;
     Program::Controller.revive(&world, Lead::IsTaken).await;
     let second = buckets.wait_rotated("files", &first).await?;
-    let owner = buckets.owner("files").await?;
-    assert!(users.contains(&owner), "another user was made for the same moment: {owner} beside {users:?}");
+    let left = buckets.key_names("files").await?;
+    assert!(left.is_subset(&keys), "another pair was made for the same moment: {left:?} beside {keys:?}");
 
-    // The new pair is handed over, and the former user is there.
-    Hold::DeletingBucketUsers.set(&world, &["delete", "cephobjectstoreusers", &owner, "-n", ENGINES]).await;
-    let (users, third) = between(&buckets, |pair| *pair != second).await?;
+    // The new pair is handed over, and the former one is there.
+    let former = left.first().expect("a key pair");
+    Hold::DeletingBucketKeys.set(&world, &["delete", "secrets", former, "-n", ENGINES]).await;
+    let (keys, third) = between(&buckets, |pair| *pair != second).await?;
     Program::Controller.kill(&world).await;
-    assert!(users.contains(&owner) && buckets.owner("files").await? != owner, "{users:?}");
-    Hold::DeletingBucketUsers.lift(&world).await;
+    assert!(keys.contains(former), "{former} beside {keys:?}");
+    Hold::DeletingBucketKeys.lift(&world).await;
     Program::Controller.revive(&world, Lead::IsTaken).await;
     assert!(buckets.wait_rotated("files", &second).await? == third, "it was handed over once");
-    let owner = buckets.owner("files").await?;
-    assert!(users.contains(&owner), "{owner} beside {users:?}");
+    let left = buckets.key_names("files").await?;
+    assert!(left.is_subset(&keys) && !left.contains(former), "{left:?} beside {keys:?}");
+    let users = buckets.user_names("files").await?;
+    assert_eq!((users, buckets.owner("files").await?), (BTreeSet::from([owner.clone()]), owner.clone()));
 
     // Nor is there anything to do for one that comes to it anew.
     rests(&world, "CloudBucket").await?;
@@ -106,6 +112,7 @@ async fn a_leader_killed_in_a_rotation_or_an_end_is_followed_by_one_that_does_th
     .await?;
     Program::Controller.kill(&world).await;
     assert_eq!(buckets.user_names("files").await?, BTreeSet::from([owner]));
+    assert_eq!(buckets.key_names("files").await?, left, "its keys go after it");
     assert_eq!(bureau.used("ObjectStorage").await?, (10 * 1024, 0), "it is not free before all of it is gone");
     Hold::DeletingBucketUsers.lift(&world).await;
     Program::Controller.revive(&world, Lead::IsTaken).await;

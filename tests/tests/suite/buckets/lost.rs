@@ -23,9 +23,7 @@ async fn a_bucket_that_is_lost_says_so_and_no_empty_one_takes_its_place() -> Res
     bureau.world.lab.kubectl(&["delete", "obc", &claim, "-n", &engines, "--timeout=60s"]).await?;
     let is_lost = |found: &CloudBucket| {
         let told = told(found, ConditionType::Provisioned);
-        told.is_some_and(|(status, why, message)| {
-            (status, why) == ("False", "EngineError") && message.contains("the bucket is gone")
-        })
+        told.is_some_and(|(status, why, message)| (status, why) == ("False", "EngineError") && message.contains("gone"))
     };
     buckets.wait("files", "told that it is lost", is_lost).await?;
     // Nor does it after another look, or for a wish of any kind.

@@ -41,10 +41,19 @@ async fn a_storage_class_that_cannot_be_used_is_named_and_nothing_is_made_until_
     };
     let without = wrong("storeless", &|class| class["parameters"] = json!({"objectStoreName": "city"}));
     let keeping = wrong("keeping", &|class| class["reclaimPolicy"] = json!("Retain"));
-    for class in [&without, &keeping] {
+    // Every bucket of such a class would be that one.
+    let existing = wrong("existing", &|class| class["parameters"]["bucketName"] = json!("of-somebody"));
+    let strange = wrong("strange", &|class| class["provisioner"] = json!("rook-ceph.rbd.csi.ceph.com"));
+    for class in [&without, &keeping, &existing, &strange] {
         lab.apply_text(&class.to_string()).await?;
     }
-    let cases = [("missing", "no StorageClass"), ("storeless", "objectStoreNamespace"), ("keeping", "Retain")];
+    let cases = [
+        ("missing", "no StorageClass"),
+        ("storeless", "objectStoreNamespace"),
+        ("keeping", "Retain"),
+        ("existing", "bucketName"),
+        ("strange", "provisioner"),
+    ];
     for (kind, _) in cases {
         pool(&bureau, &named(kind)).await?;
         let mut body = buckets.body(kind, "10Gi");
@@ -60,9 +69,10 @@ async fn a_storage_class_that_cannot_be_used_is_named_and_nothing_is_made_until_
         };
         buckets.wait(kind, "told what is wrong with its class", is_told).await?;
         assert!(buckets.users(kind).await?.is_empty(), "{kind}: a user for nothing");
+        assert!(buckets.key_names(kind).await?.is_empty(), "{kind}: a key pair for nothing");
     }
     assert!(buckets.claims().await?.list(&ListParams::default()).await?.items.is_empty(), "nothing is made");
-    assert_eq!(bureau.used("ObjectStorage").await?, (0, 3 * 10 * 1024), "set aside, and not paid for");
+    assert_eq!(bureau.used("ObjectStorage").await?, (0, 5 * 10 * 1024), "set aside, and not paid for");
 
     for (kind, _) in cases {
         // What of a class would have to change cannot be changed.

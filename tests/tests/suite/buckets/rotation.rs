@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiyun_crds::v1alpha1::CloudBucket;
 use jiyun_tests::{
     WorldError,
-    bucket::{Buckets, Pair, shared},
+    bucket::{Buckets, Pair, made, named, names, shared},
     world::Quota,
 };
 use kube::ResourceExt;
@@ -20,34 +20,43 @@ async fn still(buckets: &Buckets<'_>, name: &str) -> Result<Pair, WorldError> {
     buckets.pair("files").await
 }
 
-/// Fails unless the bucket is of the one user there is, who was made for the moment that its status names.
-async fn is_owned(buckets: &Buckets<'_>, pair: &Pair) -> Result<(CloudBucket, Timestamp), WorldError> {
+/// Fails unless the one user there is, `user`, has the one key pair there is, which is the department's and was made for the moment
+/// that the status of the bucket names; gives that, and when the pair was made.
+async fn is_held(buckets: &Buckets<'_>, user: &str, pair: &Pair) -> Result<(CloudBucket, Timestamp), WorldError> {
     let (found, users) = (buckets.wait_ready("files").await?, buckets.users("files").await?);
-    let [user] = users.as_slice() else { panic!("{users:?}") };
+    let [owner] = users.as_slice() else { panic!("{users:?}") };
+    assert_eq!(owner.uid().as_deref(), Some(user), "what is in the bucket would be another user's");
+    assert_eq!(buckets.owner("files").await?, owner.name_any());
     let status = found.status.clone().unwrap();
     let moment = status.credentials_issued_for.unwrap().timestamp().unwrap();
-    let owner = buckets.owner("files").await?;
-    assert_eq!(owner, user.name_any());
-    assert!(owner.ends_with(&format!("-{}", moment.as_second())), "{owner} is of another moment than {moment}");
-    assert!(*pair == buckets.made(&owner).await?, "the department has the pair of its owner");
-    let (made, issued) = (user.creation_timestamp().unwrap().0, status.credentials_issued_at.unwrap());
-    assert!(issued.timestamp().unwrap() >= made, "{issued} is before {made}");
-    Ok((found, made))
+    let keys = buckets.keys("files").await?;
+    // Not shown: whoever reads why a test failed would read them, too.
+    let [key] = keys.as_slice() else { panic!("{} key pairs", keys.len()) };
+    assert_eq!(key.name_any(), format!("bucket.files-key-{}", moment.as_second()));
+    let uid = key.uid().unwrap();
+    assert_eq!(named(owner), (names(&key.name_any()), vec![uid.as_str()]), "the user has this pair and no other");
+    assert!(*pair == made(key), "the department has the pair of its owner");
+    let issued = key.creation_timestamp().unwrap().0;
+    assert_eq!(status.credentials_issued_at.unwrap().timestamp().unwrap(), issued);
+    Ok((found, issued))
 }
 
 #[tokio::test]
-async fn a_key_pair_is_replaced_once_for_a_moment_that_has_come_and_the_former_one_goes_with_its_user()
+async fn a_key_pair_is_replaced_once_for_a_moment_that_has_come_and_the_bucket_stays_its_users()
 -> Result<(), WorldError> {
     let bureau = shared().await?.department(Quota::AMPLE).await?;
     let buckets = Buckets { bureau: &bureau };
     ordered(&buckets, "files", "10Gi").await?;
-    let (first, user) = (buckets.pair("files").await?, buckets.owner("files").await?);
+    let (first, former) = (buckets.pair("files").await?, buckets.key_names("files").await?);
+    let user = buckets.users("files").await?.first().and_then(ResourceExt::uid).unwrap();
+    let version = buckets.claim("files").await?.resource_version();
     let answer = buckets.rotate("files").await?;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
     let second = buckets.wait_rotated("files", &first).await?;
-    let (found, _) = is_owned(&buckets, &second).await?;
+    let (found, _) = is_held(&buckets, &user, &second).await?;
     assert_eq!(found.spec.credentials_requested_at, found.status.unwrap().credentials_issued_for);
-    assert!(!buckets.user_names("files").await?.contains(&user), "whoever has the former pair has nothing");
+    assert!(buckets.key_names("files").await?.is_disjoint(&former), "whoever has the former pair has nothing");
+    assert_eq!(buckets.claim("files").await?.resource_version(), version, "the bucket itself is left alone");
     assert!(still(&buckets, "门户网站附件").await? == second, "nobody asked for another one");
     assert_eq!(bureau.used("ObjectStorage").await?, (10 * 1024, 0), "nothing is booked for it");
 
@@ -58,8 +67,8 @@ async fn a_key_pair_is_replaced_once_for_a_moment_that_has_come_and_the_former_o
     // Where the machine is that slow there is nothing to be seen.
     assert!(before == second || Timestamp::now() >= moment, "replaced before its time");
     let third = buckets.wait_rotated("files", &second).await?;
-    let (found, made) = is_owned(&buckets, &third).await?;
-    assert!(made >= moment, "{made} is before {moment}");
+    let (found, issued) = is_held(&buckets, &user, &third).await?;
+    assert!(issued >= moment, "{issued} is before {moment}");
     assert_eq!(found.status.unwrap().credentials_issued_for.unwrap().timestamp().unwrap(), moment);
 
     // What was done is not undone: neither by an earlier moment nor by none.
@@ -67,7 +76,7 @@ async fn a_key_pair_is_replaced_once_for_a_moment_that_has_come_and_the_former_o
         buckets.set("files", json!({"credentialsRequestedAt": wish})).await?;
         buckets.wait_ready("files").await?;
         assert!(buckets.pair("files").await? == third, "{wish}");
-        is_owned(&buckets, &third).await?;
+        is_held(&buckets, &user, &third).await?;
     }
     let (seen, told) = (buckets.objects().await?.get("files").await?, written(bureau.world)?);
     for pair in [first, second, third] {

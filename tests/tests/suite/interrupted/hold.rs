@@ -24,10 +24,12 @@ pub enum Hold {
     DeletingMachines,
     /// Deleting a disk.
     DeletingDisks,
-    /// Changing what a bucket is asked for with: of whom it is, and how much it holds.
-    ChangingBucketClaims,
-    /// Deleting a user of buckets, and a key pair with it.
+    /// Changing the user of a bucket: which key pair is its, and how much it may hold.
+    ChangingBucketUsers,
+    /// Deleting a user of buckets.
     DeletingBucketUsers,
+    /// Deleting a key pair that was made for a bucket.
+    DeletingBucketKeys,
     /// Letting a host go.
     LettingGo,
 }
@@ -39,8 +41,9 @@ impl Hold {
             Self::ChangingMachines => "changing-machines",
             Self::DeletingMachines => "deleting-machines",
             Self::DeletingDisks => "deleting-disks",
-            Self::ChangingBucketClaims => "changing-bucket-claims",
+            Self::ChangingBucketUsers => "changing-bucket-users",
             Self::DeletingBucketUsers => "deleting-bucket-users",
+            Self::DeletingBucketKeys => "deleting-bucket-keys",
             Self::LettingGo => "letting-go",
         }
     }
@@ -52,8 +55,9 @@ impl Hold {
             Self::ChangingMachines => ("kubevirt.io", "virtualmachines", "UPDATE", "true"),
             Self::DeletingMachines => ("kubevirt.io", "virtualmachines", "DELETE", "true"),
             Self::DeletingDisks => ("cdi.kubevirt.io", "datavolumes", "DELETE", "true"),
-            Self::ChangingBucketClaims => ("objectbucket.io", "objectbucketclaims", "UPDATE", "true"),
+            Self::ChangingBucketUsers => ("ceph.rook.io", "cephobjectstoreusers", "UPDATE", "true"),
             Self::DeletingBucketUsers => ("ceph.rook.io", "cephobjectstoreusers", "DELETE", "true"),
+            Self::DeletingBucketKeys => ("", "secrets", "DELETE", "oldObject.metadata.name.startsWith('bucket.')"),
             Self::LettingGo => ("jiyun.io", "cloudhosts", "UPDATE", "!has(object.metadata.finalizers)"),
         }
     }

@@ -169,7 +169,8 @@ fn bucket_name(claim: &Claim) -> Option<String> {
 }
 
 /// The same file as `syncHandler`, `handleProvisionClaim`; Rook's part of it is pkg/operator/ceph/object/bucket/provisioner.go,
-/// `Provision` (a bucket of another owner is linked to this one) and `composeObjectBucket`.
+/// `Provision` (a bucket of another owner is linked to this one, and what is in it stays its writer's) and `composeObjectBucket`.
+/// Nothing tells the claim of an owner's new keys: its Secret says the former ones until the claim itself changes.
 async fn provide(
     client: &Client,
     claim: &Claim,
