@@ -77,11 +77,10 @@ pub async fn drive(
     let is_lost = request::is_established(claim) && observed.claim.is_none();
     let mut engine = Engine { moment, ..Engine::default() };
     let built = rook::claim(&order, &owner);
-    let mut is_free = true;
-    match store_of(&order.storage_class, site).await? {
+    let is_free = match store_of(&order.storage_class, site).await? {
         Err(trouble) => {
             engine.trouble = Some(if is_lost { Trouble::Lost } else { trouble });
-            is_free = !is_lost;
+            !is_lost
         }
         Ok(store) => {
             let store = observed.user.as_ref().map_or(store, rook::store_of_user);
@@ -94,9 +93,9 @@ pub async fn drive(
                 paused: context.quarantined(),
             };
             let at = At { bucket, claim, namespace: &namespace, desired: &desired, site, context };
-            is_free = at.settle(&mut observed, &mut engine).await?;
+            at.settle(&mut observed, &mut engine).await?
         }
-    }
+    };
     let keys = observed.keys(&secret);
     let pair = keys.and_then(|keys| keys.pair.as_ref());
     let has_pair = pair.zip(observed.held.as_ref()).is_some_and(|(pair, held)| held.has(pair));

@@ -49,32 +49,32 @@ fn keys(moment: u64) -> KeySecret {
 
 /// The user as `of` says, of its second generation, which the engine has worked on as far as `observed`, with the key pair of
 /// the Secret of this moment.
-fn user(of: &Desired, observed: i64, taken: Option<u64>) -> Option<UserView> {
+fn user(of: &Desired, observed: i64, taken: Option<u64>) -> UserView {
     let mut user = of.user.clone();
     user["metadata"]["generation"] = json!(2);
     let taken: Vec<_> = taken.iter().map(|moment| json!({"uid": moment.to_string()})).collect();
     user["status"] = json!({"phase": "Ready", "observedGeneration": observed, "keys": taken});
-    Some(serde_json::from_value(user).unwrap())
+    serde_json::from_value(user).unwrap()
 }
 
-fn claim(of: &Desired, phase: &str) -> Option<ClaimView> {
+fn claim(of: &Desired, phase: &str) -> ClaimView {
     let mut claim = of.bucket.clone();
     claim["status"] = json!({"phase": phase});
-    Some(serde_json::from_value(claim).unwrap())
+    serde_json::from_value(claim).unwrap()
 }
 
-fn bucket(of: &Desired) -> Option<BucketView> {
+fn bucket(of: &Desired) -> BucketView {
     let endpoint = json!({"bucketName": "scans-1", "additionalConfig": of.bucket["spec"]["additionalConfig"]});
-    Some(serde_json::from_value(json!({"metadata": {"name": "obc"}, "spec": {"endpoint": endpoint}})).unwrap())
+    serde_json::from_value(json!({"metadata": {"name": "obc"}, "spec": {"endpoint": endpoint}})).unwrap()
 }
 
 /// Everything as `of` says, and handed over.
 fn done(of: &Desired, moment: u64) -> Observed {
     let mut done = Observed {
         keys: vec![keys(moment)],
-        user: user(of, 2, Some(moment)),
-        claim: claim(of, "Bound"),
-        bucket: bucket(of),
+        user: Some(user(of, 2, Some(moment))),
+        claim: Some(claim(of, "Bound")),
+        bucket: Some(bucket(of)),
         held: None,
     };
     done.held = done.untold(of);
@@ -89,17 +89,17 @@ fn a_bucket_is_made_after_its_user_and_handed_over_once_all_of_it_is_there() {
     assert_eq!(step(&there), Step::MakeKeys);
     there.keys = vec![keys(0)];
     assert_eq!(step(&there), Step::ApplyUser(Why::Missing));
-    there.user = user(&desired, 1, None);
+    there.user = Some(user(&desired, 1, None));
     assert_eq!(step(&there), Step::Await(Awaited::User), "it was not worked on as it is declared now");
-    there.user = user(&desired, 2, None);
+    there.user = Some(user(&desired, 2, None));
     assert_eq!(step(&there), Step::Await(Awaited::User), "it has another key pair, or none");
-    there.user = user(&desired, 2, Some(0));
+    there.user = Some(user(&desired, 2, Some(0)));
     assert_eq!(step(&there), Step::ApplyClaim(Why::Missing));
-    there.claim = claim(&desired, "Pending");
+    there.claim = Some(claim(&desired, "Pending"));
     assert_eq!(step(&there), Step::Await(Awaited::Claim));
-    there.claim = claim(&desired, "Bound");
+    there.claim = Some(claim(&desired, "Bound"));
     assert_eq!(step(&there), Step::Await(Awaited::Change));
-    there.bucket = bucket(&desired);
+    there.bucket = Some(bucket(&desired));
     assert_eq!(step(&there), Step::HandOver);
     there.held = there.untold(&desired);
     assert!(there.held.is_some());
@@ -117,10 +117,10 @@ fn a_new_key_pair_is_made_given_to_the_same_user_handed_over_and_only_then_the_f
     there.keys.push(keys(7));
     assert_eq!(step(&there), Step::ApplyUser(Why::Changed));
     for (observed, taken) in [(1, Some(0)), (2, Some(0)), (1, Some(7))] {
-        there.user = user(&after, observed, taken);
+        there.user = Some(user(&after, observed, taken));
         assert_eq!(step(&there), Step::Await(Awaited::User), "{observed} {taken:?}");
     }
-    there.user = user(&after, 2, Some(7));
+    there.user = Some(user(&after, 2, Some(7)));
     assert_eq!(step(&there), Step::HandOver);
     there.held = there.untold(&after);
     assert_eq!(step(&there), Step::DeleteKeys("scans-bucket-key-0".into()));
@@ -168,13 +168,13 @@ fn nothing_is_sent_where_nothing_changed_and_growth_is_told_to_the_user_before_t
     let larger = Desired { established: true, ..desired(7, 2048) };
     let mut there = done(&before, 7);
     assert_eq!(plan(&larger, &there).unwrap(), Step::ApplyUser(Why::Changed));
-    there.user = user(&larger, 1, Some(7));
+    there.user = Some(user(&larger, 1, Some(7)));
     assert_eq!(plan(&larger, &there).unwrap(), Step::Await(Awaited::User));
-    there.user = user(&larger, 2, Some(7));
+    there.user = Some(user(&larger, 2, Some(7)));
     assert_eq!(plan(&larger, &there).unwrap(), Step::ApplyClaim(Why::Changed));
-    there.claim = claim(&larger, "Bound");
+    there.claim = Some(claim(&larger, "Bound"));
     assert_eq!(plan(&larger, &there).unwrap(), Step::Await(Awaited::Change));
-    there.bucket = bucket(&larger);
+    there.bucket = Some(bucket(&larger));
     assert_eq!(plan(&larger, &there).unwrap(), Step::Nothing);
 }
 
@@ -183,7 +183,7 @@ fn a_new_key_pair_does_not_wait_until_a_bucket_has_grown() {
     let (before, after) = (desired(0, 1024), Desired { established: true, ..desired(7, 2048) });
     let mut there = done(&before, 0);
     there.keys.push(keys(7));
-    there.user = user(&after, 2, Some(7));
+    there.user = Some(user(&after, 2, Some(7)));
     assert_eq!(plan(&after, &there).unwrap(), Step::HandOver, "the former one is worth nothing already");
     there.held = there.untold(&after);
     assert_eq!(plan(&after, &there).unwrap(), Step::ApplyClaim(Why::Changed));
