@@ -53,7 +53,8 @@ where
 {
     let begun = async move {
         while askers.state().is_empty() {
-            if changes.changed().await.is_err() {
+            // What a first list brings is told of before it is in the store, and never again: the store is looked at, too.
+            if let Ok(Err(_)) = tokio::time::timeout(AGAIN, changes.changed()).await {
                 std::future::pending::<()>().await;
             }
         }

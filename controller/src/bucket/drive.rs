@@ -77,13 +77,22 @@ pub async fn drive(
     let is_lost = request::is_established(claim) && observed.claim.is_none();
     let mut engine = Engine { moment, ..Engine::default() };
     let built = rook::claim(&order, &owner);
-    let is_free = match store_of(&order.storage_class, site).await? {
+    let mut of_class = None;
+    let store = match (store_of(&order.storage_class, site).await?, &observed.user) {
+        // What is there keeps its store, and a key pair is replaced without a class.
+        (Err(trouble), Some(user)) if observed.claim.is_some() => {
+            of_class = Some(trouble);
+            Ok(rook::store_of_user(user))
+        }
+        (Ok(_), Some(user)) => Ok(rook::store_of_user(user)),
+        (store, _) => store,
+    };
+    let is_free = match store {
         Err(trouble) => {
             engine.trouble = Some(if is_lost { Trouble::Lost } else { trouble });
             !is_lost
         }
         Ok(store) => {
-            let store = observed.user.as_ref().map_or(store, rook::store_of_user);
             let desired = Desired {
                 claim: label,
                 keys: secret.clone(),
@@ -96,6 +105,7 @@ pub async fn drive(
             at.settle(&mut observed, &mut engine).await?
         }
     };
+    engine.trouble = engine.trouble.or(of_class);
     let keys = observed.keys(&secret);
     let pair = keys.and_then(|keys| keys.pair.as_ref());
     let has_pair = pair.zip(observed.held.as_ref()).is_some_and(|(pair, held)| held.has(pair));
@@ -191,6 +201,7 @@ impl At<'_> {
     /// Takes steps until there is none, something has to be waited for, or something is in the way. Whether what is there is
     /// this bucket's: somebody else's, or ours on its way out, is not.
     async fn settle(&self, observed: &mut Observed, engine: &mut Engine) -> Result<bool, ReconcileError> {
+        let mut before = Step::Nothing;
         for _ in 0..MOST_STEPS {
             let step = match plan::plan(self.desired, observed) {
                 Ok(step) => step,
@@ -206,8 +217,13 @@ impl At<'_> {
             if step == Step::Nothing {
                 break;
             }
+            if step == before {
+                // It was taken, and what came of it does not keep what was said: asking again and again is no use.
+                engine.trouble = Some(Trouble::Fault(format!("{step} not kept")));
+                break;
+            }
             match self.take(&step, observed).await {
-                Ok(()) => {}
+                Ok(()) => before = step,
                 Err(ReconcileError::Obstacle(obstacle)) => {
                     self.obstructed(&obstacle, engine);
                     break;

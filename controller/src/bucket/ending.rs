@@ -14,7 +14,7 @@ use jiyun_ledger::{Claim, Meter};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt, api::ListParams, runtime::controller::Action};
 
-use super::{keys, report::Standing, request};
+use super::{engine, keys, report::Standing, request};
 use crate::{
     context::Context,
     deleting::SITE,
@@ -57,6 +57,10 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
     let Some((site, _)) = whereabouts_of(claim, Meter::ObjectStorage, context) else {
         return Ok(Some(SITE.to_owned()));
     };
+    if claim.billable_from.is_some() && engine::is_missing(context) {
+        // Of a kind that is not served nothing can be seen, and what it was made for may be there.
+        return Ok(Some("ObjectBucketClaim".to_owned()));
+    }
     let namespace = engine_namespace(claim);
     let (name, label) = (request::claim_name(claim), &claim_label(claim, context));
     let (home, copy) = (&claim.subject.namespace, bucket_secret_name(&claim.subject.name));

@@ -23,8 +23,9 @@ const ACCESS: (usize, &[u8]) = (20, b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
 /// The same of its secret part: more than 238 bits.
 const SECRET: (usize, &[u8]) = (40, b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789");
 
-/// What is between the name of a bucket's claim and the moment of a key pair.
-const BETWEEN: &str = "-key-";
+/// What is between the name of a bucket's claim and the moment of a key pair. No bucket's name has a dot: the engine keeps a Secret
+/// that is called as the claim, and that of a bucket `a-key-0` would be written over the key pair of a bucket `a`.
+const BETWEEN: &str = ".key-";
 
 /// A Secret with a key pair, as it is looked at. Without `Debug`: it is printed nowhere.
 #[derive(Clone)]
@@ -116,6 +117,8 @@ fn build(claim: &Claim, label: &str, name: &str) -> Result<Secret, ReconcileErro
             labels: Some(labels(claim, label)),
             ..ObjectMeta::default()
         },
+        // What a pair says was given to its user; another one has another Secret.
+        immutable: Some(true),
         type_: Some("Opaque".to_owned()),
         data: Some(data.into()),
         ..Secret::default()
@@ -150,10 +153,10 @@ mod tests {
     #[test]
     fn a_secret_leads_back_to_its_bucket_and_its_moment() {
         let name = secret_name("scans-bucket", 1_772_352_000);
-        assert_eq!(name, "scans-bucket-key-1772352000");
+        assert_eq!(name, "scans-bucket.key-1772352000");
         assert_eq!(moment_of(&name, "scans-bucket"), Some(1_772_352_000));
-        assert_eq!(moment_of("scans-bucket-key-0", "scans-bucket"), Some(0));
-        for other in ["scans-bucket", "scans-bucket-key-", "scans-bucket-key--5", "scans-bucket-0", "scan-bucket-key-0"]
+        assert_eq!(moment_of("scans-bucket.key-0", "scans-bucket"), Some(0));
+        for other in ["scans-bucket", "scans-bucket.key-", "scans-bucket.key--5", "scans-bucket-0", "scan-bucket.key-0"]
         {
             assert_eq!(moment_of(other, "scans-bucket"), None, "{other}");
         }

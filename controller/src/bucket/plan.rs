@@ -167,13 +167,13 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Step, Obstacle> {
     if !rook::names_keys(user, &desired.user) {
         return Ok(Step::ApplyUser(Why::Drifted));
     }
+    let untold = observed.untold(desired).is_some();
+    if desired.established && untold && rook::has_taken(user, keys.metadata.uid.as_deref()) {
+        // The former pair is worth nothing since the user has this one: whatever else is to be done, or fails, can wait.
+        return Ok(Step::HandOver);
+    }
     if !rook::is_ready(user) || !rook::has_taken(user, keys.metadata.uid.as_deref()) {
         return Ok(Step::Await(Awaited::User));
-    }
-    let untold = observed.untold(desired).is_some();
-    if desired.established && untold {
-        // The former pair is worth nothing since the user has this one: whatever else is to be done with the bucket can wait.
-        return Ok(Step::HandOver);
     }
     let Some(claim) = &observed.claim else { return Ok(Step::ApplyClaim(Why::Missing)) };
     if !applied::is_applied(&claim.metadata, &desired.bucket) {

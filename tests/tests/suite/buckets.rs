@@ -108,9 +108,9 @@ async fn a_bucket_is_ordered_made_and_paid_for_its_key_pair_is_told_to_nobody_el
     let (secret, pair) = (buckets.secret("files").await?, buckets.pair("files").await?);
     let keys = buckets.keys("files").await?;
     let [key] = keys.as_slice() else { panic!("{} key pairs", keys.len()) };
-    assert_eq!(key.name_any(), "bucket.files-key-0");
+    assert_eq!(key.name_any(), "bucket.files.key-0");
     let uid = key.uid().unwrap();
-    assert_eq!(named(user), (names("bucket.files-key-0"), vec![uid.as_str()]), "it is of our making, and the only one");
+    assert_eq!(named(user), (names("bucket.files.key-0"), vec![uid.as_str()]), "it is of our making, and the only one");
     let is_of = |key: &str, length: usize| key.len() == length && key.chars().all(|one| one.is_ascii_alphanumeric());
     assert!(is_of(&pair.access, 20) && is_of(&pair.secret, 40) && pair.access == pair.access.to_uppercase());
     assert_eq!(connection.credentials_secret_ref.name, "files-bucket");

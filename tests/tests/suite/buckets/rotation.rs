@@ -32,7 +32,7 @@ async fn is_held(buckets: &Buckets<'_>, user: &str, pair: &Pair) -> Result<(Clou
     let keys = buckets.keys("files").await?;
     // Not shown: whoever reads why a test failed would read them, too.
     let [key] = keys.as_slice() else { panic!("{} key pairs", keys.len()) };
-    assert_eq!(key.name_any(), format!("bucket.files-key-{}", moment.as_second()));
+    assert_eq!(key.name_any(), format!("bucket.files.key-{}", moment.as_second()));
     let uid = key.uid().unwrap();
     assert_eq!(named(owner), (names(&key.name_any()), vec![uid.as_str()]), "the user has this pair and no other");
     assert!(*pair == made(key), "the department has the pair of its owner");
