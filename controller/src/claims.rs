@@ -4,13 +4,14 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
-use jiyun_crds::v1alpha1::HostRefusal;
+use jiyun_crds::{names::LABEL_CLAIM, v1alpha1::HostRefusal};
 use jiyun_ledger::{Claim, Command, Ledger, PlacementReport, Refusal};
 use kube::{Resource, runtime::reflector::ObjectRef};
 
 use crate::{
     context::Context,
     error::ReconcileError,
+    host,
     watch::{Guarded, Watched},
 };
 
@@ -24,6 +25,18 @@ const FRONT: usize = 32;
 pub fn open_claim(object: &impl Resource, context: &Context) -> Option<Arc<Claim>> {
     let uid = object.meta().uid.as_deref()?;
     context.ledger.read(|state| state.claim_of_subject(uid).cloned()).filter(|claim| claim.is_open())
+}
+
+/// The claim of an object of this `kind` that an engine's object was made for, by the label that one carries.
+pub fn claim_behind(made: &impl Resource, kind: &str, ledger: &Ledger) -> Option<Arc<Claim>> {
+    let label = made.meta().labels.as_ref()?.get(LABEL_CLAIM)?;
+    ledger.read(|state| host::labelled(label, state).cloned()).filter(|claim| claim.subject.kind == kind)
+}
+
+/// The object of this `kind` that an engine's object was made for.
+pub fn made_for<K: Watched>(made: &impl Resource, kind: &str, ledger: &Ledger) -> Option<ObjectRef<Guarded<K>>> {
+    let claim = claim_behind(made, kind, ledger)?;
+    Some(ObjectRef::new(&claim.subject.name).within(&claim.subject.namespace))
 }
 
 /// Gives up the place in line of an object that asks for nothing any more.

@@ -77,22 +77,16 @@ pub async fn drive(
     let is_lost = request::is_established(claim) && observed.claim.is_none();
     let mut engine = Engine { moment, ..Engine::default() };
     let built = rook::claim(&order, &owner);
-    let mut of_class = None;
-    let store = match (store_of(&order.storage_class, site).await?, &observed.user) {
-        // What is there keeps its store, and a key pair is replaced without a class.
-        (Err(trouble), Some(user)) if observed.claim.is_some() => {
-            of_class = Some(trouble);
-            Ok(rook::store_of_user(user))
-        }
-        (Ok(_), Some(user)) => Ok(rook::store_of_user(user)),
-        (store, _) => store,
-    };
-    let is_free = match store {
-        Err(trouble) => {
-            engine.trouble = Some(if is_lost { Trouble::Lost } else { trouble });
+    let of_class = store_of(&order.storage_class, site).await?;
+    // What is there keeps its store, and a key pair is replaced without a class.
+    let of_user =
+        observed.user.as_ref().filter(|_| of_class.is_ok() || observed.claim.is_some()).map(rook::store_of_user);
+    let is_free = match of_user.or_else(|| of_class.as_ref().ok().cloned()) {
+        None => {
+            engine.trouble = is_lost.then_some(Trouble::Lost);
             !is_lost
         }
-        Ok(store) => {
+        Some(store) => {
             let desired = Desired {
                 claim: label,
                 keys: secret.clone(),
@@ -105,7 +99,7 @@ pub async fn drive(
             at.settle(&mut observed, &mut engine).await?
         }
     };
-    engine.trouble = engine.trouble.or(of_class);
+    engine.trouble = engine.trouble.or(of_class.err());
     let keys = observed.keys(&secret);
     let pair = keys.and_then(|keys| keys.pair.as_ref());
     let has_pair = pair.zip(observed.held.as_ref()).is_some_and(|(pair, held)| held.has(pair));

@@ -6,20 +6,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use jiyun_crds::{
-    names::{LABEL_CLAIM, bucket_secret_name},
-    v1alpha1::CloudBucket,
-};
+use jiyun_crds::{names::bucket_secret_name, v1alpha1::CloudBucket};
 use jiyun_ledger::{Claim, Meter};
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, ResourceExt, api::ListParams, runtime::controller::Action};
+use kube::{Api, ResourceExt, runtime::controller::Action};
 
 use super::{engine, keys, report::Standing, request};
 use crate::{
     context::Context,
     deleting::SITE,
     ended::{Ended, end},
-    engines::rook::{ClaimView, UserView},
+    engines::rook::{ClaimView, UserView, user_name},
     error::ReconcileError,
     host::{claim_label, ending::remove, request::engine_namespace, whereabouts_of},
 };
@@ -71,17 +68,8 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
     if let Some(left) = remove::<ClaimView>(&site.client, &namespace, &name, label, context).await? {
         return Ok(Some(left));
     }
-    let users = Api::<UserView>::namespaced(site.client.clone(), &namespace);
-    let of_claim = ListParams::default().labels(&format!("{LABEL_CLAIM}={label}"));
-    let users = match users.list(&of_claim).await {
-        // The kind is not installed: there are none.
-        Err(kube::Error::Api(status)) if status.code == 404 => Vec::new(),
-        users => users.map_err(|source| ReconcileError::read("CephObjectStoreUser", source))?.items,
-    };
-    for user in users {
-        if let Some(left) = remove::<UserView>(&site.client, &namespace, &user.name_any(), label, context).await? {
-            return Ok(Some(left));
-        }
+    if let Some(left) = remove::<UserView>(&site.client, &namespace, &user_name(label), label, context).await? {
+        return Ok(Some(left));
     }
     // After the user: the engine fails over one that lacks what it is declared with.
     for made in keys::made_for((&namespace, &name), label, site).await? {

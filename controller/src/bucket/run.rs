@@ -3,30 +3,26 @@
 
 use std::sync::Arc;
 
-use futures::{Stream, StreamExt, stream};
-use jiyun_crds::{names::LABEL_CLAIM, v1alpha1::CloudBucket};
+use futures::{Stream, StreamExt, future::ready, stream};
+use jiyun_crds::v1alpha1::CloudBucket;
 use jiyun_ledger::Ledger;
-use kube::{
-    Resource, ResourceExt,
-    runtime::{
-        Controller, Predicate, WatchStreamExt,
-        controller::{Action, Config},
-        predicates,
-        reflector::ObjectRef,
-        utils::PredicateConfig,
-        watcher,
-    },
+use kube::runtime::{
+    Controller, Predicate, WatchStreamExt,
+    controller::{Action, Config},
+    predicates,
+    reflector::ObjectRef,
+    utils::PredicateConfig,
+    watcher,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::KIND;
 use crate::{
-    claims::in_line,
+    claims::{in_line, made_for},
     context::Context,
     driver::{Driver, drain, failed},
     engines::rook::{ClaimView, UserView},
     error::ReconcileError,
-    host,
     watch::{Guarded, Kind},
 };
 
@@ -61,17 +57,9 @@ pub fn of_engine(
     ledger: Ledger,
 ) -> impl Stream<Item = ObjectRef<Guarded<CloudBucket>>> + Send {
     let of_users = ledger.clone();
-    let claims = claims.filter_map(move |event| std::future::ready(told_of(event.ok(), &ledger)));
-    let users = users.filter_map(move |event| std::future::ready(told_of(event.ok(), &of_users)));
+    let claims = claims.filter_map(move |event| ready(event.ok().and_then(|claim| made_for(&claim, KIND, &ledger))));
+    let users = users.filter_map(move |event| ready(event.ok().and_then(|user| made_for(&user, KIND, &of_users))));
     stream::select(claims, users)
-}
-
-/// The bucket an object of the engine's was made for, by its claim in the ledger.
-fn told_of(object: Option<impl Resource>, ledger: &Ledger) -> Option<ObjectRef<Guarded<CloudBucket>>> {
-    let object = object?;
-    let label = object.labels().get(LABEL_CLAIM)?;
-    let claim = ledger.read(|state| host::labelled(label, state).cloned())?;
-    (claim.subject.kind == KIND).then(|| ObjectRef::new(&claim.subject.name).within(&claim.subject.namespace))
 }
 
 async fn reconcile(

@@ -3,29 +3,24 @@
 use std::sync::Arc;
 
 use futures::{Stream, stream};
-use jiyun_crds::{names::LABEL_CLAIM, v1alpha1::CloudDatabase};
-use jiyun_ledger::Ledger;
-use kube::{
-    Resource, ResourceExt,
-    runtime::{
-        Controller, Predicate, WatchStreamExt,
-        controller::{Action, Config},
-        predicates,
-        reflector::ObjectRef,
-        utils::PredicateConfig,
-        watcher,
-    },
+use jiyun_crds::v1alpha1::CloudDatabase;
+use kube::runtime::{
+    Controller, Predicate, WatchStreamExt,
+    controller::{Action, Config},
+    predicates,
+    reflector::ObjectRef,
+    utils::PredicateConfig,
+    watcher,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::KIND;
 use crate::{
-    claims::in_line,
+    claims::{in_line, made_for},
     context::Context,
     driver::{Driver, drain, failed},
     engines::cnpg::ClusterView,
     error::ReconcileError,
-    host,
     watch::{Guarded, Kind},
 };
 
@@ -49,18 +44,11 @@ pub async fn run(
     let line = in_line(context.ledger.clone(), KIND);
     let outcomes = Controller::for_stream(wishes, databases.store)
         .with_config(Config::default().concurrency(CONCURRENCY))
-        .watches_stream(clusters, move |cluster| database_of(&cluster, &ledger))
+        .watches_stream(clusters, move |cluster| made_for(&cluster, KIND, &ledger))
         .reconcile_on(stream::select(line, told))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;
-}
-
-/// The database a cluster was made for, by its claim.
-fn database_of(cluster: &impl Resource, ledger: &Ledger) -> Option<ObjectRef<Guarded<CloudDatabase>>> {
-    let label = cluster.labels().get(LABEL_CLAIM)?;
-    let claim = ledger.read(|state| host::labelled(label, state).cloned())?;
-    (claim.subject.kind == KIND).then(|| ObjectRef::new(&claim.subject.name).within(&claim.subject.namespace))
 }
 
 async fn reconcile(

@@ -4,10 +4,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
-use jiyun_crds::{names::LABEL_CLAIM, v1alpha1::NetworkFlow};
+use jiyun_crds::v1alpha1::NetworkFlow;
 use jiyun_ledger::Ledger;
 use kube::{
-    Resource, ResourceExt,
+    Resource,
     runtime::{
         Controller, Predicate, WatchStreamExt,
         controller::{Action, Config},
@@ -21,11 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::members::Fingerprints;
 use crate::{
+    claims::made_for,
     context::Context,
     driver::{Driver, drain, failed},
     engines::network::PolicyView,
     error::ReconcileError,
-    host,
     watch::{Guarded, Kind},
 };
 
@@ -52,18 +52,11 @@ pub async fn run(
     let ends = at_ends(context.ledger.clone(), flows.store.clone());
     let outcomes = Controller::for_stream(wishes, flows.store)
         .with_config(Config::default().concurrency(CONCURRENCY))
-        .watches_stream(policies, move |policy| flow_of(&policy, &ledger))
+        .watches_stream(policies, move |policy| made_for(&policy, super::KIND, &ledger))
         .reconcile_on(stream::select(told, ends))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;
-}
-
-/// The flow a policy was made for, by its claim.
-fn flow_of(policy: &impl Resource, ledger: &Ledger) -> Option<ObjectRef<Guarded<NetworkFlow>>> {
-    let label = policy.labels().get(LABEL_CLAIM)?;
-    let claim = ledger.read(|state| host::labelled(label, state).cloned())?;
-    (claim.subject.kind == super::KIND).then(|| ObjectRef::new(&claim.subject.name).within(&claim.subject.namespace))
 }
 
 /// Flows at whose ends other machines are than before, whenever the book has changed.

@@ -3,9 +3,6 @@
 //! No client, no clock (the time is one of the things found), no randomness. After it nothing reaches into the spec again
 //! but for free fields.
 
-use std::collections::BTreeSet;
-
-use jiyun_approvals::{About, Size};
 use jiyun_crds::{
     names::{department_namespace, department_of_namespace},
     quantity::InvalidQuantity,
@@ -42,15 +39,8 @@ pub struct Valid {
 impl Valid {
     /// What policies are asked about it.
     pub fn asked(&self, action: OrderAction) -> Asked<'_> {
-        Asked {
-            department: &self.department,
-            zones: BTreeSet::from([self.zone.clone()]),
-            protection_level: self.protection_level,
-            about: BTreeSet::from([About::Resources]),
-            actions: BTreeSet::from([action]),
-            size: size_of(&self.approved),
-            held: Size::default(),
-        }
+        let size = size_of(&self.approved);
+        Asked::of_resources(&self.department, &self.zone, self.protection_level, size, action)
     }
 }
 

@@ -153,6 +153,25 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
+    /// What a wish for something in one zone asks for, of which nothing is held yet.
+    pub fn of_resources(
+        department: &'a str,
+        zone: &str,
+        protection_level: u8,
+        size: Size,
+        action: OrderAction,
+    ) -> Self {
+        Self {
+            department,
+            zones: BTreeSet::from([zone.to_owned()]),
+            protection_level,
+            about: BTreeSet::from([About::Resources]),
+            actions: BTreeSet::from([action]),
+            size,
+            held: Size::default(),
+        }
+    }
+
     /// The same, asked for in place of what `claim` takes already.
     #[must_use]
     pub fn instead_of(self, claim: &Claim) -> Self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt, stream};
 use jiyun_crds::{
-    names::{LABEL_CLAIM, LABEL_VOLUME},
+    names::LABEL_VOLUME,
     v1alpha1::{CloudVolume, OrderedKind},
 };
 use kube::{
@@ -22,12 +22,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::KIND;
 use crate::{
-    claims::in_line,
+    claims::{claim_behind, in_line},
     context::Context,
     driver::{Driver, drain, failed},
     engines::cdi::DiskView,
     error::ReconcileError,
-    host,
     watch::{Guarded, Kind},
 };
 
@@ -80,7 +79,6 @@ where
 fn volume_of(disk: &Guarded<DiskView>, context: &Context) -> Option<(String, String)> {
     // Most disks are hosts': no look at the ledger for them.
     disk.labels().get(LABEL_VOLUME)?;
-    let label = disk.labels().get(LABEL_CLAIM)?;
-    let claim = context.ledger.read(|state| host::labelled(label, state).cloned())?;
-    (claim.subject.kind == KIND).then(|| (claim.subject.namespace.clone(), claim.subject.name.clone()))
+    let claim = claim_behind(disk, KIND, &context.ledger)?;
+    Some((claim.subject.namespace.clone(), claim.subject.name.clone()))
 }
