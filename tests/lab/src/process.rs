@@ -6,5 +6,6 @@ mod supervisor;
 
 pub(crate) use child::tail;
 pub use child::{Exit, Failure, Process};
+pub(crate) use spawner::tied;
 pub use spawner::{Launch, SpawnError, Tie};
 pub use supervisor::{GUEST_GRACE, Supervisor};

@@ -25,6 +25,11 @@ while [ "$1" != -o ]; do shift; done
 printf half >"$2"
 while [ "$STOPS_HALFWAY" ] && echo compiling >&2; do sleep 0.02; done
 [ "$STOPS_HALFWAY" ] && exit 1
+if [ "$LINKS_SILENTLY" ]; then
+    echo "$$" >"$LINKS_SILENTLY.new"
+    mv "$LINKS_SILENTLY.new" "$LINKS_SILENTLY"
+    exec sleep 600
+fi
 printf 'and whole' >>"$2"
 "#;
 
@@ -110,4 +115,22 @@ async fn sigkill_of_a_build_leaves_nothing_for_a_program_and_the_next_one_clears
     assert_eq!(names.len(), MODULES.len(), "{names:?}");
     let program = half.with_extension("").join("controlplane");
     assert_eq!(fs::read_to_string(program).expect("built"), "halfand whole");
+}
+
+#[tokio::test]
+async fn a_compiler_that_says_nothing_ends_with_the_build_that_started_it() {
+    let workshop = Workshop::new();
+    let told = workshop.0.path().join("compiler");
+    let builder = workshop.build().env("LINKS_SILENTLY", &told).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut builder = Builder(builder.expect("jiyun-lab runs"));
+    let number = wait_for("the compiler to have begun", DEADLINE, || async {
+        fs::read_to_string(&told).map(|number| number.trim().to_owned()).map_err(|error| error.to_string())
+    });
+    let compiler = PathBuf::from("/proc").join(number.await.expect("it compiles")).join("comm");
+    let is_there = || fs::read_to_string(&compiler).is_ok_and(|name| name.trim() == "sleep");
+    let began = wait_for("the compiler to compile", DEADLINE, || async { is_there().then_some(()).ok_or("not yet") });
+    began.await.expect("it is there");
+    builder.kill();
+    let gone = wait_for("the compiler to be gone", DEADLINE, || async { (!is_there()).then_some(()).ok_or("there") });
+    gone.await.expect("it does not outlive its build");
 }

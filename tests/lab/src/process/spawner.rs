@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc;
@@ -103,15 +103,7 @@ fn command(launch: &Launch) -> Result<Command, SpawnError> {
     let (log, copy) =
         open().map_err(|source| SpawnError::Log { name: launch.name.clone(), path: launch.log.clone(), source })?;
     let (mut command, input) = match launch.tie {
-        Tie::Killed => {
-            let mut command = Command::new("setpriv");
-            command
-                .args(["--pdeathsig", "KILL", "--", "/bin/sh", "-c", GUARD])
-                .arg(&launch.name)
-                .arg(std::process::id().to_string())
-                .arg(&launch.program);
-            (command, Stdio::null())
-        }
+        Tie::Killed => (tied(&launch.name, &launch.program), Stdio::null()),
         Tie::Told => (Command::new(&launch.program), Stdio::piped()),
     };
     command
@@ -124,6 +116,17 @@ fn command(launch: &Launch) -> Result<Command, SpawnError> {
         // A group of its own: Ctrl-C in a terminal reaches the lab alone, which then stops its children in order.
         .process_group(0);
     Ok(command)
+}
+
+/// A command that begins with `program`, which the kernel kills once the thread that started it has ended, however that ends.
+pub(crate) fn tied(name: &str, program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL", "--", "/bin/sh", "-c", GUARD])
+        .arg(name)
+        .arg(std::process::id().to_string())
+        .arg(program);
+    command
 }
 
 fn run_on_spawner(command: Command) -> io::Result<Child> {

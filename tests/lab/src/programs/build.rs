@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::module::Module;
 use super::toolchain::{Go, fetching};
+use crate::process::tied;
 
 /// A build failed.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +25,7 @@ pub enum BuildError {
         source: io::Error,
     },
     /// The compiler could not be started.
-    #[error("cannot run `go build` for `{program}`")]
+    #[error("cannot run `go build` for `{program}`; `setpriv` (package util-linux) starts it")]
     Run {
         /// The program being built.
         program: String,
@@ -116,7 +117,8 @@ pub fn report(line: std::fmt::Arguments<'_>) {
 
 fn compile(module: &Module, go: &Go, program: &str, package: &str, output: &Path) -> Result<(), BuildError> {
     let failed = |source| BuildError::Run { program: program.to_owned(), source };
-    let mut child = fetching(Command::new(&go.program))
+    // It waits for the compiler on this thread; killed itself, it leaves nothing that goes on compiling.
+    let mut child = fetching(tied(program, &go.program))
         .args(["build", "-v", "-trimpath", "-tags", &module.tags, "-ldflags", &module.ldflags, "-o"])
         .arg(output)
         .arg(package)
