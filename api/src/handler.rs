@@ -13,6 +13,7 @@ pub mod openapi;
 pub mod order;
 mod page;
 pub mod quota;
+pub mod snapshot;
 pub mod system;
 pub mod usage;
 pub mod volume;

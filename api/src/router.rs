@@ -27,7 +27,7 @@ use crate::{
     extract::json::MAX_BODY,
     handler::{
         audit, bucket, catalogue, database, flow, health, holders, host, inbox, openapi, openapi::Description, order,
-        quota, system, usage, volume,
+        quota, snapshot, system, usage, volume,
     },
     metrics::Metrics,
     middleware::{bounds, observe, panic, problems, record, request_id, time_limit},
@@ -39,7 +39,7 @@ use crate::{
 #[openapi(
     info(
         title = "Jiyun provisioning API",
-        description = "Sets up information systems and orders cloud hosts, databases, volumes and buckets on a government cloud, files and decides orders, shows quota and cost. Every request is made in the \
+        description = "Sets up information systems and orders cloud hosts, databases, volumes, buckets and snapshots on a government cloud, files and decides orders, shows quota and cost. Every request is made in the \
             name of the caller: the token sent here is the one the platform's API server sees. Problems are RFC 9457 \
             documents in Chinese or English. Who asks too much is answered 429, and `Retry-After` says when to come back.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
@@ -51,7 +51,8 @@ use crate::{
         (name = "databases", description = "Cloud databases (云数据库) of a department."),
         (name = "volumes", description = "Cloud volumes (云硬盘) of a department."),
         (name = "buckets", description = "Cloud buckets (对象存储桶) of a department."),
-        (name = "systems", description = "Information systems (信息系统) of a department: what hosts, databases, volumes and buckets are for."),
+        (name = "snapshots", description = "Cloud snapshots (云快照) of a department's hosts and volumes."),
+        (name = "systems", description = "Information systems (信息系统) of a department: what hosts, databases, volumes, buckets and snapshots are for."),
         (name = "flows", description = "Network flows (网络互访) of a department: who may talk to whom."),
         (name = "orders", description = "Orders (申请单) of a department that people decide about, and their decisions (审批意见)."),
         (name = "departments", description = "Quota (配额) and cost (用量账单) of a department."),
@@ -80,13 +81,17 @@ fn table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(host::order::create, host::list::list))
         .routes(routes!(host::one::show, host::one::change, host::one::delete))
         .routes(routes!(host::restart::create))
+        .routes(routes!(host::restore::create))
         .routes(routes!(database::order::create, database::list::list))
         .routes(routes!(database::one::show, database::one::change, database::one::delete))
         .routes(routes!(volume::order::create, volume::list::list))
         .routes(routes!(volume::one::show, volume::one::change, volume::one::delete))
+        .routes(routes!(volume::restore::create))
         .routes(routes!(bucket::order::create, bucket::list::list))
         .routes(routes!(bucket::one::show, bucket::one::change, bucket::one::delete))
         .routes(routes!(bucket::rotation::create))
+        .routes(routes!(snapshot::order::create, snapshot::list::list))
+        .routes(routes!(snapshot::one::show, snapshot::one::change, snapshot::one::delete))
         .routes(routes!(system::order::create, system::list::list))
         .routes(routes!(system::one::show, system::one::change, system::one::delete))
         .routes(routes!(flow::order::create, flow::list::list))

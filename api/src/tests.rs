@@ -24,6 +24,8 @@ mod pick;
 mod reports;
 mod resize;
 mod restart;
+mod restore;
+mod snapshots;
 mod stub;
 mod systems;
 mod volumes;

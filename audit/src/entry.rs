@@ -181,5 +181,7 @@ pub(crate) struct Placement {
     pub(crate) tier: Option<String>,
     #[serde(default)]
     pub(crate) site: Option<String>,
+    #[serde(default)]
+    pub(crate) pool: Option<String>,
     pub(crate) quantities: BTreeMap<Meter, u64>,
 }

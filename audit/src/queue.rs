@@ -44,6 +44,7 @@ impl Waiting {
                     && is(&part.architecture, &pool.architecture)
                     && is(&part.tier, &pool.tier)
                     && part.site.as_ref().is_none_or(|site| *site == pool.site)
+                    && part.pool.as_ref().is_none_or(|named| *named == pool.id)
                     && place.is_none_or(|place| place == pool.id)
                     && !part.quantities.iter().any(large)
                     && meters.iter().any(short)

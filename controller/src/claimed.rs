@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{
-    CloudBucket, CloudDatabase, CloudHost, CloudVolume, ConditionStatus, ConditionType, HostRefusal, NetworkFlow,
-    Reason, condition,
+    CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, ConditionStatus, ConditionType, HostRefusal,
+    NetworkFlow, Reason, condition,
 };
 use jiyun_ledger::{Claim, ClaimId, ClaimStage, Refusal, RefusalCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -79,6 +79,10 @@ impl Claimed for CloudVolume {
 }
 
 impl Claimed for CloudBucket {
+    told! {}
+}
+
+impl Claimed for CloudSnapshot {
     told! {}
 }
 

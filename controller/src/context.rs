@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudVolume, NetworkFlow, VolumeAttachment};
+use jiyun_crds::v1alpha1::{
+    CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, NetworkFlow, VolumeAttachment,
+};
 use jiyun_ledger::Ledger;
 use kube::Client;
 use tokio::sync::watch;
@@ -53,12 +55,16 @@ pub struct Context {
     pub unseen_buckets: Unseen<CloudBucket>,
     /// How soon buckets on their way are looked at again, by the moment of the key pair and the size in MiB they are to have.
     pub bucket_patience: Patience<(u64, u64)>,
+    /// Snapshots reported on a moment ago.
+    pub unseen_snapshots: Unseen<CloudSnapshot>,
     /// Whether what makes machines and disks is installed, as a look at a site has it; `host::engine` says what follows.
     pub machine_engine: Presence,
     /// Whether what makes databases is installed.
     pub database_engine: Presence,
     /// Whether what makes buckets is installed.
     pub bucket_engine: Presence,
+    /// Whether what takes snapshots is installed.
+    pub snapshot_engine: Presence,
     /// Departments' own networks.
     pub networks: Networks,
     /// How long each step of a lease takes.
@@ -67,7 +73,7 @@ pub struct Context {
     pub metrics: Metrics,
     /// Open once everything others refer to was listed.
     pub catalogue_listed: Gate,
-    /// Open once orders, approvals, policies, hosts, flows, databases, volumes and buckets were listed.
+    /// Open once orders, approvals, policies, hosts, flows, databases, volumes, buckets and snapshots were listed.
     pub orders_listed: Gate,
     /// Open once the engines' machines and disks were listed; never before what makes them is installed.
     pub engines_listed: Gate,
@@ -78,6 +84,8 @@ pub struct Context {
     /// Open once claims of buckets and their users were listed; never where no bucket asks for them, or their engine is not
     /// installed.
     pub buckets_listed: Gate,
+    /// Open once snapshots were listed as their engine has them; never where none is asked for, or that is not installed.
+    pub snapshots_listed: Gate,
     /// Open once the walls opened for flows and databases were listed.
     pub policies_listed: Gate,
 }

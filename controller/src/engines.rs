@@ -12,6 +12,7 @@ pub mod node;
 pub mod order;
 pub mod release;
 pub mod rook;
+pub mod snapshot;
 pub mod version;
 pub mod view;
 pub mod volume;

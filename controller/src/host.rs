@@ -6,6 +6,7 @@
 pub mod approved;
 pub mod change;
 pub mod digest;
+mod drive;
 pub mod ending;
 pub mod engine;
 pub mod found;
@@ -19,6 +20,7 @@ pub mod report;
 pub mod request;
 pub mod resize;
 pub mod restart;
+mod restore;
 mod run;
 mod shelf;
 pub mod steps;
@@ -45,22 +47,17 @@ use tracing::{info, warn};
 use self::{
     approved::Approved,
     change::Objection,
-    plan::{Desired, Observed, Step, Why},
-    report::{Engines, Parked, Sizing, Standing},
-    restart::Restarted,
+    report::{Engines, Parked, Standing},
+    restore::Settled,
     valid::Valid,
 };
 use crate::{
     catalogue::lookup,
     claimed::{disputed, is_taken, may_come, standing_refusal, wake_order},
     claims::{leave_line, open_claim, ordered_by},
+    content::{self, anew::Restoring, restoring},
     context::Context,
-    engines::{
-        cdi::{self, DiskState},
-        fault::Fault,
-        kubevirt::{self, InstanceView, MachineState, MachineView},
-        order::{MachineOrder, Power},
-    },
+    engines::{kubevirt, order::Power},
     error::ReconcileError,
     networks,
     order::{
@@ -135,7 +132,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         return Ok(Action::requeue(NOT_LISTED));
     }
     let standing = match (valid, held) {
-        (Ok(valid), None) => ask(host, valid, context).await?,
+        (Ok(valid), None) => Box::pin(ask(host, valid, context)).await?,
         (Err(rejection), None) => Standing::Rejected(rejection),
         (valid, Some(claim)) => {
             let (claim, objection) = change::settle(host, claim, valid, context).await?;
@@ -280,7 +277,7 @@ async fn without_engine(
 ) -> Result<Standing, ReconcileError> {
     let approved = Approved::of(&claim)?;
     let (claim, approved) = lease::advance(host, claim, approved, objection.as_ref(), context).await?;
-    let power = match lease::power(host, &approved) {
+    let power = match restore::power(host, &approved, false) {
         WishedPower::Running => Power::On,
         WishedPower::Stopped => Power::Off,
     };
@@ -296,17 +293,19 @@ async fn serve(
 ) -> Result<Standing, ReconcileError> {
     let approved = Approved::of(&claim)?;
     let (claim, approved) = lease::advance(host, claim, approved, objection.as_ref(), context).await?;
+    let Settled { claim, approved, restoring } = Box::pin(restore::settle(host, claim, approved, context)).await?;
     if lease::is_archived(&claim) {
-        return shelf::keep(host, claim, approved, objection, context).await;
+        return shelf::keep(host, claim, approved, objection, restoring, context).await;
     }
-    let wanted = lease::power(host, &approved);
+    let wanted = restore::power(host, &approved, context.quarantined() && is_on(&claim, context));
     let (claim, kept_off) = parking::resume(host, claim, &approved, wanted, context).await?;
     let power = match wanted {
         // A machine that runs is never switched off for what the book says: a restored one may know less than is true.
         WishedPower::Running if kept_off.is_none() || is_on(&claim, context) => Power::On,
         WishedPower::Running | WishedPower::Stopped => Power::Off,
     };
-    let engines = drive(host, &claim, &approved, power, context).await?;
+    let mut engines = drive::drive(host, &claim, &approved, power, context).await?;
+    engines.restoring = Restoring::of(engines.restoring.take(), restoring);
     let mut claim = claim;
     if engines.is_usable() && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
         // The department pays from the moment it can use the machine, and not a second earlier.
@@ -349,144 +348,14 @@ fn is_on(claim: &Claim, context: &Context) -> bool {
     machine.is_some_and(|machine| machine.spec.run_strategy.as_deref() == Some(kubevirt::run_strategy(Power::On)))
 }
 
-async fn drive(
-    host: &CloudHost,
-    claim: &Claim,
-    approved: &Approved,
-    power: Power,
-    context: &Context,
-) -> Result<Engines, ReconcileError> {
-    let Some((site, storage_class)) = whereabouts(claim, context) else {
-        return Ok(Engines::unknown(power, Reason::SiteUnreachable));
-    };
-    let label = claim_label(claim, context);
-    let machine = site.machine(&request::engine_namespace(claim), request::engine_name(claim));
-    // Kept until the machine was written: what is taken from it meanwhile is not free before.
-    let look = context.attachments.look(&claim.subject.namespace, &claim.subject.name);
-    let attached = volumes::attached(claim, &look, machine.as_ref(), context);
-    let order = request::machine_order(power, claim, &label, approved, &storage_class, attached);
-    let desired = Desired {
-        claim: label,
-        disk: cdi::build(&order),
-        disk_mebibytes: order.disk_mebibytes,
-        machine: kubevirt::build(&order),
-        bare: (!order.volumes.is_empty())
-            .then(|| kubevirt::build(&MachineOrder { power: Power::Off, volumes: Vec::new(), ..order.clone() })),
-        power: order.power,
-        established: claim.billable_from.is_some() || claim.adopted,
-    };
-    let mut observed = Observed { disk: site.disk(&order.namespace, &order.disk_name), machine };
-    let (mut problem, mut disk_stuck) = (None, None);
-    let steps = plan::plan(&desired, &observed).unwrap_or_else(|obstacle| {
-        // Somebody else's machine, or ours on its way out, is not this host's: it is not shown as running, nor billed.
-        warn!(host.namespace = host.namespace(), host.name = host.name_any(), %obstacle, "engines are not free");
-        problem = Some(Fault::other(obstacle.to_string()));
-        observed = Observed::default();
-        Vec::new()
-    });
-    // Looking after a volume that grows tells the machine nothing.
-    let untouched = steps.iter().all(|step| *step == Step::GrowDisk);
-    // A machine that is there goes on: its network may only be looked at anew.
-    let homeless = !networks::is_ready(order.subnet.as_deref(), context);
-    let awaits_network = homeless && observed.machine.is_none() && problem.is_none();
-    for step in steps {
-        if homeless && step == Step::ApplyMachine(Why::Missing) {
-            continue;
-        }
-        match steps::take(step, &desired, (host, &order.namespace), &mut observed, site, context).await {
-            Ok(()) => {}
-            // Nothing else waits for a volume; it is tried again at the next look.
-            Err(error) if step == Step::GrowDisk => {
-                let told = match &error {
-                    ReconcileError::Write(error) => error.status(),
-                    _ => None,
-                };
-                warn!(
-                    host.namespace = host.namespace(),
-                    host.name = host.name_any(),
-                    error = crate::error::chain(&error),
-                    "a volume does not grow"
-                );
-                let stuck = told.map_or_else(|| step.to_string(), |status| format!("{step} {status}"));
-                disk_stuck = Some(stuck.into_boxed_str());
-            }
-            Err(ReconcileError::Obstacle(obstacle)) => {
-                problem = Some(Fault::other(obstacle.to_string()));
-                break;
-            }
-            // The engine's own admission said no: its owner should read why, and asking again at once is no use.
-            Err(ReconcileError::Write(error)) if matches!(error.status(), Some(400 | 403 | 404 | 422)) => {
-                warn!(
-                    host.namespace = host.namespace(),
-                    host.name = host.name_any(),
-                    error = crate::error::chain(&error),
-                    "an engine refused what was approved"
-                );
-                // The engine's own words may name other tenants' things and are for operators; its owner gets the code.
-                problem = Some(Fault::other(format!("{step} {}", error.status().unwrap_or_default())));
-                break;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    drop(look);
-    let instance = site.instance(&order.namespace, &order.name);
-    let mut restarted = Restarted::No;
-    if untouched && problem.is_none() && power == Power::On {
-        restarted = restart::settle(host, observed.machine.as_ref(), instance.as_ref(), site, context).await?;
-    }
-    if let Restarted::Refused(status) = restarted {
-        problem = Some(Fault::other(format!("VirtualMachineInstance {status}")));
-    }
-    let restarted = restarted == Restarted::Yes;
-    let is_lost = instance.as_ref().is_some_and(|instance| is_lost(instance, site));
-    let state = |machine: &MachineView| {
-        let seen = restart::seen(kubevirt::state(&machine.status), instance.as_ref(), restarted);
-        if is_lost { kubevirt::without_node(seen, power) } else { seen }
-    };
-    let machine = observed.machine.as_ref().map(state);
-    let running = matches!(machine, Some(MachineState::Running));
-    let instance = instance.filter(|_| running);
-    let addresses = instance.as_ref().map(|instance| kubevirt::addresses(&instance.status)).unwrap_or_default();
-    let started_at = instance.and_then(|instance| Some(instance.metadata.creation_timestamp?.0));
-    // No machine runs without its disk: the watch of disks may only be slower to tell than that of machines.
-    let filled = |disk: &cdi::DiskView| if running { DiskState::Filled } else { cdi::state(&disk.status) };
-    let disk = observed.disk.as_ref().map(filled);
-    let sizing = Sizing {
-        as_declared: observed.machine.as_ref().is_some_and(kubevirt::runs_as_declared),
-        restart_pending: running
-            && observed.machine.as_ref().is_some_and(|machine| kubevirt::restart_required(&machine.status)),
-        disk_grows: disk == Some(DiskState::Filled)
-            && observed.disk.as_ref().is_some_and(|disk| cdi::mebibytes(disk) < order.disk_mebibytes),
-        disk_stuck,
-    };
-    Ok(Engines {
-        disk,
-        machine,
-        power: order.power,
-        addresses,
-        started_at,
-        restarted,
-        problem,
-        awaits_network,
-        untouched,
-        sizing,
-    })
-}
-
-/// Whether what a machine runs on does not answer, as far as Kubernetes or `KubeVirt` know.
-fn is_lost(instance: &InstanceView, site: &SiteEngines) -> bool {
-    let status = &instance.status;
-    kubevirt::is_given_up(status) || status.node_name.as_deref().is_some_and(|node| site.is_silent(node))
-}
-
 /// Whether the machine or the disk of a claim in use is not where it was. A site that cannot be reached says nothing; the
-/// machine of an archived host was taken down by us.
+/// machine of an archived host was taken down by us, and so was the disk of one that is being restored.
 pub fn has_vanished(claim: &Claim, context: &Context) -> bool {
     let Some((site, _)) = whereabouts(claim, context) else { return false };
     let (namespace, name) = (request::engine_namespace(claim), request::engine_name(claim));
     let is_missing = !lease::is_archived(claim) && site.machine(&namespace, name).is_none();
-    is_missing || site.disk(&namespace, &names::system_disk_name(name)).is_none()
+    let is_restoring = content::is_restoring(claim);
+    is_missing || (!is_restoring && site.disk(&namespace, &names::system_disk_name(name)).is_none())
 }
 
 /// How engine objects are labelled with a claim: numbers are given once in a book, and another book begins anew.
@@ -540,17 +409,22 @@ async fn report(
             UNSETTLED
         }
         Standing::Admitted { engines, .. } if engines.sizing.disk_grows && engines.sizing.disk_stuck.is_none() => SOON,
+        // Nobody tells of volume claims that go, nor of what is to let go of the disk.
+        Standing::Admitted { engines, .. } if engines.is_restored() && engines.problem.is_none() => SOON,
         Standing::Admitted { engines, parked, objection, .. }
             if engines.problem.is_some()
                 || engines.sizing.disk_stuck.is_some()
                 || engines.awaits_network
                 || parked.kept_off.is_some()
+                || matches!(&engines.restoring, Some(Restoring::Cannot(_)))
                 || objection.as_deref().is_some_and(Objection::is_open) =>
         {
             UNSETTLED
         }
         // It gives back what it does without only once it is seen to be off and nothing was asked of it.
         Standing::Admitted { engines, .. } if engines.power == Power::Off && !engines.untouched => UNSETTLED,
+        // Nobody tells of the snapshot that its disk is to be made from.
+        Standing::Admitted { engines, .. } if engines.awaits_disk() => UNSETTLED,
         // Its node may fall silent or answer again, which nobody tells us.
         Standing::Admitted { engines, .. } if engines.machine.is_some() && !engines.settled() => UNSETTLED,
         Standing::Refused(_)
@@ -564,7 +438,8 @@ async fn report(
         _ => None,
     };
     let restart = restart::next_look(host, looked);
-    let settled = step.into_iter().chain(restart).fold(usual, Duration::min);
+    let restore = restoring::next_look(host.spec.restore.as_ref(), looked);
+    let settled = step.into_iter().chain(restart).chain(restore).fold(usual, Duration::min);
     if report::worth_writing(host, &status, approved_at(host, context), now) {
         if report::is_progress(host, &status)
             && let Some(wait) = context.pace.wait(&namespace, &name, report::is_fault_over(host, &status), at)

@@ -4,11 +4,11 @@ use std::{future::ready, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, stream};
 use jiyun_approvals::Calendar;
-use jiyun_crds::names::LABEL_CLAIM;
+use jiyun_crds::names::{LABEL_CLAIM, LABEL_SNAPSHOT};
 use jiyun_crds::v1alpha1::{
-    Approval, ApprovalPolicy, CloudBucket, CloudDatabase, CloudHost, CloudVolume, ComputePool, DatabaseClass,
-    Department, Handover, HostClass, HostImage, InformationSystem, NetworkFlow, NetworkZone, Order, PriceList, Site,
-    StoragePool,
+    Approval, ApprovalPolicy, CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, ComputePool,
+    DatabaseClass, Department, Handover, HostClass, HostImage, InformationSystem, NetworkFlow, NetworkZone, Order,
+    PriceList, Site, StoragePool,
 };
 use jiyun_ledger::{Ledger, Lineage, OpenReport};
 use kube::{Api, Client, runtime::watcher};
@@ -32,6 +32,7 @@ use crate::{
         network::PolicyView,
         node::NodeView,
         rook::{ClaimView, UserView},
+        snapshot::SnapshotView,
     },
     error::ReconcileError,
     flow, host, lineage,
@@ -43,7 +44,7 @@ use crate::{
     presence::{Presence, once_served},
     settled,
     site::{SiteEngines, Sites},
-    totals,
+    snapshot, totals,
     trail::Recorder,
     unseen::Unseen,
     volume::{self, attachments::Attachments, patience::Patience},
@@ -104,6 +105,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let databases = watched_everywhere::<CloudDatabase>(&client, &metrics);
     let volumes = watched_everywhere::<CloudVolume>(&client, &metrics);
     let buckets = watched_everywhere::<CloudBucket>(&client, &metrics);
+    let snapshots = watched_everywhere::<CloudSnapshot>(&client, &metrics);
     let engines_only = || {
         watcher::Config::default().labels(&format!(
             "{}={}",
@@ -117,6 +119,9 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let clusters = watched::<ClusterView>(Api::all(client.clone()), engines_only(), &metrics);
     let bucket_claims = watched::<ClaimView>(Api::all(client.clone()), engines_only(), &metrics);
     let bucket_users = watched::<UserView>(Api::all(client.clone()), engines_only(), &metrics);
+    // Others take snapshots, too: of ours alone, those that carry a snapshot's name.
+    let of_snapshots = watcher::Config::default().labels(LABEL_SNAPSHOT);
+    let taken = watched::<SnapshotView>(Api::all(client.clone()), of_snapshots, &metrics);
     let subnets = watched::<SubnetView>(Api::all(client.clone()), engines_only(), &metrics);
     let routers = watched::<VpcView>(Api::all(client.clone()), engines_only(), &metrics);
 
@@ -161,6 +166,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         databases.listed.clone(),
         volumes.listed.clone(),
         buckets.listed.clone(),
+        snapshots.listed.clone(),
     ]);
     let engines = SiteEngines {
         client: client.clone(),
@@ -170,6 +176,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         clusters: clusters.store,
         bucket_claims: bucket_claims.store,
         bucket_users: bucket_users.store,
+        volume_snapshots: taken.store,
         policies: openings.store,
         subnets: subnets.store,
         routers: routers.store,
@@ -180,6 +187,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         unseen_clusters: Unseen::default(),
         unseen_bucket_claims: Unseen::default(),
         unseen_bucket_users: Unseen::default(),
+        unseen_volume_snapshots: Unseen::default(),
         unseen_policies: Unseen::default(),
     };
     let machines = engines.unseen_machines.watching(machines.stream);
@@ -190,6 +198,8 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
     let buckets_listed = Gate::new([bucket_claims.listed, bucket_users.listed]);
     let bucket_claims = engines.unseen_bucket_claims.watching(bucket_claims.stream);
     let bucket_users = engines.unseen_bucket_users.watching(bucket_users.stream);
+    let snapshots_listed = Gate::new([taken.listed]);
+    let taken = engines.unseen_volume_snapshots.watching(taken.stream);
     let networks_listed = Gate::new([subnets.listed, routers.listed]);
     let openings = engines.unseen_policies.watching(openings.stream);
     let context = Context {
@@ -207,6 +217,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
             databases: databases.store.clone(),
             volumes: volumes.store.clone(),
             buckets: buckets.store.clone(),
+            snapshots: snapshots.store.clone(),
             unseen: Unseen::default(),
             calendar,
             wakes: Wakes::default(),
@@ -222,9 +233,11 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         patience: Patience::default(),
         unseen_buckets: Unseen::default(),
         bucket_patience: Patience::default(),
+        unseen_snapshots: Unseen::default(),
         machine_engine: Presence::default(),
         database_engine: Presence::default(),
         bucket_engine: Presence::default(),
+        snapshot_engine: Presence::default(),
         metrics: metrics.clone(),
         catalogue_listed: catalogue_listed.clone(),
         orders_listed,
@@ -232,6 +245,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         networks_listed,
         clusters_listed,
         buckets_listed,
+        snapshots_listed,
         policies_listed,
     };
 
@@ -299,8 +313,9 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
             databases: databases.store.clone(),
             volumes: volumes.store.clone(),
             buckets: buckets.store.clone(),
+            snapshots: snapshots.store.clone(),
         };
-        let listed = [&hosts.listed, &databases.listed, &volumes.listed, &buckets.listed];
+        let listed = [&hosts.listed, &databases.listed, &volumes.listed, &buckets.listed, &snapshots.listed];
         let listed = Gate::new(listed.map(watch::Receiver::clone));
         tasks.spawn(orphans::sweep(objects, listed, plan, context.clone(), stop.clone()));
         let disks = volume::telling(disks, context.clone());
@@ -336,10 +351,18 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         let (bucket_changes, asked_for) = watch::channel(());
         let buckets = telling(buckets, bucket_changes);
         let presence = context.bucket_engine.clone();
-        let served = move || bucket::engine::is_served(client.clone());
+        let hub = client.clone();
+        let served = move || bucket::engine::is_served(hub.clone());
         let engine = bucket::of_engine(bucket_claims, bucket_users, ledger.clone());
         let engine = once_served(engine, buckets.store.clone(), asked_for, served, presence);
         tasks.spawn(bucket::run(buckets, stream::select(engine, told.buckets), context.clone(), stop.clone()));
+        let (snapshot_changes, asked_for) = watch::channel(());
+        let snapshots = telling(snapshots, snapshot_changes);
+        let presence = context.snapshot_engine.clone();
+        let served = move || snapshot::engine::is_served(client.clone());
+        let engine = snapshot::of_engine(taken, ledger.clone());
+        let engine = once_served(engine, snapshots.store.clone(), asked_for, served, presence);
+        tasks.spawn(snapshot::run(snapshots, stream::select(engine, told.snapshots), context.clone(), stop.clone()));
         tasks.spawn(volume::run(volumes, told.volumes, context.clone(), stop.clone()));
         tasks.spawn(host::run(hosts, triggers, told.hosts, args.concurrency, context, stop.clone()));
     }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use jiyun_crds::v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudVolume};
+use jiyun_crds::v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume};
 use jiyun_ledger::{Claim, ClaimId, ClaimStage, Command, State};
 use kube::{
     Api, Resource,
@@ -26,7 +26,7 @@ use crate::{
     context::{Context, Gate},
     database,
     error::{ReconcileError, chain},
-    host, volume,
+    host, snapshot, volume,
     watch::{Guarded, Watched},
 };
 
@@ -76,6 +76,8 @@ pub struct Objects {
     pub volumes: Store<Guarded<CloudVolume>>,
     /// Buckets of all departments.
     pub buckets: Store<Guarded<CloudBucket>>,
+    /// Snapshots of all departments.
+    pub snapshots: Store<Guarded<CloudSnapshot>>,
 }
 
 /// Looks for orphans until `stop`. A claim is called an orphan only after two looks, so a watch that lags
@@ -155,9 +157,9 @@ struct Look {
     /// Objects and claims that may belong together and do not say so: same name and another UID, or a claim that the book
     /// does not know. Nothing is done about single ones; their object says so.
     disputed: HashSet<String>,
-    /// Claims in use whose machine, disk, cluster or bucket is gone.
+    /// Claims in use whose machine, disk, cluster, bucket or snapshot is gone.
     vanished: HashSet<ClaimId>,
-    /// Open claims of hosts, databases, volumes and buckets.
+    /// Open claims of hosts, databases, volumes, buckets and snapshots.
     open: usize,
 }
 
@@ -166,7 +168,8 @@ type Named = (&'static str, String, String);
 
 impl Objects {
     fn uids(&self) -> HashSet<String> {
-        let of = [uids(&self.hosts), uids(&self.databases), uids(&self.volumes), uids(&self.buckets)];
+        let of =
+            [uids(&self.hosts), uids(&self.databases), uids(&self.volumes), uids(&self.buckets), uids(&self.snapshots)];
         of.into_iter().flatten().collect()
     }
 
@@ -176,6 +179,7 @@ impl Objects {
             names(database::KIND, &self.databases),
             names(volume::KIND, &self.volumes),
             names(bucket::KIND, &self.buckets),
+            names(snapshot::KIND, &self.snapshots),
         ];
         of.into_iter().flatten().collect()
     }
@@ -186,7 +190,8 @@ impl Objects {
         let databases = unclaimed(&self.databases, state, |it| disputed(it, context).is_some());
         let volumes = unclaimed(&self.volumes, state, |it| disputed(it, context).is_some());
         let buckets = unclaimed(&self.buckets, state, |it| disputed(it, context).is_some());
-        let all = [hosts, databases, volumes, buckets].into_iter().flatten();
+        let snapshots = unclaimed(&self.snapshots, state, |it| disputed(it, context).is_some());
+        let all = [hosts, databases, volumes, buckets, snapshots].into_iter().flatten();
         all.filter(|uid| !acknowledged.contains(uid)).collect()
     }
 }
@@ -229,7 +234,8 @@ fn look(objects: &Objects, acknowledged: &BTreeSet<String>, context: &Context) -
 
 /// The kind of a claim's object, where it is one that is looked after here.
 fn kind_of(claim: &Claim) -> Option<&'static str> {
-    [HOST, database::KIND, volume::KIND, bucket::KIND].into_iter().find(|kind| claim.subject.kind == *kind)
+    let kinds = [HOST, database::KIND, volume::KIND, bucket::KIND, snapshot::KIND];
+    kinds.into_iter().find(|kind| claim.subject.kind == *kind)
 }
 
 fn has_vanished(claim: &Claim, context: &Context) -> bool {
@@ -237,6 +243,7 @@ fn has_vanished(claim: &Claim, context: &Context) -> bool {
         Some(database::KIND) => database::has_vanished(claim, context),
         Some(volume::KIND) => volume::has_vanished(claim, context),
         Some(bucket::KIND) => bucket::has_vanished(claim, context),
+        Some(snapshot::KIND) => snapshot::has_vanished(claim, context),
         _ => host::has_vanished(claim, context),
     }
 }
@@ -262,6 +269,7 @@ async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
         Some(database::KIND) => is_gone::<CloudDatabase>(&claim, context).await?,
         Some(volume::KIND) => is_gone::<CloudVolume>(&claim, context).await?,
         Some(bucket::KIND) => is_gone::<CloudBucket>(&claim, context).await?,
+        Some(snapshot::KIND) => is_gone::<CloudSnapshot>(&claim, context).await?,
         _ => is_gone::<CloudHost>(&claim, context).await?,
     };
     if !is_gone {
@@ -273,6 +281,7 @@ async fn release(id: ClaimId, context: &Context) -> Result<(), ReconcileError> {
         Some(database::KIND) => database::dismantle(&claim, context).await?,
         Some(volume::KIND) => volume::dismantle(&claim, context).await?,
         Some(bucket::KIND) => bucket::dismantle(&claim, context).await?,
+        Some(snapshot::KIND) => snapshot::dismantle(&claim, context).await?,
         _ => host::dismantle(&claim, context).await?,
     };
     if left.is_none() {

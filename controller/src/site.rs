@@ -23,6 +23,7 @@ use crate::{
         network::{NetworkPolicy, PolicyView},
         node::{self, Hardware, NodeView},
         rook::{ClaimView, UserView},
+        snapshot::SnapshotView,
         view::View,
     },
     unseen::Unseen,
@@ -49,6 +50,8 @@ pub struct SiteEngines {
     pub bucket_claims: Store<Guarded<ClaimView>>,
     /// The users that its buckets belong to.
     pub bucket_users: Store<Guarded<UserView>>,
+    /// Snapshots of its disks.
+    pub volume_snapshots: Store<Guarded<SnapshotView>>,
     /// Walls opened for flows and databases.
     pub policies: Store<Guarded<View<NetworkPolicy>>>,
     /// Departments' own subnets.
@@ -69,6 +72,8 @@ pub struct SiteEngines {
     pub unseen_bucket_claims: Unseen<ClaimView>,
     /// Users of buckets applied a moment ago.
     pub unseen_bucket_users: Unseen<UserView>,
+    /// Snapshots applied a moment ago.
+    pub unseen_volume_snapshots: Unseen<SnapshotView>,
     /// Policies applied a moment ago.
     pub unseen_policies: Unseen<PolicyView>,
 }
@@ -97,6 +102,11 @@ impl SiteEngines {
     /// The user of this name that a bucket belongs to.
     pub fn bucket_user(&self, namespace: &str, name: &str) -> Option<UserView> {
         self.unseen_bucket_users.or_written(namespace, name, named(&self.bucket_users, namespace, name))
+    }
+
+    /// The snapshot of this name.
+    pub fn volume_snapshot(&self, namespace: &str, name: &str) -> Option<SnapshotView> {
+        self.unseen_volume_snapshots.or_written(namespace, name, named(&self.volume_snapshots, namespace, name))
     }
 
     /// The subnet of this name.

@@ -1,10 +1,10 @@
-//! What volumes and buckets have in common: an amount of storage of one tier, which is granted, grows by decision and never
-//! shrinks.
+//! What volumes, buckets and snapshots have in common: an amount of storage of one tier, which is granted and never shrinks.
+//! Volumes and buckets grow by decision; a snapshot has the size of what it is of.
 
 pub mod approved;
 pub mod change;
 
-use jiyun_crds::v1alpha1::{CloudBucket, CloudVolume};
+use jiyun_crds::v1alpha1::{CloudBucket, CloudSnapshot, CloudVolume};
 use jiyun_ledger::{Claim, ClaimRequest, Placement};
 
 use self::approved::Approved;
@@ -35,6 +35,15 @@ impl Stored for CloudBucket {
     }
 }
 
+impl Stored for CloudSnapshot {
+    const CANNOT_SHRINK: &'static str = "SnapshotKeepsItsSize";
+
+    // Of what was granted, which lies where it lies: which pool is asked for matters once, before.
+    fn placements(tier: &str, mebibytes: u64) -> Vec<Placement> {
+        Placement::volume(tier.to_owned(), mebibytes, None).into()
+    }
+}
+
 /// What `claim` of a `T` asks for to become `after`. It stays where it lies.
 ///
 /// # Errors
@@ -53,7 +62,7 @@ pub fn changed<T: Stored>(
         zone: claim.taken().find_map(|line| line.dimensions.zone.clone()).unwrap_or_default(),
         protection_level,
         placements: T::placements(&after.tier, after.mebibytes),
-        spec_digest: digest.to_owned(),
+        spec_digest: change::of_claim(digest, after.restored.as_ref()),
         approved_spec: serde_json::to_value(after)?.into(),
         hold_until: None,
         wait: true,

@@ -13,6 +13,7 @@ pub mod patience;
 mod plan;
 mod report;
 pub mod request;
+mod restore;
 mod run;
 pub mod valid;
 
@@ -30,12 +31,14 @@ use kube::{Api, ResourceExt, runtime::controller::Action};
 use self::{
     found::Named,
     report::{Engine, Standing},
+    restore::Settled,
     valid::Valid,
 };
 use crate::{
     admission::{self, Answer},
     claimed::{may_come, wake_order},
     claims::{leave_line, open_claim, ordered_by},
+    content::{anew::Restoring, restoring},
     context::Context,
     error::ReconcileError,
     host::{change::Objection, engine},
@@ -69,7 +72,8 @@ const SETTLED: Duration = Duration::from_mins(10);
 /// # Errors
 /// What did not work; the volume is tried again.
 pub async fn reconcile(volume: &CloudVolume, context: &Context) -> Result<Action, ReconcileError> {
-    let volume = &*context.unseen_volumes.freshest(volume);
+    // One moment for the whole look: what is not due in it is looked at when it is.
+    let (volume, looked) = (&*context.unseen_volumes.freshest(volume), Timestamp::now());
     let is_engine_missing = engine::is_missing(context);
     if !context.orders_listed.is_open() || !(context.engines_listed.is_open() || is_engine_missing) {
         // What decides it, what was made of it, or its host, may only not be read yet.
@@ -117,7 +121,8 @@ pub async fn reconcile(volume: &CloudVolume, context: &Context) -> Result<Action
         attach::give(claim, attached, context);
     }
     wake_order(volume, order.as_deref(), context);
-    Ok(Action::requeue(next_look(volume, &standing, context)))
+    let restore = restoring::next_look(volume.spec.restore.as_ref(), looked);
+    Ok(Action::requeue(restore.into_iter().fold(next_look(volume, &standing, context), Duration::min)))
 }
 
 fn next_look(volume: &CloudVolume, standing: &Standing, context: &Context) -> Duration {
@@ -172,7 +177,7 @@ fn is_granted(host: &Named) -> bool {
 /// Makes the disk of a volume with a claim, brings it to its host, and says how it stands.
 async fn serve(
     volume: &CloudVolume,
-    mut claim: Arc<Claim>,
+    claim: Arc<Claim>,
     objection: Option<Objection>,
     host: &Named,
     is_engine_missing: bool,
@@ -185,13 +190,17 @@ async fn serve(
         let engine = Engine { unasked: Some(Reason::EngineMissing), ..Engine::default() };
         return Ok(Standing::Admitted { claim, approved, objection, engine, attached });
     }
-    let engine = drive::drive(volume, &claim, &approved, context).await?;
+    let settled = Box::pin(restore::settle(volume, claim, approved, context)).await?;
+    let is_kept = settled.is_kept();
+    let Settled { mut claim, approved, restoring } = settled;
+    let mut engine = drive::drive(volume, &claim, &approved, context).await?;
+    engine.restoring = Restoring::of(engine.restoring.take(), restoring);
     if engine.is_made() && claim.stage() == ClaimStage::Reserved && !context.quarantined() {
         // The department pays from the moment it can use the volume, and not a second earlier.
         context.ledger.billable(claim.id).await?;
         claim = open_claim(volume, context).unwrap_or(claim);
     }
-    let attached = attach::settle(volume, host, &claim, engine.is_made(), context).await?;
+    let attached = attach::settle(volume, host, &claim, engine.is_made(), is_kept, context).await?;
     Ok(Standing::Admitted {
         claim,
         approved: Box::new(approved),

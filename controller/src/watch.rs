@@ -9,7 +9,7 @@ use jiyun_crds::names::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    core::DeserializeGuard,
+    core::{DeserializeGuard, ObjectMeta},
     runtime::{
         WatchStreamExt,
         reflector::{self, Store, store::Writer},
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use crate::{
-    engines::{applied, cnpg},
+    engines::{applied, cdi, cnpg},
     metrics::Metrics,
 };
 
@@ -67,13 +67,8 @@ pub fn watched<K: Watched>(
     let stream = watcher(api, selector.timeout(RENEWAL_SECONDS).page_size(PAGE))
         .default_backoff()
         .modify(|object: &mut Guarded<K>| {
-            let meta = object.meta_mut();
-            meta.managed_fields = None;
-            // Of annotations, only our own marks are read: tenants can write a quarter of a megabyte of others on each
-            // object, and every object is kept in memory.
-            if let Some(annotations) = &mut meta.annotations {
-                annotations.retain(|name, _| read.contains(&name.as_str()));
-            }
+            object.meta_mut().managed_fields = None;
+            keep_marks(object.meta_mut(), read);
         })
         .reflect(writer)
         .inspect_ok(move |event| {
@@ -101,10 +96,18 @@ pub fn watched<K: Watched>(
     Kind { store, stream, listed }
 }
 
+/// Keeps of the annotations those that are `read`: tenants can write a quarter of a megabyte of others on each object, and every
+/// object is kept in memory.
+fn keep_marks(meta: &mut ObjectMeta, read: &[&str]) {
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.retain(|name, _| read.contains(&name.as_str()));
+    }
+}
+
 /// The annotations of a kind that are read.
 fn marks_of(kind: &str) -> &'static [&'static str] {
     match kind {
-        "NetworkFlow" | "CloudDatabase" | "CloudVolume" | "CloudBucket" => {
+        "NetworkFlow" | "CloudDatabase" | "CloudVolume" | "CloudBucket" | "CloudSnapshot" => {
             &[ANNOTATION_ORDER, ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT]
         }
         // Of the engine's own: what says whether it runs.
@@ -116,6 +119,8 @@ fn marks_of(kind: &str) -> &'static [&'static str] {
             ANNOTATION_REQUESTED_BY,
             ANNOTATION_APPLICANT,
         ],
+        // What a disk was grown to, and which restore it was made for, is written on it and nowhere else.
+        "DataVolume" => &[applied::ANNOTATION, cdi::GROWN_TO, cdi::RESTORED_AT],
         // Whoever decides is judged by the groups they were in.
         "Approval" => &[ANNOTATION_REQUESTED_BY, ANNOTATION_REQUESTED_BY_GROUPS],
         "Order" => &[ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY],
@@ -129,4 +134,29 @@ pub fn watched_everywhere<K: Watched>(
     metrics: &Metrics,
 ) -> Kind<K, impl Stream<Item = Result<Guarded<K>, watcher::Error>> + Send + use<K>> {
     watched(Api::all(client.clone()), watcher::Config::default(), metrics)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engines::cdi::DiskView;
+
+    #[test]
+    fn what_is_written_on_a_disk_is_read_of_it_as_it_is_kept_in_memory() {
+        let mut disk: DiskView = serde_json::from_value(json!({
+            "metadata": {
+                "name": "files-volume",
+                "annotations": {
+                    (cdi::GROWN_TO): "80Gi", (cdi::RESTORED_AT): "2026-03-01T08:00:00Z", "somebody.example/note": "long",
+                },
+            },
+        }))
+        .unwrap();
+        keep_marks(&mut disk.metadata, marks_of(&DiskView::kind(&())));
+        assert_eq!(cdi::mebibytes(&disk), 80 * 1024);
+        assert_eq!(cdi::restored_at(&disk), Some("2026-03-01T08:00:00Z".parse().unwrap()));
+        assert_eq!(disk.annotations().len(), 2, "and nothing else");
+    }
 }

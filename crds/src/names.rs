@@ -15,6 +15,8 @@ pub const LABEL_DATABASE: &str = "jiyun.io/clouddatabase";
 pub const LABEL_VOLUME: &str = "jiyun.io/cloudvolume";
 /// Label: the cloud bucket an engine object was made for (value: name of the `CloudBucket`).
 pub const LABEL_BUCKET: &str = "jiyun.io/cloudbucket";
+/// Label: the cloud snapshot an engine object was made for (value: name of the `CloudSnapshot`).
+pub const LABEL_SNAPSHOT: &str = "jiyun.io/cloudsnapshot";
 /// Label: the network flow a wall was opened for (value: name of the `NetworkFlow`).
 pub const LABEL_FLOW: &str = "jiyun.io/networkflow";
 /// Label: the network zone a subnet was made for (value: name of the `NetworkZone`).
@@ -66,7 +68,7 @@ pub const FIELD_MANAGER: &str = "jiyun-controller";
 /// Namespace of the platform's own programs and settings.
 pub const SYSTEM_NAMESPACE: &str = "jiyun-system";
 
-/// Longest name, in bytes, of a `CloudHost`, `CloudDatabase`, `CloudVolume`, `CloudBucket`, `Department` or
+/// Longest name, in bytes, of a `CloudHost`, `CloudDatabase`, `CloudVolume`, `CloudBucket`, `CloudSnapshot`, `Department` or
 /// `InformationSystem`.
 ///
 /// Longer names are derived from these (`engine-<department>`, `<host>-system`, `<volume>-volume`, `<bucket>-bucket`,
@@ -78,6 +80,7 @@ const DEPARTMENT_NAMESPACE_PREFIX: &str = "dept-";
 const ENGINE_NAMESPACE_PREFIX: &str = "engine-";
 const SYSTEM_DISK_SUFFIX: &str = "-system";
 const VOLUME_SUFFIX: &str = "-volume";
+const SNAPSHOT_SUFFIX: &str = "-snapshot";
 const BUCKET_SUFFIX: &str = "-bucket";
 const BUCKET_PREFIX: &str = "bucket.";
 const CREDENTIALS_SUFFIX: &str = "-credentials";
@@ -116,6 +119,11 @@ pub fn volume_disk_name(volume: &str) -> String {
 /// The volume whose disk is called so, or `None` where it is no volume's.
 pub fn volume_of_disk_name(disk: &str) -> Option<&str> {
     disk.strip_suffix(VOLUME_SUFFIX).filter(|volume| !volume.is_empty())
+}
+
+/// Name of what a snapshot is at its engine (a `VolumeSnapshot`): `<snapshot>-snapshot`.
+pub fn volume_snapshot_name(snapshot: &str) -> String {
+    format!("{snapshot}{SNAPSHOT_SUFFIX}")
 }
 
 /// Name of the Secret in which a department finds user and password of a database: `<database>-credentials`.
@@ -174,6 +182,7 @@ mod tests {
             engine_namespace(&longest),
             system_disk_name(&longest),
             volume_disk_name(&longest),
+            volume_snapshot_name(&longest),
             credentials_name(&longest),
             bucket_claim_name(&longest),
             bucket_secret_name(&longest),

@@ -31,6 +31,32 @@ pub fn there_or_not(what_zh: &str, field: &str) -> Rule {
         .message(&*format!("{what_zh}只能在创建时设置，不能补设或取消 ({field} is set at creation, or never)"))
 }
 
+/// A restore is asked for while nothing runs on the disk; what was asked for before stays whatever is done since.
+fn restored_while(is_free: &str) -> Rule {
+    let is_new = "has(self.restore) && (!has(oldSelf.restore) || self.restore != oldSelf.restore)";
+    Rule::new(format!("!({is_new}) || {is_free}")).field_path(".restore")
+}
+
+/// The system disk of a host is restored while the host is off; see [`restored_while`].
+pub fn restored_while_off() -> Rule {
+    restored_while("self.power == 'Stopped'")
+        .message("云主机关机后才能恢复：请先将 power 设为 Stopped (a host is restored while it is off: set power to Stopped first)")
+}
+
+/// A volume is restored while no host has it; see [`restored_while`].
+pub fn restored_while_detached() -> Rule {
+    restored_while("!has(self.hostRef)").message(
+        "云硬盘卸载后才能恢复：请先去掉 hostRef (a volume is restored while no host has it: take hostRef out first)",
+    )
+}
+
+/// Only disks have snapshots.
+pub fn snapshots_of_disks() -> Rule {
+    Rule::new("!has(self.snapshotClassName) || !has(self.storageType) || self.storageType == 'Block'")
+        .field_path(".snapshotClassName")
+        .message("只有块存储资源池才能设置快照类 (snapshotClassName goes with storageType Block only)")
+}
+
 /// The object's own name, where other names are derived from it: a DNS label of at most 40 characters
 /// ([`crate::names::MAX_NAME_LENGTH`]).
 pub fn short_name() -> Rule {

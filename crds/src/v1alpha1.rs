@@ -7,6 +7,7 @@ mod architecture;
 mod cloud_bucket;
 mod cloud_database;
 mod cloud_host;
+mod cloud_snapshot;
 mod cloud_volume;
 mod compute_pool;
 pub mod condition;
@@ -28,6 +29,7 @@ mod order;
 mod price_list;
 mod quota_report;
 mod reference;
+mod restore;
 mod site;
 mod status;
 mod storage_pool;
@@ -51,6 +53,7 @@ pub use cloud_host::{
     CloudHost, CloudHostSpec, CloudHostStatus, DeletionProtection, HostGrant, HostRefusal, Power, RefusalParameter,
     SystemDisk,
 };
+pub use cloud_snapshot::{CloudSnapshot, CloudSnapshotSpec, CloudSnapshotStatus, SnapshotSource, SnapshotSourceKind};
 pub use cloud_volume::{AttachmentState, CloudVolume, CloudVolumeSpec, CloudVolumeStatus, VolumeAttachment};
 pub use compute_pool::{
     ComputeCapacity, ComputePool, ComputePoolSpec, ComputeReserve, HardwareOrigin, ProcessorOrigin, StopRelease,
@@ -81,6 +84,7 @@ pub use order::{
 pub use price_list::{Currency, PriceItem, PriceList, PriceListSpec};
 pub use quota_report::{QuotaReport, QuotaReportRow, QuotaReportSpec, QuotaReportStatus};
 pub use reference::{LocalRef, SecretRef};
+pub use restore::{Restore, Restored};
 pub use site::{EngineReport, EngineState, Site, SiteAccess, SiteRole, SiteSpec, SiteStatus};
 pub use status::{PlainStatus, PoolStatus, UsageSummary};
 pub use storage_pool::{StoragePool, StoragePoolSpec, StorageType};
@@ -102,6 +106,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
         CloudBucket::crd(),
         CloudDatabase::crd(),
         CloudHost::crd(),
+        CloudSnapshot::crd(),
         CloudVolume::crd(),
         ComputePool::crd(),
         DatabaseClass::crd(),

@@ -76,6 +76,7 @@ mod city {
                 "CloudBucket" => round_trip::<CloudBucket>(&document),
                 "CloudDatabase" => round_trip::<CloudDatabase>(&document),
                 "CloudHost" => round_trip::<CloudHost>(&document),
+                "CloudSnapshot" => round_trip::<CloudSnapshot>(&document),
                 "CloudVolume" => round_trip::<CloudVolume>(&document),
                 "ComputePool" => round_trip::<ComputePool>(&document),
                 "DatabaseClass" => round_trip::<DatabaseClass>(&document),
@@ -235,6 +236,47 @@ mod city {
             let system = system_of(&systems, &spec.system_ref, &bucket.metadata);
             assert_eq!(misfit::bucket_misfits(spec, system).next(), None, "{name}");
             assert!(has_pool(&pools, StorageType::Object, &spec.tier), "{name}: tier");
+        }
+    }
+
+    #[test]
+    fn every_snapshot_is_of_a_disk_of_its_system_in_a_pool_that_takes_snapshots() {
+        let systems = of::<InformationSystem>("InformationSystem");
+        let (hosts, volumes) = (of::<CloudHost>("CloudHost"), of::<CloudVolume>("CloudVolume"));
+        let pools = of::<StoragePool>("StoragePool");
+        let snapshots = of::<CloudSnapshot>("CloudSnapshot");
+        assert_eq!(snapshots.len(), 1);
+        for snapshot in snapshots {
+            let (name, spec) = (snapshot.metadata.name.clone().unwrap(), &snapshot.spec);
+            system_of(&systems, &spec.system_ref, &snapshot.metadata);
+            let is_it = |of: &ObjectMeta, system: &LocalRef| {
+                of.name.as_deref() == Some(&spec.source.name)
+                    && of.namespace == snapshot.metadata.namespace
+                    && *system == spec.system_ref
+            };
+            let tier = match spec.source.kind {
+                SnapshotSourceKind::CloudHost => {
+                    let host = hosts.iter().find(|host| is_it(&host.metadata, &host.spec.system_ref));
+                    host.map(|host| host.spec.system_disk.tier.clone())
+                }
+                SnapshotSourceKind::CloudVolume => {
+                    let volume = volumes.iter().find(|volume| is_it(&volume.metadata, &volume.spec.system_ref));
+                    volume.map(|volume| volume.spec.tier.clone())
+                }
+            };
+            let tier = tier.unwrap_or_else(|| panic!("{name}: source"));
+            let is_of_tier =
+                |pool: &&StoragePool| pool.spec.storage_type == StorageType::Block && pool.spec.tier == tier;
+            let mut of_tier = pools.iter().filter(is_of_tier);
+            assert!(of_tier.all(|pool| pool.spec.snapshot_class_name.is_some()), "{name}: {tier}");
+        }
+    }
+
+    #[test]
+    fn every_block_pool_takes_snapshots_and_no_other_does() {
+        for pool in of::<StoragePool>("StoragePool") {
+            let is_block = pool.spec.storage_type == StorageType::Block;
+            assert_eq!(pool.spec.snapshot_class_name.is_some(), is_block, "{:?}", pool.metadata.name);
         }
     }
 

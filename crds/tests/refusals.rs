@@ -51,6 +51,7 @@ mod table {
                 "CloudBucket" => read::<CloudBucket>(object),
                 "CloudDatabase" => read::<CloudDatabase>(object),
                 "CloudHost" => read::<CloudHost>(object),
+                "CloudSnapshot" => read::<CloudSnapshot>(object),
                 "CloudVolume" => read::<CloudVolume>(object),
                 "ComputePool" => read::<ComputePool>(object),
                 "DatabaseClass" => read::<DatabaseClass>(object),

@@ -23,8 +23,15 @@ pub const PLATFORM_FILES: [&str; 11] = [
 ];
 
 /// Files whose objects live in departments' namespaces.
-pub const DEPARTMENT_FILES: [&str; 6] =
-    ["70-systems.yaml", "80-hosts.yaml", "85-databases.yaml", "86-volumes.yaml", "87-buckets.yaml", "90-flows.yaml"];
+pub const DEPARTMENT_FILES: [&str; 7] = [
+    "70-systems.yaml",
+    "80-hosts.yaml",
+    "85-databases.yaml",
+    "86-volumes.yaml",
+    "87-buckets.yaml",
+    "88-snapshots.yaml",
+    "90-flows.yaml",
+];
 
 /// Files a small world needs: no townships, and departments of its own.
 pub const CATALOGUE_FILES: [&str; 8] = [
@@ -55,6 +62,8 @@ pub fn on_node(text: &str) -> String {
                 format!("{indent}- {{version: \"17\", image: \"{POSTGRESQL}\"}}")
             }
             class if class.starts_with("storageClassName:") => format!("{indent}storageClassName: {VOLUMES}"),
+            // Its volumes are folders, of which no snapshots are taken.
+            class if class.starts_with("snapshotClassName:") => format!("{indent}# no snapshots"),
             _ => line.to_owned(),
         }
     };
@@ -73,6 +82,7 @@ mod tests {
             // Of databases, the node has one version alone.
             let there = there.replace("registry.gov.example/postgresql:16", "");
             assert!(!there.contains("gov.example/") && !there.contains("storageClassName: standard"), "{there}");
+            assert!(!there.contains("snapshotClassName"), "{there}");
             assert_eq!(there.lines().count(), text.lines().count());
         }
     }

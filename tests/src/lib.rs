@@ -12,6 +12,7 @@ pub mod installed;
 pub mod order;
 pub mod person;
 pub mod receivers;
+pub mod snapshot;
 pub mod volume;
 pub mod walls;
 pub mod world;

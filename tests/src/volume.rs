@@ -8,7 +8,7 @@ use jiyun_crds::{
     names::{department_namespace, engine_namespace, volume_disk_name},
     v1alpha1::{AttachmentState, CloudVolume, ConditionType, condition},
 };
-use jiyun_lab::{LabOptions, wait_for};
+use jiyun_lab::{Lab, LabOptions, wait_for};
 use kube::{
     Api, ResourceExt,
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Answer, World, WorldError, WorldOptions,
+    Answer, World, WorldError, WorldOptions, city,
     world::{Bureau, PATIENCE},
 };
 
@@ -26,13 +26,18 @@ pub use watch::{Moment, Watch};
 /// The kinds that have volumes: machines as they are declared, and as they run.
 const MACHINES: [&str; 2] = ["VirtualMachine", "VirtualMachineInstance"];
 
-/// The world that all tests of volumes share but for those that kill its programs.
+/// The world that all tests of volumes and of snapshots share but for those that kill its programs. It keeps an audit trail.
 ///
 /// # Errors
 /// See [`WorldError`].
 pub async fn shared() -> Result<&'static World, WorldError> {
     static SHARED: OnceCell<World> = OnceCell::const_new();
-    SHARED.get_or_try_init(|| begin(WorldOptions::default().lab)).await
+    let begin = || async {
+        let lab = Lab::start(with_disks(WorldOptions::default().lab)).await?;
+        let world = World::recorded(lab, &city::CATALOGUE_FILES).await?;
+        grow(world).await
+    };
+    SHARED.get_or_try_init(begin).await
 }
 
 /// Starts a world on `lab` whose disks are of a class that can grow, and whose machines have instances.
@@ -48,9 +53,17 @@ pub async fn begin(lab: LabOptions) -> Result<World, WorldError> {
 /// # Errors
 /// See [`WorldError`].
 pub async fn begin_with(lab: LabOptions, arguments: &[&str]) -> Result<World, WorldError> {
-    let lab = lab.volumes().instances().own_cluster();
     let controller_arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-    let world = World::start(WorldOptions { lab, controller_arguments, ..WorldOptions::default() }).await?;
+    let options = WorldOptions { lab: with_disks(lab), controller_arguments, ..WorldOptions::default() };
+    grow(World::start(options).await?).await
+}
+
+fn with_disks(lab: LabOptions) -> LabOptions {
+    lab.volumes().instances().own_cluster()
+}
+
+/// Lets the disks of a world grow.
+async fn grow(world: World) -> Result<World, WorldError> {
     let class = json!({
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "standard"},
         "provisioner": "simulated.lab.jiyun.io", "allowVolumeExpansion": true,

@@ -38,6 +38,7 @@ mod suite {
     mod roles;
     mod schema;
     mod sites;
+    mod snapshots;
     mod story;
     mod trail;
     mod tree;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use jiyun_crds::v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudVolume, HostRefusal};
+use jiyun_crds::v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, HostRefusal};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{Resource, core::NamespaceResourceScope};
 use serde::{Serialize, de::DeserializeOwned};
@@ -60,7 +60,15 @@ impl Noun for CloudBucket {
     }
 }
 
-/// A kind that takes something and is decided about: hosts, databases, volumes and buckets.
+impl Noun for CloudSnapshot {
+    const LETTER: char = 'p';
+
+    fn state_word(&self) -> &'static str {
+        state(self).into()
+    }
+}
+
+/// A kind that takes something and is decided about: hosts, databases, volumes, buckets and snapshots.
 pub trait Decidable: Noun {
     /// The field of a request that says how much storage it takes.
     const STORAGE: &'static str;
@@ -92,7 +100,8 @@ decidable!(
     CloudHost => "systemDisk.size",
     CloudDatabase => "storage.size",
     CloudVolume => "size",
-    CloudBucket => "size"
+    CloudBucket => "size",
+    CloudSnapshot => "source.name"
 );
 
 /// How problems name an object.

@@ -1,4 +1,4 @@
-//! What the controller has decided about a host, a database, a volume or a bucket, read off its conditions.
+//! What the controller has decided about a host, a database, a volume, a bucket or a snapshot, read off its conditions.
 
 use jiyun_crds::v1alpha1::{
     ConditionStatus, ConditionType,
@@ -28,10 +28,15 @@ pub fn verdict(object: &impl Decidable) -> Verdict<'_> {
         find(conditions, kind).filter(fresh)
     };
     let is = |condition: &Condition, status: ConditionStatus| condition.status == status.as_str();
-    // An edit the platform cannot use leaves what was granted before in force, so the grant comes first.
+    // An edit the platform cannot use leaves what was granted before in force, so the grant comes first. What waits for
+    // its source is looked at again by itself.
     match (current(ConditionType::Accepted), current(ConditionType::Admitted)) {
         (_, Some(admitted)) if is(admitted, ConditionStatus::True) => Verdict::Granted,
-        (Some(accepted), _) if is(accepted, ConditionStatus::False) => Verdict::Refused(accepted),
+        (Some(accepted), _)
+            if is(accepted, ConditionStatus::False) && accepted.reason != Reason::AwaitingSource.as_str() =>
+        {
+            Verdict::Refused(accepted)
+        }
         // "Undecided" and "quarantined" are no decisions: they are tried again without anybody's doing. Nor is a place in
         // line, whose condition is neither true nor false.
         (_, Some(admitted))

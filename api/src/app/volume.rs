@@ -2,7 +2,7 @@
 
 use futures::future::OptionFuture;
 use jiyun_crds::v1alpha1::{
-    CloudHost, CloudVolume, InformationSystem, NetworkZone,
+    CloudHost, CloudSnapshot, CloudVolume, InformationSystem, NetworkZone,
     misfit::{Misfit, volume_misfits},
 };
 use kube::ResourceExt;
@@ -13,6 +13,7 @@ use super::{
     create::create,
     host::{Wish, contradiction, system_there, there},
     once::{self, Asked, Created},
+    snapshot,
     storage::wished,
 };
 use crate::{
@@ -77,14 +78,20 @@ async fn place(
 ) -> Result<(CloudVolume, Option<Wish>), Problem> {
     let namespace = department.namespace();
     let host = order.host.as_deref().map(|host| caller.find::<CloudHost>(Some(&namespace), host));
-    let (system, zone, host) = tokio::join!(
+    let kept = order.snapshot.as_deref().map(|snapshot| caller.find::<CloudSnapshot>(Some(&namespace), snapshot));
+    let (system, zone, kept, host) = tokio::join!(
         caller.find::<InformationSystem>(Some(&namespace), &order.system),
         caller.find::<NetworkZone>(None, &order.zone),
+        OptionFuture::from(kept),
         OptionFuture::from(host),
     );
     let mut faults = Vec::new();
     let system = system_there(caller, department, "system", &order.system, system, &mut faults).await?;
     there("zone", "NetworkZone", &order.zone, zone, &mut faults)?;
+    let kept = match order.snapshot.as_deref().zip(kept) {
+        Some((name, found)) => there("snapshot", "CloudSnapshot", name, found, &mut faults)?,
+        None => None,
+    };
     let host = match order.host.as_deref().zip(host) {
         Some((name, found)) => there("host", "CloudHost", name, found, &mut faults)?,
         None => None,
@@ -96,7 +103,8 @@ async fn place(
     };
     let mut object = order.into_object(department, name);
     let apart = host.as_ref().and_then(|host| of_other_system(&object, host));
-    let faults = volume_misfits(&object.spec, &system).chain(apart).map(contradiction).collect();
+    let from = kept.map(|kept| snapshot::volume_misfits(&object.spec, &kept)).unwrap_or_default();
+    let faults = volume_misfits(&object.spec, &system).chain(from).chain(apart).map(contradiction).collect();
     if let Some(problem) = Problem::of_body(faults) {
         return Err(problem);
     }

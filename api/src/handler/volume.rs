@@ -3,6 +3,7 @@
 pub mod list;
 pub mod one;
 pub mod order;
+pub mod restore;
 
 use http::HeaderValue;
 use jiyun_crds::v1alpha1::CloudVolume;

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Kinds by the part of the address that stands for them, the innermost first.
-const KINDS: [(&str, &str); 8] = [
+const KINDS: [(&str, &str); 9] = [
     ("/approvals", "Approval"),
     ("/orders", "Order"),
     ("/systems", "InformationSystem"),
@@ -31,7 +31,11 @@ const KINDS: [(&str, &str); 8] = [
     ("/databases", "CloudDatabase"),
     ("/volumes", "CloudVolume"),
     ("/buckets", "CloudBucket"),
+    ("/snapshots", "CloudSnapshot"),
 ];
+
+/// Ends of addresses where something that is there is asked to do something.
+const CHANGING: [&str; 3] = ["/restart", "/restore", "/rotate-credentials"];
 
 /// The kind of what `route` changes.
 fn kind_at(route: &str) -> Option<&'static str> {
@@ -76,7 +80,7 @@ impl Attempt {
         let kind = kind_at(&route)?;
         let action = match parts.method {
             // Nothing comes to be: it is a change of what is there.
-            Method::POST if route.ends_with("/restart") || route.ends_with("/rotate-credentials") => Action::Change,
+            Method::POST if CHANGING.iter().any(|verb| route.ends_with(verb)) => Action::Change,
             Method::POST => Action::Create,
             Method::PATCH => Action::Change,
             Method::DELETE => Action::Delete,

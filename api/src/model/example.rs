@@ -13,6 +13,9 @@ const USABLE: &str = "2026-10-31T01:01:10Z";
 /// When `web-2` is asked for.
 const NOW: &str = "2026-11-20T02:00:00Z";
 
+/// When the snapshot was taken.
+const TAKEN: &str = "2026-11-20T02:00:03Z";
+
 /// When the bucket's new key pair was handed over.
 const REPLACED: &str = "2026-11-20T02:00:04Z";
 
@@ -204,6 +207,33 @@ pub fn bucket_list() -> Value {
 /// A bucket that would go.
 pub fn bucket_preview() -> Value {
     json!({"bucket": bucket()})
+}
+
+/// A snapshot of the host's system disk.
+pub fn snapshot() -> Value {
+    json!({
+        "name": "before-upgrade", "department": "finance", "uid": "5d8c2b7a-13e4-4f90-a6c2-8b0e7d9f4a36",
+        "displayName": "升级前", "system": "portal", "source": {"kind": "CloudHost", "name": "web-1"},
+        "tier": "standard", "grantedSize": "100Gi", "takenAt": TAKEN, "image": "openeuler-24.03-amd64",
+        "deletionProtection": "Enabled", "state": "Ready", "claim": "claim-127",
+        "conditions": [
+            accepted(NOW),
+            condition("Admitted", "Granted", "已批准，登记为 claim-127。 | granted as claim-127.", NOW),
+            condition("Provisioned", "Provisioned", "云快照已创建。 | the snapshot exists.", TAKEN),
+            condition("Ready", "Available", "云快照可用。 | the snapshot can be used.", TAKEN),
+        ],
+        "generation": 1, "createdAt": NOW,
+    })
+}
+
+/// The only snapshot.
+pub fn snapshot_list() -> Value {
+    json!({"items": [snapshot()], "remaining": 0})
+}
+
+/// A snapshot that would go.
+pub fn snapshot_preview() -> Value {
+    json!({"snapshot": snapshot()})
 }
 
 /// What a second host comes to.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Architecture, DeletionProtection, Power, lease::Lease};
+use super::{Architecture, DeletionProtection, Power, RestoreView, RestoredView, lease::Lease};
 use crate::problem::{
     document::{facts, sentence},
     refused::figures,
@@ -37,6 +37,10 @@ pub struct Host {
     pub class: String,
     /// The image its system disk was filled from.
     pub image: String,
+    /// The snapshot (云快照) whose content the system disk began with; absent: it began as its image.
+    #[schema(example = "before-upgrade")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
     /// The network zone.
     pub zone: String,
     /// The architecture.
@@ -53,6 +57,13 @@ pub struct Host {
     #[schema(example = "2026-11-20T02:00:00Z")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restart_requested_at: Option<String>,
+    /// The restore (恢复) of its system disk that was asked for last. Until it is done the host is off, whatever `power`
+    /// says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreView>,
+    /// The restore that was begun last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored: Option<RestoredView>,
     /// Whether it is kept from being deleted; `Disabled` counts once it was decided.
     pub deletion_protection: DeletionProtection,
     /// Until when it is lent (租期), and how that stands; absent: without end.
@@ -103,7 +114,7 @@ pub struct Host {
     pub deletion_requested_at: Option<Time>,
 }
 
-/// How far the platform has come with a host, a database or a volume.
+/// How far the platform has come with a host, a database, a volume, a bucket or a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, strum::IntoStaticStr)]
 pub enum HostState {
     /// Not decided yet (待批准).
@@ -142,7 +153,7 @@ pub struct Granted {
     pub system_disk_size: String,
 }
 
-/// Why a host, a database or a volume was not granted. Nothing here is about other departments.
+/// Why a host, a database, a volume, a bucket or a snapshot was not granted. Nothing here is about other departments.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusalView {
@@ -205,6 +216,7 @@ impl Host {
             claim_id,
             addresses,
             started_at,
+            restored,
             granted_at,
             ready_at,
             refusal,
@@ -220,12 +232,15 @@ impl Host {
             system: spec.system_ref.name,
             class: spec.class_ref.name,
             image: spec.image_ref.name,
+            snapshot: spec.snapshot_ref.map(|snapshot| snapshot.name),
             zone: spec.zone_ref.name,
             architecture: spec.architecture.into(),
             system_disk: SystemDisk { tier: spec.system_disk.tier, size: spec.system_disk.size.to_string() },
             granted: granted.map(Granted::from),
             power: spec.power.into(),
             restart_requested_at: spec.restart_requested_at.map(|at| at.to_string()),
+            restore: spec.restore.map(RestoreView::from),
+            restored: restored.map(RestoredView::from),
             deletion_protection: spec.deletion_protection.into(),
             lease,
             state,

@@ -42,6 +42,12 @@ pub struct HostOrder {
     /// The host image (镜像) the system disk is filled from. Cannot be changed.
     #[schema(max_length = 63, example = "openeuler-24.03-amd64")]
     pub image: String,
+    /// The snapshot (云快照) of a host of the same information system whose content the system disk begins with, made from
+    /// the same image and no larger; left out: it begins as its image. It is made where the snapshot lies. Cannot be
+    /// changed.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 40, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", example = "before-upgrade")]
+    pub snapshot: Option<String>,
     /// The network zone (网络区域), that of the information system. Cannot be changed.
     #[schema(max_length = 63, example = "extranet-public")]
     pub zone: String,
@@ -92,6 +98,7 @@ impl HostOrder {
             ("system", is_label(&self.system)),
             ("class", is_subdomain(&self.class)),
             ("image", is_subdomain(&self.image)),
+            ("snapshot", self.snapshot.as_deref().is_none_or(|snapshot| ObjectName::parse(snapshot).is_some())),
             ("zone", is_subdomain(&self.zone)),
         ];
         let wrong = names.into_iter().filter(|(_, fits)| !fits);
@@ -112,6 +119,7 @@ impl HostOrder {
                 system_ref: LocalRef::new(self.system),
                 class_ref: LocalRef::new(self.class),
                 image_ref: LocalRef::new(self.image),
+                snapshot_ref: self.snapshot.map(LocalRef::new),
                 zone_ref: LocalRef::new(self.zone),
                 architecture: self.architecture.into(),
                 system_disk: crds::SystemDisk {
@@ -120,6 +128,7 @@ impl HostOrder {
                 },
                 power: self.power.into(),
                 restart_requested_at: None,
+                restore: None,
                 deletion_protection: self.deletion_protection.into(),
                 lease: self.lease.map(Into::into),
                 ssh_authorized_keys: self.ssh_authorized_keys,
@@ -132,7 +141,7 @@ impl HostOrder {
 /// The rule that the name in `field` breaks.
 pub(super) fn rule(field: &str) -> &'static str {
     match field {
-        "name" | "system" | "host" => {
+        "name" | "system" | "host" | "snapshot" | "source.name" => {
             "须由小写字母、数字和连字符组成，以字母或数字开头和结尾，名称不超过 40 个字符 \
              (lower-case letters, digits and hyphens, a letter or digit at both ends, at most 40 characters)"
         }

@@ -34,13 +34,21 @@ pub struct ItemSummary {
     #[schema(example = "openeuler-24.03-amd64")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
-    /// Storage tier of its system disk, or of a volume or bucket.
+    /// Storage tier of its system disk, or of a volume, bucket or snapshot.
     #[schema(example = "standard")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
     /// What a network flow lets through.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<FlowSummary>,
+    /// What a snapshot is to be taken of: kind and name.
+    #[schema(example = "CloudHost web-1")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The snapshot that a host or a volume is to be made from.
+    #[schema(example = "before-upgrade")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
     /// Until when a host would be lent (租期); absent where it has no end.
     #[schema(example = "2027-06-30T16:00:00Z", format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +126,8 @@ impl ItemSummary {
         Self {
             class: find("class"),
             image: find("image"),
+            source: find("source"),
+            snapshot: find("snapshot"),
             tier: find("tier"),
             flow: flow(&find),
             lease_ends_at: find("leaseEndsAt"),

@@ -18,6 +18,8 @@ pub enum OrderedKind {
     CloudVolume,
     /// A cloud bucket (对象存储桶).
     CloudBucket,
+    /// A cloud snapshot (云快照).
+    CloudSnapshot,
 }
 
 /// What is to happen to an item.
@@ -88,6 +90,7 @@ impl From<crds::OrderedKind> for OrderedKind {
             crds::OrderedKind::CloudDatabase => Self::CloudDatabase,
             crds::OrderedKind::CloudVolume => Self::CloudVolume,
             crds::OrderedKind::CloudBucket => Self::CloudBucket,
+            crds::OrderedKind::CloudSnapshot => Self::CloudSnapshot,
         }
     }
 }
@@ -100,6 +103,7 @@ impl From<OrderedKind> for crds::OrderedKind {
             OrderedKind::CloudDatabase => Self::CloudDatabase,
             OrderedKind::CloudVolume => Self::CloudVolume,
             OrderedKind::CloudBucket => Self::CloudBucket,
+            OrderedKind::CloudSnapshot => Self::CloudSnapshot,
         }
     }
 }

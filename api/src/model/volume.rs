@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    ChangeView, DeletionProtection, EstimateView,
+    ChangeView, DeletionProtection, EstimateView, RestoreView, RestoredView,
     host::{Condition, HostState, RefusalView},
     volume_words::AttachmentState,
 };
@@ -42,6 +42,10 @@ pub struct Volume {
     #[schema(example = "200Gi")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub granted_size: Option<String>,
+    /// The snapshot (云快照) whose content it began with; absent: it came empty.
+    #[schema(example = "before-upgrade")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
     /// The host it is to be attached to (挂载); absent: it lies by itself. Where that host cannot have it, the one in
     /// `attachment` keeps it.
     #[schema(example = "web-1")]
@@ -55,6 +59,12 @@ pub struct Volume {
     #[schema(example = "claim-125")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<String>,
+    /// The restore (恢复) that was asked for last. Until it is done no host is given the volume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreView>,
+    /// The restore that was begun last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored: Option<RestoredView>,
     /// Whether it is kept from being deleted; `Disabled` counts once it was decided.
     pub deletion_protection: DeletionProtection,
     /// How far the platform has come with it.
@@ -143,8 +153,17 @@ impl Volume {
     /// The volume behind `object`, which stands as `state` says, for a reader of `language`.
     pub fn new(department: &str, object: CloudVolume, state: HostState, language: Language) -> Self {
         let CloudVolume { metadata, spec, status } = object;
-        let CloudVolumeStatus { conditions, claim_id, attachment, serial, refusal, order_ref, granted_size, .. } =
-            status.unwrap_or_default();
+        let CloudVolumeStatus {
+            conditions,
+            claim_id,
+            attachment,
+            serial,
+            restored,
+            refusal,
+            order_ref,
+            granted_size,
+            ..
+        } = status.unwrap_or_default();
         Self {
             name: metadata.name.unwrap_or_default(),
             department: department.to_owned(),
@@ -155,9 +174,12 @@ impl Volume {
             tier: spec.tier,
             size: spec.size.to_string(),
             granted_size: granted_size.map(|size| size.to_string()),
+            snapshot: spec.snapshot_ref.map(|snapshot| snapshot.name),
             host: spec.host_ref.map(|host| host.name),
             attachment: attachment.map(AttachmentView::from),
             serial,
+            restore: spec.restore.map(RestoreView::from),
+            restored: restored.map(RestoredView::from),
             deletion_protection: spec.deletion_protection.into(),
             state,
             order: order_ref.map(|order| order.name),

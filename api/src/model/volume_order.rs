@@ -43,6 +43,11 @@ pub struct VolumeOrder {
     /// Size, 1Gi to 16Ti in whole Mi. It can grow, never shrink.
     #[schema(max_length = 32, example = "200Gi")]
     pub size: String,
+    /// The snapshot (云快照) of the same information system whose content it begins with, no larger than itself; left out:
+    /// it comes empty. It is made where the snapshot lies. Cannot be changed.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 40, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", example = "before-upgrade")]
+    pub snapshot: Option<String>,
     /// The host of the same information system it is attached to (挂载); left out: it lies by itself. It is made at the site of
     /// this host, and can only be attached to hosts there.
     #[serde(default)]
@@ -61,6 +66,7 @@ impl VolumeOrder {
             ("name", ObjectName::parse(name).is_some()),
             ("system", is_label(&self.system)),
             ("zone", is_subdomain(&self.zone)),
+            ("snapshot", self.snapshot.as_deref().is_none_or(|snapshot| ObjectName::parse(snapshot).is_some())),
             ("host", self.host.as_deref().is_none_or(|host| ObjectName::parse(host).is_some())),
         ];
         let wrong = names.into_iter().filter(|(_, fits)| !fits);
@@ -82,7 +88,9 @@ impl VolumeOrder {
                 zone_ref: LocalRef::new(self.zone),
                 tier: self.tier,
                 size: Quantity::from(self.size.as_str()),
+                snapshot_ref: self.snapshot.map(LocalRef::new),
                 host_ref: self.host.map(LocalRef::new),
+                restore: None,
                 deletion_protection: self.deletion_protection.into(),
             },
             status: None,

@@ -32,6 +32,14 @@ pub enum Code {
     DeletionProtected,
     /// A host that is to be off has nothing to restart.
     HostIsStopped,
+    /// Nothing would come of restarting the host as it stands.
+    NothingToRestart,
+    /// The system disk of a host that is to run cannot be restored.
+    HostIsRunning,
+    /// A volume that is to be at a host cannot be restored.
+    VolumeHasHost,
+    /// Nothing would come of restoring the disk as it stands.
+    NothingToRestore,
     /// A field of the body says what cannot be.
     InvalidField,
     /// A field names an object that does not exist.
@@ -104,6 +112,10 @@ impl Code {
             | Self::BeingDeleted
             | Self::DeletionProtected
             | Self::HostIsStopped
+            | Self::NothingToRestart
+            | Self::HostIsRunning
+            | Self::VolumeHasHost
+            | Self::NothingToRestore
             | Self::OrderNotOpen
             | Self::OrderChanged
             | Self::AlreadyDecided => StatusCode::CONFLICT,

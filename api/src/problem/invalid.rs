@@ -41,6 +41,8 @@ pub fn our_field(path: &str) -> Option<String> {
         "spec.imageRef" | "spec.imageRef.name" => "image",
         "spec.zoneRef" | "spec.zoneRef.name" => "zone",
         "spec.hostRef" | "spec.hostRef.name" => "host",
+        "spec.snapshotRef" | "spec.snapshotRef.name" => "snapshot",
+        "spec.restore.snapshotRef" | "spec.restore.snapshotRef.name" => "restore.snapshot",
         other => other.strip_prefix("spec.").unwrap_or(other),
     };
     Some(field.to_owned())
@@ -91,6 +93,9 @@ mod tests {
             ("spec.systemDisk.size", Some("systemDisk.size")),
             ("spec.classRef.name", Some("class")),
             ("spec.hostRef.name", Some("host")),
+            ("spec.snapshotRef.name", Some("snapshot")),
+            ("spec.restore.snapshotRef.name", Some("restore.snapshot")),
+            ("spec.source.name", Some("source.name")),
             ("spec.sshAuthorizedKeys[3]", Some("sshAuthorizedKeys[3]")),
             ("metadata.name", Some("name")),
             ("spec", None),

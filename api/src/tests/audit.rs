@@ -173,7 +173,7 @@ async fn what_is_refused_is_recorded_once_with_its_code() {
 #[tokio::test]
 async fn a_restart_that_is_refused_is_recorded_as_a_change_of_its_host() {
     let folder = TempDir::new().unwrap();
-    let mut off = host("1", &json!({}));
+    let mut off = host("1", &json!({"claimId": "claim-1"}));
     off["spec"]["power"] = json!("Stopped");
     let server = known(ApiServer::default()).on(&format!("GET {}", finance("cloudhosts/web-1")), 200, off);
     let api = recording(server, folder.path()).await;
@@ -181,6 +181,24 @@ async fn a_restart_that_is_refused_is_recorded_as_a_change_of_its_host() {
     let refused = records(folder.path(), 1).await.remove(0);
     assert_eq!((refused.action, &refused.result), (Action::Change, &Outcome::refused("HostIsStopped")));
     assert_eq!(refused.object, Object::new("CloudHost", "web-1").within("dept-finance"));
+}
+
+#[tokio::test]
+async fn a_restore_that_is_refused_is_recorded_as_a_change_of_its_host_and_an_order_in_vain_as_that_of_a_snapshot() {
+    let folder = TempDir::new().unwrap();
+    let on = host("1", &json!({"claimId": "claim-1"}));
+    let server = known(ApiServer::default()).on(&format!("GET {}", finance("cloudhosts/web-1")), 200, on);
+    let api = recording(server, folder.path()).await;
+    let body = r#"{"snapshot": "daily"}"#;
+    api.send(request(Method::POST, &format!("{HOST}/restore"), &[], body)).await.problem(409, "HostIsRunning");
+    let refused = records(folder.path(), 1).await.remove(0);
+    assert_eq!((refused.action, &refused.result), (Action::Change, &Outcome::refused("HostIsRunning")));
+    assert_eq!(refused.object, Object::new("CloudHost", "web-1").within("dept-finance"));
+    let path = "/v1/departments/finance/snapshots";
+    api.send(request(Method::POST, path, &[], "{}")).await.problem(422, "InvalidField");
+    let refused = records(folder.path(), 2).await.remove(1);
+    assert_eq!((refused.action, &refused.result), (Action::Create, &Outcome::refused("InvalidField")));
+    assert_eq!(refused.object, Object::new("CloudSnapshot", "").within("dept-finance"));
 }
 
 #[tokio::test]

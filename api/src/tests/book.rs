@@ -105,6 +105,7 @@ impl Bookkeeper {
                 architecture: Some("amd64".to_owned()),
                 tier: None,
                 site: None,
+                pool: None,
                 quantities: [(Meter::Vcpu, vcpu)].into(),
             }],
             spec_digest: "digest".to_owned(),

@@ -26,7 +26,7 @@ const HOSTS: &str = "/v1/departments/finance/hosts";
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 /// Words of the notation: fields, parameters, headers and units a caller writes as they are.
-const FIXED: [&str; 27] = [
+const FIXED: [&str; 30] = [
     "Authorization",
     "Bearer",
     "Disabled",
@@ -35,6 +35,7 @@ const FIXED: [&str; 27] = [
     "JSON",
     "PUT",
     "Running",
+    "Stopped",
     "application",
     "architecture",
     "body",
@@ -50,6 +51,8 @@ const FIXED: [&str; 27] = [
     "power",
     "query",
     "reason",
+    "size",
+    "snapshot",
     "sshAuthorizedKeys",
     "system",
     "vCPU",
@@ -57,7 +60,7 @@ const FIXED: [&str; 27] = [
 ];
 
 /// Names the callers below invent.
-const NAMES: [&str; 6] = ["colour", "finance", "huge", "moon", "other", "soon"];
+const NAMES: [&str; 8] = ["colour", "finance", "huge", "moon", "openeuler", "other", "portal", "soon"];
 
 /// Words in Latin letters that are neither quoted, nor names, nor fixed.
 fn foreign(text: &str) -> Vec<String> {
@@ -209,10 +212,20 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     kept["message"] = "ValidatingAdmissionPolicy 'jiyun-deletion-protection' denied request: kept".into();
     let kept = ApiServer::default().on(&format!("DELETE {}", finance("cloudhosts/web-1")), 422, kept);
     answers.push(Api::over(kept).send(request(Method::DELETE, HOST, &[], "")).await);
-    let mut off = host("1", &json!({}));
+    let granted = host("1", &json!({"claimId": "claim-1"}));
+    let mut off = granted.clone();
     off["spec"]["power"] = json!("Stopped");
-    let off = Api::over(ApiServer::default().on(&one, 200, off));
-    answers.push(off.send(request(Method::POST, &format!("{HOST}/restart"), &[], "")).await);
+    let daily = r#"{"snapshot": "daily-1"}"#;
+    for (found, verb, body) in [
+        (off, "restart", ""),
+        (host("1", &json!({})), "restart", ""),
+        (host("1", &json!({})), "restore", daily),
+        (granted, "restore", daily),
+    ] {
+        let api = Api::over(ApiServer::default().on(&one, 200, found));
+        answers.push(api.send(request(Method::POST, &format!("{HOST}/{verb}"), &[], body)).await);
+    }
+    answers.push(restored_at_its_host().await);
     let changed = ApiServer::default().refuse(&format!("PATCH {}", finance("cloudhosts/web-1")), 409, "Conflict");
     let changed = Api::over(changed);
     for (tag, kind, body) in [
@@ -254,6 +267,67 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
     }
     for code in Code::iter() {
         assert!(told.contains(<&'static str>::from(code)), "{code:?} was not told in this test");
+    }
+}
+
+/// A volume that is to be at a host, asked to be restored.
+async fn restored_at_its_host() -> Answer {
+    let volume = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "CloudVolume",
+        "metadata": {"name": "data-1", "namespace": "dept-finance"},
+        "spec": {"systemRef": {"name": "system-1"}, "zoneRef": {"name": "zone-1"}, "tier": "standard", "size": "1Gi",
+            "hostRef": {"name": "web-1"}},
+        "status": {"claimId": "claim-1"}});
+    let api = Api::over(ApiServer::default().on(&format!("GET {}", finance("cloudvolumes/data-1")), 200, volume));
+    let path = "/v1/departments/finance/volumes/data-1/restore";
+    api.send(request(Method::POST, path, &[], r#"{"snapshot": "daily-1"}"#)).await
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_snapshot_or_with_what_is_made_from_one_is_told_in_chinese() {
+    let one = |kind: &str, name: &str, spec: Value, status: Value| {
+        json!({"apiVersion": "jiyun.io/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": "dept-finance"},
+            "spec": spec, "status": status})
+    };
+    let system = json!({"displayName": "门户", "protectionLevel": 2, "zoneRef": {"name": "public"},
+        "owner": {"name": "李明"}});
+    let volume = json!({"systemRef": {"name": "system-1"}, "zoneRef": {"name": "public"}, "tier": "standard",
+        "size": "10Gi"});
+    let kept =
+        |kind: &str, name: &str| json!({"systemRef": {"name": "portal"}, "source": {"kind": kind, "name": name}});
+    let image = json!({"grantedSize": "200Gi", "image": "openeuler-22"});
+    let server = [
+        ("informationsystems/system-1", one("InformationSystem", "system-1", system, Value::Null)),
+        ("cloudvolumes/data-1", one("CloudVolume", "data-1", volume, json!({"claimId": "claim-1"}))),
+        ("cloudsnapshots/of-host", one("CloudSnapshot", "of-host", kept("CloudHost", "web-1"), image)),
+        ("cloudsnapshots/of-volume", one("CloudSnapshot", "of-volume", kept("CloudVolume", "data-2"), Value::Null)),
+    ]
+    .into_iter()
+    .fold(city(), |server, (path, object)| server.on(&format!("GET {}", finance(path)), 200, object));
+    let api = Api::over(server);
+    let department = "/v1/departments/finance";
+    let source =
+        |name: &str| json!({"name": "s-1", "system": "portal", "source": {"kind": "CloudVolume", "name": name}});
+    let copy = |snapshot: &str| {
+        json!({"name": "data-3", "system": "system-1", "zone": "public", "tier": "standard",
+        "size": "100Gi", "snapshot": snapshot})
+    };
+    let host = |snapshot: &str| order_with("snapshot", json!(snapshot));
+    for (place, body, codes) in [
+        ("snapshots", source("data-1").to_string(), vec!["SnapshotSourceInOtherSystem"]),
+        ("snapshots", source("data-9").to_string(), vec!["UnknownReference"]),
+        ("hosts", host("of-volume"), vec!["SnapshotOfVolume"]),
+        ("hosts", host("of-host"), vec!["SnapshotOfOtherImage", "DiskSmallerThanSnapshot"]),
+        ("hosts", host("of-nobody"), vec!["UnknownReference"]),
+        ("volumes", copy("of-host").to_string(), vec!["SnapshotInOtherSystem", "DiskSmallerThanSnapshot"]),
+        ("volumes/data-1/restore", json!({"snapshot": "of-volume"}).to_string(), vec!["SnapshotOfOther"]),
+    ] {
+        let answer = api.send(request(Method::POST, &format!("{department}/{place}"), &[], &body)).await;
+        let told = checked(&answer);
+        for code in codes {
+            assert!(told.contains(code), "{code}: {}", answer.text());
+            assert!(!answer.text().contains(&format!("{code} (")), "{code} has no sentence: {}", answer.text());
+        }
+        assert!(!answer.text().contains('?'), "a placeholder was not filled in: {}", answer.text());
     }
 }
 

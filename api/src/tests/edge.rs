@@ -14,6 +14,8 @@ const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 const RESTART: &str = "/v1/departments/finance/hosts/web-1/restart";
 
+const RESTORE: &str = "/v1/departments/finance/hosts/web-1/restore";
+
 const SYSTEM: &str = "/v1/departments/finance/systems/web-1";
 
 const DATABASE: &str = "/v1/departments/finance/databases/web-1";
@@ -22,6 +24,8 @@ const VOLUME: &str = "/v1/departments/finance/volumes/web-1";
 
 const BUCKET: &str = "/v1/departments/finance/buckets/web-1";
 
+const SNAPSHOT: &str = "/v1/departments/finance/snapshots/web-1";
+
 const ROTATION: &str = "/v1/departments/finance/buckets/web-1/rotate-credentials";
 
 const FLOW: &str = "/v1/departments/finance/flows/web-1";
@@ -29,13 +33,14 @@ const FLOW: &str = "/v1/departments/finance/flows/web-1";
 const ORDER: &str = "/v1/departments/finance/orders/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 46] = [
+const ROUTES: [(Method, &str); 53] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
     (Method::PATCH, HOST),
     (Method::DELETE, HOST),
     (Method::POST, RESTART),
+    (Method::POST, RESTORE),
     (Method::POST, "/v1/departments/finance/systems"),
     (Method::GET, "/v1/departments/finance/systems"),
     (Method::GET, SYSTEM),
@@ -51,12 +56,18 @@ const ROUTES: [(Method, &str); 46] = [
     (Method::GET, VOLUME),
     (Method::PATCH, VOLUME),
     (Method::DELETE, VOLUME),
+    (Method::POST, "/v1/departments/finance/volumes/web-1/restore"),
     (Method::POST, "/v1/departments/finance/buckets"),
     (Method::GET, "/v1/departments/finance/buckets"),
     (Method::GET, BUCKET),
     (Method::PATCH, BUCKET),
     (Method::DELETE, BUCKET),
     (Method::POST, ROTATION),
+    (Method::POST, "/v1/departments/finance/snapshots"),
+    (Method::GET, "/v1/departments/finance/snapshots"),
+    (Method::GET, SNAPSHOT),
+    (Method::PATCH, SNAPSHOT),
+    (Method::DELETE, SNAPSHOT),
     (Method::POST, "/v1/departments/finance/flows"),
     (Method::GET, "/v1/departments/finance/flows"),
     (Method::GET, FLOW),
@@ -129,9 +140,14 @@ async fn names_in_addresses_cannot_lead_elsewhere() {
         api.send(request(Method::DELETE, &format!("/v1/departments/finance/hosts/{name}"), &[], ""))
             .await
             .problem(404, "NotFound");
-        for place in [format!("hosts/{name}/restart"), format!("buckets/{name}/rotate-credentials")] {
+        for (place, body) in [
+            (format!("hosts/{name}/restart"), ""),
+            (format!("buckets/{name}/rotate-credentials"), ""),
+            (format!("hosts/{name}/restore"), r#"{"snapshot": "daily"}"#),
+            (format!("volumes/{name}/restore"), r#"{"snapshot": "daily"}"#),
+        ] {
             let path = format!("/v1/departments/finance/{place}");
-            api.send(request(Method::POST, &path, &[], "")).await.problem(404, "NotFound");
+            api.send(request(Method::POST, &path, &[], body)).await.problem(404, "NotFound");
         }
     }
     assert!(api.server.seen().is_empty(), "{:?}", api.server.seen());
@@ -267,6 +283,9 @@ async fn every_parameter_and_every_body_of_the_document_has_an_example() {
                     "VolumePatch" => serde_json::from_str::<crate::model::VolumePatch>(&example).map(drop),
                     "BucketOrder" => serde_json::from_str::<crate::model::BucketOrder>(&example).map(drop),
                     "BucketPatch" => serde_json::from_str::<crate::model::BucketPatch>(&example).map(drop),
+                    "SnapshotOrder" => serde_json::from_str::<crate::model::SnapshotOrder>(&example).map(drop),
+                    "SnapshotPatch" => serde_json::from_str::<crate::model::SnapshotPatch>(&example).map(drop),
+                    "RestoreOrder" => serde_json::from_str::<crate::model::RestoreOrder>(&example).map(drop),
                     "OrderFiling" => serde_json::from_str::<crate::model::OrderFiling>(&example).map(drop),
                     "OrderPatch" => serde_json::from_str::<crate::model::OrderPatch>(&example).map(drop),
                     "ApprovalDraft" => serde_json::from_str::<crate::model::ApprovalDraft>(&example).map(drop),

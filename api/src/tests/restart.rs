@@ -20,16 +20,21 @@ fn at(method: &str) -> String {
     format!("{method} {}", finance("cloudhosts/web-1"))
 }
 
+/// The host of this version, as it was granted.
+fn granted(version: &str) -> Value {
+    host(version, &json!({"claimId": "claim-1"}))
+}
+
 /// The host of this version, with `value` in the field `name` of what it asks for.
 fn host_with(version: &str, name: &str, value: &str) -> Value {
-    let mut host = host(version, &json!({}));
+    let mut host = granted(version);
     host["spec"][name] = json!(value);
     host
 }
 
 /// An API server with a host that runs, and that can be changed.
 fn running() -> ApiServer {
-    let server = ApiServer::default().on(&at("GET"), 200, host("7", &json!({})));
+    let server = ApiServer::default().on(&at("GET"), 200, granted("7"));
     server.on(&at("PATCH"), 200, host_with("8", "restartRequestedAt", ASKED))
 }
 
@@ -70,11 +75,52 @@ async fn a_host_that_is_to_be_off_is_told_to_be_switched_on_and_nothing_is_writt
 }
 
 #[tokio::test]
+async fn a_host_that_would_not_be_started_for_it_is_told_why_and_nothing_is_written() {
+    let lent = |stage: &str| json!({"claimId": "claim-1", "lease": {"stage": stage, "endsAt": "2026-11-01T00:00:00Z"}});
+    let mut ending = granted("7");
+    ending["metadata"]["deletionTimestamp"] = json!("2026-11-20T02:00:00Z");
+    let mut ending_off = ending.clone();
+    ending_off["spec"]["power"] = json!("Stopped");
+    let restored = json!({"snapshot": "daily", "requestedAt": "2026-11-20T01:59:00Z"});
+    let restoring = json!({"claimId": "claim-1", "restored": restored});
+    for (found, why) in [
+        (host("7", &json!({})), "not granted"),
+        (ending, "being deleted"),
+        (ending_off, "being deleted"),
+        (host("7", &lent("Ended")), "lease is over"),
+        (host("7", &lent("Archived")), "lease is over"),
+        (host("7", &lent("Released")), "being deleted"),
+        (host("7", &restoring), "being restored"),
+    ] {
+        for query in ["", "?dryRun=true"] {
+            let server = ApiServer::default().on(&at("GET"), 200, found.clone());
+            let api = Api::over(server.on(&at("PATCH"), 200, found.clone()));
+            let document = restart(&api, &format!("{RESTART}{query}"), &[]).await.problem(409, "NothingToRestart");
+            let detail = document["detail"].as_str().unwrap();
+            assert!(detail.contains("CloudHost finance/web-1") && detail.contains(why), "{why}: {detail}");
+            assert!(api.server.seen_with("PATCH").is_empty(), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_host_whose_lease_runs_or_whose_restore_is_done_is_restarted() {
+    let lent = |stage: &str| json!({"claimId": "claim-1", "lease": {"stage": stage, "endsAt": "2027-01-01T00:00:00Z"}});
+    let restored = json!({"snapshot": "daily", "requestedAt": "2026-11-20T01:59:00Z",
+        "completedAt": "2026-11-20T01:59:40Z"});
+    for status in [lent("Running"), lent("Warned"), json!({"claimId": "claim-1", "restored": restored})] {
+        let server = ApiServer::default().on(&at("GET"), 200, host("7", &status));
+        let api = Api::over(server.on(&at("PATCH"), 200, granted("8")));
+        assert_eq!(restart(&api, RESTART, &[]).await.status, 202, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_version_goes_along_as_a_condition_and_a_stale_one_is_412() {
     let api = Api::over(running());
     assert_eq!(restart(&api, RESTART, &[("if-match", "\"7\"")]).await.status, 202);
     assert_eq!(api.server.seen_with("PATCH")[0].body["metadata"], json!({"resourceVersion": "7"}));
-    let stale = ApiServer::default().on(&at("GET"), 200, host("7", &json!({})));
+    let stale = ApiServer::default().on(&at("GET"), 200, granted("7"));
     let stale = Api::over(stale.refuse(&at("PATCH"), 409, "Conflict"));
     restart(&stale, RESTART, &[("if-match", "\"6\"")]).await.problem(412, "Stale");
     // What no object can have, and what is no tag.
@@ -87,7 +133,7 @@ async fn a_version_goes_along_as_a_condition_and_a_stale_one_is_412() {
 
 #[tokio::test]
 async fn restarting_is_403_for_those_who_may_look_and_404_for_others() {
-    let reader = ApiServer::default().on(&at("GET"), 200, host("7", &json!({})));
+    let reader = ApiServer::default().on(&at("GET"), 200, granted("7"));
     let reader = Api::over(reader.refuse(&at("PATCH"), 403, "Forbidden"));
     restart(&reader, RESTART, &[]).await.problem(403, "Forbidden");
     let stranger = ApiServer::default().refuse(&at("GET"), 403, "Forbidden").refuse(&at("PATCH"), 403, "Forbidden");

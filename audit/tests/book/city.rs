@@ -70,6 +70,7 @@ pub fn host(account: &str, uid: &str, vcpu: u64, disk: u64) -> ClaimRequest {
         architecture: architecture.map(str::to_owned),
         tier: tier.map(str::to_owned),
         site: None,
+        pool: None,
         quantities,
     };
     let mut placements = vec![part(

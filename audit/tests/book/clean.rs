@@ -4,12 +4,12 @@ use std::{sync::Arc, sync::atomic::AtomicI64, sync::atomic::Ordering, time::Inst
 
 use jiff::Timestamp;
 use jiyun_audit::{Expected, Rule, audit};
-use jiyun_ledger::{Command, Ledger, Lineage, OpenOptions, store::memory::MemoryStore};
+use jiyun_ledger::{ClaimRequest, Command, Ledger, Lineage, OpenOptions, Placement, store::memory::MemoryStore};
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    city::{Book, assert_clean, audited, compute, cores, host, lines},
+    city::{Book, account, assert_clean, audited, compute, cores, host, lines, storage},
     steps::{Dice, city, step},
 };
 
@@ -54,6 +54,39 @@ fn a_claim_that_waits_where_it_lies_is_passed_nowhere_else() {
     book.ask(&host("tax", "c", 9, 0));
     assert_eq!(book.state.claims().count(), 3);
     assert_clean(&book.lines());
+}
+
+/// As a snapshot does: what others take of another pool than the one it names passes nobody, and of that one it does.
+#[test]
+fn what_names_its_pool_is_passed_there_and_nowhere_else() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    for pool in ["s1", "s2"] {
+        book.set(&Command::SetPool(storage(pool, "east", 1000)));
+    }
+    book.set(&Command::SetAccount(account("tax", None, Vec::new())));
+    let named = |uid: &str, size: u64, pool: &str| ClaimRequest {
+        placements: Placement::snapshot("standard".to_owned(), size, pool.into()).into(),
+        spec_digest: format!("{size}"),
+        wait: true,
+        ..host("tax", uid, 1, 0)
+    };
+    book.grant(&named("a", 900, "s1"));
+    book.grant(&named("b", 600, "s2"));
+    assert_eq!(book.ask(&named("waits", 500, "s1")), None);
+    let overtaken = |book: &Book| book.state.waiting_of("waits").unwrap().overtaken;
+    book.grant(&named("c", 100, "s2"));
+    assert_eq!(overtaken(&book), 0);
+    assert_clean(&book.lines());
+    book.grant(&named("d", 50, "s1"));
+    assert_eq!(overtaken(&book), 1);
+    assert_clean(&book.lines());
+
+    let mut silent = book.lines();
+    let mut last: serde_json::Value = serde_json::from_str(&silent.pop().unwrap()).unwrap();
+    last["events"].as_array_mut().unwrap().retain(|event| event["type"] != "RequestsOvertaken");
+    silent.push(last.to_string());
+    let rules: Vec<_> = audited(&silent).findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, [Rule::Queue], "that it was passed is to be recorded");
 }
 
 /// Through the writer itself: many callers at once, several events an entry.

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use jiyun_ledger::{
-    Account, AccountState, Claim, ClaimId, ClaimRequest, Command, Dimensions, Limit, Meter, PoolState, Subject,
+    Account, AccountState, Claim, ClaimId, ClaimRequest, Command, Dimensions, Limit, Meter, PoolId, PoolState, Subject,
     Transfer,
 };
 
@@ -90,6 +90,10 @@ fn request(dice: &mut Dice) -> ClaimRequest {
         second.tier = Some("fast".to_owned());
         second.quantities = [(Meter::BlockStorage, 1 + dice.below(20))].into();
         wish.placements.push(second);
+    } else if object % 6 == 1 && disk > 0 {
+        // As a snapshot does: a pool by its name, and always the same one.
+        let name = if object % 12 == 1 { "s-east" } else { "s-west" };
+        wish.placements[1].pool = Some(PoolId::new(name));
     }
     wish
 }

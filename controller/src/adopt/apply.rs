@@ -208,6 +208,8 @@ fn found(host: &CloudHost, objects: &Objects) -> Found {
         class: objects.classes.iter().find(|each| each.name_any() == spec.class_ref.name).cloned(),
         image: objects.images.iter().find(|each| each.name_any() == spec.image_ref.name).cloned(),
         zone: objects.zones.iter().find(|each| each.name_any() == spec.zone_ref.name).cloned(),
+        // What it was made from is on its disk, whatever has become of the snapshot since.
+        content: crate::content::Named::Nothing,
         lease: None,
     }
 }

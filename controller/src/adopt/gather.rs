@@ -3,8 +3,8 @@
 use jiyun_crds::{
     names,
     v1alpha1::{
-        CloudBucket, CloudDatabase, CloudHost, CloudVolume, Department, HostClass, HostImage, InformationSystem,
-        NetworkZone,
+        CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, Department, HostClass, HostImage,
+        InformationSystem, NetworkZone,
     },
 };
 use jiyun_ledger::{
@@ -53,6 +53,8 @@ pub struct Objects {
     pub volumes: Vec<CloudVolume>,
     /// Buckets of all departments.
     pub buckets: Vec<CloudBucket>,
+    /// Snapshots of all departments.
+    pub snapshots: Vec<CloudSnapshot>,
     /// Departments.
     pub departments: Vec<Department>,
     /// Information systems.
@@ -77,6 +79,7 @@ pub async fn plan_with(state: &State, client: &Client) -> Result<(Plan, Objects)
         databases: all(client).await?,
         volumes: all(client).await?,
         buckets: all(client).await?,
+        snapshots: all(client).await?,
         departments: all(client).await?,
         systems: all(client).await?,
         classes: all(client).await?,
@@ -94,6 +97,7 @@ pub async fn plan_with(state: &State, client: &Client) -> Result<(Plan, Objects)
     rebound::plan(state, &objects.databases, &mut plan);
     rebound::plan(state, &objects.volumes, &mut plan);
     rebound::plan(state, &objects.buckets, &mut plan);
+    rebound::plan(state, &objects.snapshots, &mut plan);
     Ok((plan, objects))
 }
 

@@ -30,6 +30,9 @@ pub fn manifest(claim: &Claim) -> Option<Value> {
             "deletionProtection": if approved.deletable { "Disabled" } else { "Enabled" },
         },
     });
+    if let Some(content) = &approved.content {
+        object["spec"]["snapshotRef"] = json!({"name": content.snapshot});
+    }
     if let Some(lease) = &approved.lease {
         object["spec"]["lease"] = json!({"endsAt": lease.ends_at.to_string()});
     }

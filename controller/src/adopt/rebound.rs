@@ -1,6 +1,6 @@
-//! Claims of databases, volumes and buckets after a restore: they go to the object of their name that was made anew. Without one
-//! nothing is lifted before a person has looked: the claim would be released, and what it is for taken down with all that is
-//! in it.
+//! Claims of databases, volumes, buckets and snapshots after a restore: they go to the object of their name that was made
+//! anew. Without one nothing is lifted before a person has looked: the claim would be released, and what it is for taken down
+//! with all that is in it.
 
 use std::collections::BTreeMap;
 

@@ -54,8 +54,9 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
     let Some((site, _)) = whereabouts_of(claim, Meter::ObjectStorage, context) else {
         return Ok(Some(SITE.to_owned()));
     };
-    if claim.billable_from.is_some() && engine::is_missing(context) {
-        // Of a kind that is not served nothing can be seen, and what it was made for may be there.
+    // Of a kind that is not served nothing can be seen, and what was made may be there. Whether it is served is asked here
+    // and now: nobody may have looked since this leader began.
+    if request::is_established(claim) && engine::is_served(site.client.clone()).await != Some(true) {
         return Ok(Some("ObjectBucketClaim".to_owned()));
     }
     let namespace = engine_namespace(claim);

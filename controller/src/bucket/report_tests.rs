@@ -42,8 +42,16 @@ fn awaiting(awaited: Awaited) -> Engine {
 }
 
 fn admitted(established: bool, engine: Engine) -> Standing {
-    let approved =
-        Approved { tier: "standard".into(), mebibytes: 102_400, deletable: false, order: None, policies: Vec::new() };
+    let approved = Approved {
+        tier: "standard".into(),
+        mebibytes: 102_400,
+        deletable: false,
+        source: None,
+        content: None,
+        restored: None,
+        order: None,
+        policies: Vec::new(),
+    };
     let (approved, engine) = (Box::new(approved), Box::new(engine));
     Standing::Admitted { claim: claim(established), approved, objection: None, engine }
 }

@@ -375,6 +375,7 @@ mod tests {
             disk_mebibytes: 40_960,
             storage_class: "standard".into(),
             image: super::super::order::ImageSource::Http("http://images.example/u.qcow2".into()),
+            content: None,
             ssh_authorized_keys: Vec::new(),
             subnet: subnet.map(str::to_owned),
             volumes: Vec::new(),

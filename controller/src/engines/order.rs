@@ -1,8 +1,9 @@
-//! What an engine is asked to make: a cloud host, a database, a volume or a bucket in plain terms, free of Jiyun's and of
-//! any engine's kinds.
+//! What an engine is asked to make: a cloud host, a database, a volume, a bucket or a snapshot in plain terms, free of
+//! Jiyun's and of any engine's kinds.
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// One machine with its system disk, as approved.
@@ -28,6 +29,8 @@ pub struct MachineOrder {
     pub storage_class: String,
     /// Where the system disk's content comes from.
     pub image: ImageSource,
+    /// The snapshot that it comes from instead.
+    pub content: Option<FromSnapshot>,
     /// Public keys allowed to sign in.
     pub ssh_authorized_keys: Vec<String>,
     /// The subnet it lies in; none: the cluster's own network.
@@ -60,6 +63,19 @@ pub struct VolumeOrder {
     pub mebibytes: u64,
     /// Storage class of the disk.
     pub storage_class: String,
+    /// The snapshot whose content it has; none: it comes empty.
+    pub content: Option<FromSnapshot>,
+}
+
+/// The snapshot that a disk's content comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FromSnapshot {
+    /// The namespace it lies in: that of the disk.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Of a disk that is made anew in its place: the moment that was asked for with.
+    pub restored_at: Option<Timestamp>,
 }
 
 /// One bucket, as approved.
@@ -79,6 +95,21 @@ pub struct BucketOrder {
     pub mebibytes: u64,
     /// Storage class of the bucket.
     pub storage_class: String,
+}
+
+/// One snapshot, as approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotOrder {
+    /// Namespace of the engine objects; tenants have no rights there.
+    pub namespace: String,
+    /// Name of the snapshot.
+    pub name: String,
+    /// Links back to what asked for it; owner references do not cross namespaces.
+    pub labels: BTreeMap<String, String>,
+    /// Name of the disk it is taken of, and of the volume claim behind that.
+    pub disk_name: String,
+    /// Snapshot class of the pool the disk lies in.
+    pub class: String,
 }
 
 /// One database with its instances and their storage, as approved.

@@ -7,7 +7,11 @@ use jiyun_ledger::Claim;
 use serde::{Deserialize, Serialize};
 
 use super::lease::Lease;
-use crate::{engines::order::ImageSource, order::mark::OrderMark};
+use crate::{
+    content::{Content, Restoration},
+    engines::order::ImageSource,
+    order::mark::OrderMark,
+};
 
 /// A cloud host in resolved terms: quantities instead of names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +45,12 @@ pub struct Approved {
     /// Until when it is lent, and what has become of that; none: without end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Lease>,
+    /// The snapshot whose content its disk was made with, instead of the image's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
+    /// The restore of its disk that was begun last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restoration>,
     /// The order that was approved, if people had to agree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderMark>,
@@ -74,10 +84,11 @@ impl Approved {
             ("tier", self.disk_tier.clone()),
             ("blockStorage", size(self.disk_mebibytes)),
         ];
+        let content = self.content.as_ref().map(|content| ("snapshot", content.snapshot.clone()));
         let lease = self.lease.as_ref().map(|lease| ("leaseEndsAt", lease.ends_at.to_string()));
         // Protected is the ordinary case.
         let unprotected = self.deletable.then(|| ("deletionProtection", "Disabled".to_owned()));
         let parameter = |(name, value): (&str, String)| RefusalParameter { name: name.to_owned(), value };
-        told.into_iter().chain(lease).chain(unprotected).map(parameter).collect()
+        told.into_iter().chain(content).chain(lease).chain(unprotected).map(parameter).collect()
     }
 }

@@ -9,22 +9,30 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::{approved::Approved, lease::Lease};
+use crate::content::Restoration;
 
 /// What stands between the wish a claim was granted for and what has applied of later ones.
 const PARTLY: char = '~';
 /// What stands before the state of a lease that is over.
 const LEASE: &str = "+lease:";
+/// What stands before the moment of the last restore.
+pub const RESTORED: &str = "+restored:";
 /// What stands before the meters that a claim does without while its host is stopped.
 const WITHOUT: &str = "+without:";
 /// What stands before what a claim keeps beyond what was approved until its machine has become smaller.
 const KEEPS: &str = "+keeps:";
 
-/// The digest of a claim with this `wish`: how its lease stands once that is over, what it does `without` while its host is
-/// stopped, and what it keeps (`kept`) beyond what was approved until its machine has become smaller.
-pub fn of_claim(wish: &str, lease: Option<&Lease>, without: &BTreeSet<Meter>, kept: &BTreeMap<Meter, u64>) -> String {
+/// The digest of a claim with this `wish`: how the lease stands that was `approved` for it once that is over, and the
+/// last restore; what it does `without` while its host is stopped, and what it keeps (`kept`) beyond what was approved
+/// until its machine has become smaller.
+pub fn of_claim(wish: &str, approved: &Approved, without: &BTreeSet<Meter>, kept: &BTreeMap<Meter, u64>) -> String {
     let mut digest = wish.to_owned();
-    if let Some(mark) = lease.and_then(Lease::mark) {
-        digest.push_str(LEASE);
+    let marks = [
+        (LEASE, approved.lease.as_ref().and_then(Lease::mark)),
+        (RESTORED, approved.restored.as_ref().map(Restoration::mark)),
+    ];
+    for (what, mark) in marks.into_iter().filter_map(|(what, mark)| Some((what, mark?))) {
+        digest.push_str(what);
         digest.push_str(&mark);
     }
     let names: Vec<String> = without.iter().map(ToString::to_string).collect();
@@ -59,12 +67,14 @@ pub fn of(spec: &CloudHostSpec) -> String {
     let CloudHostSpec {
         display_name: _,
         restart_requested_at: _,
+        restore: _,
         power: _,
         deletion_protection,
         lease,
         system_ref,
         class_ref,
         image_ref,
+        snapshot_ref,
         zone_ref,
         architecture,
         system_disk,
@@ -84,6 +94,10 @@ pub fn of(spec: &CloudHostSpec) -> String {
     // Protected is the ordinary case, and digests were made before it could be said.
     if *deletion_protection == DeletionProtection::Disabled {
         canonical["deletionProtection"] = json!("Disabled");
+    }
+    // Nor could snapshots be named.
+    if let Some(snapshot) = snapshot_ref {
+        canonical["snapshot"] = json!(snapshot.name);
     }
     // Nor could leases be. The same moment in another offset is the same wish.
     if let Some(lease) = lease {
@@ -105,16 +119,53 @@ mod tests {
         let ended = running.after(super::super::lease::Due::End, &terms, false, moment(101));
         let (cores, both) = (BTreeSet::from([Meter::Vcpu]), BTreeSet::from([Meter::Vcpu, Meter::Memory]));
         let (four, eight) = (BTreeMap::from([(Meter::Vcpu, 4)]), BTreeMap::from([(Meter::Vcpu, 8)]));
+        let restored = |at, done| crate::content::tests::restoration(moment(at), done);
+        let all = [restored(100, false), restored(100, true), restored(200, false)].map(Some);
         let mut seen = BTreeSet::new();
         for lease in [None, Some(&ended)] {
-            for without in [&BTreeSet::new(), &cores, &both] {
-                for kept in [&BTreeMap::new(), &four, &eight] {
-                    let digest = of_claim("sha256:ab", lease, without, kept);
-                    assert_eq!(of_wish(&digest), "sha256:ab");
-                    assert!(seen.insert(digest), "{lease:?} {without:?} {kept:?}");
+            for restored in [None].into_iter().chain(all.clone()) {
+                for without in [&BTreeSet::new(), &cores, &both] {
+                    for kept in [&BTreeMap::new(), &four, &eight] {
+                        let approved = approved(lease, restored.as_ref());
+                        let digest = of_claim("sha256:ab", &approved, without, kept);
+                        assert_eq!(of_wish(&digest), "sha256:ab");
+                        assert!(seen.insert(digest), "{lease:?} {restored:?} {without:?} {kept:?}");
+                    }
                 }
             }
         }
-        assert_eq!(of_claim("sha256:ab", Some(&running), &BTreeSet::new(), &BTreeMap::new()), "sha256:ab");
+        let plain = approved(Some(&running), None);
+        assert_eq!(of_claim("sha256:ab", &plain, &BTreeSet::new(), &BTreeMap::new()), "sha256:ab");
+    }
+
+    fn approved(lease: Option<&Lease>, restored: Option<&Restoration>) -> Approved {
+        serde_json::from_value(json!({
+            "class": "c", "image": "i", "imageSource": {"http": "https://x/i"}, "vcpu": 2, "memoryMebibytes": 4096,
+            "architecture": "amd64", "diskTier": "standard", "diskMebibytes": 40_960, "sshAuthorizedKeys": [],
+            "lease": lease, "restored": restored,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_a_host_is_made_from_is_part_of_its_wish_and_what_it_is_brought_back_to_is_not() {
+        let spec = |more: serde_json::Value| -> CloudHostSpec {
+            let mut spec = json!({
+                "systemRef": {"name": "portal"}, "classRef": {"name": "c"}, "imageRef": {"name": "i"},
+                "zoneRef": {"name": "z"}, "architecture": "amd64", "systemDisk": {"tier": "standard", "size": "40Gi"},
+            });
+            for (name, value) in more.as_object().unwrap() {
+                spec[name] = value.clone();
+            }
+            serde_json::from_value(spec).unwrap()
+        };
+        let plain = of(&spec(json!({})));
+        let before = "sha256:f74fac4b6e0648142df609dbf4afcf5b83aa2aeb489b6a14dc72485656edc819";
+        assert_eq!(plain, before, "claims were granted for it before snapshots could be named");
+        let restore = json!({"snapshotRef": {"name": "web-1"}, "requestedAt": "2026-03-01T08:00:00Z"});
+        assert_eq!(of(&spec(json!({"restore": restore}))), plain);
+        let from = |name: &str| of(&spec(json!({"snapshotRef": {"name": name}})));
+        assert_ne!(from("web-1"), plain);
+        assert_ne!(from("web-1"), from("web-2"));
     }
 }

@@ -8,7 +8,7 @@ use jiyun_crds::{
 use kube::Resource;
 
 use super::lease;
-use crate::{catalogue::lookup, context::Context};
+use crate::{catalogue::lookup, content, context::Context};
 
 /// What a host names, as far as it exists.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct Found {
     pub image: Option<HostImage>,
     /// Its network zone.
     pub zone: Option<NetworkZone>,
+    /// The snapshot it is made from.
+    pub content: content::Named,
     /// What its lease is judged by; none: what was granted once is read again, and not judged.
     pub lease: Option<lease::Check>,
 }
@@ -48,6 +50,7 @@ pub fn dereference(host: &CloudHost, context: &Context) -> Found {
         // A zone on its way out takes nothing new; what lies in it goes on.
         zone: lookup(&catalogue.zones, None, &spec.zone_ref.name)
             .filter(|zone: &NetworkZone| zone.metadata.deletion_timestamp.is_none() || is_granted(host)),
+        content: content::Named::of(host, spec.snapshot_ref.as_ref(), context),
         lease: spec.lease.as_ref().map(|_| lease::Check::of(host, context)),
     }
 }

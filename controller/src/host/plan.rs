@@ -28,6 +28,8 @@ pub struct Desired {
     pub power: Power,
     /// Whether it was handed over once: its disk has contents that cannot be made again.
     pub established: bool,
+    /// Whether its disk is being made anew: what becomes of it is decided elsewhere.
+    pub restoring: bool,
 }
 
 /// What is there.
@@ -103,6 +105,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
     let mut steps = Vec::new();
     let mut disk_grows = false;
     match &observed.disk {
+        _ if desired.restoring => {}
         None if desired.established => {
             let name = desired.disk.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
             return Err(Obstacle::Lost { kind: "DataVolume", name });
@@ -115,7 +118,7 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Result<Vec<Step>, Obstacl
             if !is_labelled(&disk.metadata, &desired.disk) {
                 steps.push(Step::RelabelDisk);
             }
-            disk_grows = cdi::mebibytes(disk) < desired.disk_mebibytes && cdi::state(&disk.status) == DiskState::Filled;
+            disk_grows = cdi::mebibytes(disk) < desired.disk_mebibytes && cdi::state(disk) == DiskState::Filled;
         }
     }
     match &observed.machine {
@@ -175,6 +178,7 @@ mod tests {
             bare: None,
             power,
             established: false,
+            restoring: false,
         }
     }
 
@@ -254,6 +258,24 @@ mod tests {
         assert!(matches!(plan(&desired, &observed), Err(Obstacle::Lost { .. })));
         let machine_alone = Observed { machine: None, ..self::observed(&desired) };
         assert_eq!(plan(&desired, &machine_alone).unwrap(), [Step::ApplyMachine(Why::Missing)]);
+    }
+
+    #[test]
+    fn a_disk_that_is_made_anew_is_neither_lost_nor_grown_nor_anybody_elses() {
+        let desired = Desired { established: true, restoring: true, disk_mebibytes: 81_920, ..desired(Power::Off) };
+        let there = observed(&desired);
+        let mut goes = there.clone();
+        let meta = &mut goes.disk.as_mut().unwrap().metadata;
+        meta.deletion_timestamp = serde_json::from_value(json!("2026-03-01T08:00:00Z")).unwrap();
+        for observed in [there.clone(), goes, Observed { disk: None, ..there.clone() }] {
+            assert_eq!(plan(&desired, &observed).unwrap(), []);
+        }
+        let running = Observed { machine: observed(&self::desired(Power::On)).machine, ..there };
+        assert_eq!(
+            plan(&desired, &running).unwrap(),
+            [Step::ApplyMachine(Why::Changed)],
+            "its machine is switched off"
+        );
     }
 
     #[test]

@@ -1,27 +1,33 @@
 //! Status: what a host's conditions say, computed from decisions and observations; written only where it differs.
 
+mod worth;
+
 use std::{collections::BTreeSet, sync::Arc};
 
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 use jiyun_crds::{
     date_time::DateTime,
     v1alpha1::{
         CloudHost, CloudHostStatus, ConditionStatus, ConditionType, DeletionProtection, HostGrant, HostRefusal,
-        LocalRef, Quantity, Reason, RefusalParameter, condition, condition::Finding,
+        LocalRef, Quantity, Reason, RefusalParameter, condition::Finding,
     },
 };
 use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
 use jiyun_messages::{Parameters, parameters};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::core::ObjectMeta;
 
 use super::{approved::Approved, change::Objection, lease, rejection::Rejection};
 use crate::{
     conditions::{finding, merged, plain},
+    content::{
+        anew::Restoring,
+        told::{self, Codes},
+    },
     deleting,
     engines::{cdi::DiskState, fault::Fault, kubevirt::MachineState, order::Power},
     order::answer::Ordered,
 };
+
+pub use worth::{PATIENCE_SECONDS, is_fault_over, is_importing, is_progress, is_recent, is_young, worth_writing};
 
 /// How a host stands with the ledger.
 #[derive(Clone, Debug)]
@@ -95,6 +101,8 @@ pub struct Engines {
     pub started_at: Option<Timestamp>,
     /// Whether it was restarted just now.
     pub restarted: bool,
+    /// How far a restore of its disk is that is due.
+    pub restoring: Option<Restoring>,
     /// Why the engines could not be asked for what is wanted.
     pub problem: Option<Fault>,
     /// Whether the machine is not made because the network it is to lie in is not ready.
@@ -128,6 +136,7 @@ impl Engines {
             addresses: Vec::new(),
             started_at: None,
             restarted: false,
+            restoring: None,
             problem: Some(Fault::new(why, why.as_str())),
             awaits_network: false,
             untouched: true,
@@ -141,9 +150,21 @@ impl Engines {
         self.settled() && self.problem.is_none()
     }
 
+    /// Whether its disk is being made anew, or about to be.
+    pub fn is_restored(&self) -> bool {
+        self.restoring.as_ref().is_some_and(|restoring| restoring.awaits() || restoring.is_under_way())
+    }
+
+    /// Whether there is no machine since its disk cannot be made, or fails.
+    pub fn awaits_disk(&self) -> bool {
+        self.machine.is_none() && matches!(self.disk, Some(DiskState::Filling(_) | DiskState::Failed(_)))
+    }
+
     /// Whether the machine does what was asked.
     pub fn settled(&self) -> bool {
+        let is_under_way = self.restoring.as_ref().is_some_and(Restoring::is_under_way);
         self.disk == Some(DiskState::Filled)
+            && !is_under_way
             && matches!(
                 (self.power, &self.machine),
                 (Power::On, Some(MachineState::Running)) | (Power::Off, Some(MachineState::Stopped))
@@ -165,6 +186,7 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
     status.granted_at = before.granted_at;
     status.ready_at = before.ready_at;
     status.restarted_for = before.restarted_for;
+    status.restored = before.restored;
     status.deletion_protection = before.deletion_protection;
     let findings = match standing {
         Standing::Rejected(rejection) => {
@@ -197,15 +219,15 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
             if engines.restarted {
                 status.restarted_for.clone_from(&host.spec.restart_requested_at);
             }
+            status.restored = approved.restored.as_ref().map(|restored| restored.told(host.spec.restore.as_ref()));
             status.granted = Some(grant(approved));
             status.deletion_protection = approved.deletable.then_some(DeletionProtection::Disabled);
             let kept_off = || parked.kept_off.as_ref().filter(|_| engines.power == Power::Off).map(recorded);
             status.refusal = objection.as_deref().and_then(decided_against).or_else(kept_off);
             status.order_ref = objection.as_deref().and_then(Objection::order).map(LocalRef::new);
             status.lease = lease.as_ref().map(|lease| lease.status.clone());
-            let provisioned = provisioned(engines, approved);
-            let mut found =
-                vec![objected_to(objection.as_deref()), granted(claim), provisioned, ready(engines, parked)];
+            let accepted = told::accepted(objection.as_deref(), engines.restoring.as_ref());
+            let mut found = vec![accepted, granted(claim), provisioned(engines, approved), ready(engines, parked)];
             if let Some(over) = lease.as_deref().filter(|lease| lease.is_over()) {
                 lease::findings(over, engines.machine.as_ref(), &mut found);
             }
@@ -229,93 +251,6 @@ pub fn status(host: &CloudHost, digest: Option<String>, standing: &Standing, now
     };
     status.conditions = merged(&before.conditions, findings, generation, now);
     status
-}
-
-/// Whether `after` is worth a request to the API server now.
-///
-/// A new host usually is ready within moments, and so is one that people have just agreed to (`approved_at`); telling every
-/// stage would double the writes of a bring-up. So for [`PATIENCE_SECONDS`] only what is decided against it, and that it is
-/// ready, is reported.
-pub fn worth_writing(
-    host: &CloudHost,
-    after: &CloudHostStatus,
-    approved_at: Option<Timestamp>,
-    now: Timestamp,
-) -> bool {
-    if host.status.as_ref() == Some(after) {
-        return false;
-    }
-    let is_true = |kind| condition::is_true(&after.conditions, kind);
-    let is_admitted = is_true(ConditionType::Admitted);
-    let is_open = condition::find(&after.conditions, ConditionType::Admitted)
-        .is_some_and(|admitted| admitted.status == ConditionStatus::Unknown.as_str());
-    let on_its_way = (is_admitted && !is_true(ConditionType::Ready))
-        || (is_open && approved_at.is_some() && after.order_ref.is_none());
-    let since = match &host.status {
-        None if host.metadata.deletion_timestamp.is_none() => created_at(&host.metadata),
-        Some(before) if !condition::is_true(&before.conditions, ConditionType::Admitted) => approved_at,
-        _ => None,
-    };
-    !(on_its_way && since.is_some_and(|since| is_recent(since, now)))
-}
-
-/// Whether all that is new of a host is how far the import of its image is, or that it fails or is tried again. How often
-/// that is told is up to [`Pace`](super::pace::Pace); anything else is told at once.
-pub fn is_progress(host: &CloudHost, after: &CloudHostStatus) -> bool {
-    let Some(before) = host.status.as_ref().filter(|before| is_importing(before) && is_importing(after)) else {
-        return false;
-    };
-    let of_import = [ConditionType::Provisioned, ConditionType::Ready].map(ConditionType::as_str);
-    let mut alike = after.clone();
-    for told in alike.conditions.iter_mut().filter(|told| of_import.contains(&told.type_.as_str())) {
-        let same = |was: &&Condition| (&was.type_, &was.status) == (&told.type_, &told.status);
-        if let Some(was) = before.conditions.iter().find(same) {
-            told.reason.clone_from(&was.reason);
-            told.message.clone_from(&was.message);
-        }
-    }
-    alike == *before
-}
-
-/// Whether what is told of a host is that its disk is being filled, or cannot be; it may be another fault of an engine's.
-pub fn is_importing(status: &CloudHostStatus) -> bool {
-    provisioned_for(status, &[Reason::Provisioning, Reason::ImageUnavailable, Reason::EngineError])
-}
-
-/// Whether a fault was told of the host's import, and `after` has it going on: it may only be tried again.
-pub fn is_fault_over(host: &CloudHost, after: &CloudHostStatus) -> bool {
-    let had_fault = |before| provisioned_for(before, &[Reason::ImageUnavailable, Reason::EngineError]);
-    host.status.as_ref().is_some_and(had_fault) && provisioned_for(after, &[Reason::Provisioning])
-}
-
-/// Whether `Provisioned` has one of these reasons.
-fn provisioned_for(status: &CloudHostStatus, reasons: &[Reason]) -> bool {
-    let told = condition::find(&status.conditions, ConditionType::Provisioned);
-    told.is_some_and(|told| reasons.iter().any(|reason| reason.as_str() == told.reason))
-}
-
-/// How long a new host may be silent.
-pub const PATIENCE_SECONDS: i64 = 3;
-
-/// Whether an object was made within [`PATIENCE_SECONDS`].
-pub fn is_young(object: &ObjectMeta, now: Timestamp) -> bool {
-    created_at(object).is_some_and(|created| is_recent(created, now))
-}
-
-fn created_at(object: &ObjectMeta) -> Option<Timestamp> {
-    object.creation_timestamp.as_ref().map(|created| created.0)
-}
-
-/// Whether something happened within [`PATIENCE_SECONDS`].
-pub fn is_recent(at: Timestamp, now: Timestamp) -> bool {
-    // A clock behind the API server's must not make it recent for ever.
-    let until = at.checked_add(PATIENCE_SECONDS.seconds());
-    at <= whole_second_after(now) && until.is_ok_and(|until| now < until)
-}
-
-/// Creation times are whole seconds; a little skew between two clocks is no reason to write twice.
-fn whole_second_after(now: Timestamp) -> Timestamp {
-    now.checked_add(1.second()).unwrap_or(now)
 }
 
 /// What is told of a wish that is not valid.
@@ -452,6 +387,9 @@ fn provisioned(engines: &Engines, approved: &Approved) -> Finding {
     if let Some(fault) = fault(engines) {
         return faulty(kind, fault, engines);
     }
+    if let Some(told) = restored(engines, kind) {
+        return told;
+    }
     if engines.awaits_network {
         return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);
     }
@@ -482,6 +420,12 @@ fn provisioned(engines: &Engines, approved: &Approved) -> Finding {
             finding(kind, ConditionStatus::False, Reason::Provisioning, "Provisioning", &about)
         }
     }
+}
+
+/// What is said of a restore.
+fn restored(engines: &Engines, kind: ConditionType) -> Option<Finding> {
+    let codes = Codes { awaits: "RestoreAwaitsStop", under_way: Reason::Restoring.as_str() };
+    told::found(kind, engines.restoring.as_ref(), codes)
 }
 
 fn fault(engines: &Engines) -> Option<&Fault> {
@@ -528,6 +472,9 @@ fn ready(engines: &Engines, parked: &Parked) -> Finding {
     // A machine that runs while what was granted last could not be applied to it does not do what was asked.
     if let Some(fault) = fault(engines) {
         return faulty(kind, fault, engines);
+    }
+    if let Some(told) = restored(engines, kind) {
+        return told;
     }
     if engines.awaits_network {
         return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);

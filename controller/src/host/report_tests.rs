@@ -6,6 +6,9 @@ use serde_json::json;
 
 use super::*;
 
+#[path = "report/restored_tests.rs"]
+mod restored;
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
@@ -72,6 +75,7 @@ fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
         addresses: vec!["10.0.0.9".into()],
         started_at: Some(at(900)),
         restarted: false,
+        restoring: None,
         problem: None,
         awaits_network: false,
         untouched: true,
@@ -505,6 +509,7 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
         addresses: vec![],
         started_at: None,
         restarted: false,
+        restoring: None,
         problem: None,
         awaits_network: false,
         untouched: true,

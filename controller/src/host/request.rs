@@ -6,7 +6,10 @@ use jiyun_crds::{names, v1alpha1::CloudHost};
 use jiyun_ledger::{AccountId, Claim, ClaimRequest, Meter, Placement, Subject};
 
 use super::{approved::Approved, digest, valid::Valid};
-use crate::engines::order::{AttachedVolume, MachineOrder, Power};
+use crate::{
+    content::filled_from,
+    engines::order::{AttachedVolume, MachineOrder, Power},
+};
 
 /// The claim `host` asks for: one host, its cores and memory out of one compute pool, its disk out of one storage pool
 /// of the same site.
@@ -21,7 +24,7 @@ pub fn claim_request(host: &CloudHost, valid: &Valid) -> Result<ClaimRequest, se
         item: valid.approved.class.clone(),
         zone: valid.zone.clone(),
         protection_level: valid.protection_level,
-        placements: placements(&valid.approved).into(),
+        placements: new_placements(&valid.approved),
         spec_digest: valid.digest.clone(),
         approved_spec: serde_json::to_value(&valid.approved)?.into(),
         // Whoever orders a host wants it, if not today: a place in line costs nobody anything.
@@ -45,11 +48,18 @@ pub fn of_claim(claim: &Claim, protection_level: u8, approved: &Approved, withou
         zone: claim.taken().find_map(|line| line.dimensions.zone.clone()).unwrap_or_default(),
         protection_level,
         placements: placements.into(),
-        spec_digest: digest::of_claim(wish, approved.lease.as_ref(), without, &BTreeMap::new()),
+        spec_digest: digest::of_claim(wish, approved, without, &BTreeMap::new()),
         approved_spec: claim.approved_spec.clone(),
         hold_until: None,
         wait: true,
     }
+}
+
+/// What a new host takes: where the snapshot lies that it is made from, if it is made from one. What was granted stays
+/// where it lies anyway.
+fn new_placements(approved: &Approved) -> Vec<Placement> {
+    let site = approved.content.as_ref().map(|content| content.site.clone());
+    placements(approved).map(|placement| Placement { site: site.clone(), ..placement }).into()
 }
 
 /// One host, its cores and memory out of one compute pool; its disk out of one storage pool.
@@ -102,6 +112,7 @@ pub fn machine_order(
         disk_mebibytes: approved.disk_mebibytes,
         storage_class: storage_class.to_owned(),
         image: approved.image_source.clone(),
+        content: filled_from(approved.content.as_ref(), approved.restored.as_ref()),
         ssh_authorized_keys: approved.ssh_authorized_keys.clone(),
         subnet: approved.subnet.clone(),
         volumes,

@@ -132,7 +132,7 @@ pub fn request(
     }
     Ok(ClaimRequest {
         item: after.class.clone(),
-        spec_digest: digest::of_claim(digest, after.lease.as_ref(), &without, &kept),
+        spec_digest: digest::of_claim(digest, after, &without, &kept),
         approved_spec: serde_json::to_value(after)?.into(),
         // A stopped host that gave something back has one place in line: that of its start.
         wait: without.is_empty(),

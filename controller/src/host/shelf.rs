@@ -1,4 +1,7 @@
 //! Archived hosts (归档): the lease is over, the machine is taken down, and its disk is kept for whoever extends it.
+//!
+//! A restore that was begun goes on here: the former disk is gone by then, and what was promised is that a disk is
+//! kept. It needs no machine, so that one goes in time all the same. None begins here.
 
 use std::sync::Arc;
 
@@ -12,13 +15,14 @@ use super::{
     admitted,
     approved::Approved,
     change::Objection,
-    ending, leave_line, parking,
+    claim_label, drive, ending, leave_line, parking,
     plan::Obstacle,
     report::{Engines, Sizing, Standing},
-    request::{engine_name, engine_namespace},
-    volumes, whereabouts,
+    request::{engine_name, engine_namespace, machine_order},
+    restore, volumes, whereabouts,
 };
 use crate::{
+    content::anew::Restoring,
     context::Context,
     engines::{cdi, fault::Fault, kubevirt::MachineState, order::Power},
     error::ReconcileError,
@@ -34,18 +38,15 @@ pub(super) async fn keep(
     claim: Arc<Claim>,
     approved: Approved,
     objection: Option<Objection>,
+    mut restoring: Option<Restoring>,
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
     leave_line(host, context).await?;
-    let Some((site, _)) = whereabouts(&claim, context) else {
+    let Some((site, storage_class)) = whereabouts(&claim, context) else {
         let engines = Engines::unknown(Power::Off, Reason::SiteUnreachable);
         return Ok(admitted(claim, objection, engines, approved, None, context));
     };
     let (namespace, name) = (engine_namespace(&claim), engine_name(&claim).to_owned());
-    let disk = site.disk(&namespace, &names::system_disk_name(&name)).map(|disk| cdi::state(&disk.status));
-    let was_there = claim.billable_from.is_some() || claim.adopted;
-    let lost = Obstacle::Lost { kind: "DataVolume", name: names::system_disk_name(&name) };
-    let problem = (disk.is_none() && was_there).then(|| Fault::other(lost.to_string()));
     // Asked of the API server until it has given back what it took; after that the watch tells of what somebody makes.
     let is_seen = site.machine(&namespace, &name).is_some() || site.instance(&namespace, &name).is_some();
     let is_gone = parking::is_clear(&claim, &approved) && !is_seen;
@@ -54,6 +55,24 @@ pub(super) async fn keep(
         volumes::wake(host, context);
     }
     let claim = if left.is_none() { parking::clear(host, claim, &approved, context).await? } else { claim };
+    let (disk, problem) = if let Some(restoration) = restore::under_way(&approved) {
+        let label = claim_label(&claim, context);
+        let order = machine_order(Power::Off, &claim, &label, &approved, &storage_class, Vec::new());
+        match restore::proceed(&claim, &approved, restoration, &cdi::build(&order), site, context).await {
+            Ok(progress) => {
+                let disk = progress.disk.clone();
+                restoring = Restoring::of(Some(Restoring::UnderWay(progress)), restoring);
+                (disk, None)
+            }
+            Err(error) => (None, Some(drive::told(host, "DataVolume", error)?)),
+        }
+    } else {
+        let disk = site.disk(&namespace, &names::system_disk_name(&name)).as_ref().map(cdi::state);
+        let was_there = claim.billable_from.is_some() || claim.adopted;
+        let lost = Obstacle::Lost { kind: "DataVolume", name: names::system_disk_name(&name) };
+        let problem = (disk.is_none() && was_there).then(|| Fault::other(lost.to_string()));
+        (disk, problem)
+    };
     let engines = Engines {
         disk,
         untouched: left.is_none(),
@@ -62,6 +81,7 @@ pub(super) async fn keep(
         addresses: Vec::new(),
         started_at: None,
         restarted: false,
+        restoring,
         problem,
         awaits_network: false,
         sizing: Sizing::default(),

@@ -7,7 +7,8 @@ use jiyun_crds::{
     names::{department_namespace, department_of_namespace},
     quantity::InvalidQuantity,
     v1alpha1::{
-        CloudHost, DeletionProtection, Department, ImageSource as CatalogueSource, OrderAction, misfit::misfits,
+        CloudHost, DeletionProtection, Department, ImageSource as CatalogueSource, OrderAction,
+        misfit::{host_from_snapshot_misfits, misfits},
     },
 };
 use jiyun_messages::parameters;
@@ -65,6 +66,8 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
     if let Some(misfit) = misfits(spec, system, class, image).next() {
         return Err(Rejection::misfit(misfit));
     }
+    let content =
+        found.content.made_from(spec.snapshot_ref.as_ref(), |kept| host_from_snapshot_misfits(spec, kept).next())?;
     let approved = Approved {
         class: spec.class_ref.name.clone(),
         image: spec.image_ref.name.clone(),
@@ -81,6 +84,8 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
         subnet: found_zone.spec.isolation.as_ref().map(|_| kube_ovn::subnet_name(&department.name_any(), zone)),
         deletable: spec.deletion_protection == DeletionProtection::Disabled,
         lease: lease::wished(host, found.lease)?,
+        content,
+        restored: None,
         order: None,
         policies: Vec::new(),
     };

@@ -4,6 +4,7 @@ use jiyun_crds::v1alpha1::Reason;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::content::{Named, tests::taken};
 
 fn host(change: impl FnOnce(&mut Value)) -> CloudHost {
     let mut host = json!({
@@ -35,6 +36,7 @@ fn found() -> Found {
         class: serde_json::from_value(object("HostClass", "c4m8", class)).unwrap(),
         image: serde_json::from_value(object("HostImage", "openeuler", image)).unwrap(),
         zone: serde_json::from_value(object("NetworkZone", "extranet", zone)).unwrap(),
+        content: Named::Nothing,
         lease: None,
     }
 }
@@ -105,4 +107,34 @@ fn power_and_display_name_ask_for_nothing_and_everything_else_does() {
     assert_eq!(plain, digest(&host(|host| host["spec"]["displayName"] = "门户".into())));
     assert_ne!(plain, digest(&host(|host| host["spec"]["systemDisk"]["size"] = "200Gi".into())));
     assert_ne!(plain, digest(&host(|host| host["spec"]["sshAuthorizedKeys"] = json!(["ssh-ed25519 AAAA"]))));
+}
+
+#[test]
+fn a_host_from_a_snapshot_is_of_the_same_system_image_and_at_least_as_large() {
+    let from = host(|host| host["spec"]["snapshotRef"] = json!({"name": "web-1"}));
+    let code = |host: &CloudHost, content: Named| {
+        let found = Found { content, ..found() };
+        validate(host, &found).map_err(|rejection| (rejection.code, rejection.parameters["field"].clone()))
+    };
+    let of = |system: &str, image: Option<&str>, gibibytes: u64| {
+        Named::Taken(Box::new(taken(system, image, gibibytes * 1024)))
+    };
+    let valid = code(&from, of("budget", Some("openeuler"), 100)).unwrap();
+    let content = valid.approved.content.clone().unwrap();
+    assert_eq!((content.snapshot.as_str(), content.site.as_str()), ("web-1", "hub"));
+    assert_eq!(code(&from, Named::Granted(content)), Ok(valid.clone()), "whatever has become of the snapshot since");
+    assert_ne!(valid.digest, validate(&host(|_| {}), &found()).unwrap().digest);
+    let snapshot = "spec.snapshotRef.name";
+    for (content, expected, field) in [
+        (Named::Missing, "UnknownReference", snapshot),
+        (Named::NotTaken, "SnapshotNotTaken", snapshot),
+        (of("archive", Some("openeuler"), 100), "SnapshotInOtherSystem", snapshot),
+        (of("budget", None, 100), "SnapshotOfVolume", snapshot),
+        (of("budget", Some("kylin"), 100), "SnapshotOfOtherImage", "spec.imageRef.name"),
+        (of("budget", Some("openeuler"), 101), "DiskSmallerThanSnapshot", "spec.systemDisk.size"),
+    ] {
+        assert_eq!(code(&from, content), Err((expected, field.to_owned())));
+    }
+    let placed = super::super::request::claim_request(&from, &valid).unwrap();
+    assert!(placed.placements.iter().all(|placement| placement.site.as_deref() == Some("hub")), "made where it lies");
 }

@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan};
 use jiyun_crds::v1alpha1::{AcceptedItem, Order, OrderAction, OrderedKind, Reason};
 use jiyun_ledger::{Claim, ClaimStage, Command, Decision, Hold, LedgerError, Refusal, RefusalCode, RequestError};
 use kube::ResourceExt;
+use serde_json::Value;
 use tracing::info;
 
 use super::{
@@ -16,9 +17,11 @@ use super::{
     valid::Accepted,
 };
 use crate::{
+    content::Content,
     context::Context,
     error::ReconcileError,
     host::{digest::of_wish, timing},
+    stored::approved::Approved,
     volume::found::HOST,
 };
 
@@ -121,6 +124,17 @@ async fn hold_one(
         let Some(asked) = wish.request(subject, mark)? else { return Ok(Held::Later(Reason::Undecided)) };
         (asked, None)
     };
+    let outdated = item.claim.as_ref().filter(|claim| is_held_by(claim, order)).and_then(|claim| {
+        let hold = claim.hold.as_ref().filter(|hold| is_outdated(item, hold))?;
+        Some((claim.id, hold.spec_digest.clone()))
+    });
+    if let Some((claim, digest)) = outdated {
+        if context.quarantined() {
+            return Ok(Held::Later(Reason::Quarantined));
+        }
+        // A hold of this very digest would stand as it is, and what it sets aside may lie where the other thing is not.
+        context.ledger.record(Command::WithdrawFor(claim, digest)).await?;
+    }
     let asked = jiyun_ledger::ClaimRequest { hold_until: Some(until), wait: false, ..asked };
     let decided = match (of, only_within_guaranteed) {
         (None, false) => context.ledger.decide(asked).await,
@@ -198,9 +212,8 @@ pub async fn confirm(
     for (item, accepted) in wanted() {
         let claim = context.ledger.read(|state| state.claim_of_subject(&accepted.uid).cloned());
         let Some(claim) = claim else { continue };
-        let Some(hold) = claim.hold.as_ref().filter(|hold| of_wish(&hold.spec_digest) == accepted.spec_digest) else {
-            continue;
-        };
+        let is_for = |hold: &Hold| of_wish(&hold.spec_digest) == accepted.spec_digest && !is_outdated(item, hold);
+        let Some(hold) = claim.hold.as_ref().filter(|hold| is_for(hold)) else { continue };
         context.ledger.record(Command::Confirm(claim.id, hold.spec_digest.clone())).await?;
         context.metrics.decided("Granted");
         if item.item.action == OrderAction::Create
@@ -271,9 +284,36 @@ fn wish(item: &FoundItem) -> Option<(&Subject, &Wish)> {
     item.subject.as_ref().zip(item.wish.as_ref()?.as_ref().ok())
 }
 
+/// Whether what `hold` sets aside for an item that is to be created is for what its names stood for before. A digest has
+/// no more than the name of a snapshot, and of what one is taken of: another one may be called so by now, or the same one
+/// have grown. What is asked for otherwise, or cannot be told now, is not compared.
+fn is_outdated(item: &FoundItem, hold: &Hold) -> bool {
+    let wish = item.wish.as_ref().and_then(|wish| wish.as_ref().ok());
+    let wish = wish.filter(|wish| wish.digest() == of_wish(&hold.spec_digest));
+    item.item.action == OrderAction::Create && wish.is_some_and(|wish| !is_for(hold, wish))
+}
+
+/// Whether what `hold` sets aside is what the names in `wish` stand for now.
+fn is_for(hold: &Hold, wish: &Wish) -> bool {
+    let has = |path: &str| hold.approved_spec.pointer(path).and_then(Value::as_u64);
+    let is_from = |content: Option<&Content>| has("/content/claim") == content.map(|content| content.claim.0);
+    let is_stored = |approved: &Approved| {
+        is_from(approved.content.as_ref())
+            && has("/source/claim") == approved.source.as_ref().map(|source| source.claim.0)
+            && has("/mebibytes") == Some(approved.mebibytes)
+    };
+    match wish {
+        Wish::Host(valid) => is_from(valid.approved.content.as_ref()),
+        Wish::Volume(valid) => is_stored(&valid.approved),
+        Wish::Bucket(valid) => is_stored(&valid.approved),
+        Wish::Snapshot(valid) => is_stored(&valid.approved),
+        Wish::Flow(_) | Wish::Database(_) => true,
+    }
+}
+
 fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool {
     let held = |claim: &Claim| {
-        let is_for = |hold: &Hold| of_wish(&hold.spec_digest) == accepted.spec_digest;
+        let is_for = |hold: &Hold| of_wish(&hold.spec_digest) == accepted.spec_digest && !is_outdated(item, hold);
         claim.hold.as_ref().is_some_and(|hold| hold.until >= until && is_for(hold))
     };
     item.claim.as_ref().is_some_and(|claim| held(claim))
@@ -305,3 +345,7 @@ pub fn is_held_by(claim: &Claim, order: &Order) -> bool {
     let by = claim.hold.as_ref().and_then(|hold| OrderMark::of(&hold.approved_spec));
     by.is_some_and(|mark| mark.is_of(order))
 }
+
+#[cfg(test)]
+#[path = "book_tests.rs"]
+mod tests;

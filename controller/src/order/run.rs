@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::{Stream, StreamExt, stream, stream::BoxStream};
 use jiyun_approvals::Calendar;
 use jiyun_crds::v1alpha1::{
-    Approval, ApprovalPolicy, CloudBucket, CloudDatabase, CloudHost, CloudVolume, NetworkFlow, Order, OrderedKind,
+    Approval, ApprovalPolicy, CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, NetworkFlow, Order,
+    OrderedKind,
 };
 use kube::{
     ResourceExt,
@@ -52,6 +53,8 @@ pub struct Orders {
     pub volumes: Store<Guarded<CloudVolume>>,
     /// Buckets of all departments.
     pub buckets: Store<Guarded<CloudBucket>>,
+    /// Snapshots of all departments.
+    pub snapshots: Store<Guarded<CloudSnapshot>>,
     /// Orders written a moment ago.
     pub unseen: Unseen<Order>,
     /// Working days.
@@ -68,6 +71,7 @@ pub struct Wakes {
     databases: mpsc::UnboundedSender<ObjectRef<Guarded<CloudDatabase>>>,
     volumes: mpsc::UnboundedSender<ObjectRef<Guarded<CloudVolume>>>,
     buckets: mpsc::UnboundedSender<ObjectRef<Guarded<CloudBucket>>>,
+    snapshots: mpsc::UnboundedSender<ObjectRef<Guarded<CloudSnapshot>>>,
     orders: mpsc::UnboundedSender<ObjectRef<Guarded<Order>>>,
     ends: Arc<Mutex<Option<Ends>>>,
 }
@@ -82,6 +86,7 @@ struct Ends {
     databases: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudDatabase>>>,
     volumes: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudVolume>>>,
     buckets: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudBucket>>>,
+    snapshots: mpsc::UnboundedReceiver<ObjectRef<Guarded<CloudSnapshot>>>,
     orders: mpsc::UnboundedReceiver<ObjectRef<Guarded<Order>>>,
 }
 
@@ -94,6 +99,7 @@ impl Default for Wakes {
         let (databases, hears_databases) = mpsc::unbounded_channel();
         let (volumes, hears_volumes) = mpsc::unbounded_channel();
         let (buckets, hears_buckets) = mpsc::unbounded_channel();
+        let (snapshots, hears_snapshots) = mpsc::unbounded_channel();
         let (orders, hears_orders) = mpsc::unbounded_channel();
         let ends = Ends {
             hosts: hears_hosts,
@@ -101,9 +107,11 @@ impl Default for Wakes {
             databases: hears_databases,
             volumes: hears_volumes,
             buckets: hears_buckets,
+            snapshots: hears_snapshots,
             orders: hears_orders,
         };
-        Self { hosts, flows, databases, volumes, buckets, orders, ends: Arc::new(Mutex::new(Some(ends))) }
+        let ends = Arc::new(Mutex::new(Some(ends)));
+        Self { hosts, flows, databases, volumes, buckets, snapshots, orders, ends }
     }
 }
 
@@ -117,6 +125,7 @@ impl Wakes {
             OrderedKind::CloudDatabase => drop(self.databases.send(ObjectRef::new(name).within(namespace))),
             OrderedKind::CloudVolume => drop(self.volumes.send(ObjectRef::new(name).within(namespace))),
             OrderedKind::CloudBucket => drop(self.buckets.send(ObjectRef::new(name).within(namespace))),
+            OrderedKind::CloudSnapshot => drop(self.snapshots.send(ObjectRef::new(name).within(namespace))),
         }
     }
 
@@ -128,16 +137,18 @@ impl Wakes {
     /// The streams of what is told. Whoever asks second hears nothing.
     pub fn heard(&self) -> Heard {
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let ends = ends.map(|Ends { hosts, flows, databases, volumes, buckets, orders }| {
-            (Some(hosts), Some(flows), Some(databases), Some(volumes), Some(buckets), Some(orders))
+        let ends = ends.map(|Ends { hosts, flows, databases, volumes, buckets, snapshots, orders }| {
+            let stored = (Some(volumes), Some(buckets), Some(snapshots));
+            (Some(hosts), Some(flows), Some(databases), stored, Some(orders))
         });
-        let (hosts, flows, databases, volumes, buckets, orders) = ends.unwrap_or_default();
+        let (hosts, flows, databases, (volumes, buckets, snapshots), orders) = ends.unwrap_or_default();
         Heard {
             hosts: heard(hosts).boxed(),
             flows: heard(flows).boxed(),
             databases: heard(databases).boxed(),
             volumes: heard(volumes).boxed(),
             buckets: heard(buckets).boxed(),
+            snapshots: heard(snapshots).boxed(),
             orders: heard(orders).boxed(),
         }
     }
@@ -155,6 +166,8 @@ pub struct Heard {
     pub volumes: Told<CloudVolume>,
     /// Buckets.
     pub buckets: Told<CloudBucket>,
+    /// Snapshots.
+    pub snapshots: Told<CloudSnapshot>,
     /// Orders.
     pub orders: Told<Order>,
 }

@@ -4,8 +4,8 @@ use jiyun_approvals::{About, Size};
 use jiyun_crds::{
     names::ANNOTATION_HANDOVER,
     v1alpha1::{
-        CloudBucket, CloudDatabase, CloudHost, CloudVolume, ConditionType, NetworkFlow, OrderItem, OrderedKind,
-        RefusalParameter, condition,
+        CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, ConditionType, NetworkFlow, OrderItem,
+        OrderedKind, RefusalParameter, condition,
     },
 };
 use jiyun_ledger::{Claim, ClaimRequest};
@@ -23,6 +23,7 @@ use crate::{
     error::ReconcileError,
     flow,
     host::{self, rejection::Rejection},
+    snapshot,
     stored::{self, Stored, approved::Approved},
     volume,
 };
@@ -36,35 +37,31 @@ pub trait Orderable: Resource<DynamicType = (), Scope = NamespaceResourceScope> 
     /// Digest of what it asks for.
     fn digest(&self) -> String;
     /// Why it is asked for, where the object says so itself.
-    fn justification(&self) -> Option<&str>;
-}
-
-impl Orderable for CloudHost {
-    const ORDERED: OrderedKind = OrderedKind::CloudHost;
-
-    fn system(&self) -> &str {
-        &self.spec.system_ref.name
-    }
-
-    fn digest(&self) -> String {
-        host::digest::of(&self.spec)
-    }
-
     fn justification(&self) -> Option<&str> {
         None
     }
 }
 
+macro_rules! orderable {
+    ($kind:ident, $module:ident) => {
+        const ORDERED: OrderedKind = OrderedKind::$kind;
+
+        fn system(&self) -> &str {
+            &self.spec.system_ref.name
+        }
+
+        fn digest(&self) -> String {
+            $module::digest::of(&self.spec)
+        }
+    };
+}
+
+impl Orderable for CloudHost {
+    orderable!(CloudHost, host);
+}
+
 impl Orderable for NetworkFlow {
-    const ORDERED: OrderedKind = OrderedKind::NetworkFlow;
-
-    fn system(&self) -> &str {
-        &self.spec.system_ref.name
-    }
-
-    fn digest(&self) -> String {
-        flow::digest::of(&self.spec)
-    }
+    orderable!(NetworkFlow, flow);
 
     fn justification(&self) -> Option<&str> {
         self.spec.justification.as_deref()
@@ -72,51 +69,19 @@ impl Orderable for NetworkFlow {
 }
 
 impl Orderable for CloudDatabase {
-    const ORDERED: OrderedKind = OrderedKind::CloudDatabase;
-
-    fn system(&self) -> &str {
-        &self.spec.system_ref.name
-    }
-
-    fn digest(&self) -> String {
-        database::digest::of(&self.spec)
-    }
-
-    fn justification(&self) -> Option<&str> {
-        None
-    }
+    orderable!(CloudDatabase, database);
 }
 
 impl Orderable for CloudVolume {
-    const ORDERED: OrderedKind = OrderedKind::CloudVolume;
-
-    fn system(&self) -> &str {
-        &self.spec.system_ref.name
-    }
-
-    fn digest(&self) -> String {
-        volume::digest::of(&self.spec)
-    }
-
-    fn justification(&self) -> Option<&str> {
-        None
-    }
+    orderable!(CloudVolume, volume);
 }
 
 impl Orderable for CloudBucket {
-    const ORDERED: OrderedKind = OrderedKind::CloudBucket;
+    orderable!(CloudBucket, bucket);
+}
 
-    fn system(&self) -> &str {
-        &self.spec.system_ref.name
-    }
-
-    fn digest(&self) -> String {
-        bucket::digest::of(&self.spec)
-    }
-
-    fn justification(&self) -> Option<&str> {
-        None
-    }
+impl Orderable for CloudSnapshot {
+    orderable!(CloudSnapshot, snapshot);
 }
 
 /// The object of one item.
@@ -132,6 +97,8 @@ pub enum Subject {
     Volume(Box<CloudVolume>),
     /// A cloud bucket.
     Bucket(Box<CloudBucket>),
+    /// A cloud snapshot.
+    Snapshot(Box<CloudSnapshot>),
 }
 
 /// What an object asks for, in resolved terms.
@@ -147,6 +114,8 @@ pub enum Wish {
     Volume(Box<volume::valid::Valid>),
     /// A cloud bucket.
     Bucket(Box<bucket::valid::Valid>),
+    /// A cloud snapshot.
+    Snapshot(Box<snapshot::valid::Valid>),
 }
 
 impl Subject {
@@ -160,6 +129,9 @@ impl Subject {
             }
             OrderedKind::CloudVolume => Self::Volume(Box::new(lookup(&context.orders.volumes, namespace, &item.name)?)),
             OrderedKind::CloudBucket => Self::Bucket(Box::new(lookup(&context.orders.buckets, namespace, &item.name)?)),
+            OrderedKind::CloudSnapshot => {
+                Self::Snapshot(Box::new(lookup(&context.orders.snapshots, namespace, &item.name)?))
+            }
         })
     }
 
@@ -171,6 +143,7 @@ impl Subject {
             Self::Database(database) => &database.metadata,
             Self::Volume(volume) => &volume.metadata,
             Self::Bucket(bucket) => &bucket.metadata,
+            Self::Snapshot(snapshot) => &snapshot.metadata,
         }
     }
 
@@ -197,6 +170,7 @@ impl Subject {
             Self::Database(database) => database.system(),
             Self::Volume(volume) => volume.system(),
             Self::Bucket(bucket) => bucket.system(),
+            Self::Snapshot(snapshot) => snapshot.system(),
         }
     }
 
@@ -208,6 +182,7 @@ impl Subject {
             Self::Database(database) => database.digest(),
             Self::Volume(volume) => volume.digest(),
             Self::Bucket(bucket) => bucket.digest(),
+            Self::Snapshot(snapshot) => snapshot.digest(),
         }
     }
 
@@ -237,6 +212,10 @@ impl Subject {
                 let found = bucket::found::dereference(object, &context.catalogue);
                 Wish::Bucket(Box::new(bucket::valid::validate(object, &found)?))
             }
+            Self::Snapshot(object) => {
+                let found = snapshot::found::dereference(object, context);
+                Wish::Snapshot(Box::new(snapshot::valid::validate(object, &found)?))
+            }
         })
     }
 
@@ -248,6 +227,7 @@ impl Subject {
             Self::Database(database) => database.status.as_ref().map(|status| &status.conditions),
             Self::Volume(volume) => volume.status.as_ref().map(|status| &status.conditions),
             Self::Bucket(bucket) => bucket.status.as_ref().map(|status| &status.conditions),
+            Self::Snapshot(snapshot) => snapshot.status.as_ref().map(|status| &status.conditions),
         };
         conditions.is_some_and(|conditions| condition::is_true(conditions, ConditionType::Ready))
     }
@@ -267,6 +247,9 @@ impl Subject {
             }
             Self::Volume(volume) => context.writer.delete(&Api::namespaced(client, &namespace), &**volume).await?,
             Self::Bucket(bucket) => context.writer.delete(&Api::namespaced(client, &namespace), &**bucket).await?,
+            Self::Snapshot(snapshot) => {
+                context.writer.delete(&Api::namespaced(client, &namespace), &**snapshot).await?;
+            }
         }
         Ok(())
     }
@@ -281,6 +264,7 @@ impl Wish {
             Self::Database(valid) => &valid.digest,
             Self::Volume(valid) => &valid.digest,
             Self::Bucket(valid) => &valid.digest,
+            Self::Snapshot(valid) => &valid.digest,
         }
     }
 
@@ -297,13 +281,16 @@ impl Wish {
             Self::Database(valid) => database::valid::size_of(&valid.approved),
             Self::Volume(valid) => volume::valid::size_of(&valid.approved),
             Self::Bucket(valid) => bucket::valid::size_of(&valid.approved),
+            Self::Snapshot(valid) => snapshot::valid::size_of(&valid.approved),
         }
     }
 
     /// What it is about.
     pub fn about(&self) -> About {
         match self {
-            Self::Host(_) | Self::Database(_) | Self::Volume(_) | Self::Bucket(_) => About::Resources,
+            Self::Host(_) | Self::Database(_) | Self::Volume(_) | Self::Bucket(_) | Self::Snapshot(_) => {
+                About::Resources
+            }
             Self::Flow(valid) => About::Flow(valid.approved.reach),
         }
     }
@@ -316,6 +303,7 @@ impl Wish {
             Self::Database(valid) => vec![valid.zone.clone()],
             Self::Volume(valid) => vec![valid.zone.clone()],
             Self::Bucket(valid) => vec![valid.zone.clone()],
+            Self::Snapshot(valid) => vec![valid.zone.clone()],
         }
     }
 
@@ -327,6 +315,7 @@ impl Wish {
             Self::Database(valid) => valid.protection_level,
             Self::Volume(valid) => valid.protection_level,
             Self::Bucket(valid) => valid.protection_level,
+            Self::Snapshot(valid) => valid.protection_level,
         }
     }
 
@@ -338,6 +327,7 @@ impl Wish {
             Self::Database(valid) => valid.approved.summary(),
             Self::Volume(valid) => valid.approved.summary(volume::STORAGE),
             Self::Bucket(valid) => valid.approved.summary(bucket::STORAGE),
+            Self::Snapshot(valid) => valid.approved.summary(snapshot::STORAGE),
         }
     }
 
@@ -370,7 +360,20 @@ impl Wish {
                 bucket::request::claim_request(object, &bucket::valid::Valid { approved, ..(**valid).clone() })
                     .map(Some)
             }
-            (Self::Host(_) | Self::Flow(_) | Self::Database(_) | Self::Volume(_) | Self::Bucket(_), _) => Ok(None),
+            (Self::Snapshot(valid), Subject::Snapshot(object)) => {
+                let approved = Approved { order: Some(mark), ..valid.approved.clone() };
+                snapshot::request::claim_request(object, &snapshot::valid::Valid { approved, ..(**valid).clone() })
+                    .map(Some)
+            }
+            (
+                Self::Host(_)
+                | Self::Flow(_)
+                | Self::Database(_)
+                | Self::Volume(_)
+                | Self::Bucket(_)
+                | Self::Snapshot(_),
+                _,
+            ) => Ok(None),
         }
     }
 
@@ -388,6 +391,9 @@ impl Wish {
             }
             Self::Bucket(valid) => {
                 stored::change::change::<CloudBucket>(&Approved::of(claim).ok()?, &valid.approved).err()
+            }
+            Self::Snapshot(valid) => {
+                stored::change::change::<CloudSnapshot>(&Approved::of(claim).ok()?, &valid.approved).err()
             }
         }
     }
@@ -408,7 +414,7 @@ impl Wish {
             Self::Host(valid) => valid,
             Self::Volume(valid) => return growth::<CloudVolume>(claim, &valid.approved, &valid.digest, mark, level),
             Self::Bucket(valid) => return growth::<CloudBucket>(claim, &valid.approved, &valid.digest, mark, level),
-            Self::Flow(_) | Self::Database(_) => return Ok(None),
+            Self::Flow(_) | Self::Database(_) | Self::Snapshot(_) => return Ok(None),
         };
         let approved = host::approved::Approved::of(claim)?;
         let Some(after) = changed(claim, &approved, valid, mark) else { return Ok(None) };
@@ -453,6 +459,9 @@ impl Wish {
             }
             Self::Bucket(valid) => {
                 recorded::<CloudBucket>(claim, &valid.approved, &valid.digest, mark, context).await?;
+            }
+            Self::Snapshot(valid) => {
+                recorded::<CloudSnapshot>(claim, &valid.approved, &valid.digest, mark, context).await?;
             }
         }
         Ok(())
@@ -545,6 +554,9 @@ impl Granted {
         }
         if claim.subject.kind == bucket::KIND {
             return of_stored(bucket::valid::size_of, bucket::STORAGE);
+        }
+        if claim.subject.kind == snapshot::KIND {
+            return of_stored(snapshot::valid::size_of, snapshot::STORAGE);
         }
         let summary = host::approved::Approved::of(claim).map(|approved| approved.summary()).unwrap_or_default();
         Self { about: About::Resources, size: route::size_of_claim(claim), summary }

@@ -31,6 +31,7 @@ use crate::{
         cnpg::ClusterView,
         kubevirt::MachineView,
         rook::{ClaimView, UserView},
+        snapshot::SnapshotView,
     },
     error::ReconcileError,
     order,
@@ -171,7 +172,7 @@ async fn close(department: &Department, context: &Context) -> Result<Outcome, Re
     Ok(Outcome::gone())
 }
 
-/// A machine, a disk, a cluster of databases, or a bucket's claim or user in a namespace, if there is any.
+/// A machine, a disk, a cluster of databases, a bucket's claim or user, or a snapshot in a namespace, if there is any.
 async fn leftover(namespace: &str, context: &Context) -> Result<Option<String>, ReconcileError> {
     if let Some(machine) = first::<MachineView>(namespace, context).await? {
         return Ok(Some(machine));
@@ -182,9 +183,12 @@ async fn leftover(namespace: &str, context: &Context) -> Result<Option<String>, 
     if let Some(cluster) = first::<ClusterView>(namespace, context).await? {
         return Ok(Some(cluster));
     }
-    match first::<ClaimView>(namespace, context).await? {
-        Some(claim) => Ok(Some(claim)),
-        None => first::<UserView>(namespace, context).await,
+    if let Some(claim) = first::<ClaimView>(namespace, context).await? {
+        return Ok(Some(claim));
+    }
+    match first::<UserView>(namespace, context).await? {
+        Some(user) => Ok(Some(user)),
+        None => first::<SnapshotView>(namespace, context).await,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Changes of a granted volume or bucket: what applies at once, what is decided first, and what is not done whoever agrees.
+//! Changes of a granted volume, bucket or snapshot: what applies at once, what is decided first, and what is not done
+//! whoever agrees.
 //!
 //! What was granted is served as it was approved. A larger size, or that it may be deleted, is put to a policy or to people;
 //! until they have decided, and if they decide against it, it goes on as it is.
@@ -16,9 +17,15 @@ use crate::{
     admission::note_refusal,
     claimed::refused_change,
     claims::leave_line,
+    content::Restoration,
     context::Context,
     error::ReconcileError,
-    host::{change::Objection, protection_level, rejection::Rejection},
+    host::{
+        change::Objection,
+        digest::{RESTORED, of_wish},
+        protection_level,
+        rejection::Rejection,
+    },
     order::{
         answer::Ordered,
         filing,
@@ -88,9 +95,16 @@ pub fn ordered<T: Stored>(approved: &Approved, asked: &Approved, mark: OrderMark
 /// What stands between the wish a claim was granted for and what has applied of later ones.
 const PARTLY: char = '~';
 
+/// The digest of a claim with this `wish`, whose disk was `restored` last: the ledger changes nothing of a claim whose
+/// digest stays the same.
+pub fn of_claim(wish: &str, restored: Option<&Restoration>) -> String {
+    restored.map_or_else(|| wish.to_owned(), |restored| format!("{wish}{RESTORED}{}", restored.mark()))
+}
+
 /// The digest of a claim that was granted a part of another wish: no wish has it, so that the rest is looked at again.
 fn partly(digest: &str, part: &Approved) -> String {
-    let whole = digest.split_once(PARTLY).map_or(digest, |(whole, _)| whole);
+    let wish = of_wish(digest);
+    let whole = wish.split_once(PARTLY).map_or(wish, |(whole, _)| whole);
     format!("{whole}{PARTLY}{}", if part.deletable { "Disabled" } else { "Enabled" })
 }
 
@@ -119,7 +133,7 @@ async fn changed<T: Stored>(
     context: &Context,
 ) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
     let Wished { approved: wish, digest, asked } = wished;
-    if claim.spec_digest == digest || context.quarantined() {
+    if of_wish(&claim.spec_digest) == digest || context.quarantined() {
         return Ok((claim, None));
     }
     let (mut claim, mut approved) = (Arc::clone(&claim), Approved::of(&claim)?);
@@ -234,7 +248,16 @@ mod tests {
     use super::*;
 
     fn approved(mebibytes: u64, deletable: bool) -> Approved {
-        Approved { tier: "standard".into(), mebibytes, deletable, order: None, policies: vec!["small".into()] }
+        Approved {
+            tier: "standard".into(),
+            mebibytes,
+            deletable,
+            source: None,
+            content: None,
+            restored: None,
+            order: None,
+            policies: vec!["small".into()],
+        }
     }
 
     #[test]
@@ -264,5 +287,23 @@ mod tests {
         let once = partly("sha256:1", &approved(1, true));
         assert_eq!(once, "sha256:1~Disabled");
         assert_eq!(partly(&once, &approved(1, false)), "sha256:1~Enabled");
+        assert_eq!(partly("sha256:1~Disabled+restored:100=done", &approved(1, false)), "sha256:1~Enabled");
+    }
+
+    #[test]
+    fn what_becomes_of_a_disk_is_told_behind_the_wish_and_goes_along_with_every_change() {
+        let moment = |second| jiff::Timestamp::from_second(second).unwrap();
+        let restored = |second, done| crate::content::tests::restoration(moment(second), done);
+        let digest = |restored: Option<&Restoration>| of_claim("sha256:1~Disabled", restored);
+        assert_eq!(digest(None), "sha256:1~Disabled");
+        let (begun, done, later) = (restored(100, false), restored(100, true), restored(200, false));
+        let all = [None, Some(&begun), Some(&done), Some(&later)].map(digest);
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len(), "{all:?}");
+        assert!(all.iter().all(|digest| of_wish(digest) == "sha256:1~Disabled"), "{all:?}");
+        let has = Approved { restored: Some(begun), ..approved(1024, false) };
+        let larger = Approved { restored: has.restored.clone(), ..approved(2048, false) };
+        assert_eq!(change::<CloudVolume>(&has, &approved(2048, false)), Ok(Change::Decided(larger)));
+        assert_eq!(change::<CloudVolume>(&has, &approved(1024, false)), Ok(Change::None));
     }
 }

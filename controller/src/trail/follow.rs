@@ -7,7 +7,7 @@ use std::{fmt::Debug, time::Duration};
 
 use jiyun_crds::{
     names::ANNOTATION_REQUESTED_BY,
-    v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudVolume},
+    v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume},
 };
 use jiyun_ledger::{
     Fence, Ledger, StoreError, Subject,
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::booked::{Before, Booked, records};
-use crate::{bucket, database, error::chain, volume};
+use crate::{bucket, database, error::chain, snapshot, volume};
 
 /// The name of the note.
 const TRAILED: &str = "trailed";
@@ -145,6 +145,7 @@ impl Following {
             database::KIND => self.asked::<CloudDatabase>(subject).await,
             volume::KIND => self.asked::<CloudVolume>(subject).await,
             bucket::KIND => self.asked::<CloudBucket>(subject).await,
+            snapshot::KIND => self.asked::<CloudSnapshot>(subject).await,
             _ => self.asked::<CloudHost>(subject).await,
         }
     }

@@ -116,7 +116,8 @@ fn reachable(host: &str, place: &Place, claim: &Claim, context: &Context) -> Res
     valid::reachable(host, place, &site, &engine_namespace(claim))
 }
 
-/// Where the volume of `claim` stands between hosts; `is_made` where it has a disk that can be attached.
+/// Where the volume of `claim` stands between hosts; `is_made` where it has a disk that can be attached, `is_kept`
+/// where it is given to nobody, since that disk is being made anew, or is about to be.
 ///
 /// # Errors
 /// When machines cannot be looked at.
@@ -125,6 +126,7 @@ pub async fn settle(
     host: &Named,
     claim: &Claim,
     is_made: bool,
+    is_kept: bool,
     context: &Context,
 ) -> Result<Attached, ReconcileError> {
     let mut before = known(volume, claim, context);
@@ -134,7 +136,12 @@ pub async fn settle(
         before = holder(claim, site).await?.map(|host| VolumeAttachment { host, state: AttachmentState::Attaching });
     }
     let has = before.as_ref().map(|before| before.host.as_str());
-    let wish = wish(volume, has, host, claim, context);
+    let wish = if is_kept {
+        let asked = volume.spec.host_ref.as_ref().map(|host| host.name.clone());
+        Attached { asked, ..Attached::default() }
+    } else {
+        wish(volume, has, host, claim, context)
+    };
     // What is attached already stays so, whatever is known of its disk now.
     let may_have = is_made || before.is_some();
     let attachment = bring(claim, wish.wished.as_deref().filter(|_| may_have), before, context).await?;

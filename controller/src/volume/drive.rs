@@ -1,4 +1,6 @@
-//! Drives the engine of a granted volume: takes the step of its plan, and says what came of it.
+//! Drives the engine of a granted volume: takes the step of its plan, or of a restore, and says what came of it.
+
+use std::sync::Arc;
 
 use jiyun_crds::v1alpha1::{CloudVolume, Reason};
 use jiyun_ledger::Claim;
@@ -8,9 +10,10 @@ use tracing::warn;
 use super::{
     plan::{self, Desired, Step},
     report::Engine,
-    request,
+    request, restore,
 };
 use crate::{
+    content::{self, anew::Restoring, at_engine},
     context::Context,
     engines::{
         cdi::{self, DiskState, DiskView},
@@ -34,7 +37,7 @@ use crate::{
 /// When the engine cannot be asked.
 pub async fn drive(
     volume: &CloudVolume,
-    claim: &Claim,
+    claim: &Arc<Claim>,
     approved: &Approved,
     context: &Context,
 ) -> Result<Engine, ReconcileError> {
@@ -43,30 +46,41 @@ pub async fn drive(
     };
     let label = claim_label(claim, context);
     let order = request::order(claim, &label, approved, &storage_class);
-    let desired = Desired {
+    let mut desired = Desired {
         claim: label,
-        disk: cdi::blank(&order),
+        disk: cdi::of_volume(&order),
         mebibytes: order.mebibytes,
         established: claim.billable_from.is_some() || claim.adopted,
     };
-    let mut disk = site.disk(&order.namespace, &order.disk_name);
     let mut engine = Engine::default();
-    match plan::plan(&desired, disk.as_ref()) {
+    if let Some(restoration) = restore::under_way(approved) {
+        match Box::pin(restore::proceed(claim, approved, restoration, &desired.disk, site, context)).await {
+            Ok(progress) => {
+                engine.state.clone_from(&progress.disk);
+                engine.restoring = Some(Restoring::UnderWay(progress));
+            }
+            Err(error) => engine.problem = Some(told(volume, Step::ApplyDisk, error)?),
+        }
+        return Ok(engine);
+    }
+    let mut disk = site.disk(&order.namespace, &order.disk_name);
+    let next = plan::plan(&desired, disk.as_ref());
+    if next == Ok(Some(Step::ApplyDisk))
+        && let Some(from) = content::source_of(approved.content.as_ref(), approved.restored.as_ref())
+    {
+        match Box::pin(at_engine::seen(from, site, context)).await?.least(from) {
+            Ok(least) => desired.disk = cdi::at_least(desired.disk, least),
+            Err(state) => {
+                engine.state = Some(state);
+                return Ok(engine);
+            }
+        }
+    }
+    match next {
         Ok(None) => {}
         Ok(Some(step)) => match take(step, &desired, &order.namespace, &mut disk, site, context).await {
             Ok(()) => {}
-            Err(ReconcileError::Obstacle(obstacle)) => engine.problem = Some(obstacle.to_string()),
-            Err(ReconcileError::Write(error)) if matches!(error.status(), Some(400 | 403 | 404 | 422)) => {
-                warn!(
-                    volume.namespace = volume.namespace(),
-                    volume.name = volume.name_any(),
-                    error = crate::error::chain(&error),
-                    "an engine refused what was approved"
-                );
-                // Its own words may name other tenants' things and are for operators; the owner gets the code.
-                engine.problem = Some(format!("{step} {}", error.status().unwrap_or_default()));
-            }
-            Err(error) => return Err(error),
+            Err(error) => engine.problem = Some(told(volume, step, error)?),
         },
         Err(obstacle) => {
             warn!(volume.namespace = volume.namespace(), volume.name = volume.name_any(), %obstacle, "the engine is not free");
@@ -76,10 +90,28 @@ pub async fn drive(
             disk = None;
         }
     }
-    engine.state = disk.as_ref().map(|disk| cdi::state(&disk.status));
+    engine.state = disk.as_ref().map(cdi::state);
     engine.grows = engine.state == Some(DiskState::Filled)
         && disk.as_ref().is_some_and(|disk| cdi::mebibytes(disk) < order.mebibytes);
     Ok(engine)
+}
+
+/// What is told of a step that was not taken, where asking again at once is no use.
+fn told(volume: &CloudVolume, step: Step, error: ReconcileError) -> Result<String, ReconcileError> {
+    match error {
+        ReconcileError::Obstacle(obstacle) => Ok(obstacle.to_string()),
+        ReconcileError::Write(error) if matches!(error.status(), Some(400 | 403 | 404 | 422)) => {
+            warn!(
+                volume.namespace = volume.namespace(),
+                volume.name = volume.name_any(),
+                error = crate::error::chain(&error),
+                "an engine refused what was approved"
+            );
+            // Its own words may name other tenants' things and are for operators; the owner gets the code.
+            Ok(format!("{step} {}", error.status().unwrap_or_default()))
+        }
+        error => Err(error),
+    }
 }
 
 async fn take(
@@ -109,8 +141,9 @@ async fn take(
     Ok(())
 }
 
-/// Whether the disk of a claim in use is not where it was. A site that cannot be reached says nothing.
+/// Whether the disk of a claim in use is not where it was. A site that cannot be reached says nothing; one that is
+/// being restored was taken away by us.
 pub fn has_vanished(claim: &Claim, context: &Context) -> bool {
-    let Some((site, _)) = whereabouts(claim, context) else { return false };
+    let Some((site, _)) = whereabouts(claim, context).filter(|_| !content::is_restoring(claim)) else { return false };
     site.disk(&engine_namespace(claim), &request::disk_name(claim)).is_none()
 }

@@ -9,6 +9,7 @@ use kube::{Resource, runtime::reflector::ObjectRef};
 
 use crate::{
     catalogue::lookup,
+    content,
     context::Context,
     host::{
         lease,
@@ -29,6 +30,8 @@ pub struct Found {
     pub system: Option<InformationSystem>,
     /// Its network zone.
     pub zone: Option<NetworkZone>,
+    /// The snapshot it is made from.
+    pub content: content::Named,
     /// The host it names.
     pub host: Named,
 }
@@ -93,6 +96,7 @@ pub fn dereference(volume: &CloudVolume, context: &Context) -> Found {
         system: lookup(&catalogue.systems, namespace, &spec.system_ref.name).filter(stays),
         // A zone on its way out takes nothing new; what lies in it goes on.
         zone: lookup(&catalogue.zones, None, &spec.zone_ref.name).filter(|zone| stays(zone) || is_granted),
+        content: content::Named::of(volume, spec.snapshot_ref.as_ref(), context),
         host: spec
             .host_ref
             .as_ref()

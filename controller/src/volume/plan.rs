@@ -52,7 +52,7 @@ pub fn plan(desired: &Desired, there: Option<&DiskView>) -> Result<Option<Step>,
         return Ok(Some(Step::ApplyDisk));
     };
     ours(&disk.metadata, &desired.claim, "DataVolume")?;
-    let grows = cdi::mebibytes(disk) < desired.mebibytes && cdi::state(&disk.status) == DiskState::Filled;
+    let grows = cdi::mebibytes(disk) < desired.mebibytes && cdi::state(disk) == DiskState::Filled;
     Ok(grows.then_some(Step::GrowDisk))
 }
 

@@ -13,12 +13,16 @@ use jiyun_messages::{Parameters, parameters};
 use super::{attach::Attached, digest};
 use crate::{
     conditions::{finding, merged, plain},
+    content::{
+        anew::Restoring,
+        told::{self, Codes},
+    },
     deleting,
     engines::cdi::DiskState,
     host::{
         change::Objection,
         rejection::Rejection,
-        report::{decided_against, granted, in_parts, objected_to, recorded, refused, rejected, sentence},
+        report::{decided_against, granted, in_parts, recorded, refused, rejected, sentence},
     },
     order::answer::Ordered,
     stored::approved::Approved,
@@ -90,6 +94,8 @@ pub struct Engine {
     pub problem: Option<String>,
     /// Whether the disk is gone, with what was on it.
     pub lost: bool,
+    /// How far a restore is that is due.
+    pub restoring: Option<Restoring>,
     /// Why the engine cannot be asked: its site cannot be reached, or it is not installed, or what the machines need is not.
     pub unasked: Option<Reason>,
 }
@@ -97,7 +103,12 @@ pub struct Engine {
 impl Engine {
     /// Whether there is a disk that can be used.
     pub fn is_made(&self) -> bool {
-        self.state == Some(DiskState::Filled)
+        self.state == Some(DiskState::Filled) && !self.is_restored()
+    }
+
+    /// Whether it is being made anew.
+    fn is_restored(&self) -> bool {
+        self.restoring.as_ref().is_some_and(Restoring::is_under_way)
     }
 }
 
@@ -107,7 +118,9 @@ impl Standing {
         match self {
             Self::Admitted { objection, engine, attached, .. } => {
                 let is_open = objection.as_deref().is_some_and(Objection::is_open);
-                !is_open && engine.is_made() && !engine.grows && engine.problem.is_none() && attached.is_settled()
+                let is_restored = engine.restoring.as_ref().is_none_or(Restoring::is_over);
+                let is_done = engine.is_made() && !engine.grows && is_restored;
+                !is_open && is_done && engine.problem.is_none() && attached.is_settled()
             }
             Self::Refused(refusal) => {
                 !matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity)
@@ -126,7 +139,10 @@ impl Standing {
         match self {
             Self::Admitted { engine, attached, .. } => {
                 let grows = engine.grows && engine.problem.is_none();
-                engine.is_made() && (grows || (!attached.is_settled() && attached.is_moving()))
+                let moves = engine.is_made() && (grows || (!attached.is_settled() && attached.is_moving()));
+                // Nobody tells of volume claims that go, nor of hosts that let go of the disk.
+                let begins = engine.restoring.as_ref().is_some_and(Restoring::awaits);
+                moves || ((begins || engine.is_restored()) && engine.problem.is_none())
             }
             _ => false,
         }
@@ -147,6 +163,7 @@ pub fn status(volume: &CloudVolume, standing: &Standing, now: Timestamp) -> Clou
         attachment: before.attachment,
         serial: before.serial,
         granted_size: before.granted_size,
+        restored: before.restored,
         deletion_protection: before.deletion_protection,
         ..CloudVolumeStatus::default()
     };
@@ -175,13 +192,15 @@ pub fn status(volume: &CloudVolume, standing: &Standing, now: Timestamp) -> Clou
             place(&mut status, claim);
             status.granted_size = Some(Quantity::from_mebibytes(approved.mebibytes));
             status.deletion_protection = approved.deletable.then_some(DeletionProtection::Disabled);
+            status.restored = approved.restored.as_ref().map(|restored| restored.told(volume.spec.restore.as_ref()));
             status.refusal = objection.as_deref().and_then(decided_against);
             status.order_ref = objection.as_deref().and_then(Objection::order).map(LocalRef::new);
             status.attachment.clone_from(&attached.attachment);
             // The wish before where it is brought: what is wrong with it is the first thing to mend.
             let unreachable = attached.objection.clone().map(Objection::Invalid);
             let objection = objection.as_deref().or(unreachable.as_ref());
-            vec![objected_to(objection), granted(claim), provisioned(engine), readiness(engine, attached)]
+            let accepted = told::accepted(objection, engine.restoring.as_ref());
+            vec![accepted, granted(claim), provisioned(engine), readiness(engine, attached)]
         }
         Standing::Ending { claim, waiting, attachment } => {
             place(&mut status, claim);
@@ -226,8 +245,8 @@ fn provisioned(engine: &Engine) -> Finding {
     if let Some(why) = engine.unasked {
         return unasked(kind, why);
     }
-    if let Some(fault) = fault(engine, kind) {
-        return fault;
+    if let Some(told) = fault(engine, kind).or_else(|| restored(engine, kind)) {
+        return told;
     }
     if !engine.is_made() {
         let about = parameters([("state", word(engine))]);
@@ -245,10 +264,13 @@ fn readiness(engine: &Engine, attached: &Attached) -> Finding {
         return unasked(kind, why);
     }
     if !engine.is_made() {
-        if let Some(fault) = fault(engine, kind) {
-            return fault;
+        if let Some(told) = fault(engine, kind).or_else(|| restored(engine, kind)) {
+            return told;
         }
         return finding(kind, no, Reason::Provisioning, "VolumeProvisioning", &parameters([("state", word(engine))]));
+    }
+    if let Some(told) = restored(engine, kind) {
+        return told;
     }
     if attached.paused && !attached.is_settled() {
         return finding(kind, no, Reason::Quarantined, "VolumeMovesPaused", &Parameters::new());
@@ -290,6 +312,12 @@ fn unasked(kind: ConditionType, why: Reason) -> Finding {
         (why, _) => (ConditionStatus::False, sentence(why)),
     };
     finding(kind, status, why, code, &Parameters::new())
+}
+
+/// What is said of a restore.
+fn restored(engine: &Engine, kind: ConditionType) -> Option<Finding> {
+    let codes = Codes { awaits: "VolumeRestoreAwaits", under_way: "VolumeRestoring" };
+    told::found(kind, engine.restoring.as_ref(), codes)
 }
 
 /// The engine's fault, if it has one.

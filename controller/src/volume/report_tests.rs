@@ -36,8 +36,16 @@ fn wished() -> Attached {
 }
 
 fn admitted(engine: Engine, attached: Attached) -> Standing {
-    let approved =
-        Approved { tier: "standard".into(), mebibytes: 102_400, deletable: false, order: None, policies: Vec::new() };
+    let approved = Approved {
+        tier: "standard".into(),
+        mebibytes: 102_400,
+        deletable: false,
+        source: None,
+        content: None,
+        restored: None,
+        order: None,
+        policies: Vec::new(),
+    };
     let (approved, attached) = (Box::new(approved), Box::new(attached));
     Standing::Admitted { claim: claim(), approved, objection: None, engine, attached }
 }
@@ -193,4 +201,66 @@ fn a_growth_that_an_engine_refuses_is_not_looked_at_every_moment() {
     assert!(admitted(grows.clone(), Attached::default()).is_moving());
     let refused = Engine { problem: Some("PersistentVolumeClaim 403".into()), ..grows };
     assert!(!admitted(refused, Attached::default()).is_moving());
+}
+
+#[test]
+fn a_volume_that_is_made_anew_says_so_and_is_looked_at_soon_until_it_is_whole() {
+    let progress = |disk: Option<DiskState>| crate::content::anew::Progress {
+        snapshot: "data-1".into(),
+        what: "DataVolume data-volume".into(),
+        disk,
+        instead: None,
+    };
+    for disk in [None, Some(DiskState::Filling("CloneInProgress".into())), Some(DiskState::Filled)] {
+        let restoring = Some(Restoring::UnderWay(progress(disk.clone())));
+        let engine = Engine { state: disk, restoring, ..Engine::default() };
+        assert!(!engine.is_made(), "it is given to nobody before that was recorded");
+        let standing = admitted(engine, Attached::default());
+        assert!(standing.is_moving() && !standing.is_settled(), "{standing:?}");
+        let told = told(&standing);
+        for kind in [ConditionType::Provisioned, ConditionType::Ready] {
+            assert_eq!(reason(&told, kind), ("False".into(), "Restoring".into()), "{standing:?}");
+        }
+    }
+    let fault = DiskState::Failed(crate::engines::fault::Fault::other("CloneScheduled Error"));
+    let restoring = Some(Restoring::UnderWay(progress(Some(fault.clone()))));
+    let failed = admitted(Engine { state: Some(fault), restoring, ..Engine::default() }, Attached::default());
+    assert_eq!(reason(&told(&failed), ConditionType::Ready), ("False".into(), "EngineError".into()));
+}
+
+#[test]
+fn a_restore_that_waits_for_a_host_is_told_in_ready_and_one_that_cannot_begin_in_accepted() {
+    let waits = Engine { restoring: Some(Restoring::Awaits("CloudHost web".into())), ..made() };
+    let detaching = Attached { wished: None, asked: None, ..at("web", AttachmentState::Detaching) };
+    let standing = admitted(waits, detaching);
+    assert!(!standing.is_settled() && standing.is_moving());
+    let status = told(&standing);
+    assert_eq!(reason(&status, ConditionType::Ready), ("False".into(), "Restoring".into()));
+    assert_eq!(reason(&status, ConditionType::Provisioned), ("True".into(), "Provisioned".into()));
+    let free = Engine { restoring: Some(Restoring::Awaits("CloudHost web".into())), ..made() };
+    assert!(admitted(free, Attached::default()).is_moving(), "it may begin now: its host has let go of it");
+    let rejection = Rejection::unknown_reference("spec.restore.snapshotRef.name", "CloudSnapshot", "data-9");
+    let standing = admitted(Engine { restoring: Some(Restoring::objected(rejection)), ..made() }, Attached::default());
+    assert!(!standing.is_settled() && !standing.is_moving(), "looked at again, and not at once");
+    let status = told(&standing);
+    assert_eq!(reason(&status, ConditionType::Accepted), ("False".into(), "UnknownReference".into()));
+    assert_eq!(reason(&status, ConditionType::Ready), ("True".into(), "Available".into()));
+    let snapshot = Engine { restoring: Some(Restoring::AwaitsSnapshot("CloudSnapshot data-2".into())), ..made() };
+    let standing = admitted(snapshot, Attached::default());
+    assert!(!standing.is_settled() && standing.is_moving());
+    let ready = told(&standing).conditions.into_iter().find(|told| told.type_ == "Ready").unwrap();
+    assert_eq!(ready.reason, "Restoring");
+    assert!(ready.message.contains("云快照 data-2"), "{}", ready.message);
+}
+
+#[test]
+fn a_restore_that_has_lapsed_is_told_in_accepted_and_nobody_looks_after_it() {
+    let asked = json!({"snapshotRef": {"name": "data-1"}, "requestedAt": "2026-03-01T08:00:00Z"});
+    let lapsed = Restoring::lapsed(&serde_json::from_value(asked).unwrap());
+    let standing = admitted(Engine { restoring: Some(lapsed), ..made() }, Attached::default());
+    assert!(standing.is_settled() && !standing.is_moving());
+    let status = told(&standing);
+    assert_eq!(reason(&status, ConditionType::Accepted), ("False".into(), "Misconfigured".into()));
+    assert_eq!(reason(&status, ConditionType::Ready), ("True".into(), "Available".into()));
+    assert_eq!(reason(&status, ConditionType::Provisioned), ("True".into(), "Provisioned".into()));
 }

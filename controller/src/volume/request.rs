@@ -10,12 +10,14 @@ use jiyun_ledger::{AccountId, Claim, ClaimRequest, Placement, Subject};
 
 use super::{KIND, valid::Valid};
 use crate::{
+    content::filled_from,
     engines::order::VolumeOrder,
     host::request::{engine_name, engine_namespace},
     stored::approved::Approved,
 };
 
-/// The claim `volume` asks for: its size out of one storage pool, at the site of the host it names.
+/// The claim `volume` asks for: its size out of one storage pool, at the site of the snapshot it is made from, or of
+/// the host it names.
 ///
 /// # Errors
 /// When the approved spec cannot be written as JSON, which its types exclude.
@@ -63,5 +65,6 @@ pub fn order(claim: &Claim, label: &str, approved: &Approved, storage_class: &st
         labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect::<BTreeMap<_, _>>(),
         mebibytes: approved.mebibytes,
         storage_class: storage_class.to_owned(),
+        content: filled_from(approved.content.as_ref(), approved.restored.as_ref()),
     }
 }

@@ -5,12 +5,16 @@
 use jiyun_approvals::Size;
 use jiyun_crds::{
     names,
-    v1alpha1::{CloudVolume, DeletionProtection, OrderAction, misfit::volume_misfits},
+    v1alpha1::{
+        CloudVolume, DeletionProtection, OrderAction,
+        misfit::{volume_from_snapshot_misfits, volume_misfits},
+    },
 };
 use jiyun_messages::parameters;
 
 use super::found::{Found, Named, Place};
 use crate::{
+    content,
     host::{
         rejection::Rejection,
         valid::{department, known, quantity, zone_allowed},
@@ -30,7 +34,7 @@ pub struct Valid {
     pub zone: String,
     /// Protection level (等保) of its system, 1..=4.
     pub protection_level: u8,
-    /// The site it has to be at, where it names a host that has a place.
+    /// The site it has to be at, where it is made from a snapshot, or names a host that has a place.
     pub site: Option<String>,
     /// Whether the host it names has no place yet.
     pub awaits_host: bool,
@@ -69,10 +73,16 @@ pub fn validate(volume: &CloudVolume, found: &Found) -> Result<Valid, Rejection>
     if let Some(misfit) = volume_misfits(spec, system).next() {
         return Err(Rejection::misfit(misfit));
     }
+    let content =
+        found.content.made_from(spec.snapshot_ref.as_ref(), |kept| volume_from_snapshot_misfits(spec, kept).next())?;
     let place = place(volume, &found.host)?;
     if let (Some(place), Some(host)) = (place, &spec.host_ref) {
         let made_in = names::engine_namespace(department.metadata.name.as_deref().unwrap_or_default());
-        made_here(&host.name, place, &made_in)?;
+        match &found.content {
+            // It is to be made where the snapshot lies; where one lies that was made, is judged where it is attached.
+            content::Named::Taken(taken) => reachable(&host.name, place, &taken.content.site, &made_in)?,
+            _ => made_here(&host.name, place, &made_in)?,
+        }
     }
     Ok(Valid {
         department: department.metadata.name.clone().unwrap_or_default(),
@@ -80,12 +90,15 @@ pub fn validate(volume: &CloudVolume, found: &Found) -> Result<Valid, Rejection>
         zone: zone.clone(),
         protection_level: system.spec.protection_level,
         awaits_host: place.is_none() && spec.host_ref.is_some(),
-        site: place.map(|place| place.site.clone()),
+        site: content.as_ref().map(|content| content.site.clone()).or_else(|| place.map(|place| place.site.clone())),
         digest: super::digest::of(spec),
         approved: Approved {
             tier: spec.tier.clone(),
             mebibytes,
             deletable: spec.deletion_protection == DeletionProtection::Disabled,
+            source: None,
+            content,
+            restored: None,
             order: None,
             policies: Vec::new(),
         },

@@ -29,6 +29,7 @@ fn found(host: Named) -> Found {
         department: Some(serde_json::from_value(read("Department", "finance", department)).unwrap()),
         system: Some(serde_json::from_value(read("InformationSystem", "budget", system)).unwrap()),
         zone: Some(serde_json::from_value(read("NetworkZone", "extranet", zone)).unwrap()),
+        content: content::Named::Nothing,
         host,
     }
 }
@@ -85,4 +86,44 @@ fn a_host_at_another_site_or_made_in_another_department_cannot_have_it() {
     let elsewhere = web("budget", Some(Place { namespace: "engine-tax".into(), ..at("east") }));
     let told = validate(&volume(on_web), &found(elsewhere)).unwrap_err();
     assert_eq!(told.code, "HostMadeElsewhere", "before anything is made");
+}
+
+#[test]
+fn a_volume_from_a_snapshot_is_of_the_same_system_at_least_as_large_and_made_where_that_lies() {
+    use crate::content::{Named as Snapshot, tests::taken};
+
+    let from = |change: fn(&mut Value)| {
+        volume(|object| {
+            object["spec"]["snapshotRef"] = json!({"name": "web-1"});
+            change(object);
+        })
+    };
+    let alone = from(|_| {});
+    let of = |system: &str, gibibytes: u64| Snapshot::Taken(Box::new(taken(system, None, gibibytes * 1024)));
+    let told = |volume: &CloudVolume, content: Snapshot, host: Named| {
+        let found = Found { content, ..found(host) };
+        validate(volume, &found).map_err(|rejection| (rejection.code, rejection.parameters["field"].clone()))
+    };
+    let valid = told(&alone, of("budget", 100), Named::Nobody).unwrap();
+    assert_eq!((valid.site.as_deref(), valid.approved.content.is_some()), (Some("hub"), true));
+    let granted = Snapshot::Granted(valid.approved.content.clone().unwrap());
+    assert_eq!(told(&alone, granted, Named::Nobody), Ok(valid.clone()), "whatever has become of the snapshot since");
+    let snapshot = "spec.snapshotRef.name";
+    for (content, expected, field) in [
+        (Snapshot::Missing, "UnknownReference", snapshot),
+        (Snapshot::NotTaken, "SnapshotNotTaken", snapshot),
+        (of("archive", 100), "SnapshotInOtherSystem", snapshot),
+        (of("budget", 101), "DiskSmallerThanSnapshot", "spec.size"),
+    ] {
+        assert_eq!(told(&alone, content, Named::Nobody), Err((expected, field.to_owned())));
+    }
+    let attached = from(on_web);
+    let elsewhere = told(&attached, of("budget", 100), web("budget", Some(at("east"))));
+    assert_eq!(elsewhere, Err(("VolumeAtOtherSite", "spec.hostRef.name".to_owned())));
+    let there = told(&attached, of("budget", 100), web("budget", Some(at("hub")))).unwrap();
+    assert_eq!(there.site.as_deref(), Some("hub"));
+    let placed = super::super::request::claim_request(&alone, &valid).unwrap();
+    assert!(placed.placements.iter().all(|placement| placement.site.as_deref() == Some("hub")));
+    // A system disk can be looked at as a volume.
+    assert!(told(&alone, Snapshot::Taken(Box::new(taken("budget", Some("openeuler"), 1024))), Named::Nobody).is_ok());
 }

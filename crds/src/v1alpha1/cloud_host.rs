@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition::conditions_schema;
-use super::{Architecture, Lease, LeaseStatus, LocalRef};
+use super::{Architecture, Lease, LeaseStatus, LocalRef, Restore, Restored};
 use crate::date_time::DateTime;
 use crate::quantity::Quantity;
 use crate::rules;
@@ -48,6 +48,10 @@ use crate::schema::structural;
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = structural)]
+#[x_kube(
+    validation = rules::there_or_not("快照来源", "snapshotRef"),
+    validation = rules::restored_while_off()
+)]
 pub struct CloudHostSpec {
     /// [free] Name for people (云主机名称), one line of at most 63 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,6 +67,11 @@ pub struct CloudHostSpec {
     /// [immutable] The `HostImage` the system disk is filled from.
     #[x_kube(validation = rules::immutable("镜像", "imageRef"))]
     pub image_ref: LocalRef,
+    /// [immutable] The `CloudSnapshot` of a host of the same information system whose content the system disk has instead, made
+    /// from the same image and no larger; none: it begins as its image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::immutable("快照来源", "snapshotRef"))]
+    pub snapshot_ref: Option<LocalRef>,
     /// [immutable] The `NetworkZone` the host is connected to; that of its information system.
     #[x_kube(validation = rules::immutable("网络区域", "zoneRef"))]
     pub zone_ref: LocalRef,
@@ -85,6 +94,10 @@ pub struct CloudHostSpec {
         validation = rules::day_exists("重启时间", "restartRequestedAt")
     )]
     pub restart_requested_at: Option<DateTime>,
+    /// Bringing the system disk back to what a snapshot of it holds (恢复). The host is off when it is asked for, and stays off
+    /// until that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
     /// [guarded] Whether the host is kept from being deleted (删除保护). Taking it off is decided like an order; putting it on
     /// applies at once. A host that was never granted can be deleted all the same.
     #[serde(default)]
@@ -214,6 +227,9 @@ pub struct CloudHostStatus {
     /// The `restartRequestedAt` that was acted upon last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restarted_for: Option<DateTime>,
+    /// The restore of its system disk that was begun last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
     /// When the request was granted, by the account book; of a host that was handed over, to its first holder. What people
     /// decide about is granted when all of them have agreed.
     #[serde(skip_serializing_if = "Option::is_none")]

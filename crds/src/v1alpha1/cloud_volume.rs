@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition::conditions_schema;
-use super::{DeletionProtection, HostRefusal, LocalRef};
+use super::{DeletionProtection, HostRefusal, LocalRef, Restore, Restored};
 use crate::quantity::Quantity;
 use crate::rules;
 use crate::schema::structural;
@@ -46,6 +46,10 @@ use crate::schema::structural;
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = structural)]
+#[x_kube(
+    validation = rules::there_or_not("快照来源", "snapshotRef"),
+    validation = rules::restored_while_detached()
+)]
 pub struct CloudVolumeSpec {
     /// [free] Name for people (云硬盘名称), one line of at most 63 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,11 +74,20 @@ pub struct CloudVolumeSpec {
     /// never shrink; a wish that was not granted can be taken back.
     #[x_kube(validation = rules::size("云硬盘容量", "size", "1Gi", "16Ti"))]
     pub size: Quantity,
+    /// [immutable] The `CloudSnapshot` of the same information system whose content it begins with, no larger than itself; none:
+    /// it comes empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::immutable("快照来源", "snapshotRef"))]
+    pub snapshot_ref: Option<LocalRef>,
     /// [free] The `CloudHost` of the same information system it is attached to (挂载); none: it lies by itself. A volume is
     /// made at the site of the host it names when it is granted, and can only be attached to hosts there. Where this cannot be
     /// followed, the host that has the volume keeps it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_ref: Option<LocalRef>,
+    /// Bringing the volume back to what a snapshot of it holds (恢复). No host has it when that is asked for, and none is given it
+    /// until that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Restore>,
     /// [guarded] Whether the volume is kept from being deleted (删除保护). Taking it off is decided like an order; putting it
     /// on applies at once. A volume that was never granted can be deleted all the same.
     #[serde(default)]
@@ -108,6 +121,9 @@ pub struct CloudVolumeStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
     pub serial: Option<String>,
+    /// The restore that was begun last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
     /// Why the request was not granted, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<HostRefusal>,
@@ -158,14 +174,14 @@ pub struct VolumeAttachment {
 pub enum AttachmentState {
     /// it is on its way to the host, or waits until that is there again, as after its archival (挂载中).
     Attaching,
-    /// the machine takes it on when it is next started: the host is to be stopped, then started, and a reboot in the guest is
-    /// not enough (重启后挂载).
+    /// the machine takes it on when it is next started: the host is to be restarted by the platform, or stopped, then started, and
+    /// a reboot in the guest is not enough (重启后挂载).
     AttachedAtRestart,
     /// the machine has it, or will have it once it runs (已挂载).
     Attached,
     /// it is on its way off the host, which still has it or may have it (卸载中).
     Detaching,
-    /// the machine gives it up when it is next stopped: the host need not be started for that, and a reboot in the guest is
-    /// not enough (重启后卸载).
+    /// the machine gives it up when it is next stopped: the host is to be restarted by the platform, or stopped, and need not be
+    /// started for that; a reboot in the guest is not enough (重启后卸载).
     DetachedAtRestart,
 }

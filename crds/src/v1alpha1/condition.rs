@@ -94,6 +94,8 @@ pub enum Reason {
     Provisioned,
     /// Provisioned: they exist; the machine runs with the size it had before, and takes on the one granted at its next start.
     RestartPending,
+    /// Provisioned, Ready: the disk is being made anew from a snapshot, as asked; what was on it is gone.
+    Restoring,
     /// Provisioned: they exist; the disk, the volume or the bucket is being grown to the size granted.
     Resizing,
     /// Provisioned, Ready: the engine reports a fault with no reason of its own, quoted in the message.
@@ -110,7 +112,8 @@ pub enum Reason {
     Running,
     /// Ready: the host is off, as asked.
     Stopped,
-    /// Ready: the volume is there, and attached to no host, as asked; or the bucket is there, and its key pair handed over.
+    /// Ready: the volume is there, and attached to no host, as asked; or the bucket is there, and its key pair handed over;
+    /// or the snapshot was taken.
     Available,
     /// Ready: the volume is attached to its host, as asked.
     Attached,
@@ -122,6 +125,8 @@ pub enum Reason {
     Rotating,
     /// Admitted: the volume is made where its host is, which was not granted yet.
     AwaitingHost,
+    /// Accepted: what a snapshot is to be taken of, or the snapshot that a disk is to be made from, is not there yet.
+    AwaitingSource,
     /// Ready: what the flow was granted is let through on every side of the department.
     Open,
     /// Ready: this department's end is open; what passes is up to the other one as well, which is not told.

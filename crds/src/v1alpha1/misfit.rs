@@ -1,9 +1,9 @@
-//! Whether a host, a database, a volume or a bucket and what it names fit together: the same answer at the API, before anything is
+//! Whether a host, a database, a volume, a bucket or a snapshot and what it names fit together: the same answer at the API, before anything is
 //! created, and at the controller, which sees what came by kubectl.
 
 use super::{
     Architecture, CloudBucketSpec, CloudDatabaseSpec, CloudHostSpec, CloudVolumeSpec, DatabaseClass, HostClass,
-    HostImage, InformationSystem, LocalRef,
+    HostImage, InformationSystem, LocalRef, Quantity,
 };
 
 /// Two things that each exist and do not go together.
@@ -12,8 +12,9 @@ pub struct Misfit {
     /// The field to mend, e.g. `spec.imageRef.name`.
     pub field: &'static str,
     /// Code of its sentence: `SystemInOtherZone`, `ArchitectureNotOffered`, `ImageArchitectureDiffers`,
-    /// `DiskSmallerThanImage`, `EngineNotOffered`, `VersionNotOffered` or, where a volume's host is looked at,
-    /// `HostInOtherSystem`.
+    /// `DiskSmallerThanImage`, `EngineNotOffered`, `VersionNotOffered`; where something is made from a snapshot,
+    /// `SnapshotInOtherSystem`, `SnapshotOfVolume`, `SnapshotOfOtherImage`, `DiskSmallerThanSnapshot`; or, where a volume's host
+    /// is looked at, `HostInOtherSystem`.
     pub code: &'static str,
     /// What the sentence is about, the field left out.
     pub parameters: Vec<(&'static str, String)>,
@@ -58,6 +59,69 @@ pub fn volume_misfits(volume: &CloudVolumeSpec, system: &InformationSystem) -> i
 /// The same of a bucket.
 pub fn bucket_misfits(bucket: &CloudBucketSpec, system: &InformationSystem) -> impl Iterator<Item = Misfit> {
     zone(&bucket.zone_ref, &bucket.system_ref, system).into_iter()
+}
+
+/// A snapshot, as far as it matters to what is made from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The information system it is of.
+    pub system: &'a str,
+    /// The least a disk made from it has.
+    pub size: &'a Quantity,
+    /// Of a host: the image that one was made from.
+    pub image: Option<&'a str>,
+}
+
+/// What does not fit where a host is made from a snapshot.
+pub fn host_from_snapshot_misfits(host: &CloudHostSpec, kept: Kept<'_>) -> impl Iterator<Item = Misfit> {
+    let named = || vec![("snapshot", kept.name.to_owned())];
+    let of_host = kept.image.is_none().then(|| Misfit {
+        field: "spec.snapshotRef.name",
+        code: "SnapshotOfVolume",
+        parameters: named(),
+    });
+    let image = kept.image.filter(|image| *image != host.image_ref.name).map(|image| Misfit {
+        field: "spec.imageRef.name",
+        code: "SnapshotOfOtherImage",
+        parameters: [named(), vec![("image", host.image_ref.name.clone()), ("expected", image.to_owned())]].concat(),
+    });
+    let size = &host.system_disk.size;
+    let all = [of_host, in_same_system(&host.system_ref, kept), image, as_large_as(kept, size, "spec.systemDisk.size")];
+    all.into_iter().flatten()
+}
+
+/// What does not fit where a volume is made from a snapshot.
+pub fn volume_from_snapshot_misfits(volume: &CloudVolumeSpec, kept: Kept<'_>) -> impl Iterator<Item = Misfit> {
+    let all = [in_same_system(&volume.system_ref, kept), as_large_as(kept, &volume.size, "spec.size")];
+    all.into_iter().flatten()
+}
+
+/// What one system holds does not come to another, which may be protected less.
+fn in_same_system(system: &LocalRef, kept: Kept<'_>) -> Option<Misfit> {
+    (system.name != kept.system).then(|| Misfit {
+        field: "spec.snapshotRef.name",
+        code: "SnapshotInOtherSystem",
+        parameters: vec![
+            ("snapshot", kept.name.to_owned()),
+            ("system", kept.system.to_owned()),
+            ("expected", system.name.clone()),
+        ],
+    })
+}
+
+fn as_large_as(kept: Kept<'_>, size: &Quantity, field: &'static str) -> Option<Misfit> {
+    let is_small = kept.size.mebibytes().ok()? > size.mebibytes().ok()?;
+    is_small.then(|| Misfit {
+        field,
+        code: "DiskSmallerThanSnapshot",
+        parameters: vec![
+            ("size", size.as_str().to_owned()),
+            ("snapshot", kept.name.to_owned()),
+            ("minimum", kept.size.as_str().to_owned()),
+        ],
+    })
 }
 
 fn zone(zone: &LocalRef, named: &LocalRef, system: &InformationSystem) -> Option<Misfit> {

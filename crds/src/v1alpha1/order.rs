@@ -147,6 +147,8 @@ pub enum OrderedKind {
     CloudVolume,
     /// a cloud bucket (对象存储桶).
     CloudBucket,
+    /// a cloud snapshot (云快照).
+    CloudSnapshot,
 }
 
 /// What is to happen to an item.
@@ -261,9 +263,9 @@ pub struct AcceptedItem {
     /// Digest of what it asked for.
     #[schemars(length(max = 80))]
     pub spec_digest: String,
-    /// What it asked for, for people: class, cores, memory, disk. At most 8.
+    /// What it asked for, for people: class, cores, memory, disk. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 8))]
+    #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub summary: Vec<RefusalParameter>,
 }

@@ -33,11 +33,13 @@ use crate::schema::structural;
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Class", type_ = "string", json_path = ".spec.storageClassName", priority = 1),
+    printcolumn(name = "Snapshots", type_ = "string", json_path = ".spec.snapshotClassName", priority = 1),
     printcolumn(name = "Level", type_ = "integer", json_path = ".spec.maxProtectionLevel", priority = 1),
     printcolumn(name = "Provider", type_ = "string", json_path = ".spec.provider", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = structural)]
+#[x_kube(validation = rules::snapshots_of_disks())]
 #[x_kube(validation = Rule::new(
     "!isQuantity(self.reserve) || !isQuantity(self.capacity) \
      || quantity(self.reserve).compareTo(quantity(self.capacity)) <= 0"
@@ -65,6 +67,12 @@ pub struct StoragePoolSpec {
     #[schemars(length(max = 253))]
     #[x_kube(validation = rules::reference())]
     pub storage_class_name: String,
+    /// [free] `VolumeSnapshotClass` at the site that takes snapshots (快照) of disks in this pool; its `deletionPolicy` has to be
+    /// `Delete`. None: they cannot be taken. New ones only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::reference())]
+    pub snapshot_class_name: Option<String>,
     /// [free] Company that provides the storage (云服务商), at most 63 characters.
     #[schemars(length(max = 63))]
     #[x_kube(validation = rules::line("云服务商", "provider"))]

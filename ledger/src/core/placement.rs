@@ -42,7 +42,7 @@ pub(super) use ask::{held, lies_in};
     strum::IntoStaticStr,
 )]
 pub enum Filter {
-    /// The claim lies in another pool and does not move.
+    /// The claim lies in another pool and does not move, or another pool is asked for by name.
     Bound,
     /// It does not serve the network zone.
     Zone,
@@ -107,7 +107,9 @@ type Test = fn(&Ask<'_>, &Pool) -> bool;
 
 /// The filters that look at one pool alone, in order.
 const CHAIN: [(Filter, Test); 8] = [
-    (Filter::Bound, |ask, pool| ask.bound.as_ref().is_none_or(|bound| *bound == pool.id)),
+    (Filter::Bound, |ask, pool| {
+        ask.bound.as_ref().is_none_or(|bound| *bound == pool.id) && ask.named.is_none_or(|named| *named == pool.id)
+    }),
     (Filter::Zone, |ask, pool| pool.zones.contains(ask.zone)),
     (Filter::ProtectionLevel, |ask, pool| pool.carries(ask.protection_level)),
     (Filter::Architecture, |ask, pool| ask.architecture.is_none_or(|want| pool.architecture.as_deref() == Some(want))),

@@ -9,7 +9,7 @@ use super::{
     account::AccountId,
     claim::{ClaimId, Subject},
     meter::{MAX_QUANTITY, Meter},
-    pool::PoolKind,
+    pool::{PoolId, PoolKind},
 };
 
 /// The most placements in one request.
@@ -30,13 +30,17 @@ pub struct Placement {
     /// The site it must be at; any when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site: Option<String>,
+    /// The pool it must be; any that fits when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolId>,
     /// How much of each meter; zeros are ignored.
     pub quantities: BTreeMap<Meter, u64>,
 }
 
 impl Placement {
     fn compute(architecture: String, quantities: BTreeMap<Meter, u64>) -> Self {
-        Self { pool_kind: PoolKind::Compute, architecture: Some(architecture), tier: None, site: None, quantities }
+        let pool_kind = PoolKind::Compute;
+        Self { pool_kind, architecture: Some(architecture), tier: None, site: None, pool: None, quantities }
     }
 
     fn storage(tier: String, mebibytes: u64) -> Self {
@@ -45,7 +49,8 @@ impl Placement {
 
     fn storage_of(meter: Meter, tier: String, mebibytes: u64) -> Self {
         let quantities = BTreeMap::from([(meter, mebibytes)]);
-        Self { pool_kind: PoolKind::Storage, architecture: None, tier: Some(tier), site: None, quantities }
+        let pool_kind = PoolKind::Storage;
+        Self { pool_kind, architecture: None, tier: Some(tier), site: None, pool: None, quantities }
     }
 
     /// What one host takes: itself, its cores and its memory (MiB) out of one compute pool of an architecture, its disk
@@ -65,6 +70,12 @@ impl Placement {
     /// What one volume takes: its size (MiB) out of one storage pool of a tier, at the site of what it is to be used with.
     pub fn volume(tier: String, mebibytes: u64, site: Option<String>) -> [Self; 1] {
         [Self { site, ..Self::storage(tier, mebibytes) }]
+    }
+
+    /// What one snapshot takes: as much as the disk it is of (MiB), out of the very pool that lies in, for it shares what was not
+    /// written since, and may come to need all of it.
+    pub fn snapshot(tier: String, mebibytes: u64, pool: PoolId) -> [Self; 1] {
+        [Self { pool: Some(pool), ..Self::storage(tier, mebibytes) }]
     }
 
     /// What one bucket takes: its size (MiB) out of one pool of object storage of a tier.

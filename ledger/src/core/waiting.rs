@@ -89,6 +89,7 @@ fn could_lie_in(state: &State, old: Option<&Claim>, placement: &Placement, pool:
         && is(&placement.architecture, &pool.architecture)
         && is(&placement.tier, &pool.tier)
         && placement.site.as_ref().is_none_or(|site| *site == pool.site)
+        && placement.pool.as_ref().is_none_or(|named| *named == pool.id)
         && placement.quantities.iter().all(holds)
         && old.and_then(|claim| lies_in(state, claim, placement)).is_none_or(|bound| *bound == pool.id)
 }

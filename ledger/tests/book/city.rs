@@ -89,6 +89,7 @@ pub fn host(account: &str, uid: &str, vcpu: u64, memory: u64) -> ClaimRequest {
             architecture: Some("amd64".to_owned()),
             tier: None,
             site: None,
+            pool: None,
             quantities: [(Meter::Hosts, 1), (Meter::Vcpu, vcpu), (Meter::Memory, memory)].into(),
         }],
         spec_digest: format!("{vcpu}-{memory}"),
@@ -104,6 +105,7 @@ pub fn with_disk(mut request: ClaimRequest, tier: &str, mib: u64) -> ClaimReques
         architecture: None,
         tier: Some(tier.to_owned()),
         site: None,
+        pool: None,
         quantities: [(Meter::BlockStorage, mib)].into(),
     });
     request.spec_digest = format!("{}+{tier}-{mib}", request.spec_digest);

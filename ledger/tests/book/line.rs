@@ -1,8 +1,8 @@
 //! The line of requests that wait for room: first come, first served, passed a bounded number of times.
 
-use jiyun_ledger::{ClaimRequest, Command, Filter, MAX_OVERTAKINGS, Meter, RefusalCode, position};
+use jiyun_ledger::{ClaimRequest, Command, Filter, MAX_OVERTAKINGS, Meter, Placement, RefusalCode, position};
 
-use crate::city::{Book, compute, host};
+use crate::city::{Book, compute, host, storage};
 
 fn waiting(account: &str, uid: &str, vcpu: u64) -> ClaimRequest {
     ClaimRequest { wait: true, ..host(account, uid, vcpu, 1) }
@@ -169,7 +169,7 @@ fn one_who_waits_for_processors_keeps_no_disk_that_is_plentiful_from_others() {
     let mut arm = compute("arm", "east", 10, 1_000_000);
     arm.architecture = Some("arm64".to_owned());
     book.pool(compute("x86", "east", 100, 1_000_000)).pool(arm).account("tax", None, &[]).account("court", None, &[]);
-    book.pool(crate::city::storage("s1", "east", "standard", 1_000_000));
+    book.pool(storage("s1", "east", "standard", 1_000_000));
     let on_arm = |uid: &str, vcpu| {
         let mut request = crate::city::with_disk(waiting("tax", uid, vcpu), "standard", 100);
         request.placements[0].architecture = Some("arm64".to_owned());
@@ -209,6 +209,39 @@ fn what_has_a_place_waits_for_room_there_and_nowhere_else() {
     book.grant(&waiting("tax", "a", 13));
 }
 
+/// As a snapshot does: it shares blocks with a disk in one pool, and no other pool is any use to it.
+#[test]
+fn what_names_its_pool_waits_for_room_there_and_nowhere_else() {
+    let mut book = Book::open("2026-11-01T00:00:00Z");
+    book.account("tax", None, &[]).account("court", None, &[]);
+    book.pool(storage("s1", "east", "standard", 1_000)).pool(storage("s2", "east", "standard", 2_000));
+    let named = |account: &str, uid: &str, size: u64, pool: &str| ClaimRequest {
+        placements: Placement::snapshot("standard".to_owned(), size, pool.into()).into(),
+        spec_digest: format!("{size}"),
+        wait: true,
+        ..host(account, uid, 1, 1)
+    };
+    book.grant(&named("tax", "full", 900, "s1"));
+    book.grant(&named("tax", "most", 1_600, "s2"));
+    assert_eq!(book.refusal(&named("tax", "waits", 500, "s1")).code, RefusalCode::WaitingForCapacity);
+    for number in 0..=MAX_OVERTAKINGS + 2 {
+        book.grant(&named("court", &format!("other-{number}"), 10, "s2"));
+    }
+    let overtaken = |book: &Book| book.state.waiting_of("waits").unwrap().overtaken;
+    assert_eq!(overtaken(&book), 0, "nobody took what it waits for");
+    assert_eq!(book.refusal(&named("court", "large", 500, "s2")).parameters["ahead"], "0", "another line");
+    book.grant(&named("court", "small", 10, "s1"));
+    assert_eq!(overtaken(&book), 1, "that was what it waits for");
+
+    let refusal = book.refusal(&named("court", "huge", 1_500, "s1"));
+    assert_eq!(refusal.code, RefusalCode::PoolExhausted, "the other pool is large enough, and was not named");
+    assert!(book.state.waiting_of("huge").is_none());
+
+    free(&mut book, "full");
+    book.grant(&named("tax", "waits", 500, "s1"));
+    assert_eq!(book.state.verify(), []);
+}
+
 /// Nodes are cordoned for an hour: the pool is too small for it meanwhile, and whoever waits longest is not thrown out.
 #[test]
 fn whoever_stands_in_line_stays_there_while_the_pool_is_smaller() {
@@ -233,8 +266,8 @@ fn what_a_limit_would_refuse_anyhow_does_not_stand_in_line() {
 #[test]
 fn what_no_site_holds_whole_or_floors_of_others_never_leave_does_not_stand_in_line() {
     let mut book = Book::open("2026-11-01T00:00:00Z");
-    book.pool(compute("c-east", "east", 100, 1_000)).pool(crate::city::storage("s-east", "east", "standard", 10));
-    book.pool(compute("c-west", "west", 10, 1_000)).pool(crate::city::storage("s-west", "west", "standard", 1_000));
+    book.pool(compute("c-east", "east", 100, 1_000)).pool(storage("s-east", "east", "standard", 10));
+    book.pool(compute("c-west", "west", 10, 1_000)).pool(storage("s-west", "west", "standard", 1_000));
     book.account("tax", None, &[]);
     let apart = crate::city::with_disk(waiting("tax", "a", 50), "standard", 500);
     assert_eq!(book.refusal(&apart).code, RefusalCode::PoolExhausted);

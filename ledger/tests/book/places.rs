@@ -123,6 +123,47 @@ fn a_volume_lies_at_the_site_it_is_asked_for_at_or_nowhere() {
 }
 
 #[test]
+fn a_snapshot_lies_in_the_pool_that_is_named_or_nowhere_and_nobody_is_told_of_pools() {
+    let mut book = book();
+    book.pool(storage("s-roomy", "east", "standard", 1_000)).pool(storage("s-tight", "east", "standard", 700));
+    let snapshot = |uid: &str, size: u64, pool: &str| ClaimRequest {
+        placements: Placement::snapshot("standard".to_owned(), size, pool.into()).into(),
+        spec_digest: format!("{size}"),
+        ..host("tax", uid, 1, 1)
+    };
+    let id = book.grant(&snapshot("a", 600, "s-roomy"));
+    let lies_in = book.state.claim(id).unwrap().pool_of(Meter::BlockStorage).unwrap();
+    assert_eq!(lies_in.as_str(), "s-roomy", "the other one is the tighter fit");
+
+    let refusal = book.refusal(&snapshot("b", 600, "s-roomy"));
+    assert_eq!(refusal.code, RefusalCode::PoolExhausted, "there is room in the other one");
+    assert_eq!(verdict(&refusal.report, "s-roomy"), Some(Filter::Capacity));
+    assert_eq!(verdict(&refusal.report, "s-tight"), Some(Filter::Bound));
+    let told: Vec<_> = refusal.parameters.values().collect();
+    assert!(told.iter().all(|value| !value.contains("s-")), "{told:?}");
+
+    let refusal = book.refusal(&snapshot("c", 600, "s-gone"));
+    assert_eq!(refusal.code, RefusalCode::NoMatchingPool);
+    for pool in ["s-roomy", "s-tight"] {
+        assert_eq!(verdict(&refusal.report, pool), Some(Filter::Bound), "{pool}");
+    }
+}
+
+#[test]
+fn parts_that_name_different_pools_are_not_laid_into_one() {
+    let mut book = book();
+    book.pool(storage("s1", "east", "standard", 1_000)).pool(storage("s2", "east", "standard", 1_000));
+    let part = |size: u64, pool: &str| Placement::snapshot("standard".to_owned(), size, pool.into());
+    let id = book.grant(&ClaimRequest {
+        placements: part(100, "s1").into_iter().chain(part(200, "s2")).chain(part(30, "s1")).collect(),
+        ..host("tax", "a", 1, 1)
+    });
+    let lines: Vec<_> =
+        book.state.claim(id).unwrap().lines.iter().map(|line| (line.pool.as_str(), line.quantity)).collect();
+    assert_eq!(lines, [("s1", 130), ("s2", 200)]);
+}
+
+#[test]
 fn a_pool_of_another_type_of_storage_is_passed_over_and_nobody_waits_for_it() {
     let mut book = book();
     book.pool(storage("blocks", "east", "standard", 90_000));

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::options::{Buckets, Databases, Network};
+use crate::options::{Buckets, Databases, Network, Snapshots};
 use crate::parts::Part;
 use crate::profile::Profile;
 use crate::programs::{self, ProgramError};
@@ -122,7 +122,7 @@ impl Supplies {
         &self,
         profile: Profile,
         parts: &BTreeSet<Part>,
-        (network, databases, buckets): (Network, Databases, Buckets),
+        (network, databases, buckets, snapshots): (Network, Databases, Buckets, Snapshots),
         groups: bool,
     ) -> Result<Manifests, InstallError> {
         let mut definitions = Vec::new();
@@ -135,6 +135,7 @@ impl Supplies {
                 Some("kubeovn.io") => network == Network::KubeOvn,
                 Some("postgresql.cnpg.io") => databases == Databases::Cnpg,
                 Some("objectbucket.io" | "ceph.rook.io") => buckets == Buckets::Rook,
+                Some("snapshot.storage.k8s.io") => snapshots == Snapshots::Csi,
                 _ => true,
             };
             object["kind"] == "CustomResourceDefinition" && asked_for && profile.uses(parts, name)

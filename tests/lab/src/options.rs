@@ -62,6 +62,15 @@ pub(crate) enum Buckets {
     Rook,
 }
 
+/// Whether a lab has the objects by which snapshots of disks are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Snapshots {
+    /// It has not.
+    None,
+    /// Those of CSI.
+    Csi,
+}
+
 /// The most nodes a lab may have. More would be told apart by the same means; nobody has tried.
 pub const MOST_NODES: u8 = 2;
 
@@ -87,6 +96,7 @@ pub struct LabOptions {
     pub(crate) network: Network,
     pub(crate) databases: Databases,
     pub(crate) buckets: Buckets,
+    pub(crate) snapshots: Snapshots,
     pub(crate) charts: bool,
     pub(crate) keep: bool,
 }
@@ -112,6 +122,7 @@ impl Default for LabOptions {
             network: Network::Plain,
             databases: Databases::None,
             buckets: Buckets::None,
+            snapshots: Snapshots::Csi,
             charts: true,
             keep: false,
         }
@@ -270,6 +281,14 @@ impl LabOptions {
     #[must_use]
     pub fn rook(mut self) -> Self {
         self.buckets = Buckets::Rook;
+        self
+    }
+
+    /// Without the kinds by which snapshots of disks are taken, and without what takes them: what is said then is to be seen,
+    /// too.
+    #[must_use]
+    pub fn without_snapshots(mut self) -> Self {
+        self.snapshots = Snapshots::None;
         self
     }
 

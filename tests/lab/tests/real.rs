@@ -2,6 +2,8 @@
 
 #[path = "real/plugs.rs"]
 mod plugs;
+#[path = "real/snapshots.rs"]
+mod snapshots;
 
 use std::error::Error;
 use std::time::Duration;

@@ -143,6 +143,7 @@ fn host(name: &str, vcpu: u64) -> ClaimRequest {
             architecture: Some("amd64".to_owned()),
             tier: None,
             site: None,
+            pool: None,
             quantities: [(Meter::Hosts, 1), (Meter::Vcpu, vcpu)].into(),
         }],
         spec_digest: format!("{vcpu}"),

@@ -1,5 +1,5 @@
-//! The demo city: every file of `examples/city/` is applied, and every unit, host, database, volume and bucket in it comes
-//! to life.
+//! The demo city: every file of `examples/city/` is applied, and every unit, host, database, volume, bucket and snapshot in it
+//! comes to life.
 
 use jiyun_crds::v1alpha1::{ConditionType, Department};
 use jiyun_lab::{LabOptions, wait_for};
@@ -9,7 +9,8 @@ use kube::{Api, api::ListParams};
 #[tokio::test]
 async fn the_whole_city_is_applied_and_all_its_hosts_are_ready() -> Result<(), WorldError> {
     let files = city::PLATFORM_FILES.to_vec();
-    let lab = LabOptions::default().cnpg().rook();
+    // Snapshots are taken of disks that have storage.
+    let lab = LabOptions::default().cnpg().rook().volumes();
     let world = World::start(WorldOptions { lab, files, controller_arguments: vec![] }).await?;
     world.lab.apply_text(&bucket::class("objects").to_string()).await?;
     let departments = Api::<Department>::all(world.lab.client().await?);
@@ -36,6 +37,7 @@ async fn the_whole_city_is_applied_and_all_its_hosts_are_ready() -> Result<(), W
     world.lab.kubectl(&["wait", "cdb", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     world.lab.kubectl(&["wait", "cvol", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     world.lab.kubectl(&["wait", "cbkt", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
+    world.lab.kubectl(&["wait", "csnap", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     world.lab.kubectl(&["wait", "nflow", "-A", "--all", "--for=condition=Ready", "--timeout=60s"]).await?;
     let listed = world.lab.kubectl(&["get", "chost", "-A"]).await?;
     assert!(listed.contains("CLASS") && listed.contains("Running"), "{listed}");

@@ -1,6 +1,11 @@
 //! Contracts: the kinds' rules on a real API server, and what we send to engines against their own definitions.
 
-use jiyun_tests::{Order, World, WorldError, world::Quota};
+use jiyun_tests::{
+    Order, World, WorldError,
+    snapshot::{Of, Snapshots},
+    volume::{self, Volumes},
+    world::Quota,
+};
 use kube::{
     Api,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
@@ -126,6 +131,19 @@ fn apply(object: &mut Value, changes: &Map<String, Value>) {
     }
 }
 
+/// Server-side apply refuses a field the engine's definition does not have: what was applied fits it.
+async fn is_one_apply_of_ours(world: &World, engine: &str, resource: &str) -> Result<(), WorldError> {
+    let stored = world.lab.kubectl(&["get", resource, "-n", engine, "-o", "json", "--show-managed-fields"]).await?;
+    let object: Value = serde_json::from_str(&stored).unwrap();
+    let ours = object["metadata"]["managedFields"].as_array().unwrap().iter();
+    let ours: Vec<_> = ours.filter(|entry| entry["manager"] == "jiyun-controller").collect();
+    assert_eq!(ours.len(), 1, "{resource}: one field manager, one apply");
+    assert_eq!(ours[0]["operation"], "Apply");
+    let owners = &object["metadata"]["ownerReferences"];
+    assert!(owners.is_null(), "engine objects are linked by labels, never by owner references: {owners}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_is_applied_to_the_engines_is_one_apply_of_one_manager_and_owned_by_nobody() -> Result<(), WorldError> {
     let world = World::shared().await?;
@@ -134,19 +152,30 @@ async fn what_is_applied_to_the_engines_is_one_apply_of_one_manager_and_owned_by
     bureau.wait_ready("web-1").await?;
     let engine = format!("engine-{}", bureau.name);
     for resource in ["vm/web-1", "dv/web-1-system"] {
-        // Server-side apply refuses a field the engine's definition does not have: what was applied fits it.
-        let stored =
-            world.lab.kubectl(&["get", resource, "-n", &engine, "-o", "json", "--show-managed-fields"]).await?;
-        let object: Value = serde_json::from_str(&stored).unwrap();
-        let ours = object["metadata"]["managedFields"].as_array().unwrap().iter();
-        let ours: Vec<_> = ours.filter(|entry| entry["manager"] == "jiyun-controller").collect();
-        assert_eq!(ours.len(), 1, "{resource}: one field manager, one apply");
-        assert_eq!(ours[0]["operation"], "Apply");
+        is_one_apply_of_ours(world, &engine, resource).await?;
     }
-    let owners = world
-        .lab
-        .kubectl(&["get", "vm,dv", "-n", &engine, "-o", "jsonpath={.items[*].metadata.ownerReferences}"])
-        .await?;
-    assert_eq!(owners.trim(), "", "engine objects are linked by labels, never by owner references");
+    Ok(())
+}
+
+#[tokio::test]
+async fn so_are_a_snapshot_the_disks_that_are_made_from_it_and_one_that_is_brought_back_to_it() -> Result<(), WorldError>
+{
+    let world = volume::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    let (volumes, snapshots) = (Volumes { bureau: &bureau }, Snapshots { bureau: &bureau });
+    volumes.order(&volumes.body("files", "10Gi", None), 30).await?;
+    volumes.wait_ready("files", "Available").await?;
+    snapshots.take("nightly", Of::Volume("files")).await?;
+    let mut body = volumes.body("copy", "10Gi", None);
+    body["snapshot"] = serde_json::json!("nightly");
+    volumes.order(&body, 30).await?;
+    volumes.wait_ready("copy", "Available").await?;
+    let restored = snapshots.restore(Of::Volume("files"), "nightly").await?;
+    let moment = restored.json()["restore"]["requestedAt"].as_str().unwrap().to_owned();
+    snapshots.wait_restored(Of::Volume("files"), &moment).await?;
+    let engine = format!("engine-{}", bureau.name);
+    for resource in ["volumesnapshot/nightly-snapshot", "dv/copy-volume", "dv/files-volume"] {
+        is_one_apply_of_ours(world, &engine, resource).await?;
+    }
     Ok(())
 }

@@ -100,7 +100,8 @@ async fn run_in(world: &World, document: &str) -> Result<(), WorldError> {
 
 #[tokio::test]
 async fn the_commands_of_the_api_guide_do_what_it_says() -> Result<(), WorldError> {
-    run_all("docs/api.md").await
+    // Where disks have storage, and snapshots of them can be taken.
+    run_in(jiyun_tests::volume::shared().await?, "docs/api.md").await
 }
 
 #[tokio::test]
@@ -116,6 +117,11 @@ async fn the_commands_of_the_guide_to_databases_do_what_it_says() -> Result<(), 
 #[tokio::test]
 async fn the_commands_of_the_guide_to_volumes_do_what_it_says() -> Result<(), WorldError> {
     run_in(jiyun_tests::volume::shared().await?, "docs/volumes.md").await
+}
+
+#[tokio::test]
+async fn the_commands_of_the_guide_to_snapshots_do_what_it_says() -> Result<(), WorldError> {
+    run_in(jiyun_tests::volume::shared().await?, "docs/snapshots.md").await
 }
 
 #[tokio::test]
@@ -189,7 +195,7 @@ fn the_guide_to_the_api_has_the_same_commands_in_chinese() {
 
 #[test]
 fn every_command_is_run_by_a_test_or_there_is_a_reason() {
-    const RUN: [&str; 17] = [
+    const RUN: [&str; 18] = [
         "api.md",
         "architecture.md",
         "buckets.md",
@@ -206,6 +212,7 @@ fn every_command_is_run_by_a_test_or_there_is_a_reason() {
         "orders.md",
         "quickstart.md",
         "roles.md",
+        "snapshots.md",
         "volumes.md",
     ];
     let targets = targets();

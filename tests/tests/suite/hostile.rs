@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use self::{
     total::Attempts,
-    victim::{BUCKET, DATABASE, FLOW, HOST, SYSTEM, VOLUME, Victim},
+    victim::{BUCKET, DATABASE, FLOW, HOST, SNAPSHOT, SYSTEM, VOLUME, Victim},
 };
 
 /// One request of the description.
@@ -71,6 +71,11 @@ fn fitting(path: &str, mut body: Value) -> Value {
             body["system"] = json!(SYSTEM);
             body["host"] = json!(HOST);
         }
+        Some("snapshots") => {
+            body["system"] = json!(SYSTEM);
+            body["source"] = json!({"kind": "CloudVolume", "name": VOLUME});
+        }
+        Some("restore") => body["snapshot"] = json!(SNAPSHOT),
         Some("approvals") => drop(body.as_object_mut().and_then(|fields| fields.remove("digest"))),
         _ => {}
     }
@@ -91,6 +96,7 @@ impl Route {
             "databases" => DATABASE,
             "volumes" => VOLUME,
             "buckets" => BUCKET,
+            "snapshots" => SNAPSHOT,
             "flows" => FLOW,
             "orders" => &victim.order,
             other => {

@@ -29,7 +29,7 @@ fn further(group: &str) -> &'static [&'static str] {
 }
 
 /// What is Kubernetes' and the engines' own: (group, resource, subresource).
-const FOREIGN: [(&str, &str, &str); 31] = [
+const FOREIGN: [(&str, &str, &str); 33] = [
     ("", "pods", ""),
     ("", "pods", "exec"),
     ("", "pods", "log"),
@@ -54,6 +54,8 @@ const FOREIGN: [(&str, &str, &str); 31] = [
     ("subresources.kubevirt.io", "virtualmachineinstances", "console"),
     ("subresources.kubevirt.io", "virtualmachineinstances", "vnc"),
     ("cdi.kubevirt.io", "datavolumes", ""),
+    ("snapshot.storage.k8s.io", "volumesnapshots", ""),
+    ("snapshot.storage.k8s.io", "volumesnapshotcontents", ""),
     ("postgresql.cnpg.io", "clusters", ""),
     ("objectbucket.io", "objectbucketclaims", ""),
     ("objectbucket.io", "objectbuckets", ""),
@@ -214,6 +216,14 @@ async fn nothing_that_runs_and_no_disk_comes_into_a_departments_namespace_by_any
         (
             "datavolumes",
             object("cdi.kubevirt.io/v1beta1", "DataVolume", json!({"source": {"blank": {}}, "pvc": claim})),
+        ),
+        (
+            "volumesnapshots",
+            object(
+                "snapshot.storage.k8s.io/v1",
+                "VolumeSnapshot",
+                json!({"volumeSnapshotClassName": "standard", "source": {"persistentVolumeClaimName": "a"}}),
+            ),
         ),
     ];
     let client = world.lab.client().await?;

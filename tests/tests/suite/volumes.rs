@@ -25,7 +25,7 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 /// Orders these hosts of the system `portal`, and waits until they run.
-async fn hosts(bureau: &Bureau<'_>, names: &[&str]) -> Result<(), WorldError> {
+pub(super) async fn hosts(bureau: &Bureau<'_>, names: &[&str]) -> Result<(), WorldError> {
     for name in names {
         let answer = bureau.caller.post(&bureau.hosts_path(), &Order::new(*name, "portal").body(), 0).await?;
         assert!(answer.status.is_success(), "{answer:?}");
@@ -37,26 +37,26 @@ async fn hosts(bureau: &Bureau<'_>, names: &[&str]) -> Result<(), WorldError> {
 }
 
 /// Orders a volume that is granted at once.
-async fn order(volumes: &Volumes<'_>, name: &str, size: &str, host: Option<&str>) -> Result<(), WorldError> {
+pub(super) async fn order(volumes: &Volumes<'_>, name: &str, size: &str, host: Option<&str>) -> Result<(), WorldError> {
     let answer = volumes.order(&volumes.body(name, size, host), 30).await?;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
     Ok(())
 }
 
 /// Changes a volume in a way that nobody objects to beforehand.
-async fn change(volumes: &Volumes<'_>, name: &str, wish: &Value) -> Result<(), WorldError> {
+pub(super) async fn change(volumes: &Volumes<'_>, name: &str, wish: &Value) -> Result<(), WorldError> {
     let answer = volumes.change(name, wish).await?;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     Ok(())
 }
 
 /// Has a volume attached to a host, or taken off.
-async fn attach(volumes: &Volumes<'_>, name: &str, host: Option<&str>) -> Result<(), WorldError> {
+pub(super) async fn attach(volumes: &Volumes<'_>, name: &str, host: Option<&str>) -> Result<(), WorldError> {
     change(volumes, name, &json!({"host": host})).await
 }
 
 /// Stops a host or starts it, and waits until it has.
-async fn power(bureau: &Bureau<'_>, host: &str, power: &str) -> Result<(), WorldError> {
+pub(super) async fn power(bureau: &Bureau<'_>, host: &str, power: &str) -> Result<(), WorldError> {
     let answer = bureau.caller.patch(&bureau.host_path(host), &json!({"power": power}), "").await?;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     let is_so = |host: &CloudHost| has(host, ConditionType::Ready) && reason(host, ConditionType::Ready) == Some(power);
@@ -65,7 +65,7 @@ async fn power(bureau: &Bureau<'_>, host: &str, power: &str) -> Result<(), World
 }
 
 /// Waits until so many MiB of storage are used and held.
-async fn uses(bureau: &Bureau<'_>, expected: (u64, u64)) -> Result<(), WorldError> {
+pub(super) async fn uses(bureau: &Bureau<'_>, expected: (u64, u64)) -> Result<(), WorldError> {
     booked::uses(bureau, "BlockStorage", expected).await
 }
 
@@ -83,7 +83,7 @@ fn path(moments: &[Moment]) -> Vec<&str> {
 }
 
 /// What has a volume that runs with its host.
-fn both(host: &str) -> [String; 2] {
+pub(super) fn both(host: &str) -> [String; 2] {
     ["VirtualMachine", "VirtualMachineInstance"].map(|kind| format!("{kind} {host}"))
 }
 

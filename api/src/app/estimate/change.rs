@@ -1,13 +1,14 @@
-//! What of a change to a granted host, volume or bucket is decided before it counts (`controller/src/host/resize.rs`), and who
-//! would have to agree: for previews.
+//! What of a change to a granted host, volume, bucket or snapshot is decided before it counts
+//! (`controller/src/host/resize.rs`), and who would have to agree: for previews.
 
-use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, HostClass, InformationSystem};
+use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, CloudSnapshot, HostClass, InformationSystem};
 
 use super::approvals;
 use crate::{
     app::{
         App,
-        host::{Wish, guarded, storage_guarded},
+        host::{Wish, guarded, snapshot_guarded, storage_guarded},
+        snapshot::Disk,
         storage::{Grant, Storage},
     },
     extract::DepartmentName,
@@ -49,6 +50,37 @@ impl App {
         }
         let wished = self.storage_wished(caller, department, storage, wish).await;
         Some(told(caller, department, fields, resized, wished).await)
+    }
+
+    /// The same of a snapshot, which has no size of its own to change.
+    pub async fn change_of_snapshot(
+        &self,
+        caller: &Caller,
+        department: &DepartmentName,
+        snapshot: &CloudSnapshot,
+    ) -> Option<ChangeView> {
+        snapshot.status.as_ref().filter(|status| status.claim_id.is_some())?;
+        let fields = snapshot_guarded(snapshot);
+        if fields.is_empty() {
+            return Some(ChangeView::new(fields, None));
+        }
+        let wished = self.snapshot_wished(caller, department, snapshot).await;
+        Some(told(caller, department, fields, Vec::new(), wished).await)
+    }
+
+    async fn snapshot_wished(
+        &self,
+        caller: &Caller,
+        department: &DepartmentName,
+        snapshot: &CloudSnapshot,
+    ) -> Result<(Reading, Wish), ApprovalsUnknown> {
+        let unknown = || ApprovalsUnknown::NotPublished;
+        let reading = self.open_book(caller, department, Report::Quota).await.map_err(|_| unknown())?;
+        let system = &snapshot.spec.system_ref.name;
+        let system = caller.find::<InformationSystem>(Some(&department.namespace()), system).await;
+        let system = system.map_err(|_| unknown())?;
+        let wish = Wish::of_snapshot(snapshot, &system, &Disk::kept_by(snapshot)).ok_or_else(unknown)?;
+        Ok((reading, wish))
     }
 
     async fn wished(

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Wish, create::contradiction, references::References};
 use crate::{
-    app::App,
+    app::{App, snapshot::host_misfits},
     extract::{DepartmentName, ObjectPath, Version},
     problem::Problem,
     store::{Caller, Run},
@@ -46,7 +46,8 @@ impl App {
 async fn fitting(caller: &Caller, department: &DepartmentName, host: &CloudHost) -> Result<Option<Wish>, Problem> {
     let references = References::of_host(caller, department, host).await?;
     let named = references.named_by_host(host)?;
-    let faults = misfits(&host.spec, named.system, named.class, named.image).map(contradiction).collect();
+    let apart = named.snapshot.map(|snapshot| host_misfits(&host.spec, snapshot)).unwrap_or_default();
+    let faults = misfits(&host.spec, named.system, named.class, named.image).chain(apart).map(contradiction).collect();
     let wish = Wish::new(host, named.system, named.class);
     Problem::of_body(faults).map_or(Ok(wish), Err)
 }

@@ -15,6 +15,7 @@ use crate::{
         App,
         create::create,
         once::{self, Asked, Created},
+        snapshot::host_misfits,
     },
     extract::DepartmentName,
     model::HostOrder,
@@ -72,9 +73,10 @@ pub(in crate::app) fn drafted(
     order: HostOrder,
     references: &References,
 ) -> Result<Draft, Problem> {
-    let Named { system, class, image } = references.named_by(&order)?;
+    let Named { system, class, image, snapshot } = references.named_by(&order)?;
     let host = order.into_object(department, name);
-    let faults = misfits(&host.spec, system, class, image).map(contradiction).collect();
+    let apart = snapshot.map(|snapshot| host_misfits(&host.spec, snapshot)).unwrap_or_default();
+    let faults = misfits(&host.spec, system, class, image).chain(apart).map(contradiction).collect();
     let wish = Wish::new(&host, system, class);
     Problem::of_body(faults).map_or(Ok(Draft { host, wish }), Err)
 }

@@ -1,6 +1,6 @@
-//! The guarded fields of hosts, volumes and buckets that ask for more than was granted.
+//! The guarded fields of hosts, volumes, buckets and snapshots that ask for more than was granted.
 
-use jiyun_crds::v1alpha1::{CloudHost, DeletionProtection};
+use jiyun_crds::v1alpha1::{CloudHost, CloudSnapshot, DeletionProtection};
 
 use crate::app::storage::Storage;
 
@@ -18,7 +18,19 @@ pub fn guarded(host: &CloudHost) -> Vec<&'static str> {
 
 /// The same of a volume or a bucket.
 pub fn storage_guarded(storage: &impl Storage) -> Vec<&'static str> {
-    let is_protected = storage.protection() == DeletionProtection::Enabled;
-    let unprotected = storage.grant().is_some_and(|grant| !is_protected && grant.protection.is_none());
-    unprotected.then_some("deletionProtection").into_iter().collect()
+    let grant = storage.grant();
+    unprotected(storage.protection(), grant.is_some(), grant.and_then(|grant| grant.protection))
+}
+
+/// The same of a snapshot.
+pub fn snapshot_guarded(snapshot: &CloudSnapshot) -> Vec<&'static str> {
+    let status = snapshot.status.as_ref().filter(|status| status.claim_id.is_some());
+    let decided = status.and_then(|status| status.deletion_protection);
+    unprotected(snapshot.spec.deletion_protection, status.is_some(), decided)
+}
+
+/// The protection, where taking it off is `asked` for and was not `decided`. Of what was never granted nobody decides it.
+fn unprotected(asked: DeletionProtection, is_granted: bool, decided: Option<DeletionProtection>) -> Vec<&'static str> {
+    let is_open = asked == DeletionProtection::Disabled && is_granted && decided.is_none();
+    is_open.then_some("deletionProtection").into_iter().collect()
 }

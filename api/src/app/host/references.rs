@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::{join_all, try_join_all};
-use jiyun_crds::v1alpha1::{CloudHost, HostClass, HostImage, InformationSystem, NetworkZone};
+use jiyun_crds::v1alpha1::{CloudHost, CloudSnapshot, HostClass, HostImage, InformationSystem, NetworkZone};
 use kube::Resource;
 use serde::de::DeserializeOwned;
 
@@ -25,6 +25,7 @@ pub(in crate::app) struct References {
     classes: Seen<HostClass>,
     images: Seen<HostImage>,
     zones: Seen<NetworkZone>,
+    snapshots: Seen<CloudSnapshot>,
 }
 
 /// What an order names and has to fit.
@@ -32,6 +33,8 @@ pub(super) struct Named<'a> {
     pub system: &'a InformationSystem,
     pub class: &'a HostClass,
     pub image: &'a HostImage,
+    /// The snapshot the system disk is made from.
+    pub snapshot: Option<&'a CloudSnapshot>,
 }
 
 impl References {
@@ -47,16 +50,19 @@ impl References {
     ) -> Result<Self, Problem> {
         let names =
             |field: fn(&HostOrder) -> &str| -> BTreeSet<&str> { orders.clone().into_iter().map(field).collect() };
-        let (systems, classes, images, zones) = tokio::join!(
+        let snapshots = orders.clone().into_iter().filter_map(|order| order.snapshot.as_deref()).collect();
+        let (systems, classes, images, zones, snapshots) = tokio::join!(
             systems(caller, department, names(|order| &order.system), run),
-            seen(caller, "HostClass", names(|order| &order.class), run),
-            seen(caller, "HostImage", names(|order| &order.image), run),
-            seen(caller, "NetworkZone", names(|order| &order.zone), run),
+            seen(caller, None, "HostClass", names(|order| &order.class), run),
+            seen(caller, None, "HostImage", names(|order| &order.image), run),
+            seen(caller, None, "NetworkZone", names(|order| &order.zone), run),
+            kept(caller, department, snapshots),
         );
-        Ok(Self { systems: systems?, classes: classes?, images: images?, zones: zones? })
+        Ok(Self { systems: systems?, classes: classes?, images: images?, zones: zones?, snapshots: snapshots? })
     }
 
-    /// Looks up what a host that is there names, but for its zone, in which it lies.
+    /// Looks up what a host that is there names, but for its zone, in which it lies, and for the snapshot its disk began
+    /// with, once it was granted.
     ///
     /// # Errors
     /// As [`References::of`].
@@ -64,12 +70,17 @@ impl References {
         let spec = &host.spec;
         // What a change asks for was edited by people a moment ago at the most: nothing of it is remembered.
         let run = Run::Dry;
-        let (systems, classes, images) = tokio::join!(
+        let is_granted = host.status.as_ref().is_some_and(|status| status.claim_id.is_some());
+        let snapshot =
+            spec.snapshot_ref.iter().filter(|_| !is_granted).map(|snapshot| snapshot.name.as_str()).collect();
+        let (systems, classes, images, snapshots) = tokio::join!(
             systems(caller, department, [spec.system_ref.name.as_str()].into(), run),
-            seen(caller, "HostClass", [spec.class_ref.name.as_str()].into(), run),
-            seen(caller, "HostImage", [spec.image_ref.name.as_str()].into(), run),
+            seen(caller, None, "HostClass", [spec.class_ref.name.as_str()].into(), run),
+            seen(caller, None, "HostImage", [spec.image_ref.name.as_str()].into(), run),
+            kept(caller, department, snapshot),
         );
-        Ok(Self { systems: systems?, classes: classes?, images: images?, zones: Seen::new() })
+        let (zones, snapshots) = (Seen::new(), snapshots?);
+        Ok(Self { systems: systems?, classes: classes?, images: images?, zones, snapshots })
     }
 
     /// That the system called `name`, which `field` names, is among them.
@@ -89,16 +100,21 @@ impl References {
     pub(super) fn named_by(&self, order: &HostOrder) -> Result<Named<'_>, Problem> {
         let mut faults = Vec::new();
         pick(&self.zones, "zone", "NetworkZone", &order.zone, &mut faults);
-        self.named(&order.system, &order.class, &order.image, faults)
+        let snapshot = order.snapshot.as_deref();
+        let snapshot = snapshot.and_then(|name| pick(&self.snapshots, "snapshot", "CloudSnapshot", name, &mut faults));
+        let named = self.named(&order.system, &order.class, &order.image, faults)?;
+        Ok(Named { snapshot, ..named })
     }
 
-    /// What a host, the one these are of, names.
+    /// What a host, the one these are of, names. Its snapshot may be gone, which is told elsewhere.
     ///
     /// # Errors
-    /// A fault of each field whose object is not to be seen.
+    /// A fault of each other field whose object is not to be seen.
     pub(super) fn named_by_host(&self, host: &CloudHost) -> Result<Named<'_>, Problem> {
         let spec = &host.spec;
-        self.named(&spec.system_ref.name, &spec.class_ref.name, &spec.image_ref.name, Vec::new())
+        let named = self.named(&spec.system_ref.name, &spec.class_ref.name, &spec.image_ref.name, Vec::new())?;
+        let snapshot = spec.snapshot_ref.as_ref().and_then(|snapshot| self.snapshots.get(&snapshot.name)?.as_ref());
+        Ok(Named { snapshot, ..named })
     }
 
     fn named(&self, system: &str, class: &str, image: &str, others: Vec<Fault>) -> Result<Named<'_>, Problem> {
@@ -108,7 +124,7 @@ impl References {
         let image = pick(&self.images, "image", "HostImage", image, &mut faults);
         faults.extend(others);
         match (Problem::of_body(faults), system, class, image) {
-            (None, Some(system), Some(class), Some(image)) => Ok(Named { system, class, image }),
+            (None, Some(system), Some(class), Some(image)) => Ok(Named { system, class, image, snapshot: None }),
             (Some(problem), ..) => Err(problem),
             (None, ..) => Err(Problem::bare(Code::Internal)),
         }
@@ -131,16 +147,31 @@ where
     if run.is_dry() { caller.find(namespace, name).await } else { caller.recall(namespace, name).await }
 }
 
-/// Objects of the whole platform.
-async fn seen<K>(caller: &Caller, kind: &str, names: BTreeSet<&str>, run: Run) -> Result<Seen<K>, Problem>
+/// Objects of a namespace, or of the whole platform.
+async fn seen<K>(
+    caller: &Caller,
+    namespace: Option<&str>,
+    kind: &str,
+    names: BTreeSet<&str>,
+    run: Run,
+) -> Result<Seen<K>, Problem>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned,
 {
     let one = |name: String| async move {
-        let found = visible(kind, &name, look::<K>(caller, None, &name, run).await)?;
+        let found = visible(kind, &name, look::<K>(caller, namespace, &name, run).await)?;
         Ok((name, found))
     };
     Ok(try_join_all(names.into_iter().map(str::to_owned).map(one)).await?.into_iter().collect())
+}
+
+/// Snapshots of the department. They are taken just before they are named: nothing of them is remembered.
+async fn kept(
+    caller: &Caller,
+    department: &DepartmentName,
+    names: BTreeSet<&str>,
+) -> Result<Seen<CloudSnapshot>, Problem> {
+    seen(caller, Some(&department.namespace()), "CloudSnapshot", names, Run::Dry).await
 }
 
 async fn systems(

@@ -1,11 +1,11 @@
 //! Restarting a host (重启): from a moment on, what it runs as is to have been started since.
 
-use jiff::{SignedDuration, Timestamp};
-use jiyun_crds::v1alpha1::{CloudHost, DateTime, Power};
+use jiff::Timestamp;
+use jiyun_crds::v1alpha1::{CloudHost, LeaseStage, Power};
 use serde_json::json;
 
 use crate::{
-    app::{App, noun::called},
+    app::{App, idle::Idle, moment::just_after, noun::called},
     extract::{ObjectPath, Version},
     problem::{Code, Problem},
     store::{Caller, Run},
@@ -15,7 +15,8 @@ impl App {
     /// Asks for the restart of a host, as [`App::change`] does; with `version`, only while it is of that version.
     ///
     /// # Errors
-    /// What the API server refuses, and [`Code::HostIsStopped`] of a host that is to be off.
+    /// What the API server refuses, [`Code::HostIsStopped`] of a host that is to be off, and [`Code::NothingToRestart`] of
+    /// one that would not be started for it.
     pub async fn restart_host(
         &self,
         caller: &Caller,
@@ -24,9 +25,15 @@ impl App {
         run: Run,
     ) -> Result<CloudHost, Problem> {
         let found = self.look::<CloudHost>(caller, path).await?;
+        let what = || called::<CloudHost>(&path.department, path.name.as_str());
+        if let Some(why) = idle(&found) {
+            return Err(why.problem(Code::NothingToRestart, what()));
+        }
         if found.spec.power == Power::Stopped {
-            let what = called::<CloudHost>(&path.department, path.name.as_str());
-            return Err(Problem::new(Code::HostIsStopped, [("what", what)]));
+            return Err(Problem::new(Code::HostIsStopped, [("what", what())]));
+        }
+        if is_being_restored(&found) {
+            return Err(Idle::BeingRestored.problem(Code::NothingToRestart, what()));
         }
         // Not bound to what was read: whoever switches the host off in between has it off, for this starts nothing, and once
         // it is on again it was started since.
@@ -38,20 +45,21 @@ impl App {
     }
 }
 
-/// The next whole second: what was started in the same second as `moment` would not be older than that second, and would
-/// be left alone.
-fn just_after(moment: Timestamp) -> DateTime {
-    DateTime::from(moment + SignedDuration::from_secs(1))
+/// Why nothing comes of it, whether the host is to run or not.
+fn idle(host: &CloudHost) -> Option<Idle> {
+    let status = host.status.as_ref();
+    let is_granted = status.is_some_and(|status| status.claim_id.is_some());
+    let stage = status.and_then(|status| Some(status.lease.as_ref()?.stage));
+    let by_lease = match stage {
+        Some(LeaseStage::Ended | LeaseStage::Archived) => Some(Idle::LeaseOver),
+        Some(LeaseStage::Released) => Some(Idle::Ending),
+        Some(LeaseStage::Running | LeaseStage::Warned) | None => None,
+    };
+    Idle::of(host.metadata.deletion_timestamp.is_some(), is_granted).or(by_lease)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_started_up_to_now_is_older_and_what_is_started_a_second_later_is_not() {
-        for now in ["2026-03-01T08:00:00Z", "2026-03-01T08:00:00.000000001Z", "2026-03-01T08:00:00.999999999Z"] {
-            assert_eq!(just_after(now.parse().unwrap()).as_str(), "2026-03-01T08:00:01Z", "{now}");
-        }
-    }
+/// Whether its system disk is being made anew: until that is done the host is off, and then it is started.
+fn is_being_restored(host: &CloudHost) -> bool {
+    let restored = host.status.as_ref().and_then(|status| status.restored.as_ref());
+    restored.is_some_and(|restored| restored.completed_at.is_none())
 }

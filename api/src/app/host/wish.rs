@@ -1,20 +1,20 @@
-//! What a host, a database, a volume or a bucket asks of the ledger, as the controller will ask for it
-//! (`controller/src/host/request.rs`, `controller/src/database/request.rs`, `controller/src/volume/request.rs`,
-//! `controller/src/bucket/request.rs`): for previews.
+//! What a host, a database, a volume, a bucket or a snapshot asks of the ledger, as the controller will ask for it
+//! (`request.rs` of each in `controller/src/`): for previews.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{
-    CloudBucket, CloudDatabase, CloudHost, CloudVolume, DatabaseClass, HostClass, InformationSystem,
+    CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, DatabaseClass, HostClass, InformationSystem,
+    LocalRef,
 };
-use jiyun_ledger::{AccountId, Claim, ClaimRequest, ClaimStage, Meter, Placement, State, Subject};
+use jiyun_ledger::{AccountId, Claim, ClaimRequest, ClaimStage, Meter, Placement, PoolId, PoolKind, State, Subject};
 use kube::{Resource, ResourceExt};
 
-use super::guards::{guarded, storage_guarded};
-use crate::app::storage::Storage;
+use super::guards::{guarded, snapshot_guarded, storage_guarded};
+use crate::app::{snapshot::Disk, storage::Storage};
 
-/// A host, a database, a volume or a bucket in the ledger's terms.
+/// A host, a database, a volume, a bucket or a snapshot in the ledger's terms.
 #[derive(Clone, Debug)]
 pub struct Wish {
     /// Its name.
@@ -27,8 +27,8 @@ pub struct Wish {
     placements: Vec<Placement>,
     /// The storage it takes: its meter, the field that asks for it, and what the approved spec calls it.
     storage: (Meter, &'static str, &'static str),
-    /// Name of the host that it is to be made beside, at the same site.
-    beside: Option<String>,
+    /// Kind and name of what it is to be made beside, at the same site: the snapshot it is made from, or a volume's host.
+    beside: Option<(&'static str, String)>,
     /// The guarded fields that ask for more than was granted.
     guarded: Vec<&'static str>,
 }
@@ -53,7 +53,7 @@ impl Wish {
             protection_level: system.spec.protection_level,
             placements: placements.into(),
             storage: (Meter::BlockStorage, "systemDisk.size", "diskMebibytes"),
-            beside: None,
+            beside: from_snapshot(spec.snapshot_ref.as_ref()),
             guarded: guarded(host),
         })
     }
@@ -87,7 +87,8 @@ impl Wish {
         let spec = &volume.spec;
         // Its site is known once the ledger is read.
         let placements = Placement::volume(spec.tier.clone(), spec.size.mebibytes().ok()?, None);
-        let beside = spec.host_ref.as_ref().map(|host| host.name.clone());
+        let host = spec.host_ref.as_ref().map(|host| ("CloudHost", host.name.clone()));
+        let beside = from_snapshot(spec.snapshot_ref.as_ref()).or(host);
         Some(Self { beside, ..Self::of_storage(volume, system, Meter::BlockStorage, placements) })
     }
 
@@ -95,6 +96,30 @@ impl Wish {
     pub fn of_bucket(bucket: &CloudBucket, system: &InformationSystem) -> Option<Self> {
         let placements = Placement::bucket(bucket.spec.tier.clone(), bucket.spec.size.mebibytes().ok()?);
         Some(Self::of_storage(bucket, system, Meter::ObjectStorage, placements))
+    }
+
+    /// What `snapshot` of `disk` asks for: as much as that has, out of the same pool; none where that cannot be told.
+    pub fn of_snapshot(snapshot: &CloudSnapshot, system: &InformationSystem, disk: &Disk) -> Option<Self> {
+        let placement = Placement {
+            pool_kind: PoolKind::Storage,
+            architecture: None,
+            tier: disk.tier.clone(),
+            site: None,
+            pool: disk.pool.as_deref().map(|pool| PoolId::of(PoolKind::Storage, pool)),
+            quantities: [(Meter::BlockStorage, disk.size.as_ref()?.mebibytes().ok()?)].into(),
+        };
+        Some(Self {
+            subject: subject(snapshot),
+            name: snapshot.name_any(),
+            system: snapshot.spec.system_ref.name.clone(),
+            class: disk.tier.clone().unwrap_or_default(),
+            zone: system.spec.zone_ref.name.clone(),
+            protection_level: system.spec.protection_level,
+            placements: vec![placement],
+            storage: (Meter::BlockStorage, "source.name", "mebibytes"),
+            beside: None,
+            guarded: snapshot_guarded(snapshot),
+        })
     }
 
     /// What `storage`, which lies by itself, asks for: so much of `meter` as `placements` say.
@@ -153,10 +178,11 @@ impl Wish {
         placements
     }
 
-    /// The site of the host that it is to be made beside; none where there is no such host, or that holds nothing yet.
+    /// The site of what it is to be made beside; none where there is no such object, or that holds nothing yet.
     fn site(&self, state: &State) -> Option<String> {
-        let host = state.claim_of_object("CloudHost", &self.subject.namespace, self.beside.as_deref()?)?;
-        let line = host.taken().next()?;
+        let (kind, name) = self.beside.as_ref()?;
+        let beside = state.claim_of_object(kind, &self.subject.namespace, name)?;
+        let line = beside.taken().next()?;
         Some(state.pool(&line.pool)?.site.clone())
     }
 
@@ -218,6 +244,11 @@ impl Wish {
     pub fn placements(&self) -> &[Placement] {
         &self.placements
     }
+}
+
+/// What is made from a snapshot is made where that lies.
+fn from_snapshot(snapshot: Option<&LocalRef>) -> Option<(&'static str, String)> {
+    Some(("CloudSnapshot", snapshot?.name.clone()))
 }
 
 /// How the ledger would name `object`.

@@ -2,7 +2,8 @@
 //! what the platform acts upon: hosts that name it do nothing until it is there.
 
 use jiyun_crds::v1alpha1::{
-    CloudBucket, CloudDatabase, CloudHost, CloudVolume, DatabaseClass, HostClass, InformationSystem, NetworkFlow, Order,
+    CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, DatabaseClass, HostClass, InformationSystem,
+    NetworkFlow, Order,
 };
 use tracing::Instrument;
 
@@ -14,6 +15,7 @@ use crate::{
         host::{Wish, system_there, there},
         noun::called,
         once::{self, Asked, Created},
+        snapshot::Source,
     },
     extract::DepartmentName,
     model::{ItemFiling, OrderAction, OrderFiling, OrderedKind, order_filing::place},
@@ -192,6 +194,16 @@ async fn check_references(
                 let created = bucket.as_ref().zip(system.as_ref()).filter(|_| item.action == OrderAction::Create);
                 wishes.extend(created.and_then(|(bucket, system)| Wish::of_bucket(bucket, system)));
                 Some(bucket.map(|bucket| bucket.spec.system_ref))
+            }
+            OrderedKind::CloudSnapshot => {
+                let snapshot = caller.find::<CloudSnapshot>(Some(&namespace), name).await;
+                let snapshot = there(&field, "CloudSnapshot", name, snapshot, &mut faults)?;
+                let created = snapshot.as_ref().zip(system.as_ref()).filter(|_| item.action == OrderAction::Create);
+                if let Some((snapshot, system)) = created {
+                    let source = Source::find(caller, &namespace, &snapshot.spec.source).await.ok();
+                    wishes.extend(source.and_then(|source| Wish::of_snapshot(snapshot, system, &source.disk())));
+                }
+                Some(snapshot.map(|snapshot| snapshot.spec.system_ref))
             }
         };
         if let Some(system) = other {

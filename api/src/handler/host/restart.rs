@@ -22,9 +22,9 @@ use crate::{
 ///
 /// That begins within seconds; a guest that has not shut down after 30 seconds is switched off. Nothing of it is decided, and
 /// nothing is given back meanwhile. It is over once the host is `Ready` and `startedAt` is not before `restartRequestedAt`. A
-/// host that is to be off has nothing to restart: set its `power` to `Running` instead. One that is off for another reason,
-/// such as its lease, is not started by it. What was started before the request is restarted once: requests made while it
-/// shuts down come to one. There is no body; a restart at a time to come is asked for with kubectl.
+/// host that is to be off has nothing to restart: set its `power` to `Running` instead. Nor has one that was not granted
+/// yet, is being deleted or restored, or whose lease is over. What was started before the request is restarted once: requests
+/// made while it shuts down come to one. There is no body; a restart at a time to come is asked for with kubectl.
 #[utoipa::path(
     post, path = "/v1/departments/{department}/hosts/{name}/restart", tag = "hosts", operation_id = "restartHost",
     params(
@@ -39,7 +39,7 @@ use crate::{
         (status = 202, description = "Its restart is asked for: `restartRequestedAt` says of which moment.", body = Host, headers(("ETag" = String, description = "Its version."))),
         (status = 403, description = "The caller may look, but not change it.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 404, description = "No such host, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The host is to be off (`HostIsStopped`); nothing was changed.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The host is to be off (`HostIsStopped`), or would not be started for it (`NothingToRestart`); nothing was changed.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 412, description = "It is not of the version that `If-Match` names.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 422, description = "The request has a body; nothing was changed.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),

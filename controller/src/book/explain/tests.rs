@@ -104,6 +104,7 @@ fn host(account: &str, uid: &str, vcpu: u64) -> ClaimRequest {
             architecture: None,
             tier: None,
             site: None,
+            pool: None,
             quantities,
         }],
         spec_digest: format!("{vcpu}"),

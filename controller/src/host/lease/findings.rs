@@ -21,7 +21,8 @@ pub fn findings(lease: &Standing, machine: Option<&MachineState>, found: &mut [F
             ConditionType::Ready => is_off && (is_archived || !is_fault(said.reason)),
             _ => false,
         };
-        if is_over {
+        // That its disk is made anew is worth more: until that is done there is nothing to go on with.
+        if is_over && said.reason != Reason::Restoring {
             *said = told(said.kind, lease);
         }
     }

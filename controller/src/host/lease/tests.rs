@@ -171,6 +171,8 @@ fn what_is_asked_for_holds_until_somebody_has_decided_against_it() {
         subnet: None,
         deletable: true,
         lease: Some(archived(false)),
+        content: None,
+        restored: None,
         order: None,
         policies: Vec::new(),
     };
@@ -279,5 +281,8 @@ fn a_fault_of_a_host_that_is_off_for_its_lease_is_told_until_its_machine_is_take
     for fault in [Reason::SiteUnreachable, Reason::EngineError, Reason::EngineMissing] {
         assert_eq!(said(&ended(false), fault), [fault; 2]);
         assert_eq!(said(&archived(false), fault), [fault, Reason::LeaseEnded]);
+    }
+    for lease in [ended(false), archived(false)] {
+        assert_eq!(said(&lease, Reason::Restoring), [Reason::Restoring; 2], "there is nothing to go on with before");
     }
 }

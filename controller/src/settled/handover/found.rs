@@ -5,7 +5,9 @@ use std::fmt::Debug;
 
 use jiyun_crds::{
     names::department_namespace,
-    v1alpha1::{CloudBucket, CloudDatabase, CloudHost, CloudVolume, Department, Handover, InformationSystem},
+    v1alpha1::{
+        CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, Department, Handover, InformationSystem,
+    },
 };
 use jiyun_ledger::AccountId;
 use kube::{Api, Resource, api::ListParams, core::NamespaceResourceScope};
@@ -35,6 +37,8 @@ pub struct Found {
     pub volumes: Vec<CloudVolume>,
     /// Buckets of the giver.
     pub buckets: Vec<CloudBucket>,
+    /// Snapshots of the giver.
+    pub snapshots: Vec<CloudSnapshot>,
     /// Systems of the taker.
     pub taker_systems: Vec<InformationSystem>,
     /// Hosts of the taker.
@@ -57,6 +61,7 @@ pub async fn dereference(handover: &Handover, context: &Context) -> Result<Found
         databases: all(from, context).await?,
         volumes: all(from, context).await?,
         buckets: all(from, context).await?,
+        snapshots: all(from, context).await?,
         taker_systems: all(to, context).await?,
         taker_hosts: all(to, context).await?,
     })

@@ -83,7 +83,7 @@ pub fn withdrawn(handover: &Handover) -> Route {
     }
 }
 
-/// Databases, volumes and buckets do not go along yet, and their system cannot go without them.
+/// Databases, volumes, buckets and snapshots do not go along yet, and their system cannot go without them.
 fn stays_behind(system: &str, found: &Found) -> Result<(), Rejection> {
     let refused = |code, kind: &'static str, name: String| {
         let field = ("field", "spec.from.systemRef.name".to_owned());
@@ -96,8 +96,11 @@ fn stays_behind(system: &str, found: &Found) -> Result<(), Rejection> {
     if let Some(volume) = found.volumes.iter().find(|volume| volume.spec.system_ref.name == system) {
         return refused("VolumesNotHandedOver", "volume", volume.name_any());
     }
-    match found.buckets.iter().find(|bucket| bucket.spec.system_ref.name == system) {
-        Some(bucket) => refused("BucketsNotHandedOver", "bucket", bucket.name_any()),
+    if let Some(bucket) = found.buckets.iter().find(|bucket| bucket.spec.system_ref.name == system) {
+        return refused("BucketsNotHandedOver", "bucket", bucket.name_any());
+    }
+    match found.snapshots.iter().find(|snapshot| snapshot.spec.system_ref.name == system) {
+        Some(snapshot) => refused("SnapshotsNotHandedOver", "snapshot", snapshot.name_any()),
         None => Ok(()),
     }
 }

@@ -141,3 +141,16 @@ fn a_system_with_a_bucket_stays_and_others_go() {
     assert_eq!(objection(&whole(), &found), (Reason::Misconfigured, "BucketsNotHandedOver"));
     validate(&one(None), &found).unwrap();
 }
+
+#[test]
+fn a_system_with_a_snapshot_stays_and_others_go() {
+    let snapshot = serde_json::from_value(json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "CloudSnapshot",
+        "metadata": {"name": "files-1", "namespace": "dept-tax"},
+        "spec": {"systemRef": {"name": "levy"}, "source": {"kind": "CloudHost", "name": "web"}},
+    }))
+    .unwrap();
+    let found = Found { snapshots: vec![snapshot], ..found() };
+    assert_eq!(objection(&whole(), &found), (Reason::Misconfigured, "SnapshotsNotHandedOver"));
+    validate(&one(None), &found).unwrap();
+}

@@ -16,6 +16,8 @@ pub(super) struct Ask<'a> {
     pub(super) architecture: Option<&'a str>,
     pub(super) tier: Option<&'a str>,
     pub(super) site: Option<&'a str>,
+    /// The pool it must be.
+    pub(super) named: Option<&'a PoolId>,
     /// How much in all, by meter; no zeros.
     pub(super) quantities: Vec<(Meter, u64)>,
     /// How much more than the claim holds there; no zeros.
@@ -49,6 +51,7 @@ pub(super) fn asks<'a>(state: &State, request: &'a ClaimRequest, old: Option<&Cl
                 && ask.architecture == placement.architecture.as_deref()
                 && ask.tier == placement.tier.as_deref()
                 && ask.site == placement.site.as_deref()
+                && ask.named == placement.pool.as_ref()
         };
         if let Some(ask) = asks.iter_mut().find(same) {
             wanted.for_each(|(meter, quantity)| ask.want(*meter, *quantity));
@@ -60,6 +63,7 @@ pub(super) fn asks<'a>(state: &State, request: &'a ClaimRequest, old: Option<&Cl
                 architecture: placement.architecture.as_deref(),
                 tier: placement.tier.as_deref(),
                 site: placement.site.as_deref(),
+                named: placement.pool.as_ref(),
                 quantities: wanted.map(|(meter, quantity)| (*meter, *quantity)).collect(),
                 growth: Vec::new(),
                 bound: old.and_then(|claim| lies_in(state, claim, placement)).cloned(),

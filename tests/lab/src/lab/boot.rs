@@ -140,7 +140,7 @@ fn supplies(profile: Profile, engines: Engines, charts: bool) -> Result<(LabProg
 async fn attempt_start(options: LabOptions, provisions: Provisions, progress: Report<'_>) -> Result<Lab, LabError> {
     // Megabytes of YAML: read while the servers start.
     let (profile, supplies) = (options.profile, provisions.supplies.clone());
-    let asked = (options.network, options.databases, options.buckets);
+    let asked = (options.network, options.databases, options.buckets, options.snapshots);
     let parts = options.parts.clone();
     // In somebody's cluster the groups' names may be somebody's too; there the lab's people are bound by name.
     let own = matches!(provisions.ground, Ground::Own(_));

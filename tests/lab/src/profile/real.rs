@@ -17,6 +17,7 @@ use crate::folder::FolderError;
 use crate::install::{InstallError, Installer};
 use crate::kubeconfig::{self, ClientError, Credentials};
 use crate::lab::Site;
+use crate::options::Snapshots;
 use crate::pki::PkiError;
 use crate::ports::NoFreePort;
 use crate::process::{Failure, SpawnError};
@@ -101,6 +102,9 @@ async fn start_with(site: &Site, client: Client, programs: &kubevirt::Programs) 
     let simulation = Simulation { client, pace: site.options.pace, faults: Arc::clone(&site.faults) };
     tokio::spawn(simulate::data_volume::run(simulation.clone()));
     tokio::spawn(simulate::disk::run(simulation.clone()));
+    if site.options.snapshots == Snapshots::Csi {
+        tokio::spawn(simulate::snapshot::run(simulation.clone()));
+    }
     tokio::spawn(async move {
         simulate::vmi::run(simulation, handler).await;
         // The ports are KubeVirt's for as long as the lab's tasks run.

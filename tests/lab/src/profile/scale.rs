@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kube::Client;
 
 use crate::lab::Site;
-use crate::options::Volumes;
+use crate::options::{Snapshots, Volumes};
 use crate::parts::Part;
 use crate::simulate::{self, Simulation};
 
@@ -31,6 +31,10 @@ pub(super) fn start(site: &Site, client: &Client) {
     }
     if site.options.volumes == Volumes::Simulated {
         tokio::spawn(simulate::disk::run(simulation.clone()));
+    }
+    // Where a driver that takes snapshots runs, Kubernetes' own controller of them does, too.
+    if site.options.snapshots == Snapshots::Csi && !site.options.parts.contains(&Part::Csi) {
+        tokio::spawn(simulate::snapshot::run(simulation.clone()));
     }
     tokio::spawn(simulate::virtual_machine::run(simulation, site.options.instances));
 }

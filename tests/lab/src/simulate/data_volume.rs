@@ -1,4 +1,5 @@
-//! CDI's DataVolume: scheduled, importing with progress, succeeded. No data is fetched and no claim is made.
+//! CDI's DataVolume: scheduled, importing with progress, succeeded. No data is fetched and no claim is made. One that is made
+//! from a snapshot is `clone`'s, until its storage is lost.
 
 use std::time::Duration;
 
@@ -21,11 +22,20 @@ const RETRY: Duration = Duration::from_secs(2);
 const TRIES: u64 = 3;
 
 /// Time fields of CDI's conditions (pkg/controller/datavolume/conditions.go, `updateCondition`).
-const TIMES: [&str; 2] = ["lastTransitionTime", "lastHeartbeatTime"];
+pub(super) const TIMES: [&str; 2] = ["lastTransitionTime", "lastHeartbeatTime"];
 
-/// Nothing of the spec matters: every source is imported the same way.
+/// Nothing else of the spec matters: every other source is imported the same way.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct Spec {}
+#[serde(default)]
+pub(crate) struct Spec {
+    source: Option<Source>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Source {
+    snapshot: Option<Value>,
+}
 
 /// The part of the status a step depends on.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -73,6 +83,9 @@ impl Engine for Importer {
         let befalls = |fault| simulation.faults.befalls(fault, &name);
         if befalls(Fault::Lost) {
             return lost(&seen);
+        }
+        if object.spec.source.as_ref().is_some_and(|source| source.snapshot.is_some()) {
+            return Step::Rest;
         }
         match seen.phase.as_deref() {
             Some("Succeeded") => Step::Rest,
@@ -162,14 +175,14 @@ fn lost(seen: &Status) -> Step {
     Step::Status { takes: Duration::ZERO, status: json!({"phase": "Failed", "conditions": conditions}) }
 }
 
-fn bound(name: &str) -> Value {
+pub(super) fn bound(name: &str) -> Value {
     condition("Bound", true, "Bound", &format!("PVC {name} Bound"), &TIMES)
 }
 
-fn running(status: bool, reason: &str, message: &str) -> Value {
+pub(super) fn running(status: bool, reason: &str, message: &str) -> Value {
     condition("Running", status, reason, message, &TIMES)
 }
 
-fn ready(status: bool, reason: &str) -> Value {
+pub(super) fn ready(status: bool, reason: &str) -> Value {
     condition("Ready", status, reason, "", &TIMES)
 }

@@ -1,8 +1,10 @@
 //! What a disk array's provisioner and CDI do so that a `DataVolume` has a disk: the claim (PVC), the volume (PV) bound
-//! to it, its growth and its removal. The import's progress is `data_volume`'s. No byte is stored anywhere.
+//! to it, its growth and its removal. The import's progress is `data_volume`'s, what is made from a snapshot `clone`'s. No byte
+//! is stored anywhere: a word on the claim ([`CONTENT`]) stands for what is on the disk.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream;
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
@@ -12,23 +14,30 @@ use kube::{Client, Resource as _, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::follow::{Wakes, follow, unless_overtaken};
-use super::{Fault, Simulation, data_volume};
+use super::{CONTENT, Fault, Simulation, clone, data_volume};
 
 /// The driver named in volumes; it says what it is.
-const DRIVER: &str = "simulated.lab.jiyun.io";
+pub(super) const DRIVER: &str = "simulated.lab.jiyun.io";
+/// How soon a disk whose namesake's claim is on its way out is looked at again: CDI watches claims.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs the three loops for ever.
 pub(crate) async fn run(simulation: Simulation) {
     let client = &simulation.client;
     let claims = {
-        let client = client.clone();
+        let simulation = simulation.clone();
         follow(
             Api::all_with(client.clone(), &data_volume::resource()),
             data_volume::resource(),
             quiet(),
-            move |volume| {
-                let client = client.clone();
-                async move { claim(&client, &volume).await.map(|()| None) }
+            move |volume: Arc<DynamicObject>| {
+                let simulation = simulation.clone();
+                async move {
+                    match clone::source(&volume) {
+                        Some(snapshot) => clone::act(&simulation, &volume, &snapshot).await,
+                        None => claim(&simulation.client, &volume).await,
+                    }
+                }
             },
         )
     };
@@ -54,19 +63,34 @@ fn quiet<K>() -> Wakes<stream::Pending<()>, stream::Pending<K>> {
     Wakes { all: stream::pending(), some: stream::pending() }
 }
 
-/// CDI: pkg/controller/datavolume/controller-base.go, `newPersistentVolumeClaim`.
-async fn claim(client: &Client, volume: &DynamicObject) -> Result<(), kube::Error> {
+/// Gives a disk its claim. What an empty disk or an image begins with is like nothing that was before.
+async fn claim(client: &Client, volume: &DynamicObject) -> Result<Option<Duration>, kube::Error> {
+    if volume.metadata.deletion_timestamp.is_some() {
+        return Ok(None);
+    }
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &volume.namespace().unwrap_or_default());
+    match api.get_opt(&volume.name_any()).await? {
+        Some(there) => Ok((!is_of(&there, volume)).then_some(AGAIN)),
+        None => make_claim(client, volume, &format!("new-{}", volume.uid().unwrap_or_default())).await.map(|()| None),
+    }
+}
+
+/// Whether a claim is that of a disk, and not of a namesake that is gone.
+pub(super) fn is_of(claim: &PersistentVolumeClaim, volume: &DynamicObject) -> bool {
+    claim.owner_references().iter().any(|owner| Some(&owner.uid) == volume.metadata.uid.as_ref())
+}
+
+/// CDI: pkg/controller/datavolume/controller-base.go, `newPersistentVolumeClaim`. `content` is the word for what is on it.
+pub(super) async fn make_claim(client: &Client, volume: &DynamicObject, content: &str) -> Result<(), kube::Error> {
     let namespace = volume.namespace().unwrap_or_default();
     let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
-    if volume.metadata.deletion_timestamp.is_some() || api.get_opt(&volume.name_any()).await?.is_some() {
-        return Ok(());
-    }
     let Some(spec) = claim_spec(&volume.data) else { return Ok(()) };
     let mut labels: BTreeMap<String, String> = volume.labels().clone();
     labels.insert("app".into(), "containerized-data-importer".into());
     let mut annotations: BTreeMap<String, String> = volume.annotations().clone();
     annotations.insert("cdi.kubevirt.io/storage.contentType".into(), "kubevirt".into());
     annotations.insert("cdi.kubevirt.io/createdForDataVolume".into(), volume.uid().unwrap_or_default());
+    annotations.insert(CONTENT.into(), content.into());
     let body = json!({
         "metadata": {
             "name": volume.name_any(), "namespace": namespace, "labels": labels, "annotations": annotations,
@@ -80,7 +104,7 @@ async fn claim(client: &Client, volume: &DynamicObject) -> Result<(), kube::Erro
 
 /// CDI: util.go, `renderPvcSpec`. What `spec.storage` leaves open a `StorageProfile` would say; as for Ceph's block
 /// devices that is a shared raw device (pkg/storagecapabilities/storagecapabilities.go, `createRbdCapabilities`).
-fn claim_spec(volume: &Value) -> Option<Value> {
+pub(super) fn claim_spec(volume: &Value) -> Option<Value> {
     if let Some(given) = volume.pointer("/spec/pvc") {
         return Some(given.clone());
     }

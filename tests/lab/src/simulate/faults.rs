@@ -9,17 +9,18 @@ use tokio::sync::watch;
 /// What may go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// A machine starts but is never ready; an import never completes.
+    /// A machine starts but is never ready; an import, or a disk made from a snapshot, is never complete; a snapshot is cut and never
+    /// ready.
     NeverReady,
     /// Everything takes ten times as long.
     Slow,
     /// A running machine is ready and not ready in turns.
     Flapping,
-    /// An import is tried again and again.
+    /// An import, or a snapshot, fails and is tried again and again.
     ImportFails,
-    /// The volume's data or the machine's node is gone.
+    /// The volume's data or the machine's node is gone; no disk can be made from the snapshot any more, and nobody says so.
     Lost,
-    /// No storage and no node has room.
+    /// No storage and no node has room, for snapshots neither.
     Full,
     /// A running machine takes on and gives up no volume until it is started anew: the engine's feature gate is off.
     NoHotplug,

@@ -12,13 +12,12 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use kube::api::{Api, Patch, PatchParams, PostParams};
-use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::Simulation;
 use super::follow::unless_overtaken;
-use super::{Fault, Simulation};
 
 /// How soon what waits for something else is tried again: the engines' queues begin with less and end with minutes.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -31,15 +30,6 @@ pub(crate) async fn run(simulation: Simulation) {
 /// Where a store answers: pkg/apis/ceph.rook.io/v1/object.go, `GetServiceDomainName`.
 fn host_of(store: &str, namespace: &str) -> String {
     format!("rook-ceph-rgw-{store}.{namespace}.svc")
-}
-
-/// How long until what an object asks for is there, which an engine usually takes `natural` for; nothing once it is.
-fn time_left(simulation: &Simulation, object: &impl Resource, natural: Duration) -> Option<Duration> {
-    let slow = simulation.faults.befalls(Fault::Slow, &object.name_any());
-    let takes = if slow { simulation.pace.slow(natural) } else { simulation.pace.of(natural) };
-    let created = object.meta().creation_timestamp.as_ref()?.0;
-    let elapsed = jiff::Timestamp::now().duration_since(created).unsigned_abs();
-    takes.checked_sub(elapsed).filter(|left| !left.is_zero())
 }
 
 /// Creates an object, or changes the one that is there: lib-bucket-provisioner, pkg/provisioner/resourcehandlers.go,
@@ -55,24 +45,4 @@ where
         }
         outcome => outcome.map(drop),
     }
-}
-
-/// Takes a finalizer off an object as it was read.
-async fn release<K>(api: &Api<K>, object: &K, finalizer: &str) -> Result<(), kube::Error>
-where
-    K: Resource + Clone + Debug + DeserializeOwned,
-{
-    let (held, version) = (object.finalizers(), object.resource_version());
-    let left: Vec<&String> = held.iter().filter(|name| *name != finalizer).collect();
-    if left.len() == held.len() {
-        return Ok(());
-    }
-    let patch = Patch::Merge(json!({"metadata": {"finalizers": left, "resourceVersion": version}}));
-    unless_overtaken(api.patch(&object.name_any(), &PatchParams::default(), &patch).await)
-}
-
-/// The finalizers of an object and one more.
-fn held_by(object: &impl Resource, finalizer: &str) -> Vec<String> {
-    let others = object.finalizers().iter().filter(|name| *name != finalizer);
-    others.cloned().chain([finalizer.to_owned()]).collect()
 }

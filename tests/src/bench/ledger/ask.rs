@@ -79,6 +79,7 @@ impl Host {
                     architecture: Some(architecture.to_owned()),
                     tier: None,
                     site: None,
+                    pool: None,
                     quantities: [(Meter::Hosts, 1), (Meter::Vcpu, vcpu), (Meter::Memory, memory)].into(),
                 },
                 Placement {
@@ -86,6 +87,7 @@ impl Host {
                     architecture: None,
                     tier: Some(TIER.to_owned()),
                     site: None,
+                    pool: None,
                     quantities: [(Meter::BlockStorage, disk)].into(),
                 },
             ],

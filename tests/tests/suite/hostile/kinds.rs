@@ -18,22 +18,24 @@ use super::{
 };
 
 /// What of our kinds is written by the platform alone.
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "cloudhosts/status",
     "clouddatabases/status",
     "cloudvolumes/status",
     "cloudbuckets/status",
+    "cloudsnapshots/status",
     "networkflows/status",
     "orders/status",
     "approvals/status",
 ];
 
 /// Kinds of engines, and those by which one could reach them or ours.
-const FOREIGN: [(&str, &str); 16] = [
+const FOREIGN: [(&str, &str); 17] = [
     ("kubevirt.io", "virtualmachines"),
     ("kubevirt.io", "virtualmachineinstances"),
     ("subresources.kubevirt.io", "virtualmachineinstances/console"),
     ("cdi.kubevirt.io", "datavolumes"),
+    ("snapshot.storage.k8s.io", "volumesnapshots"),
     ("postgresql.cnpg.io", "clusters"),
     ("objectbucket.io", "objectbucketclaims"),
     ("ceph.rook.io", "cephobjectstoreusers"),

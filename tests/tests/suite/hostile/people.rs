@@ -92,6 +92,10 @@ impl Official {
         if !is_among(self.sees) {
             return StatusCode::NOT_FOUND;
         }
+        if route.path.ends_with("/hosts/{name}/restore") {
+            // The victim's host runs: nobody has it restored, and they see that it does.
+            return StatusCode::CONFLICT;
+        }
         let may = route.method == Method::GET || route.method == Method::PATCH && is_among(self.patches);
         if may { StatusCode::OK } else { StatusCode::FORBIDDEN }
     }
@@ -113,6 +117,7 @@ pub async fn officials(victim: &Victim<'_>) -> Result<Vec<Official>, WorldError>
                 "databases",
                 "volumes",
                 "buckets",
+                "snapshots",
                 "systems",
                 "flows",
                 "orders",
@@ -130,6 +135,7 @@ pub async fn officials(victim: &Victim<'_>) -> Result<Vec<Official>, WorldError>
                 "databases",
                 "volumes",
                 "buckets",
+                "snapshots",
                 "systems",
                 "flows",
                 "orders",
@@ -144,7 +150,7 @@ pub async fn officials(victim: &Victim<'_>) -> Result<Vec<Official>, WorldError>
         official(
             "platform approver",
             approver.caller,
-            &["hosts", "databases", "volumes", "buckets", "systems", "flows", "orders", "inbox", "quota"],
+            &["hosts", "databases", "volumes", "buckets", "snapshots", "systems", "flows", "orders", "inbox", "quota"],
         ),
     ])
 }

@@ -10,6 +10,8 @@ use jiyun_tests::{
     bucket::Buckets,
     database::Databases,
     desk::{Desk, approved},
+    snapshot::{Of, Snapshots},
+    volume::Volumes,
     walls::Walls,
     world::{Bureau, Quota},
 };
@@ -23,9 +25,10 @@ pub const FLOW: &str = "to-room";
 pub const DATABASE: &str = "records";
 pub const VOLUME: &str = "papers";
 pub const BUCKET: &str = "scans";
+pub const SNAPSHOT: &str = "papers-1";
 
-/// A department with a host that runs, a database, a volume, a bucket, a flow that waits, its order, and what one of two levels said
-/// about that.
+/// A department with a host that runs, a database, a volume and a snapshot of it, a bucket, a flow that waits, its order, and what
+/// one of two levels said about that.
 pub struct Victim<'a> {
     pub walls: Walls<'a>,
     /// The order that waits for its second level.
@@ -56,6 +59,10 @@ impl<'a> Victim<'a> {
             "spec": {"systemRef": {"name": SYSTEM}, "zoneRef": {"name": "extranet-public"}, "tier": "standard", "size": "10Gi"},
         });
         world.take("a volume", &volume.to_string()).await?;
+        Volumes { bureau }.wait_ready(VOLUME, "Available").await?;
+        // Where disks have no storage it is granted and not taken.
+        let snapshots = Snapshots { bureau };
+        world.take("a snapshot", &snapshots.object(SNAPSHOT, Of::Volume(VOLUME)).to_string()).await?;
         // As of databases: nothing makes buckets here.
         let buckets = Buckets { bureau };
         world.take("a bucket", &buckets.object(BUCKET, "10Gi").to_string()).await?;
@@ -96,6 +103,8 @@ impl<'a> Victim<'a> {
         assert_eq!((volume.metadata.generation, volume.metadata.deletion_timestamp), (Some(1), None));
         let bucket = Buckets { bureau: self.bureau() }.objects().await?.get(BUCKET).await?;
         assert_eq!((bucket.metadata.generation, bucket.metadata.deletion_timestamp), (Some(1), None));
+        let snapshot = Snapshots { bureau: self.bureau() }.objects().await?.get(SNAPSHOT).await?;
+        assert_eq!((snapshot.metadata.generation, snapshot.metadata.deletion_timestamp), (Some(1), None));
         let order = self.walls.desk.orders().await?.get(&self.order).await?;
         assert_eq!(approved(&order), Some(Reason::AwaitingApproval), "{:?}", order.status);
         assert_eq!(order.status.unwrap_or_default().decisions.len(), 1, "nobody else decided");

@@ -12,14 +12,16 @@ use super::book::Book;
 
 /// Our own kinds.
 const OURS: &str = "departments,networkzones,sites,computepools,storagepools,hostclasses,databaseclasses,hostimages,\
-                    informationsystems,cloudhosts,clouddatabases,cloudvolumes,cloudbuckets,networkflows,pricelists";
+                    informationsystems,cloudhosts,clouddatabases,cloudvolumes,cloudbuckets,cloudsnapshots,networkflows,\
+                    pricelists";
 
 /// What the controller makes for a department, and what else could lie in its namespaces.
 const CHILDREN: &str = "namespaces,networkpolicies,rolebindings,roles,resourcequotas,configmaps,secrets";
 
 /// What engines make for a host. Of all this nothing is left.
 const ENGINES: &str = "virtualmachines.kubevirt.io,virtualmachineinstances.kubevirt.io,datavolumes.cdi.kubevirt.io,\
-                       persistentvolumeclaims,persistentvolumes,pods,controllerrevisions.apps";
+                       persistentvolumeclaims,persistentvolumes,volumesnapshots.snapshot.storage.k8s.io,\
+                       volumesnapshotcontents.snapshot.storage.k8s.io,pods,controllerrevisions.apps";
 
 /// Whose quotas are read: who orders, who is refused, and the county above both.
 const DEPARTMENTS: [&str; 3] = ["finance", "kaiyun", "hengshan"];

@@ -24,6 +24,10 @@ pub enum Hold {
     DeletingMachines,
     /// Deleting a disk.
     DeletingDisks,
+    /// Having a snapshot taken.
+    MakingSnapshots,
+    /// Deleting a snapshot at its engine.
+    DeletingSnapshots,
     /// Changing the user of a bucket: which key pair is its, and how much it may hold.
     ChangingBucketUsers,
     /// Deleting a user of buckets.
@@ -41,6 +45,8 @@ impl Hold {
             Self::ChangingMachines => "changing-machines",
             Self::DeletingMachines => "deleting-machines",
             Self::DeletingDisks => "deleting-disks",
+            Self::MakingSnapshots => "making-snapshots",
+            Self::DeletingSnapshots => "deleting-snapshots",
             Self::ChangingBucketUsers => "changing-bucket-users",
             Self::DeletingBucketUsers => "deleting-bucket-users",
             Self::DeletingBucketKeys => "deleting-bucket-keys",
@@ -55,6 +61,8 @@ impl Hold {
             Self::ChangingMachines => ("kubevirt.io", "virtualmachines", "UPDATE", "true"),
             Self::DeletingMachines => ("kubevirt.io", "virtualmachines", "DELETE", "true"),
             Self::DeletingDisks => ("cdi.kubevirt.io", "datavolumes", "DELETE", "true"),
+            Self::MakingSnapshots => ("snapshot.storage.k8s.io", "volumesnapshots", "CREATE", "true"),
+            Self::DeletingSnapshots => ("snapshot.storage.k8s.io", "volumesnapshots", "DELETE", "true"),
             Self::ChangingBucketUsers => ("ceph.rook.io", "cephobjectstoreusers", "UPDATE", "true"),
             Self::DeletingBucketUsers => ("ceph.rook.io", "cephobjectstoreusers", "DELETE", "true"),
             Self::DeletingBucketKeys => ("", "secrets", "DELETE", "oldObject.metadata.name.startsWith('bucket.')"),

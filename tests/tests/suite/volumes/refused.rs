@@ -15,18 +15,27 @@ use super::{change, hosts, order};
 /// A storage pool with room for one host, and a tier that nobody else orders from.
 pub async fn pool(bureau: &Bureau<'_>) -> Result<String, WorldError> {
     let tier = format!("line-{}", bureau.name);
-    let pool = json!({
-        "apiVersion": "jiyun.io/v1alpha1", "kind": "StoragePool", "metadata": {"name": tier},
-        "spec": {"siteRef": {"name": "hengshan-main"}, "zones": ["extranet-public"], "tier": tier,
-                 "storageClassName": "standard", "provider": "test", "maxProtectionLevel": 3, "capacity": "40Gi"},
-    });
-    bureau.world.lab.apply_text(&pool.to_string()).await?;
-    bureau.world.lab.kubectl(&["wait", "storagepool", &tier, "--for=condition=Ready", "--timeout=60s"]).await?;
+    pool_of(bureau, &tier, &tier, Some("standard")).await?;
     Ok(tier)
 }
 
+/// The same of this name and tier, whose disks have snapshots by this class, or none.
+pub async fn pool_of(bureau: &Bureau<'_>, name: &str, tier: &str, snapshots: Option<&str>) -> Result<(), WorldError> {
+    let mut pool = json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "StoragePool", "metadata": {"name": name},
+        "spec": {"siteRef": {"name": "hengshan-main"}, "zones": ["extranet-public"], "tier": tier,
+                 "storageClassName": "standard", "provider": "test", "maxProtectionLevel": 3, "capacity": "40Gi"},
+    });
+    if let Some(class) = snapshots {
+        pool["spec"]["snapshotClassName"] = json!(class);
+    }
+    bureau.world.lab.apply_text(&pool.to_string()).await?;
+    bureau.world.lab.kubectl(&["wait", "storagepool", name, "--for=condition=Ready", "--timeout=60s"]).await?;
+    Ok(())
+}
+
 /// One more system of the department.
-fn system(bureau: &Bureau<'_>, name: &str) -> Value {
+pub fn system(bureau: &Bureau<'_>, name: &str) -> Value {
     json!({
         "apiVersion": "jiyun.io/v1alpha1", "kind": "InformationSystem",
         "metadata": {"name": name, "namespace": format!("dept-{}", bureau.name)},

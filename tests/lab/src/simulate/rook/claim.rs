@@ -14,9 +14,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::follow::{Wakes, follow, unless_overtaken};
+use super::super::held::{held_by, release, time_left};
 use super::super::runner::View;
 use super::super::{Fault, Simulation};
-use super::{AGAIN, held_by, host_of, put, release, time_left, user};
+use super::{AGAIN, host_of, put, user};
 
 /// A bucket made in the store, with its quota.
 const MAKING: Duration = Duration::from_secs(3);

@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::follow::{Wakes, follow, unless_overtaken};
+use super::super::held::{held_by, release, time_left};
 use super::super::runner::{View, observe};
 use super::super::{Fault, Simulation};
-use super::{AGAIN, claim, held_by, host_of, put, release, time_left};
+use super::{AGAIN, claim, host_of, put};
 
 /// A user made in the store, with its keys.
 const MAKING: Duration = Duration::from_secs(2);

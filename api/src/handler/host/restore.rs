@@ -1,0 +1,70 @@
+//! Bringing the system disk of a host back to a snapshot.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use jiyun_crds::v1alpha1::CloudHost;
+
+use super::shown;
+use crate::{
+    app::App,
+    extract::{Bearer, Digested, IfMatch, ObjectPath, Query, etag},
+    handler::{Spoken, tagged, write::WriteQuery},
+    model::{Host, HostPreview, RestoreOrder},
+    problem::{Problem, ProblemDocument},
+    store::Run,
+};
+
+/// Restores a host (恢复): its system disk is made anew from a snapshot of it. What was written since is lost for good.
+///
+/// The host is off when this is asked for: set its `power` to `Stopped` first, and leave it so until `restored` names the
+/// moment of `restore`, compared as moments. That begins once its machine is off and the snapshot was taken; nothing of it
+/// is decided, and it is not paid for. It is over once `restored` has a `completedAt`; until then the host stays off,
+/// whatever `power` says, and its condition `Ready` says `Restoring`. A host that is set to run before it has begun keeps its
+/// disk, and is restored when it is off within 24 hours of the moment of `restore`; then the request lapses. It can be
+/// taken back with kubectl. Requests for the same snapshot made within one second come to one. Volumes (云硬盘) of the host
+/// stay as they are.
+#[utoipa::path(
+    post, path = "/v1/departments/{department}/hosts/{name}/restore", tag = "hosts", operation_id = "restoreHost",
+    params(
+        ("department" = String, Path, description = "Name of the department.", example = "finance"),
+        ("name" = String, Path, description = "Name of the host.", example = "web-1"),
+        WriteQuery,
+        ("If-Match" = Option<String>, Header, description = "The ETag of the version that is meant; left out: whatever is there.", example = "\"4711\""),
+        ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
+    ),
+    request_body = RestoreOrder,
+    responses(
+        (status = 200, description = "With `dryRun=true`: the host that would be restored. Nothing was asked for.", body = HostPreview),
+        (status = 202, description = "Its restore is asked for: `restore` says to what, and of which moment.", body = Host, headers(("ETag" = String, description = "Its version."))),
+        (status = 403, description = "The caller may look, but not change it.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "No such host, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The host is to run (`HostIsRunning`), or has no disk that could be restored (`NothingToRestore`); nothing was changed.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 412, description = "It is not of the version that `If-Match` names.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "There is no such snapshot, or it is of something else (`SnapshotOfOther`); nothing was changed.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn create(
+    State(app): State<Arc<App>>,
+    path: ObjectPath,
+    bearer: Bearer,
+    IfMatch(version): IfMatch,
+    Query(how): Query<WriteQuery>,
+    Spoken(language): Spoken,
+    Digested { value: order, .. }: Digested<RestoreOrder>,
+) -> Result<Response, Problem> {
+    let caller = app.caller(&bearer);
+    let asked = app.restore::<CloudHost>(&caller, &path, &order, version.as_ref(), how.run()).await?;
+    let tag = etag(asked.metadata.resource_version.as_deref());
+    let host = shown(&path.department, asked, language);
+    Ok(match how.run() {
+        Run::Real => (StatusCode::ACCEPTED, tagged(tag, None, host)).into_response(),
+        Run::Dry => tagged(None, None, HostPreview { host, estimate: None, change: None }),
+    })
+}
