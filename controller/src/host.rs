@@ -297,7 +297,8 @@ async fn serve(
     if lease::is_archived(&claim) {
         return shelf::keep(host, claim, approved, objection, restoring, context).await;
     }
-    let wanted = restore::power(host, &approved, context.quarantined() && is_on(&claim, context));
+    let is_in_doubt = context.quarantined() || restore::is_taken_back(host, &approved);
+    let wanted = restore::power(host, &approved, is_in_doubt && is_on(&claim, context));
     let (claim, kept_off) = parking::resume(host, claim, &approved, wanted, context).await?;
     let power = match wanted {
         // A machine that runs is never switched off for what the book says: a restored one may know less than is true.

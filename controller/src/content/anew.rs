@@ -112,12 +112,21 @@ impl Restoring {
         }
     }
 
+    /// It waits for a snapshot of the disk to be taken: why it does not take the place of another.
+    fn awaits_snapshot(what: String) -> Objection {
+        let (reason, code) = (Reason::Restoring, "RestoreAwaitsSnapshot");
+        Objection::Invalid(Rejection { reason, code, parameters: parameters([("what", what)]) })
+    }
+
     /// What is told: how far the restore is that is `under_way`, if one is, with what is in the way of the one that is
     /// `due`; or of that alone.
     pub fn of(under_way: Option<Self>, due: Option<Self>) -> Option<Self> {
         match (under_way, due) {
             (Some(Self::UnderWay(progress)), Some(Self::Cannot(why) | Self::Lapsed(why))) => {
                 Some(Self::UnderWay(Progress { instead: Some(why), ..progress }))
+            }
+            (Some(Self::UnderWay(progress)), Some(Self::AwaitsSnapshot(what))) => {
+                Some(Self::UnderWay(Progress { instead: Some(Box::new(Self::awaits_snapshot(what))), ..progress }))
             }
             (under_way, due) => under_way.or(due),
         }
@@ -234,7 +243,7 @@ pub async fn proceed(
 /// # Errors
 /// When the snapshot cannot be read.
 async fn stands_back(anew: Anew<'_>, site: &SiteEngines, context: &Context) -> Result<bool, ReconcileError> {
-    if context.ledger.read(|state| being_taken(anew.claim, state)).is_some() {
+    if being_taken(anew.claim, site, context).is_some() {
         return Ok(true);
     }
     Ok(!is_kept(&anew.restoration.content, site, context).await?)
@@ -372,7 +381,11 @@ mod tests {
             ("it cannot begin", Some(cannot()), Some("Undecided")),
             ("it has lapsed", Some(Restoring::lapsed(&asked())), Some("RestoreLapsed")),
             ("it waits", Some(Restoring::Awaits("VirtualMachine web".into())), None),
-            ("it waits for a snapshot", Some(Restoring::AwaitsSnapshot("CloudSnapshot web-3".into())), None),
+            (
+                "it waits for a snapshot",
+                Some(Restoring::AwaitsSnapshot("CloudSnapshot web-3".into())),
+                Some("RestoreAwaitsSnapshot"),
+            ),
         ] {
             let found = Restoring::of(Some(Restoring::UnderWay(progress())), due.clone()).unwrap();
             assert!(found.is_under_way() && !found.awaits(), "{what}");

@@ -31,6 +31,7 @@ use crate::{
         kubevirt::{InstanceView, MachineView},
     },
     error::ReconcileError,
+    snapshot::usage::not_taken,
 };
 
 /// How soon to look again at what should have disappeared, should its watch event be lost.
@@ -126,7 +127,8 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
         return Ok(Some(left));
     }
     // Capacity is free when the volume claim is gone, not when its import object is.
-    present::<PersistentVolumeClaim>(client, &namespace, &disk, label).await
+    let left = present::<PersistentVolumeClaim>(client, &namespace, &disk, label).await?;
+    Ok(left.map(|left| not_taken(claim, context).unwrap_or(left)))
 }
 
 /// Deletes a claim's machine; its disk stays. `None` once nothing of it is left; otherwise what is still there.

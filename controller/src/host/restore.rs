@@ -73,9 +73,14 @@ pub fn under_way(approved: &Approved) -> Option<&Restoration> {
     approved.restored.as_ref().filter(|restored| restored.is_under_way())
 }
 
+/// Whether a restore is under way that is not asked for any more.
+pub fn is_taken_back(host: &CloudHost, approved: &Approved) -> bool {
+    under_way(approved).is_some_and(|restoration| !restoration.is_asked(host.spec.restore.as_ref()))
+}
+
 /// Whether a host is to run: as it is asked for, unless its lease is over, or its disk is not there. What
-/// `has_its_disk`, since its machine is on while the book is being checked, is not switched off for what that says: the
-/// restore may be long over.
+/// `has_its_disk`, since its machine is on while the book is being checked, or its restore is not asked for, is not
+/// switched off for what that says: the restore may be long over.
 pub fn power(host: &CloudHost, approved: &Approved, has_its_disk: bool) -> Power {
     if under_way(approved).is_some() && !has_its_disk { Power::Stopped } else { lease::power(host, approved) }
 }
@@ -148,6 +153,9 @@ async fn weigh(
     approved: &Approved,
     context: &Context,
 ) -> Result<Due, ReconcileError> {
+    if restoring::has_lapsed(moment, Timestamp::now()) {
+        return Ok(Due::Stays(Restoring::lapsed(asked)));
+    }
     // That its site cannot be reached is told already.
     let Some((site, _)) = whereabouts(claim, context) else { return Ok(Due::Nothing) };
     let disk = system_disk_name(engine_name(claim));
@@ -155,9 +163,6 @@ async fn weigh(
         && !anew::may_be_replaced(former, &disk, &claim_label(claim, context), site, context).await?
     {
         return Ok(Due::Nothing);
-    }
-    if restoring::has_lapsed(moment, Timestamp::now()) {
-        return Ok(Due::Stays(Restoring::lapsed(asked)));
     }
     let name = &asked.snapshot_ref.name;
     let found = content::find(&claim.subject.namespace, name, context).restored_from(name, claim.id);
@@ -168,7 +173,7 @@ async fn weigh(
     if let Some(why) = hindrance(host, claim, approved, context.quarantined()) {
         return Ok(Due::Stays(why));
     }
-    if let Some(snapshot) = context.ledger.read(|state| being_taken(claim, state)) {
+    if let Some(snapshot) = being_taken(claim, site, context) {
         return Ok(Due::Stays(Restoring::AwaitsSnapshot(snapshot)));
     }
     if let Some(user) = in_use(claim, site).await? {

@@ -147,6 +147,9 @@ fn what_runs_while_the_book_is_being_checked_is_not_switched_off_for_a_restore_t
     let running = host(|host| host["spec"]["power"] = json!("Running"));
     assert_eq!(power(&running, &approved, true), Power::Running);
     assert_eq!(power(&host(|_| ()), &approved, true), Power::Stopped, "as it is asked for");
+    let mut without = host(|_| ());
+    without.spec.restore = None;
+    assert!(is_taken_back(&without, &approved), "nobody asks for what the book says is under way");
 }
 
 #[test]

@@ -4,7 +4,9 @@
 
 use jiff::{Timestamp, ToSpan};
 use jiyun_crds::v1alpha1::{AcceptedItem, Order, OrderAction, OrderedKind, Reason};
-use jiyun_ledger::{Claim, ClaimStage, Command, Decision, Hold, LedgerError, Refusal, RefusalCode, RequestError};
+use jiyun_ledger::{
+    Claim, ClaimId, ClaimStage, Command, Decision, Hold, LedgerError, Refusal, RefusalCode, RequestError,
+};
 use kube::ResourceExt;
 use serde_json::Value;
 use tracing::info;
@@ -17,7 +19,7 @@ use super::{
     valid::Accepted,
 };
 use crate::{
-    content::Content,
+    content::{Content, is_restoring},
     context::Context,
     error::ReconcileError,
     host::{digest::of_wish, timing},
@@ -110,6 +112,10 @@ async fn hold_one(
     let mark = OrderMark::new(order);
     let (asked, of) = if item.item.action == OrderAction::Change {
         let Some(claim) = &item.claim else { return Ok(Held::Later(Reason::Undecided)) };
+        if is_restoring(claim) {
+            // Whoever records that its disk is restored gives up what was set aside for it.
+            return Ok(Held::Later(Reason::Undecided));
+        }
         let Some(asked) = wish.growth(claim, mark, context)? else { return Ok(Held::All) };
         (asked, Some(claim))
     } else {
@@ -126,14 +132,18 @@ async fn hold_one(
     };
     let outdated = item.claim.as_ref().filter(|claim| is_held_by(claim, order)).and_then(|claim| {
         let hold = claim.hold.as_ref().filter(|hold| is_outdated(item, hold))?;
-        Some((claim.id, hold.spec_digest.clone()))
+        Some((claim.id, hold))
     });
-    if let Some((claim, digest)) = outdated {
+    if let Some((claim, hold)) = outdated {
+        if has_grown(hold, wish) {
+            // Whoever agreed, or is asked to, was told of less.
+            return Ok(Held::Void);
+        }
         if context.quarantined() {
             return Ok(Held::Later(Reason::Quarantined));
         }
         // A hold of this very digest would stand as it is, and what it sets aside may lie where the other thing is not.
-        context.ledger.record(Command::WithdrawFor(claim, digest)).await?;
+        context.ledger.record(Command::WithdrawFor(claim, hold.spec_digest.clone())).await?;
     }
     let asked = jiyun_ledger::ClaimRequest { hold_until: Some(until), wait: false, ..asked };
     let decided = match (of, only_within_guaranteed) {
@@ -187,7 +197,18 @@ pub async fn confirm(
     let some_granted = wanted().any(|(item, accepted)| is_granted(item, accepted, order));
     let soon = now.checked_add(SOON_SECONDS.seconds()).unwrap_or(now);
     for (item, accepted) in in_order(wanted()) {
-        if is_granted(item, accepted, order) || is_held(item, accepted, soon) {
+        if is_granted(item, accepted, order) {
+            continue;
+        }
+        let hold = item.claim.as_ref().and_then(|claim| claim.hold.as_ref());
+        if hold.is_some_and(|hold| is_from_nothing(item, hold, context)) {
+            // Nothing can be made of it any more.
+            if some_granted {
+                continue;
+            }
+            return Ok(Held::Void);
+        }
+        if is_held(item, accepted, soon) {
             continue;
         }
         let is_there = |subject: &Subject| {
@@ -206,13 +227,19 @@ pub async fn confirm(
         match hold_one(item, order, until, false, context).await? {
             Held::All => {}
             Held::Refused(_) if some_granted => return Ok(Held::Later(Reason::Undecided)),
+            // It would be more than was agreed to: the rest is granted.
+            Held::Void if some_granted => {}
             other => return Ok(other),
         }
     }
     for (item, accepted) in wanted() {
         let claim = context.ledger.read(|state| state.claim_of_subject(&accepted.uid).cloned());
         let Some(claim) = claim else { continue };
-        let is_for = |hold: &Hold| of_wish(&hold.spec_digest) == accepted.spec_digest && !is_outdated(item, hold);
+        let is_for = |hold: &Hold| {
+            of_wish(&hold.spec_digest) == accepted.spec_digest
+                && !is_outdated(item, hold)
+                && !is_from_nothing(item, hold, context)
+        };
         let Some(hold) = claim.hold.as_ref().filter(|hold| is_for(hold)) else { continue };
         context.ledger.record(Command::Confirm(claim.id, hold.spec_digest.clone())).await?;
         context.metrics.decided("Granted");
@@ -309,6 +336,30 @@ fn is_for(hold: &Hold, wish: &Wish) -> bool {
         Wish::Snapshot(valid) => is_stored(&valid.approved),
         Wish::Flow(_) | Wish::Database(_) => true,
     }
+}
+
+/// Whether `wish` takes more storage than `hold` sets aside.
+fn has_grown(hold: &Hold, wish: &Wish) -> bool {
+    let before = hold.approved_spec.pointer("/mebibytes").and_then(Value::as_u64);
+    let asked = match wish {
+        Wish::Volume(valid) => valid.approved.mebibytes,
+        Wish::Bucket(valid) => valid.approved.mebibytes,
+        Wish::Snapshot(valid) => valid.approved.mebibytes,
+        Wish::Host(_) | Wish::Flow(_) | Wish::Database(_) => return false,
+    };
+    before.is_none_or(|before| asked > before)
+}
+
+/// Whether an item is to be created from a snapshot that has ended since `hold` was placed for it.
+fn is_from_nothing(item: &FoundItem, hold: &Hold, context: &Context) -> bool {
+    if item.item.action != OrderAction::Create {
+        return false;
+    }
+    let from = hold.approved_spec.pointer("/content/claim").and_then(Value::as_u64);
+    from.is_some_and(|from| {
+        let ended = |claim: &Claim| matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Released);
+        context.ledger.read(|state| state.claim(ClaimId(from)).is_none_or(|claim| ended(claim)))
+    })
 }
 
 fn is_held(item: &FoundItem, accepted: &AcceptedItem, until: Timestamp) -> bool {

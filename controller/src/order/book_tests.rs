@@ -100,6 +100,16 @@ fn a_snapshot_is_held_anew_when_its_source_is_a_namesake_or_has_grown() {
 }
 
 #[test]
+fn more_than_was_held_is_not_held_anew_for_whoever_agreed_to_less() {
+    let set_aside = serde_json::to_value(approved(10_240, Some(7), None)).unwrap();
+    let found = item(OrderAction::Create, Ok(asks(approved(10_240, Some(7), None))), &set_aside);
+    let hold = found.claim.as_ref().unwrap().hold.clone().unwrap();
+    for (mebibytes, expected) in [(10_240, false), (10_239, false), (10_241, true)] {
+        assert_eq!(has_grown(&hold, &asks(approved(mebibytes, Some(8), None))), expected, "{mebibytes}");
+    }
+}
+
+#[test]
 fn what_is_made_from_a_snapshot_is_held_anew_when_that_is_a_namesake() {
     for (what, before, now, expected) in [
         ("the same", Some(9), Some(9), true),

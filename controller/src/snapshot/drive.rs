@@ -109,8 +109,8 @@ fn source_of(source: &Source, approved: &Approved, site: &SiteEngines, context: 
     let claim = context.ledger.read(|state| state.claim(source.claim).cloned());
     let Some(claim) = claim else { return plan::Source::Gone(None) };
     match claim.stage() {
-        // Its disk was gone before that was recorded, and until then nobody else is granted one of its name.
-        ClaimStage::Released => return plan::Source::Gone(claim.released_at),
+        // Of what was taken after its end was recorded nobody can tell by the array's clock, which is not ours.
+        ClaimStage::Released => return plan::Source::Gone(claim.billable_until.or(claim.released_at)),
         ClaimStage::Ending => return plan::Source::Ending,
         ClaimStage::Held | ClaimStage::Reserved | ClaimStage::Billable => {}
     }

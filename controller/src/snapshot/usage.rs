@@ -4,7 +4,8 @@
 use jiyun_ledger::{Claim, ClaimId, ClaimStage, State};
 use serde_json::Value;
 
-use super::KIND;
+use super::{KIND, request::object_name};
+use crate::{context::Context, host::request::engine_namespace, site::SiteEngines};
 
 /// What is still being made from the snapshot of `claim`, by kind and name: a new disk that was not handed over yet, or one that
 /// is being brought back to it. Snapshots are used in their own department alone, and of its claims each is looked at: asked
@@ -15,12 +16,23 @@ pub fn in_use(claim: &Claim, state: &State) -> Option<String> {
     Some(format!("{} {}", user.subject.kind, user.subject.name))
 }
 
-/// A snapshot of the disk of `source` that was granted and is still to be taken, by kind and name: while there is one,
-/// no other disk is put in the place of that one.
-pub fn being_taken(source: &Claim, state: &State) -> Option<String> {
+/// A snapshot of the disk of `source`, which lies at `site`, that was granted and is still to be taken, by kind and name: while
+/// there is one, no other disk is put in the place of that one.
+pub fn being_taken(source: &Claim, site: &SiteEngines, context: &Context) -> Option<String> {
+    let is_begun = |claim: &Claim| site.volume_snapshot(&engine_namespace(claim), &object_name(claim)).is_some();
+    context.ledger.read(|state| granted_of(source, state, is_begun))
+}
+
+/// A snapshot of the disk of `source` that was granted and not taken, whatever keeps it from that: its engine may keep the disk
+/// for it.
+pub fn not_taken(source: &Claim, context: &Context) -> Option<String> {
+    context.ledger.read(|state| granted_of(source, state, |_| true))
+}
+
+fn granted_of(source: &Claim, state: &State, is_begun: impl Fn(&Claim) -> bool) -> Option<String> {
     let size = granted_to(source);
     let mut open = state.open_claims_of(&source.account);
-    let snapshot = open.find(|claim| is_being_taken(claim, source.id, size))?;
+    let snapshot = open.find(|claim| is_being_taken(claim, source.id, size, &is_begun))?;
     Some(format!("{KIND} {}", snapshot.subject.name))
 }
 
@@ -31,14 +43,14 @@ fn granted_to(claim: &Claim) -> u64 {
 }
 
 /// Whether a claim is for a snapshot of the disk of the claim `source` that is still to be taken. One that was granted
-/// less than the `size` of that disk is not taken any more: that has grown since.
-fn is_being_taken(claim: &Claim, source: ClaimId, size: u64) -> bool {
+/// less than the `size` of that disk, which has grown since, is not begun any more; once its engine knows of it, it goes on.
+fn is_being_taken(claim: &Claim, source: ClaimId, size: u64, is_begun: impl Fn(&Claim) -> bool) -> bool {
     let number = |path: &str| claim.approved_spec.pointer(path).and_then(Value::as_u64);
     claim.subject.kind == KIND
         && claim.stage() == ClaimStage::Reserved
         && !claim.adopted
         && number("/source/claim") == Some(source.0)
-        && number("/mebibytes") >= Some(size)
+        && (number("/mebibytes") >= Some(size) || is_begun(claim))
 }
 
 /// Whether a claim needs the snapshot of the claim `snapshot`. What is only held for an order is granted nothing yet: it is
@@ -105,9 +117,9 @@ mod tests {
                 change(claim);
             })
         };
-        let of = |claim: &Claim| is_being_taken(claim, SNAPSHOT, 102_400);
+        let of = |claim: &Claim| is_being_taken(claim, SNAPSHOT, 102_400, |_| false);
         assert!(of(&snapshot(|_| {})));
-        assert!(!is_being_taken(&snapshot(|_| {}), ClaimId(8), 102_400), "of another disk");
+        assert!(!is_being_taken(&snapshot(|_| {}), ClaimId(8), 102_400, |_| true), "of another disk");
         assert!(!of(&snapshot(|claim| claim["billableFrom"] = json!("2026-02-01T00:01:00Z"))));
         let ending = snapshot(|claim| claim["billableUntil"] = json!("2026-02-01T00:01:00Z"));
         assert!(!of(&ending), "it is not wanted any more");
@@ -127,7 +139,8 @@ mod tests {
             ("CloudHost", json!({"diskTier": "standard", "diskMebibytes": 204_800, "memoryMebibytes": 4096}), false),
         ] {
             let size = granted_to(&claim(kind, |claim| claim["approvedSpec"] = approved.clone()));
-            assert_eq!(is_being_taken(&snapshot, SNAPSHOT, size), expected, "{kind} {approved}");
+            assert_eq!(is_being_taken(&snapshot, SNAPSHOT, size, |_| false), expected, "{kind} {approved}");
+            assert!(is_being_taken(&snapshot, SNAPSHOT, size, |_| true), "its engine knows of it: {kind} {approved}");
         }
     }
 

@@ -36,6 +36,7 @@ use crate::{
         request::engine_namespace,
         whereabouts,
     },
+    snapshot::usage::not_taken,
 };
 
 /// When to look again while nothing may be destroyed.
@@ -156,5 +157,6 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
         return Ok(Some(left));
     }
     // Capacity is free when the volume claim is gone, not when its import object is.
-    present::<PersistentVolumeClaim>(&site.client, &namespace, &name, label).await
+    let left = present::<PersistentVolumeClaim>(&site.client, &namespace, &name, label).await?;
+    Ok(left.map(|left| not_taken(claim, context).unwrap_or(left)))
 }

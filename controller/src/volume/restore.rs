@@ -132,6 +132,9 @@ async fn weigh(
     approved: &Approved,
     context: &Context,
 ) -> Result<Due, ReconcileError> {
+    if restoring::has_lapsed(moment, Timestamp::now()) {
+        return Ok(Due::Stays(Restoring::lapsed(asked)));
+    }
     // That its site cannot be reached is told already.
     let Some((site, _)) = whereabouts(claim, context) else { return Ok(Due::Nothing) };
     let disk = disk_name(claim);
@@ -140,15 +143,18 @@ async fn weigh(
     {
         return Ok(Due::Nothing);
     }
-    if restoring::has_lapsed(moment, Timestamp::now()) {
-        return Ok(Due::Stays(Restoring::lapsed(asked)));
-    }
     let name = &asked.snapshot_ref.name;
     let found = content::find(&claim.subject.namespace, name, context).restored_from(name, claim.id);
     let from = match found {
         Ok(from) => from,
         Err(rejection) => return Ok(Due::Stays(Restoring::objected(rejection))),
     };
+    if context.quarantined() {
+        return Ok(Due::Stays(Restoring::postponed(Reason::Quarantined)));
+    }
+    if let Some(snapshot) = being_taken(claim, site, context) {
+        return Ok(Due::Stays(Restoring::AwaitsSnapshot(snapshot)));
+    }
     // By its status, by what we did since, and, where a status was lost, by what machines have.
     let has = match attach::known(volume, claim, context) {
         Some(attachment) => Some(attachment.host),
@@ -156,9 +162,6 @@ async fn weigh(
     };
     if let Some(why) = hindrance(volume, has.as_deref(), claim, context.quarantined()) {
         return Ok(Due::Stays(why));
-    }
-    if let Some(snapshot) = context.ledger.read(|state| being_taken(claim, state)) {
-        return Ok(Due::Stays(Restoring::AwaitsSnapshot(snapshot)));
     }
     let door = anew::door(&from, &disk, moment, site, context).await?;
     if door == Door::Shut {
