@@ -93,27 +93,18 @@ fn what_is_wrong_with_a_source_is_told_with_what_to_do() {
         found(Some(place))
     };
     let not_ready = (Reason::AwaitingSource, "SnapshotSourceNotReady");
-    let all: Vec<(_, Found, _)> = Vec::from([
-        ("no such thing", Found { source: None, ..found(None) }, (Reason::UnknownReference, "UnknownReference")),
-        ("another system's", elsewhere(with(|_| {})), (Reason::Misconfigured, "SnapshotSourceInOtherSystem")),
-        ("on its way to another department", leaving(with(|_| {})), not_ready),
-        ("not granted", found(None), not_ready),
-        (
-            "handed over",
-            with(|place| place.namespace = "engine-tax".into()),
-            (Reason::Misconfigured, "SnapshotSourceMadeElsewhere"),
-        ),
-        (
-            "a pool without snapshots",
-            with(|place| place.is_offered = false),
-            (Reason::Misconfigured, "SnapshotsNotOffered"),
-        ),
-        ("not made yet", with(|place| place.is_used = false), not_ready),
-        ("being restored", with(|place| place.disk.is_restored = true), not_ready),
-    ]);
-    for (what, found, expected) in all {
-        assert_eq!(told(&found), expected, "{what}");
-    }
+    let is_told = |what: &str, found: &Found, expected| assert_eq!(told(found), expected, "{what}");
+    is_told("no such thing", &Found { source: None, ..found(None) }, (Reason::UnknownReference, "UnknownReference"));
+    let wrong = |code| (Reason::Misconfigured, code);
+    is_told("another system's", &elsewhere(with(|_| {})), wrong("SnapshotSourceInOtherSystem"));
+    is_told("on its way to another department", &leaving(with(|_| {})), not_ready);
+    is_told("not granted", &found(None), not_ready);
+    let handed_over = with(|place| place.namespace = "engine-tax".into());
+    is_told("handed over", &handed_over, wrong("SnapshotSourceMadeElsewhere"));
+    let without = with(|place| place.is_offered = false);
+    is_told("a pool without snapshots", &without, wrong("SnapshotsNotOffered"));
+    is_told("not made yet", &with(|place| place.is_used = false), not_ready);
+    is_told("being restored", &with(|place| place.disk.is_restored = true), not_ready);
 }
 
 #[test]
