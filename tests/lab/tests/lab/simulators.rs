@@ -3,11 +3,13 @@
 #[path = "plugs.rs"]
 mod plugs;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use jiyun_lab::simulate::{Fault, Pace};
 use jiyun_lab::{Lab, LabOptions, wait_for};
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -274,26 +276,26 @@ async fn at_a_pace_of_their_own_engines_pass_through_their_states() {
     let options = LabOptions::default().charts(false).pace(Pace::percent(20));
     let lab = Lab::start(options).await.expect("starts");
     let site = Site::new(&lab).await;
-    site.create_host("walker", "Always").await;
-    let seen = std::sync::Mutex::new(Vec::<String>::new());
-    wait_for("the machine to run", DEADLINE, || async {
-        let read = |object: &DynamicObject, field: &str| {
-            object.data.get("status").and_then(|status| status[field].as_str()).unwrap_or_default().to_owned()
-        };
-        let disk = site.disks.get("walker-system").await.map_err(|error| error.to_string())?;
-        let machine = site.machines.get("walker").await.map_err(|error| error.to_string())?;
-        let state = read(&machine, "printableStatus");
-        let mut seen = seen.lock().expect("lock");
-        for now in [read(&disk, "phase"), read(&disk, "progress"), state.clone()] {
-            if !seen.contains(&now) {
-                seen.push(now);
+    // Watched, and not looked at now and then: on a busy machine a state may pass between two looks.
+    let seen = Arc::new(Mutex::new(Vec::<String>::new()));
+    for (objects, fields) in [(&site.disks, ["phase", "progress"].as_slice()), (&site.machines, &["printableStatus"])] {
+        let events = objects.watch(&WatchParams::default(), "0").await.expect("watches");
+        let seen = Arc::clone(&seen);
+        tokio::spawn(events.for_each(move |event| {
+            if let Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) = event {
+                let state = |field: &&str| Some(object.data.get("status")?.get(*field)?.as_str()?.to_owned());
+                seen.lock().expect("lock").extend(fields.iter().filter_map(state));
             }
-        }
-        if state == "Running" { Ok(()) } else { Err(format!("{seen:?}")) }
-    })
-    .await
-    .expect("runs");
-    let seen = seen.into_inner().expect("lock");
+            std::future::ready(())
+        }));
+    }
+    site.create_host("walker", "Always").await;
+    let runs = wait_for("the machine to run", DEADLINE, || async {
+        let seen = seen.lock().expect("lock");
+        if seen.iter().any(|state| state == "Running") { Ok(()) } else { Err(format!("{seen:?}")) }
+    });
+    runs.await.expect("runs");
+    let seen = seen.lock().expect("lock").clone();
     for expected in ["ImportScheduled", "ImportInProgress", "50.0%", "Succeeded", "Provisioning", "Starting", "Running"]
     {
         assert!(seen.iter().any(|state| state == expected), "{expected} was not seen: {seen:?}");
