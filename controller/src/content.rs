@@ -3,6 +3,7 @@
 
 pub mod anew;
 pub mod at_engine;
+pub mod restorable;
 pub mod restoring;
 pub mod told;
 

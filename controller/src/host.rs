@@ -48,14 +48,18 @@ use self::{
     approved::Approved,
     change::Objection,
     report::{Engines, Parked, Standing},
-    restore::Settled,
     valid::Valid,
 };
 use crate::{
     catalogue::lookup,
     claimed::{disputed, is_taken, may_come, standing_refusal, wake_order},
     claims::{leave_line, open_claim, ordered_by},
-    content::{self, anew::Restoring, restoring},
+    content::{
+        self,
+        anew::Restoring,
+        restorable::{self, Settled},
+        restoring,
+    },
     context::Context,
     engines::{kubevirt, order::Power},
     error::ReconcileError,
@@ -293,7 +297,7 @@ async fn serve(
 ) -> Result<Standing, ReconcileError> {
     let approved = Approved::of(&claim)?;
     let (claim, approved) = lease::advance(host, claim, approved, objection.as_ref(), context).await?;
-    let Settled { claim, approved, restoring } = Box::pin(restore::settle(host, claim, approved, context)).await?;
+    let Settled { claim, approved, restoring } = Box::pin(restorable::settle(host, claim, approved, context)).await?;
     if lease::is_archived(&claim) {
         return shelf::keep(host, claim, approved, objection, restoring, context).await;
     }

@@ -31,14 +31,17 @@ use kube::{Api, ResourceExt, runtime::controller::Action};
 use self::{
     found::Named,
     report::{Engine, Standing},
-    restore::Settled,
     valid::Valid,
 };
 use crate::{
     admission::{self, Answer},
     claimed::{may_come, wake_order},
     claims::{leave_line, open_claim, ordered_by},
-    content::{anew::Restoring, restoring},
+    content::{
+        anew::Restoring,
+        restorable::{self, Settled},
+        restoring,
+    },
     context::Context,
     error::ReconcileError,
     host::{change::Objection, engine},
@@ -190,7 +193,7 @@ async fn serve(
         let engine = Engine { unasked: Some(Reason::EngineMissing), ..Engine::default() };
         return Ok(Standing::Admitted { claim, approved, objection, engine, attached });
     }
-    let settled = Box::pin(restore::settle(volume, claim, approved, context)).await?;
+    let settled = Box::pin(restorable::settle(volume, claim, approved, context)).await?;
     let is_kept = settled.is_kept();
     let Settled { mut claim, approved, restoring } = settled;
     let mut engine = drive::drive(volume, &claim, &approved, context).await?;

@@ -17,7 +17,7 @@ use super::{
     restore, steps, volumes, whereabouts,
 };
 use crate::{
-    content::{self, anew::Restoring, at_engine},
+    content::{self, anew::Restoring, at_engine, restorable},
     context::Context,
     engines::{
         cdi::{self, DiskState},
@@ -115,7 +115,9 @@ pub async fn drive(
     drop(look);
     let mut made_anew = None;
     if let Some(restoration) = restore::under_way(approved) {
-        match Box::pin(restore::proceed(claim, approved, restoration, &desired.disk, site, context)).await {
+        match Box::pin(restorable::proceed::<CloudHost>(claim, approved, restoration, &desired.disk, site, context))
+            .await
+        {
             Ok(progress) => made_anew = Some(progress),
             Err(error) => {
                 let fault = told(host, "DataVolume", error)?;

@@ -1,8 +1,9 @@
 //! What keeps a restore from beginning, and what keeps it from going on.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::content;
 
 fn host(change: impl FnOnce(&mut Value)) -> CloudHost {
     let mut host = json!({

@@ -22,7 +22,7 @@ use super::{
     restore, volumes, whereabouts,
 };
 use crate::{
-    content::anew::Restoring,
+    content::{anew::Restoring, restorable},
     context::Context,
     engines::{cdi, fault::Fault, kubevirt::MachineState, order::Power},
     error::ReconcileError,
@@ -58,7 +58,8 @@ pub(super) async fn keep(
     let (disk, problem) = if let Some(restoration) = restore::under_way(&approved) {
         let label = claim_label(&claim, context);
         let order = machine_order(Power::Off, &claim, &label, &approved, &storage_class, Vec::new());
-        match restore::proceed(&claim, &approved, restoration, &cdi::build(&order), site, context).await {
+        match restorable::proceed::<CloudHost>(&claim, &approved, restoration, &cdi::build(&order), site, context).await
+        {
             Ok(progress) => {
                 let disk = progress.disk.clone();
                 restoring = Restoring::of(Some(Restoring::UnderWay(progress)), restoring);

@@ -10,10 +10,10 @@ use tracing::warn;
 use super::{
     plan::{self, Desired, Step},
     report::Engine,
-    request, restore,
+    request,
 };
 use crate::{
-    content::{self, anew::Restoring, at_engine},
+    content::{self, anew::Restoring, at_engine, restorable},
     context::Context,
     engines::{
         cdi::{self, DiskState, DiskView},
@@ -53,8 +53,10 @@ pub async fn drive(
         established: claim.billable_from.is_some() || claim.adopted,
     };
     let mut engine = Engine::default();
-    if let Some(restoration) = restore::under_way(approved) {
-        match Box::pin(restore::proceed(claim, approved, restoration, &desired.disk, site, context)).await {
+    if let Some(restoration) = restorable::under_way::<CloudVolume>(approved) {
+        match Box::pin(restorable::proceed::<CloudVolume>(claim, approved, restoration, &desired.disk, site, context))
+            .await
+        {
             Ok(progress) => {
                 engine.state.clone_from(&progress.disk);
                 engine.restoring = Some(Restoring::UnderWay(progress));

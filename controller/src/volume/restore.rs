@@ -1,174 +1,83 @@
-//! Restoring a volume in place (恢复): its disk is made anew from a snapshot that was taken of it, while no host has it.
-//!
-//! The intent is recorded first, with what was approved; every step after it follows from that and from what is there,
-//! and the end is recorded when the new disk has all of its content.
+//! Restoring a volume in place (恢复): its disk is made anew from a snapshot that was taken of it, while no host has it. What is
+//! the same for hosts is in [`restorable`](crate::content::restorable).
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{CloudVolume, Reason, Restore};
-use jiyun_ledger::{Claim, ClaimStage, LedgerError, RequestError};
+use jiyun_ledger::{Claim, ClaimStage};
 use jiyun_messages::parameters;
-use kube::{Api, ResourceExt};
-use serde_json::Value;
-use tracing::info;
 
-use super::{attach, request::disk_name};
+use super::attach;
 use crate::{
-    conditions::whole_seconds,
-    content::{
-        self, Content, RESTORED_FROM, Restoration,
-        anew::{self, Anew, Came, Door, Guard, Progress, Restoring},
-        restoring::{self, Step},
-    },
+    content::{Restoration, anew::Restoring, restorable::Restorable},
     context::Context,
-    engines::cdi,
     error::ReconcileError,
-    host::{claim_label, digest::of_wish, rejection::Rejection, request::engine_namespace, whereabouts},
+    host::{digest::of_wish, rejection::Rejection},
     site::SiteEngines,
     snapshot::usage::being_taken,
     stored::{approved::Approved, change},
 };
 
-/// How a volume stands with the restore that is asked for.
-pub struct Settled {
-    /// Its claim.
-    pub claim: Arc<Claim>,
-    /// What was approved of it.
-    pub approved: Approved,
-    /// Why a restore that is due does not begin. Of one that has begun `drive` says how far it is.
-    pub restoring: Option<Restoring>,
-}
+impl Restorable for CloudVolume {
+    type Approved = Approved;
 
-impl Settled {
-    fn as_it_is(claim: Arc<Claim>, approved: Approved) -> Self {
-        Self { claim, approved, restoring: None }
+    fn asked(&self) -> Option<&Restore> {
+        self.spec.restore.as_ref()
     }
 
-    /// Whether the volume is given to nobody meanwhile.
-    pub fn is_kept(&self) -> bool {
-        under_way(&self.approved).is_some() || self.restoring.as_ref().is_some_and(Restoring::awaits)
+    fn wishes_as(&self, other: &Self) -> bool {
+        self.spec.restore == other.spec.restore
     }
-}
 
-/// What comes of a restore that is due.
-enum Due {
-    /// It begins, from this.
-    Begins(Content),
-    /// It does not, for this.
-    Stays(Restoring),
-    /// It does not; or that is told otherwise, or it is looked at again anyway.
-    Nothing,
-}
-
-/// The restore that is under way.
-pub fn under_way(approved: &Approved) -> Option<&Restoration> {
-    approved.restored.as_ref().filter(|restored| restored.is_under_way())
-}
-
-/// Records that a restore begins, where one is due and may, and that one is done, where its disk is whole. One that is
-/// under way and has come to nothing gives way to a later one.
-///
-/// # Errors
-/// When the ledger or the engines cannot be asked.
-pub async fn settle(
-    volume: &CloudVolume,
-    claim: Arc<Claim>,
-    approved: Approved,
-    context: &Context,
-) -> Result<Settled, ReconcileError> {
-    if let Some(restoration) = under_way(&approved).filter(|restoration| is_whole(&claim, restoration, context)) {
-        let done = restoration.done(whole_seconds(Timestamp::now()));
-        let (namespace, name, snapshot) = (volume.namespace(), volume.name_any(), done.content.snapshot.clone());
-        info!(volume.namespace = namespace, volume.name = name, claim = %claim.id, snapshot, "restored");
-        let (claim, approved) = record(&claim, &approved, Some(done), context).await?;
-        return Ok(Settled::as_it_is(claim, approved));
+    fn stays(&self) -> bool {
+        self.metadata.deletion_timestamp.is_none()
     }
-    let Some((asked, requested_at)) = due(volume, &claim, &approved, context) else {
-        return Ok(Settled::as_it_is(claim, approved));
-    };
-    match Box::pin(weigh(volume, asked, requested_at, &claim, &approved, context)).await? {
-        Due::Nothing => Ok(Settled::as_it_is(claim, approved)),
-        Due::Stays(why) => Ok(Settled { restoring: Some(why), ..Settled::as_it_is(claim, approved) }),
-        Due::Begins(from) => {
-            let snapshot = from.snapshot.clone();
-            let begun = Restoration::begun(from, requested_at, approved.restored.as_ref());
-            let (claim, approved) = record(&claim, &approved, Some(begun), context).await?;
-            info!(
-                volume.namespace = volume.namespace(),
-                volume.name = volume.name_any(),
-                claim = %claim.id,
-                snapshot,
-                %requested_at,
-                "a restore begins, as its volume asks"
-            );
-            Ok(Settled::as_it_is(claim, approved))
+
+    fn restored(approved: &Approved) -> Option<&Restoration> {
+        approved.restored.as_ref()
+    }
+
+    fn disk_name(claim: &Claim) -> String {
+        super::request::disk_name(claim)
+    }
+
+    async fn hindered(
+        &self,
+        claim: &Claim,
+        _: &Approved,
+        site: &SiteEngines,
+        context: &Context,
+    ) -> Result<Option<Restoring>, ReconcileError> {
+        // First what costs nothing: machines are listed at the API server.
+        if context.quarantined() {
+            return Ok(Some(Restoring::postponed(Reason::Quarantined)));
         }
+        if let Some(snapshot) = being_taken(claim, site, context) {
+            return Ok(Some(Restoring::AwaitsSnapshot(snapshot)));
+        }
+        // By its status, by what we did since, and, where a status was lost, by what machines have.
+        let has = match attach::known(self, claim, context) {
+            Some(attachment) => Some(attachment.host),
+            None => attach::holder(claim, site).await?,
+        };
+        Ok(hindrance(self, has.as_deref(), claim, context.quarantined()))
     }
-}
 
-/// The restore that is due, and its moment.
-fn due<'a>(
-    volume: &'a CloudVolume,
-    claim: &Claim,
-    approved: &Approved,
-    context: &Context,
-) -> Option<(&'a Restore, Timestamp)> {
-    let asked = volume.spec.restore.as_ref()?;
-    let made = volume.metadata.creation_timestamp.as_ref().map(|created| created.0);
-    let recorded = approved.restored.as_ref().map(|restored| restored.requested_at);
-    // The book may have lost that it was done; the disk has not.
-    let seen = whereabouts(claim, context)
-        .and_then(|(site, _)| cdi::restored_at(&site.disk(&engine_namespace(claim), &disk_name(claim))?));
-    Some((asked, restoring::due(Some(asked), made, recorded.max(seen), Timestamp::now())?))
-}
+    async fn in_use(claim: &Claim, site: &SiteEngines) -> Result<Option<String>, ReconcileError> {
+        Ok(attach::holder(claim, site).await?.map(|host| format!("CloudHost {host}")))
+    }
 
-/// Whether a restore that is due begins.
-async fn weigh(
-    volume: &CloudVolume,
-    asked: &Restore,
-    moment: Timestamp,
-    claim: &Claim,
-    approved: &Approved,
-    context: &Context,
-) -> Result<Due, ReconcileError> {
-    if restoring::has_lapsed(moment, Timestamp::now()) {
-        return Ok(Due::Stays(Restoring::lapsed(asked)));
+    async fn record(
+        claim: &Arc<Claim>,
+        approved: &Approved,
+        restored: Option<Restoration>,
+        context: &Context,
+    ) -> Result<(Arc<Claim>, Approved), ReconcileError> {
+        let after = Approved { restored, ..approved.clone() };
+        let claim = change::apply::<Self>(claim, &after, of_wish(&claim.spec_digest), context).await?;
+        let approved = Approved::of(&claim)?;
+        Ok((claim, approved))
     }
-    // That its site cannot be reached is told already.
-    let Some((site, _)) = whereabouts(claim, context) else { return Ok(Due::Nothing) };
-    let disk = disk_name(claim);
-    if let Some(former) = under_way(approved)
-        && !anew::may_be_replaced(former, &disk, &claim_label(claim, context), site, context).await?
-    {
-        return Ok(Due::Nothing);
-    }
-    let name = &asked.snapshot_ref.name;
-    let found = content::find(&claim.subject.namespace, name, context).restored_from(name, claim.id);
-    let from = match found {
-        Ok(from) => from,
-        Err(rejection) => return Ok(Due::Stays(Restoring::objected(rejection))),
-    };
-    if context.quarantined() {
-        return Ok(Due::Stays(Restoring::postponed(Reason::Quarantined)));
-    }
-    if let Some(snapshot) = being_taken(claim, site, context) {
-        return Ok(Due::Stays(Restoring::AwaitsSnapshot(snapshot)));
-    }
-    // By its status, by what we did since, and, where a status was lost, by what machines have.
-    let has = match attach::known(volume, claim, context) {
-        Some(attachment) => Some(attachment.host),
-        None => attach::holder(claim, site).await?,
-    };
-    if let Some(why) = hindrance(volume, has.as_deref(), claim, context.quarantined()) {
-        return Ok(Due::Stays(why));
-    }
-    let door = anew::door(&from, &disk, moment, site, context).await?;
-    if door == Door::Shut {
-        return Ok(Due::Stays(Restoring::objected(content::awaited("SnapshotUnusable", RESTORED_FROM, name))));
-    }
-    let begins = door == Door::Open && is_still_asked(volume, claim, context).await?;
-    Ok(if begins { Due::Begins(from) } else { Due::Nothing })
 }
 
 /// What keeps a restore that is due from beginning, as far as the volume and the book say; `has` is the host that has
@@ -189,101 +98,13 @@ fn hindrance(volume: &CloudVolume, has: Option<&str>, claim: &Claim, is_quaranti
     Some(Restoring::objected(Rejection::misconfigured("RestoreAwaitsDetach", about)))
 }
 
-/// Whether the volume still wishes it, by the API server's own word: a watch may be late with a wish that was taken
-/// back.
-async fn is_still_asked(volume: &CloudVolume, claim: &Claim, context: &Context) -> Result<bool, ReconcileError> {
-    let wish = |volume: &CloudVolume| (volume.uid(), volume.spec.restore.clone());
-    Ok(read(claim, context).await?.is_some_and(|found| wish(&found) == wish(volume) && stays(&found)))
-}
-
-/// What the volume and the machines say of the former disk of a restore that was recorded, by the API server's own
-/// word: days may lie between the two, in which it was taken back, or a machine was given the disk past us.
-async fn guard(
-    claim: &Claim,
-    restoration: &Restoration,
-    site: &SiteEngines,
-    context: &Context,
-) -> Result<Guard, ReconcileError> {
-    let is_its = |volume: &CloudVolume| volume.uid().as_deref() == Some(claim.subject.uid.as_str()) && stays(volume);
-    let is_asked = |volume: CloudVolume| is_its(&volume) && restoration.is_asked(volume.spec.restore.as_ref());
-    if !read(claim, context).await?.is_some_and(is_asked) {
-        return Ok(Guard::TakenBack);
-    }
-    let host = attach::holder(claim, site).await?;
-    Ok(host.map_or(Guard::Free, |host| Guard::Used(format!("CloudHost {host}"))))
-}
-
-/// The volume of a claim, by the API server's own word.
-async fn read(claim: &Claim, context: &Context) -> Result<Option<CloudVolume>, ReconcileError> {
-    let name = &claim.subject.name;
-    let found = Api::<CloudVolume>::namespaced(context.client.clone(), &claim.subject.namespace).get_opt(name).await;
-    found.map_err(|source| ReconcileError::read(format!("CloudVolume {name}"), source))
-}
-
-fn stays(volume: &CloudVolume) -> bool {
-    volume.metadata.deletion_timestamp.is_none()
-}
-
-/// Whether the disk of a restore that is under way has all of its content, and that can be recorded.
-fn is_whole(claim: &Claim, restoration: &Restoration, context: &Context) -> bool {
-    let Some((site, _)) = whereabouts(claim, context) else { return false };
-    let there = site.disk(&engine_namespace(claim), &disk_name(claim));
-    let seen = restoring::disk(there.as_ref(), &claim_label(claim, context), restoration.requested_at);
-    restoring::next(&seen, context.quarantined()) == Step::Complete
-}
-
-/// Records how far the restores of a volume are; nobody is asked. While the book is being checked nothing is recorded,
-/// and what comes back says so.
-async fn record(
-    claim: &Arc<Claim>,
-    approved: &Approved,
-    restored: Option<Restoration>,
-    context: &Context,
-) -> Result<(Arc<Claim>, Approved), ReconcileError> {
-    let after = Approved { restored, ..approved.clone() };
-    let claim = change::apply::<CloudVolume>(claim, &after, of_wish(&claim.spec_digest), context).await?;
-    let approved = Approved::of(&claim)?;
-    Ok((claim, approved))
-}
-
-/// Takes the next step of a restore that is under way, towards `disk`, and says how far it is.
-///
-/// # Errors
-/// When the engine cannot be asked, does not take it, or something of the name is somebody else's; and where nothing is
-/// made of it after all, since it was taken back or its snapshot goes: that is recorded, and the volume looked at again.
-pub async fn proceed(
-    claim: &Arc<Claim>,
-    approved: &Approved,
-    restoration: &Restoration,
-    disk: &Value,
-    site: &SiteEngines,
-    context: &Context,
-) -> Result<Progress, ReconcileError> {
-    let label = claim_label(claim, context);
-    let anew = Anew { claim, label: &label, disk, restoration };
-    match Box::pin(anew::proceed(anew, guard(claim, restoration, site, context), site, context)).await? {
-        Came::To(progress) => Ok(progress),
-        Came::Nothing => {
-            info!(
-                volume.namespace = claim.subject.namespace,
-                volume.name = claim.subject.name,
-                claim = %claim.id,
-                snapshot = restoration.content.snapshot,
-                "nothing is made of a restore that was to begin; the disk stays as it is"
-            );
-            record(claim, approved, restoration.given_up(), context).await?;
-            let outdated = RequestError::Outdated { subject: claim.subject.name.clone(), claim: claim.id };
-            Err(LedgerError::from(outdated).into())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
-    use crate::{host::change::Objection, volume::valid::tests::volume};
+    use crate::{content::restorable::Settled, host::change::Objection, volume::valid::tests::volume};
 
     fn claim(billable: bool) -> Claim {
         serde_json::from_value(json!({
@@ -363,7 +184,8 @@ mod tests {
             ("it is done", restoration(true), None, false),
             ("it is done, and the next one cannot begin", restoration(true), cannot(), false),
         ] {
-            let settled = Settled { claim: Arc::new(claim(true)), approved: approved(restored), restoring };
+            let settled =
+                Settled::<CloudVolume> { claim: Arc::new(claim(true)), approved: approved(restored), restoring };
             assert_eq!(settled.is_kept(), expected, "{what}");
         }
     }
