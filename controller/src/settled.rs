@@ -130,6 +130,7 @@ pub async fn run<K: Settled>(
     let outcomes = Controller::for_stream(kind.stream, kind.store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_all_on(triggers)
+        .reconcile_all_on(context.writer.trail().reopenings())
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(settle::<K>, failed::<K>, Driver::new(context));
     drain(outcomes).await;

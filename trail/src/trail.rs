@@ -67,6 +67,11 @@ impl Trail {
         self.trouble.borrow().clone()
     }
 
+    /// Why it cannot be written, as that changes.
+    pub fn troubles(&self) -> watch::Receiver<Option<Unwritable>> {
+        self.trouble.clone()
+    }
+
     /// Waits until it can be written.
     ///
     /// # Errors

@@ -46,6 +46,7 @@ pub async fn run(
         .with_config(Config::default().concurrency(CONCURRENCY))
         .watches_stream(clusters, move |cluster| made_for(&cluster, KIND, &ledger))
         .reconcile_on(stream::select(line, told))
+        .reconcile_all_on(context.writer.trail().reopenings())
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

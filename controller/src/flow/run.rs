@@ -54,6 +54,7 @@ pub async fn run(
         .with_config(Config::default().concurrency(CONCURRENCY))
         .watches_stream(policies, move |policy| made_for(&policy, super::KIND, &ledger))
         .reconcile_on(stream::select(told, ends))
+        .reconcile_all_on(context.writer.trail().reopenings())
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

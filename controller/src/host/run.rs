@@ -75,6 +75,7 @@ pub async fn run(
         .watches_stream(addressed, move |instance| host_of(&instance, &of_instances))
         .watches_stream(triggers.disks, move |disk| host_of(&disk, &of_disks))
         .reconcile_on(stream::select(in_line(context.ledger.clone(), "CloudHost"), told))
+        .reconcile_all_on(context.writer.trail().reopenings())
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

@@ -200,6 +200,7 @@ pub async fn run(
         .with_config(Config::default().concurrency(CONCURRENCY))
         .watches_stream(ballots, |approval| order_of(&approval))
         .reconcile_on(told)
+        .reconcile_all_on(context.writer.trail().reopenings())
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

@@ -45,6 +45,7 @@ pub async fn run(
     let outcomes = Controller::for_stream(wishes, snapshots.store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(stream::select(line, told))
+        .reconcile_all_on(context.writer.trail().reopenings())
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

@@ -1,7 +1,8 @@
 //! What this program tells its audit trail; without `--trail-dir` nothing.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
+use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use jiyun_crds::names::{LABEL_DEPARTMENT, department_of_namespace};
 use jiyun_trail::{
@@ -12,6 +13,7 @@ use jiyun_trail::{
 };
 use kube::Resource;
 use tokio::task::JoinHandle;
+use tokio_stream::wrappers::WatchStream;
 use tracing::{error, info, warn};
 
 use crate::{args::TrailArgs, error::chain, metrics::Metrics};
@@ -92,6 +94,13 @@ impl Recorder {
             // It is closed, and the process with it.
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Tells each time it can be written again: whatever was refused meanwhile need not wait for its next turn.
+    pub fn reopenings(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let told = self.trail().map(|trail| WatchStream::from_changes(trail.troubles()));
+        let told = told.map_or_else(|| stream::pending().left_stream(), StreamExt::right_stream);
+        told.filter_map(|trouble: Option<Unwritable>| ready(trouble.is_none().then_some(())))
     }
 
     /// Whether anything may be changed.
@@ -232,8 +241,30 @@ mod tests {
         recorder.deleting(&some()).await.unwrap_err();
     }
 
-    #[test]
-    fn without_a_trail_everything_may_be_changed() {
-        Recorder::default().check().unwrap();
+    #[tokio::test]
+    async fn a_trail_that_can_be_written_again_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let figures = Figures::new(&prometheus::Registry::new()).unwrap();
+        let usual = Options::new(&file, "controller".parse().unwrap());
+        let options = Options { probe_every: Duration::from_millis(10), ..usual };
+        let recorder = Recorder::over(Trail::start(options, MemoryHeads::default(), RealDisk, figures).0);
+        let mut reopened = std::pin::pin!(recorder.reopenings());
+        let early = tokio::time::timeout(Duration::from_millis(100), reopened.next()).await;
+        early.unwrap_err();
+        recorder.check().unwrap_err();
+        std::fs::remove_file(&file).unwrap();
+        let told = tokio::time::timeout(Duration::from_secs(30), reopened.next()).await;
+        assert_eq!(told.unwrap(), Some(()));
+        recorder.check().unwrap();
+    }
+
+    #[tokio::test]
+    async fn without_a_trail_everything_may_be_changed_and_nothing_reopens() {
+        let recorder = Recorder::default();
+        recorder.check().unwrap();
+        let told = futures::poll!(std::pin::pin!(recorder.reopenings()).next());
+        assert!(told.is_pending());
     }
 }
