@@ -9,10 +9,12 @@ pub mod digest;
 mod drive;
 mod ending;
 pub mod engine;
+mod follow;
 pub mod found;
 mod plan;
 mod report;
 pub mod request;
+pub mod resize;
 mod run;
 pub mod valid;
 
@@ -30,7 +32,7 @@ use crate::{
     claims::{leave_line, open_claim, ordered_by},
     context::Context,
     error::ReconcileError,
-    host::rejection::Rejection,
+    host::change::Objection,
 };
 
 pub use drive::has_vanished;
@@ -42,6 +44,9 @@ pub const KIND: &str = "CloudDatabase";
 
 /// When a wish that names something missing, or was not decided, is looked at again.
 const UNSETTLED: Duration = Duration::from_secs(20);
+
+/// How soon to look again whether instances have followed: pods and volumes tell nobody here.
+const RESIZING: Duration = Duration::from_secs(5);
 
 /// When to look again while something was not listed yet.
 const NOT_LISTED: Duration = Duration::from_millis(100);
@@ -75,21 +80,26 @@ pub async fn reconcile(database: &CloudDatabase, context: &Context) -> Result<Ac
     }
     let standing = match (valid, claim) {
         (Ok(valid), None) => ask(database, valid, context).await?,
-        (Ok(valid), Some(claim)) => {
-            let (claim, objection) = change::settle(database, claim, valid, context).await?;
+        (Err(rejection), None) => Standing::Rejected(rejection),
+        (valid, Some(claim)) => {
+            let (claim, objection) = Box::pin(change::settle(database, claim, valid, context)).await?;
             serve(database, claim, objection, context).await?
         }
-        (Err(rejection), None) => Standing::Rejected(rejection),
-        (Err(rejection), Some(claim)) => serve(database, claim, Some(rejection), context).await?,
     };
     let order = match &standing {
         Standing::Ordered(ordered) => Some(ordered.order.clone()),
-        Standing::Admitted { claim, .. } => ordered_by(claim),
+        Standing::Admitted { claim, objection, .. } => {
+            objection.as_deref().and_then(Objection::order).map(str::to_owned).or_else(|| ordered_by(claim))
+        }
         _ => None,
     };
     report(database, &standing, context).await?;
     wake_order(database, order.as_deref(), context);
-    Ok(Action::requeue(if standing.is_settled() { SETTLED } else { UNSETTLED }))
+    Ok(Action::requeue(match standing {
+        standing if standing.is_settled() => SETTLED,
+        Standing::Admitted { engine, .. } if engine.lag.is_some() => RESIZING,
+        _ => UNSETTLED,
+    }))
 }
 
 /// Has a valid wish decided.
@@ -117,7 +127,7 @@ async fn ask(database: &CloudDatabase, mut valid: Valid, context: &Context) -> R
 async fn serve(
     database: &CloudDatabase,
     mut claim: Arc<Claim>,
-    objection: Option<Rejection>,
+    objection: Option<Objection>,
     context: &Context,
 ) -> Result<Standing, ReconcileError> {
     let approved = Approved::of(&claim)?;
@@ -127,7 +137,8 @@ async fn serve(
         context.ledger.billable(claim.id).await?;
         claim = open_claim(database, context).unwrap_or(claim);
     }
-    Ok(Standing::Admitted { claim, objection, engine, deletable: approved.deletable })
+    let claim = resize::give_back(database, claim, &approved, &engine, context).await?;
+    Ok(Standing::Admitted { claim, objection: objection.map(Box::new), engine, approved: Box::new(approved) })
 }
 
 /// Writes the status where it differs.

@@ -9,6 +9,7 @@ mod book;
 mod bucket;
 mod calendars;
 mod catalogue;
+mod change;
 mod checks;
 mod cidr;
 mod claimed;

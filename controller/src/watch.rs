@@ -110,8 +110,8 @@ fn marks_of(kind: &str) -> &'static [&'static str] {
         "NetworkFlow" | "CloudDatabase" | "CloudVolume" | "CloudBucket" | "CloudSnapshot" => {
             &[ANNOTATION_ORDER, ANNOTATION_CREATED_BY, ANNOTATION_REQUESTED_BY, ANNOTATION_APPLICANT]
         }
-        // Of the engine's own: what says whether it runs.
-        "Cluster" => &[applied::ANNOTATION, cnpg::HIBERNATION],
+        // Whether it runs, and whether its instances were seen to be what was applied.
+        "Cluster" => &[applied::ANNOTATION, cnpg::HIBERNATION, cnpg::instances::FOLLOWED],
         "CloudHost" => &[
             ANNOTATION_HANDOVER,
             ANNOTATION_ORDER,

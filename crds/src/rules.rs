@@ -172,6 +172,20 @@ pub fn bucket_keeps_its_size() -> Rule {
     )
 }
 
+/// The storage of a database's instances does not become smaller than it was granted; see [`disk_keeps_its_size`].
+pub fn database_keeps_its_size() -> Rule {
+    let (wish, granted) = ("self.spec.storage.size", "self.status.granted.storageSize");
+    Rule::new(format!(
+        "{wish} == oldSelf.spec.storage.size || !has(self.status) || !has(self.status.granted) || \
+         !isQuantity({wish}) || !isQuantity({granted}) || quantity({wish}).compareTo(quantity({granted})) >= 0"
+    ))
+    .field_path(".spec.storage.size")
+    .message(
+        "已批准的数据库存储容量只能扩大，不能缩小；需要更小的容量时，请另申请一个数据库并迁移数据 \
+         (storage.size can grow, never shrink below what was granted; for less order another database and copy to it)",
+    )
+}
+
 /// `spec.size` is not below `status.grantedSize`; see [`disk_keeps_its_size`].
 fn size_not_below_granted() -> Rule {
     let (wish, granted) = ("self.spec.size", "self.status.grantedSize");
@@ -180,12 +194,6 @@ fn size_not_below_granted() -> Rule {
          !isQuantity({wish}) || !isQuantity({granted}) || quantity({wish}).compareTo(quantity({granted})) >= 0"
     ))
     .field_path(".spec.size")
-}
-
-/// An amount of storage that can be added to.
-pub fn only_grows(what_zh: &str, what_en: &str) -> Rule {
-    Rule::new("!isQuantity(self) || !isQuantity(oldSelf) || quantity(self).compareTo(quantity(oldSelf)) >= 0")
-        .message(&*format!("{what_zh}只能扩大，不能缩小 ({what_en} can grow, never shrink)"))
 }
 
 /// A major version as vendors write it: `17`, or `8.4`.

@@ -46,8 +46,8 @@ pub use approval_rules::{ApplicablePolicy, ApprovalRules, AutomaticSize, RankedL
 pub use architecture::Architecture;
 pub use cloud_bucket::{BucketConnection, CloudBucket, CloudBucketSpec, CloudBucketStatus};
 pub use cloud_database::{
-    CloudDatabase, CloudDatabaseSpec, CloudDatabaseStatus, DatabaseConnection, DatabaseStorage, DatabaseTopology,
-    EngineChoice,
+    CloudDatabase, CloudDatabaseSpec, CloudDatabaseStatus, DatabaseConnection, DatabaseGrant, DatabaseStorage,
+    DatabaseTopology, EngineChoice,
 };
 pub use cloud_host::{
     CloudHost, CloudHostSpec, CloudHostStatus, DeletionProtection, HostGrant, HostRefusal, Power, RefusalParameter,

@@ -1,15 +1,22 @@
 //! A department that has databases: what it orders, and what the engine was asked to make of it.
 
+use std::fmt::Debug;
+
 use jiyun_crds::{
     names::{department_namespace, engine_namespace},
     v1alpha1::{CloudDatabase, ConditionType, condition},
 };
 use jiyun_lab::wait_for;
-use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{
-    Api, Client,
-    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams},
+use k8s_openapi::{
+    ByteString,
+    api::core::v1::{PersistentVolumeClaim, Pod, Secret},
 };
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
+    core::NamespaceResourceScope,
+};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -18,14 +25,23 @@ use crate::{
     world::{Bureau, PATIENCE},
 };
 
-/// A world with CloudNativePG's clusters that all tests of databases share.
+/// A world with CloudNativePG's clusters that all tests of databases share. Their volumes are of a class that can grow.
 ///
 /// # Errors
 /// See [`WorldError`].
 pub async fn shared() -> Result<&'static World, WorldError> {
     static SHARED: OnceCell<World> = OnceCell::const_new();
-    let options = WorldOptions::default();
-    let begin = || World::start(WorldOptions { lab: options.lab.clone().cnpg().own_cluster(), ..options });
+    let begin = || async {
+        let options = WorldOptions::default();
+        let lab = options.lab.cnpg().volumes().own_cluster();
+        let world = World::start(WorldOptions { lab, ..options }).await?;
+        let class = json!({
+            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "standard"},
+            "provisioner": "simulated.lab.jiyun.io", "allowVolumeExpansion": true,
+        });
+        world.lab.apply_text(&class.to_string()).await?;
+        Ok(world)
+    };
     SHARED.get_or_try_init(begin).await
 }
 
@@ -110,6 +126,28 @@ impl Databases<'_> {
         .await
     }
 
+    /// Waits until a database was granted so many instances of this class, with so much storage each, and has them;
+    /// it is ready, and nothing stands in the way of its wish.
+    ///
+    /// # Errors
+    /// When it is not in time.
+    pub async fn wait_granted(
+        &self,
+        name: &str,
+        (class, instances, size): (&str, u32, &str),
+    ) -> Result<CloudDatabase, WorldError> {
+        self.wait(name, &format!("{instances} of {class} with {size}"), |found| {
+            let granted = found.status.as_ref().and_then(|status| status.granted.as_ref());
+            let is_granted = granted.is_some_and(|granted| {
+                (granted.class.as_str(), granted.instances, granted.storage_size.as_str()) == (class, instances, size)
+            });
+            is_granted
+                && told(found, ConditionType::Accepted).is_some_and(|(status, ..)| status == "True")
+                && told(found, ConditionType::Ready).is_some_and(|(status, ..)| status == "True")
+        })
+        .await
+    }
+
     /// Waits until a database, its cluster, its volumes and its credentials are gone.
     ///
     /// # Errors
@@ -142,6 +180,45 @@ impl Databases<'_> {
         let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("postgresql.cnpg.io", "v1", "Cluster"));
         let namespace = engine_namespace(&self.bureau.name);
         Ok(Api::namespaced_with(self.client().await?, &namespace, &kind).get(name).await?)
+    }
+
+    /// Cores and memory of each instance of a database, as the engine made them, in the order of their names.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn sizes(&self, name: &str) -> Result<Vec<(String, String)>, WorldError> {
+        let pods = self.made::<Pod>(name).await?;
+        let containers = pods.into_iter().flat_map(|pod| pod.spec.unwrap_or_default().containers);
+        let sizes = containers.filter(|container| container.name == "postgres").map(|container| {
+            let requests = container.resources.and_then(|resources| resources.requests).unwrap_or_default();
+            let of = |resource: &str| requests.get(resource).map(|quantity| quantity.0.clone()).unwrap_or_default();
+            (of("cpu"), of("memory"))
+        });
+        Ok(sizes.collect())
+    }
+
+    /// What each volume of a database holds, in the order of their names.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn capacities(&self, name: &str) -> Result<Vec<String>, WorldError> {
+        let volumes = self.made::<PersistentVolumeClaim>(name).await?.into_iter();
+        let capacities = volumes.map(|volume| {
+            let capacity = volume.status.and_then(|status| status.capacity).unwrap_or_default();
+            capacity.get("storage").map(|quantity| quantity.0.clone()).unwrap_or_default()
+        });
+        Ok(capacities.collect())
+    }
+
+    /// What the engine made of a database, in the order of names.
+    async fn made<K>(&self, name: &str) -> Result<Vec<K>, WorldError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned,
+    {
+        let api = Api::<K>::namespaced(self.client().await?, &engine_namespace(&self.bureau.name));
+        let mut found = api.list(&ListParams::default().labels(&format!("cnpg.io/cluster={name}"))).await?.items;
+        found.sort_by_key(ResourceExt::name_any);
+        Ok(found)
     }
 
     /// The Secrets of the department's own namespace.

@@ -16,11 +16,12 @@ use tokio::sync::OnceCell;
 
 use crate::{Caller, Order, city, installed};
 
-/// How long a step may take on a busy machine before a test says it did not happen.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a step may take on a busy machine before a test says it did not happen. Machines of others share their processors
+/// and disks: steps of a second were seen to take more than one minute there.
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// How long after their installation admission policies may be in force in part: some seconds on a busy machine.
-const POLICIES: Duration = Duration::from_secs(20);
+const POLICIES: Duration = Duration::from_mins(1);
 
 /// The suite and the benchmarks order as fast as they can, all from one address and many with one token: how much a caller
 /// may ask for is tested apart.
@@ -499,7 +500,7 @@ impl Bureau<'_> {
         let api = self.world.hosts(&self.name).await?;
         let what = format!("host {}/{host}: {what}", self.name);
         // A machine that really boots, in software emulation and beside others, takes its time.
-        let patience = if self.world.lab.engines() == Engines::OnNode { PATIENCE * 4 } else { PATIENCE };
+        let patience = if self.world.lab.engines() == Engines::OnNode { PATIENCE * 2 } else { PATIENCE };
         Ok(wait_for(what, patience, || async {
             let found = api.get(host).await.map_err(|error| error.to_string())?;
             if holds(&found) { Ok(found) } else { Err(format!("{:?}", found.status)) }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use jiff::{Timestamp, ToSpan};
 use jiyun_approvals::Requirement;
 use jiyun_ledger::{
-    AccountId, Dimensions, Entry, Event, FiscalMonth, Line, Meter, MoneyError, Plan, PriceError, Refusal, RequestError,
-    State, fen,
+    AccountId, Dimensions, Entry, Event, FiscalMonth, Line, Meter, MoneyError, Placement, Plan, PriceError, Refusal,
+    RequestError, State, fen,
 };
 use rust_decimal::Decimal;
 
@@ -90,7 +90,7 @@ fn estimated(
     approvals: Result<Requirement, ApprovalsUnknown>,
 ) -> Result<Estimate, EstimateError> {
     let at = reading.as_of.max(reading.state.at());
-    let Outcome { before, after, refusal } = decided(&reading.state, account, wishes, held, at)?;
+    let Outcome { before, after, settled, refusal } = decided(&reading.state, account, wishes, held, at)?;
     let is_change = !before.is_empty();
     let price_before = if is_change { price(&reading.state, &before, at)? } else { None };
     Ok(Estimate {
@@ -98,7 +98,7 @@ fn estimated(
         as_of: reading.as_of,
         fits: refusal.is_none(),
         refusal,
-        price: price(&reading.state, &after, at)?,
+        price: price(&reading.state, &settled, at)?,
         price_before,
         quota: quota::rows(&reading.state, account, &grown(&before, after)),
         approvals,
@@ -111,6 +111,8 @@ struct Outcome {
     before: Vec<Quantity>,
     /// What all of them would hold.
     after: Vec<Quantity>,
+    /// The same, once their engines have followed: of a database that is changed it may be less.
+    settled: Vec<Quantity>,
     /// Why not.
     refusal: Option<Refusal>,
 }
@@ -136,28 +138,36 @@ fn decided(
     let until = held.then(|| at.checked_add((24 * HOLD_DAYS).hours()).unwrap_or(Timestamp::MAX));
     // Its maps are shared until written to: a copy costs little.
     let mut state = State::clone(state);
-    let (mut before, mut after, mut refusal) = (Vec::new(), Vec::new(), None);
+    let (mut before, mut after, mut settled, mut refusal) = (Vec::new(), Vec::new(), Vec::new(), None);
     for wish in wishes {
         let claim = wish.granted(&state).cloned();
-        before.extend(claim.iter().flat_map(|claim| &claim.lines).map(|line| placed(wish, line)));
-        if refusal.is_some() {
-            after.extend(asked(wish));
-            continue;
-        }
-        match jiyun_ledger::decide(&state, &wish.request(&state, account, until, claim.as_deref()), at)? {
-            Plan::Keep(claim) => after.extend(claim.taken().map(|line| placed(wish, line))),
-            Plan::Record { events, .. } => {
-                after.extend(events.iter().flat_map(lines).map(|line| placed(wish, line)));
+        let claim = claim.as_deref();
+        before.extend(claim.into_iter().flat_map(|claim| &claim.lines).map(|line| placed(wish, line)));
+        let plan = match &refusal {
+            None => Some(jiyun_ledger::decide(&state, &wish.request(&state, account, until, claim), at)?),
+            Some(_) => None,
+        };
+        let mut holds: Vec<Quantity> = match plan {
+            None => asked(wish, wish.taken(claim)),
+            Some(Plan::Keep(kept)) => kept.taken().map(|line| placed(wish, line)).collect(),
+            Some(Plan::Record { events, .. }) => {
+                let holds = events.iter().flat_map(lines).map(|line| placed(wish, line)).collect();
                 let (seq, epoch) = (state.seq() + 1, 0);
                 state.apply(&Entry { seq, at, epoch, events })?;
+                holds
             }
-            Plan::Refuse { refusal: why, .. } => {
-                after.extend(asked(wish));
+            Some(Plan::Refuse { refusal: why, .. }) => {
                 refusal = Some(why);
+                asked(wish, wish.taken(claim))
             }
+        };
+        after.extend(holds.iter().cloned());
+        if claim.is_some() && wish.settles() {
+            holds = asked(wish, wish.settled(claim));
         }
+        settled.extend(holds);
     }
-    Ok(Outcome { before, after, refusal })
+    Ok(Outcome { before, after, settled, refusal })
 }
 
 /// What a claim would hold once this has happened.
@@ -174,21 +184,14 @@ fn placed(wish: &Wish, line: &Line) -> Quantity {
     Quantity { resource: wish.name.clone(), meter: line.meter, fact: line.fact(), amount: line.quantity }
 }
 
-/// What a wish asks for, without pools.
-fn asked(wish: &Wish) -> impl Iterator<Item = Quantity> {
-    wish.placements().iter().flat_map(|placement| {
-        placement.quantities.iter().map(|(meter, amount)| Quantity {
-            resource: wish.name.clone(),
-            meter: *meter,
-            fact: Dimensions {
-                pool: None,
-                architecture: placement.architecture.clone(),
-                tier: placement.tier.clone(),
-                zone: Some(wish.zone().to_owned()),
-            },
-            amount: *amount,
-        })
-    })
+/// What a wish asks for, out of these `placements`, without pools.
+fn asked(wish: &Wish, placements: Vec<Placement>) -> Vec<Quantity> {
+    let quantities = placements.into_iter().flat_map(|Placement { architecture, tier, quantities, .. }| {
+        let fact = Dimensions { pool: None, architecture, tier, zone: Some(wish.zone().to_owned()) };
+        quantities.into_iter().map(move |(meter, amount)| (meter, amount, fact.clone()))
+    });
+    let quantity = |(meter, amount, fact)| Quantity { resource: wish.name.clone(), meter, fact, amount };
+    quantities.map(quantity).collect()
 }
 
 /// What a whole month of it costs by the price book in force at `at`; none if none is.

@@ -12,6 +12,6 @@ use super::department::{is_missing, named};
 
 pub(super) use create::{Draft, contradiction, drafted};
 pub use decision::Ordered;
-pub use guards::{guarded, snapshot_guarded, storage_guarded};
+pub use guards::{database_guarded, guarded, snapshot_guarded, storage_guarded};
 pub(super) use references::{References, system_there, there};
 pub use wish::Wish;

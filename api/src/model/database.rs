@@ -1,13 +1,13 @@
 //! A cloud database (云数据库) as the API shows it.
 
-use jiyun_crds::v1alpha1::{CloudDatabase, CloudDatabaseStatus, DatabaseConnection};
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudDatabaseStatus, DatabaseConnection, DatabaseGrant};
 use jiyun_messages::Language;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    Architecture, DeletionProtection, EstimateView, Power,
+    Architecture, ChangeView, DeletionProtection, EstimateView, Power,
     database_words::{DatabaseEngine, DatabaseTopology},
     host::{Condition, HostState, RefusalView},
 };
@@ -42,6 +42,10 @@ pub struct Database {
     pub topology: DatabaseTopology,
     /// Storage of each instance.
     pub storage: StorageView,
+    /// What was granted last: what it has, or takes on as its instances follow or when it is next started. Where
+    /// `class`, `topology` or `storage` say something else, that is not decided, or was decided against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted: Option<GrantView>,
     /// Whether it is to run.
     pub power: Power,
     /// Whether it is kept from being deleted; `Disabled` counts once it was decided.
@@ -63,7 +67,7 @@ pub struct Database {
     #[schema(example = "claim-123")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,
-    /// Why it was not granted.
+    /// Why it, or a change of it, was not granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusalView>,
     /// What the platform found out, aspect by aspect.
@@ -103,6 +107,22 @@ pub struct StorageView {
     /// Size for each instance.
     #[schema(example = "100Gi")]
     pub size: String,
+}
+
+/// The size of a database as it was granted.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DatabaseGrant)]
+pub struct GrantView {
+    /// The database class.
+    #[schema(example = "database-2c8g")]
+    pub class: String,
+    /// How many instances it runs on: 1 of topology `Single`, 2 of `PrimaryStandby`, 3 of `Three`.
+    #[schema(example = 2)]
+    pub instances: u32,
+    /// Storage of each.
+    #[schema(example = "100Gi")]
+    pub storage_size: String,
 }
 
 /// Where clients find a database. User and password are in no answer of this API: they are in the Secret that is named.
@@ -155,6 +175,9 @@ pub struct DatabasePreview {
     /// department's quota, or the ledger cannot be read now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimate: Option<EstimateView>,
+    /// Of a change to a granted database: what of it is decided before it counts. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeView>,
 }
 
 /// A database after a change: as it is, or, with `dryRun=true`, what would come of the change.
@@ -172,8 +195,9 @@ impl Database {
     /// The database behind `object`, which stands as `state` says, for a reader of `language`.
     pub fn new(department: &str, object: CloudDatabase, state: HostState, language: Language) -> Self {
         let CloudDatabase { metadata, spec, status } = object;
-        let CloudDatabaseStatus { conditions, claim_id, connection, ready_instances, refusal, order_ref, .. } =
-            status.unwrap_or_default();
+        let CloudDatabaseStatus {
+            conditions, claim_id, granted, connection, ready_instances, refusal, order_ref, ..
+        } = status.unwrap_or_default();
         Self {
             name: metadata.name.unwrap_or_default(),
             department: department.to_owned(),
@@ -186,6 +210,7 @@ impl Database {
             engine: EngineView { kind: spec.engine.kind.into(), version: spec.engine.version },
             topology: spec.topology.into(),
             storage: StorageView { tier: spec.storage.tier, size: spec.storage.size.to_string() },
+            granted: granted.map(GrantView::from),
             power: spec.power.into(),
             deletion_protection: spec.deletion_protection.into(),
             state,
@@ -199,6 +224,12 @@ impl Database {
             created_at: metadata.creation_timestamp,
             deletion_requested_at: metadata.deletion_timestamp,
         }
+    }
+}
+
+impl From<DatabaseGrant> for GrantView {
+    fn from(DatabaseGrant { class, instances, storage_size }: DatabaseGrant) -> Self {
+        Self { class, instances, storage_size: storage_size.to_string() }
     }
 }
 

@@ -71,7 +71,8 @@ pub struct EstimateView {
     /// Why not, the first constraint that binds; `WaitingForCapacity`: it would get a place in line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<RefusalView>,
-    /// What a whole month of it costs by the prices in force; absent if none are.
+    /// What a whole month of it costs by the prices in force; absent if none are. Of a database that is changed, once
+    /// its instances have followed; until then what it holds is paid for, which `quota` counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price: Option<MonthlyPrice>,
     /// What a whole month of it costs as it is now; of a change of what was granted only.

@@ -113,8 +113,9 @@ pub fn database() -> Value {
         "name": "budget-pg", "department": "finance", "uid": "3c1f7a52-9d0e-4f6b-8a43-5b7e2d9c1a60",
         "displayName": "预算管理数据库", "system": "budget", "class": "database-2c8g", "zone": "extranet-public",
         "architecture": "amd64", "engine": {"kind": "Postgresql", "version": "17"}, "topology": "PrimaryStandby",
-        "storage": {"tier": "standard", "size": "100Gi"}, "power": "Running", "deletionProtection": "Enabled",
-        "state": "Ready",
+        "storage": {"tier": "standard", "size": "100Gi"},
+        "granted": {"class": "database-2c8g", "instances": 2, "storageSize": "100Gi"}, "power": "Running",
+        "deletionProtection": "Enabled", "state": "Ready",
         "connection": {
             "host": "budget-pg-rw.engine-finance.svc", "readOnlyHost": "budget-pg-ro.engine-finance.svc", "port": 5432,
             "database": "app", "credentialsSecret": "budget-pg-credentials",

@@ -4,10 +4,9 @@
 
 use jiyun_crds::v1alpha1::{DatabaseEngine, RefusalParameter};
 use jiyun_ledger::Claim;
-use jiyun_messages::parameters;
 use serde::{Deserialize, Serialize};
 
-use crate::{host::rejection::Rejection, order::mark::OrderMark};
+use crate::order::mark::OrderMark;
 
 /// A cloud database in resolved terms: quantities instead of names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +32,9 @@ pub struct Approved {
     pub storage_tier: String,
     /// Storage of each in MiB.
     pub storage_mebibytes: u64,
+    /// The largest its instances may still be while the engine carries a change out; none once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under_way: Option<Extent>,
     /// Whether the database may be deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deletable: bool,
@@ -44,7 +46,55 @@ pub struct Approved {
     pub policies: Vec<String>,
 }
 
+/// How large instances are, together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Extent {
+    /// How many there are.
+    pub instances: u64,
+    /// vCPUs of each.
+    pub vcpu: u64,
+    /// Memory of each in MiB.
+    pub memory_mebibytes: u64,
+    /// Storage of each in MiB.
+    pub storage_mebibytes: u64,
+}
+
+impl Extent {
+    /// The least that holds both, whichever instances there are of the one and of the other: the engine takes the steps
+    /// between them in an order of its own.
+    pub fn around(self, other: Self) -> Self {
+        Self {
+            instances: self.instances.max(other.instances),
+            vcpu: self.vcpu.max(other.vcpu),
+            memory_mebibytes: self.memory_mebibytes.max(other.memory_mebibytes),
+            storage_mebibytes: self.storage_mebibytes.max(other.storage_mebibytes),
+        }
+    }
+}
+
 impl Approved {
+    /// How large its instances are once the engine has followed.
+    pub fn extent(&self) -> Extent {
+        Extent {
+            instances: self.instances,
+            vcpu: self.vcpu,
+            memory_mebibytes: self.memory_mebibytes,
+            storage_mebibytes: self.storage_mebibytes,
+        }
+    }
+
+    /// How large its instances may be at this moment: what its claim holds.
+    pub fn held(&self) -> Extent {
+        self.under_way.unwrap_or_else(|| self.extent())
+    }
+
+    /// The same, when the engine has followed.
+    #[must_use]
+    pub fn followed(self) -> Self {
+        Self { under_way: None, ..self }
+    }
+
     /// What a claim was granted for.
     ///
     /// # Errors
@@ -67,21 +117,5 @@ impl Approved {
         ]
         .map(|(name, value)| RefusalParameter { name: name.to_owned(), value })
         .into()
-    }
-
-    /// Says which metered field of a granted database was asked to change, if any: not possible yet.
-    pub fn change_to(&self, asked: &Self) -> Option<Rejection> {
-        let gib = |mebibytes: u64| format!("{} GiB", mebibytes / 1024);
-        let (field, from, to) = if self.class != asked.class {
-            ("spec.classRef.name", self.class.clone(), asked.class.clone())
-        } else if self.instances != asked.instances {
-            ("spec.topology", self.instances.to_string(), asked.instances.to_string())
-        } else if self.storage_mebibytes != asked.storage_mebibytes {
-            ("spec.storage.size", gib(self.storage_mebibytes), gib(asked.storage_mebibytes))
-        } else {
-            return None;
-        };
-        let about = parameters([("field", field), ("from", &from), ("to", &to)]);
-        Some(Rejection::misconfigured("DatabaseResizeNotSupported", about))
     }
 }

@@ -1,4 +1,4 @@
-//! Changes of a granted database: what applies at once, what is decided first, and what cannot be done yet.
+//! Changes of a granted database: what applies at once, what is decided first, and what is not done whoever agrees.
 //!
 //! A granted database is served from what was approved. A wish that differs is put to a policy or to people; until they
 //! have decided, and if they decide against it, the database goes on as it is.
@@ -6,15 +6,21 @@
 use std::sync::Arc;
 
 use jiyun_crds::v1alpha1::{CloudDatabase, OrderAction};
-use jiyun_ledger::{Claim, Decision};
-use kube::ResourceExt;
-use tracing::info;
+use jiyun_ledger::Claim;
 
-use super::{approved::Approved, request, valid::Valid};
+use super::{
+    approved::Approved,
+    digest,
+    resize::{self, Change},
+    valid::Valid,
+};
 use crate::{
+    change,
+    claimed::refused_change,
+    claims::leave_line,
     context::Context,
     error::ReconcileError,
-    host::rejection::Rejection,
+    host::{change::Objection, digest::of_wish, protection_level, rejection::Rejection},
     order::{
         answer::Ordered,
         filing,
@@ -29,56 +35,76 @@ use crate::{
 pub async fn settle(
     database: &CloudDatabase,
     claim: Arc<Claim>,
-    valid: Valid,
+    valid: Result<Valid, Rejection>,
     context: &Context,
-) -> Result<(Arc<Claim>, Option<Rejection>), ReconcileError> {
-    if claim.spec_digest == valid.digest || context.quarantined() {
-        return Ok((claim, None));
-    }
-    let approved = Approved::of(&claim)?;
-    if let Some(rejection) = approved.change_to(&valid.approved) {
-        return Ok((claim, Some(rejection)));
-    }
-    if approved.deletable == valid.approved.deletable {
-        // Digests differ, and nothing that is decided does: another spelling of the same size.
-        return Ok((claim, None));
-    }
-    // What protects more is asked of nobody.
-    let policies = if valid.approved.deletable {
-        let action = OrderAction::Change;
-        match route::of(database, &valid.digest, action, valid.asked(action), context) {
-            Route::Automatic(passed) => passed.policies,
-            Route::Order(order, phase) => {
-                return Ok((claim, Ordered::by(&order, phase).map(|ordered| ordered.objection())));
-            }
-            Route::Awaited(order) => return Ok((claim, Some(Ordered::awaited(order).objection()))),
-            Route::File(name) => {
-                let ordered = filing::file(database, name, action, context).await?;
-                return Ok((claim, Some(ordered.objection())));
-            }
-        }
-    } else {
-        approved.policies.clone()
+) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
+    let (claim, objection) = match valid {
+        Ok(valid) => changed(database, claim, &valid, context).await?,
+        Err(rejection) => (claim, Some(Objection::Invalid(rejection))),
     };
-    let resolved = Approved { policies, deletable: valid.approved.deletable, ..approved };
-    let claim = apply(&claim, &Valid { approved: resolved, ..valid }, context).await?;
-    info!(
-        database.namespace = database.namespace(),
-        database.name = database.name_any(),
-        claim = %claim.id,
-        "changed"
-    );
-    Ok((claim, None))
+    // While the book is being checked, or no pool takes it for now, the ledger keeps its place in line.
+    if !context.quarantined() && !objection.as_ref().is_some_and(Objection::keeps_its_place) {
+        leave_line(database, context).await?;
+    }
+    Ok((claim, objection))
 }
 
-/// Records what was decided about a guarded field: the claim holds what it held.
+async fn changed(
+    database: &CloudDatabase,
+    claim: Arc<Claim>,
+    valid: &Valid,
+    context: &Context,
+) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
+    if of_wish(&claim.spec_digest) == valid.digest || context.quarantined() {
+        return Ok((claim, None));
+    }
+    let (mut claim, mut approved) = (Arc::clone(&claim), Approved::of(&claim)?);
+    if let Some(part) = resize::at_once(&claim, &approved, &valid.approved) {
+        // What protects more counts whatever becomes of the rest of the wish.
+        let digest = digest::partly(&claim.spec_digest, &part);
+        claim = apply(&claim, &part, &digest, context).await?;
+        approved = Approved::of(&claim)?;
+    }
+    let after = match resize::change(&claim, &approved, &valid.approved) {
+        Err(rejection) => return Ok((claim, Some(Objection::Invalid(rejection)))),
+        Ok(Change::None) => return Ok((claim, None)),
+        Ok(Change::AtOnce(after)) => {
+            let claim = apply(&claim, &after, &valid.digest, context).await?;
+            change::changed(database, &claim);
+            return Ok((claim, None));
+        }
+        Ok(Change::Decided(after)) => after,
+    };
+    if let Some(refusal) = refused_change(database, &valid.digest) {
+        return Ok((claim, Some(Objection::Refused(refusal))));
+    }
+    let action = OrderAction::Change;
+    let asked = valid.asked(action).instead_of(&claim);
+    match route::of(database, &valid.digest, action, asked, context) {
+        Route::Automatic(passed) => {
+            let after = Approved { policies: passed.policies.clone(), order: None, ..after };
+            let asked = resize::request(&claim, &after, &valid.digest, protection_level(&claim, context))?;
+            change::ask(database, claim, asked, &passed, context).await
+        }
+        Route::Order(order, phase) => Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered))),
+        Route::Awaited(order) => Ok((claim, Some(Objection::Ordered(Ordered::awaited(order))))),
+        Route::File(name) => {
+            let ordered = filing::file(database, name, action, context).await?;
+            Ok((claim, Some(Objection::Ordered(ordered))))
+        }
+    }
+}
+
+/// Records what is decided: the claim takes nothing more by it that was not held for it.
 ///
 /// # Errors
 /// When the ledger cannot be asked.
-pub async fn apply(claim: &Arc<Claim>, valid: &Valid, context: &Context) -> Result<Arc<Claim>, ReconcileError> {
-    Ok(match context.ledger.decide_change(claim, request::changed(claim, valid)?).await? {
-        Decision::Granted { claim, .. } => claim,
-        // It asks for nothing more; a refusal says that the book is being checked.
-        Decision::Refused(_) => Arc::clone(claim),
-    })
+pub async fn apply(
+    claim: &Arc<Claim>,
+    after: &Approved,
+    digest: &str,
+    context: &Context,
+) -> Result<Arc<Claim>, ReconcileError> {
+    let asked = resize::request(claim, after, digest, protection_level(claim, context))?;
+    change::apply(claim, asked, context).await
 }

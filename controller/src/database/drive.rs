@@ -11,6 +11,7 @@ use tracing::warn;
 use super::{
     approved::Approved,
     credentials, engine,
+    follow::{self, Declared},
     plan::{self, Desired, Observed, Step, Why},
     report::Engine,
     request,
@@ -107,6 +108,10 @@ pub async fn drive(
     if let Some(cluster) = &observed.cluster {
         told.state = Some(cnpg::state(&cluster.status, approved.instances));
         told.ready_instances = cluster.status.ready_instances;
+        if told.problem.is_none() {
+            let declared = Declared { order: &order, label: &label };
+            follow::look(&mut told, cluster, &declared, approved, site, context).await?;
+        }
         match credentials::hand_over(claim, &label, site, context).await {
             Ok(true) => told.connection = Some(connection(claim, approved)),
             Ok(false) => {}
@@ -201,6 +206,8 @@ impl Engine {
             connection: None,
             problem: None,
             missing: false,
+            lag: None,
+            followed: false,
         }
     }
 }

@@ -4,20 +4,24 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{
-    CloudDatabase, CloudDatabaseStatus, ConditionStatus, ConditionType, DatabaseConnection, DeletionProtection,
-    LocalRef, Reason, condition::Finding,
+    CloudDatabase, CloudDatabaseStatus, ConditionStatus, ConditionType, DatabaseConnection, DatabaseGrant,
+    DeletionProtection, LocalRef, Quantity, Reason, condition::Finding,
 };
 use jiyun_ledger::{Claim, Meter, Refusal, RefusalCode};
 use jiyun_messages::{Parameters, parameters};
 
-use super::digest;
+use super::{approved::Approved, digest};
 use crate::{
     conditions::{finding, merged, plain},
     deleting,
-    engines::{cnpg::DatabaseState, order::Power},
+    engines::{
+        cnpg::{DatabaseState, instances::Lag},
+        order::Power,
+    },
     host::{
+        change::Objection,
         rejection::Rejection,
-        report::{accepted, granted, in_parts, recorded, refused, rejected},
+        report::{decided_against, granted, in_parts, objected_to, recorded, refused, rejected},
     },
     order::answer::Ordered,
 };
@@ -37,12 +41,12 @@ pub enum Standing {
     Admitted {
         /// The claim.
         claim: Arc<Claim>,
-        /// What is wrong with the wish as it is now; the database stays as approved.
-        objection: Option<Rejection>,
+        /// What stands in the way of the wish as it is now; the database stays as approved.
+        objection: Option<Box<Objection>>,
         /// The engine's side.
         engine: Engine,
-        /// Whether it may be deleted.
-        deletable: bool,
+        /// What was granted.
+        approved: Box<Approved>,
     },
     /// The database is being deleted.
     Ending {
@@ -73,16 +77,24 @@ pub struct Engine {
     pub problem: Option<String>,
     /// Whether the engine is not installed.
     pub missing: bool,
+    /// In what its instances are behind what was approved, where it was changed.
+    pub lag: Option<Lag>,
+    /// Whether its instances were seen to be what was approved.
+    pub followed: bool,
 }
 
 impl Engine {
-    /// Whether the database does what was asked, and its owner can sign in.
-    pub fn settled(&self) -> bool {
-        let does = matches!(
+    /// Whether it runs or is stopped, as was asked.
+    pub fn does_what_was_asked(&self) -> bool {
+        matches!(
             (self.power, &self.state),
             (Power::On, Some(DatabaseState::Running)) | (Power::Off, Some(DatabaseState::Stopped))
-        );
-        does && self.connection.is_some() && self.problem.is_none()
+        )
+    }
+
+    /// Whether the database does what was asked, and its owner can sign in.
+    pub fn settled(&self) -> bool {
+        self.does_what_was_asked() && self.connection.is_some() && self.problem.is_none() && self.lag.is_none()
     }
 }
 
@@ -90,17 +102,15 @@ impl Standing {
     /// Whether there is nothing to wait for but what calls by itself.
     pub fn is_settled(&self) -> bool {
         match self {
-            Self::Admitted { objection: None, engine, .. } => engine.settled(),
+            Self::Admitted { objection, engine, .. } => {
+                let waits = |objection: &Objection| objection.is_open() || matches!(objection, Objection::Invalid(_));
+                engine.settled() && !objection.as_deref().is_some_and(waits)
+            }
             Self::Refused(refusal) => {
                 !matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity)
             }
             Self::Ordered(ordered) => ordered.refusal.is_some(),
-            // Whoever decides about a change is heard; looking again is for a word that got lost.
-            Self::Admitted { .. }
-            | Self::Rejected(_)
-            | Self::Undecided(_)
-            | Self::Ending { .. }
-            | Self::Unaccounted { .. } => false,
+            Self::Rejected(_) | Self::Undecided(_) | Self::Ending { .. } | Self::Unaccounted { .. } => false,
         }
     }
 }
@@ -117,6 +127,7 @@ pub fn status(database: &CloudDatabase, standing: &Standing, now: Timestamp) -> 
         claim_id: before.claim_id,
         pool_ref: before.pool_ref,
         storage_pool_ref: before.storage_pool_ref,
+        granted: before.granted,
         deletion_protection: before.deletion_protection,
         ..CloudDatabaseStatus::default()
     };
@@ -148,13 +159,16 @@ pub fn status(database: &CloudDatabase, standing: &Standing, now: Timestamp) -> 
                 plain(ready, no, Reason::NotAdmitted),
             ]
         }
-        Standing::Admitted { claim, objection, engine, deletable } => {
+        Standing::Admitted { claim, objection, engine, approved } => {
             place(&mut status, claim);
             // Where it was found last is still so while the engine cannot be asked.
             status.connection = engine.connection.clone().or(before.connection);
             status.ready_instances = engine.ready_instances;
-            status.deletion_protection = deletable.then_some(DeletionProtection::Disabled);
-            vec![accepted(objection.as_ref()), granted(claim), provisioned(engine), readiness(engine)]
+            status.granted = Some(grant(approved));
+            status.deletion_protection = approved.deletable.then_some(DeletionProtection::Disabled);
+            status.refusal = objection.as_deref().and_then(decided_against);
+            status.order_ref = objection.as_deref().and_then(Objection::order).map(LocalRef::new);
+            vec![objected_to(objection.as_deref()), granted(claim), provisioned(engine), readiness(engine)]
         }
         Standing::Ending { claim, waiting_for } => {
             place(&mut status, claim);
@@ -178,6 +192,14 @@ fn place(status: &mut CloudDatabaseStatus, claim: &Claim) {
     status.claim_id = Some(claim.id.to_string());
     status.pool_ref = pool(Meter::DatabaseInstances);
     status.storage_pool_ref = pool(Meter::BlockStorage);
+}
+
+fn grant(approved: &Approved) -> DatabaseGrant {
+    DatabaseGrant {
+        class: approved.class.clone(),
+        instances: u32::try_from(approved.instances).unwrap_or(u32::MAX),
+        storage_size: Quantity::from_mebibytes(approved.storage_mebibytes),
+    }
 }
 
 fn provisioned(engine: &Engine) -> Finding {
@@ -208,8 +230,19 @@ fn readiness(engine: &Engine) -> Finding {
     match engine.power {
         Power::On if settled => finding(kind, yes, Reason::Running, "DatabaseRunning", &Parameters::new()),
         Power::Off if settled => finding(kind, yes, Reason::Stopped, "DatabaseStopped", &Parameters::new()),
-        Power::On => finding(kind, no, Reason::Starting, "DatabaseStarting", &about),
+        Power::On => match engine.lag {
+            Some(lag) => finding(kind, no, Reason::Resizing, sentence(lag), &Parameters::new()),
+            None => finding(kind, no, Reason::Starting, "DatabaseStarting", &about),
+        },
         Power::Off => finding(kind, no, Reason::Stopping, "DatabaseStopping", &about),
+    }
+}
+
+fn sentence(lag: Lag) -> &'static str {
+    match lag {
+        Lag::Instances => "DatabaseResizingInstances",
+        Lag::Sizes => "DatabaseResizingSizes",
+        Lag::Storage => "DatabaseResizingStorage",
     }
 }
 

@@ -18,6 +18,11 @@ fn claim() -> Arc<Claim> {
     Arc::new(claim)
 }
 
+fn approved() -> Approved {
+    let valid = crate::database::valid::validate(&database(|_| {}), &crate::database::valid::tests::found());
+    valid.unwrap().approved
+}
+
 fn engine(power: Power, state: Option<DatabaseState>) -> Engine {
     let connection = DatabaseConnection {
         host: "pg-rw.engine-finance.svc".into(),
@@ -26,11 +31,20 @@ fn engine(power: Power, state: Option<DatabaseState>) -> Engine {
         database: "app".into(),
         credentials_secret_ref: LocalRef::new("pg-credentials"),
     };
-    Engine { state, ready_instances: Some(1), power, connection: Some(connection), problem: None, missing: false }
+    Engine {
+        state,
+        ready_instances: Some(1),
+        power,
+        connection: Some(connection),
+        problem: None,
+        missing: false,
+        lag: None,
+        followed: true,
+    }
 }
 
 fn told(engine: Engine) -> CloudDatabaseStatus {
-    let standing = Standing::Admitted { claim: claim(), objection: None, engine, deletable: false };
+    let standing = Standing::Admitted { claim: claim(), objection: None, engine, approved: Box::new(approved()) };
     status(&database(|_| {}), &standing, Timestamp::UNIX_EPOCH)
 }
 
@@ -67,6 +81,31 @@ fn whoever_cannot_sign_in_yet_has_no_database() {
 }
 
 #[test]
+fn a_database_that_is_behind_what_was_approved_is_not_ready_and_says_in_what() {
+    for (lag, word) in [(Lag::Instances, "instances"), (Lag::Sizes, "one after the other"), (Lag::Storage, "storage")] {
+        let behind = Engine { lag: Some(lag), ..engine(Power::On, Some(DatabaseState::Running)) };
+        assert!(!behind.settled());
+        let told = told(behind);
+        assert_eq!(reason(&told, ConditionType::Ready), ("False".into(), "Resizing".into()));
+        let message = &condition::find(&told.conditions, ConditionType::Ready).unwrap().message;
+        assert!(message.contains(word), "{message}");
+        assert_eq!(reason(&told, ConditionType::Provisioned).0, "True", "it goes on answering");
+    }
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_change_is_told_and_the_database_goes_on() {
+    let ordered = Ordered::awaited("grow".to_owned());
+    let objection = Some(Box::new(Objection::Ordered(ordered)));
+    let engine = engine(Power::On, Some(DatabaseState::Running));
+    let standing = Standing::Admitted { claim: claim(), objection, engine, approved: Box::new(approved()) };
+    let told = status(&database(|_| {}), &standing, Timestamp::UNIX_EPOCH);
+    assert_ne!(reason(&told, ConditionType::Accepted).0, "True");
+    assert_eq!(reason(&told, ConditionType::Ready).0, "True");
+    assert_eq!(told.order_ref, Some(LocalRef::new("grow")));
+}
+
+#[test]
 fn a_fault_and_an_engine_that_is_not_there_are_told_as_what_they_are() {
     let failed = told(engine(Power::On, Some(DatabaseState::Failed("Not enough disk space".into()))));
     assert_eq!(reason(&failed, ConditionType::Provisioned), ("False".into(), "EngineError".into()));
@@ -99,15 +138,20 @@ fn a_client_finds_pools_claim_and_connection_in_the_status() {
     assert_eq!(told.claim_id.as_deref(), Some("claim-7"));
     assert_eq!(told.pool_ref, Some(LocalRef::new("hygon")));
     assert_eq!(told.storage_pool_ref, Some(LocalRef::new("standard")));
+    let granted = told.granted.unwrap();
+    let granted = (granted.class.as_str(), granted.instances, granted.storage_size.as_str());
+    assert_eq!(granted, ("database-2c8g", 3, "20Gi"));
     assert_eq!(told.connection.unwrap().credentials_secret_ref, LocalRef::new("pg-credentials"));
 }
 
 #[test]
 fn only_what_does_what_was_asked_is_left_alone() {
-    let admitted = |objection, engine| Standing::Admitted { claim: claim(), objection, engine, deletable: false };
+    let admitted =
+        |objection, engine| Standing::Admitted { claim: claim(), objection, engine, approved: Box::new(approved()) };
     assert!(admitted(None, engine(Power::On, Some(DatabaseState::Running))).is_settled());
     assert!(!admitted(None, engine(Power::On, None)).is_settled());
     let rejection = Rejection::unknown_reference("spec.classRef.name", "DatabaseClass", "gone");
+    let rejection = Box::new(Objection::Invalid(rejection));
     assert!(!admitted(Some(rejection), engine(Power::On, Some(DatabaseState::Running))).is_settled());
     assert!(!Standing::Undecided(Reason::EngineMissing).is_settled());
 }

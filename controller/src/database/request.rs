@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use jiyun_crds::{names, v1alpha1::CloudDatabase};
 use jiyun_ledger::{AccountId, Claim, ClaimRequest, Placement, Subject};
 
-use super::{KIND, approved::Approved, valid::Valid};
+use super::{
+    KIND,
+    approved::{Approved, Extent},
+    valid::Valid,
+};
 use crate::{
     engines::order::{DatabaseOrder, Power},
     host::request::{engine_name, engine_namespace},
@@ -24,18 +28,6 @@ pub fn claim_request(database: &CloudDatabase, valid: &Valid) -> Result<ClaimReq
         name: meta.name.clone().unwrap_or_default(),
         uid: meta.uid.clone().unwrap_or_default(),
     };
-    request(subject, valid)
-}
-
-/// What a granted claim asks for when a guarded field is changed: what it has, approved anew.
-///
-/// # Errors
-/// When the approved spec cannot be written as JSON, which its types exclude.
-pub fn changed(claim: &Claim, valid: &Valid) -> Result<ClaimRequest, serde_json::Error> {
-    request(claim.subject.clone(), valid)
-}
-
-fn request(subject: Subject, valid: &Valid) -> Result<ClaimRequest, serde_json::Error> {
     Ok(ClaimRequest {
         account: AccountId::new(&valid.department),
         system: valid.system.clone(),
@@ -52,9 +44,34 @@ fn request(subject: Subject, valid: &Valid) -> Result<ClaimRequest, serde_json::
     })
 }
 
+/// What `claim` asks for to become `approved`, with this digest. It stays where it lies.
+///
+/// # Errors
+/// When the approved spec cannot be written as JSON, which its types exclude.
+pub fn of_claim(
+    claim: &Claim,
+    protection_level: u8,
+    approved: &Approved,
+    spec_digest: String,
+) -> Result<ClaimRequest, serde_json::Error> {
+    Ok(ClaimRequest {
+        account: claim.account.clone(),
+        system: claim.system.clone(),
+        subject: claim.subject.clone(),
+        item: approved.class.clone(),
+        zone: claim.taken().find_map(|line| line.dimensions.zone.clone()).unwrap_or_default(),
+        protection_level,
+        placements: placements(approved).into(),
+        spec_digest,
+        approved_spec: serde_json::to_value(approved)?.into(),
+        hold_until: None,
+        wait: true,
+    })
+}
+
 /// One database, cores and memory of its instances out of one compute pool; their storage out of one storage pool.
-fn placements(approved: &Approved) -> [Placement; 2] {
-    let Approved { instances, vcpu, memory_mebibytes, storage_mebibytes, .. } = *approved;
+pub fn placements(approved: &Approved) -> [Placement; 2] {
+    let Extent { instances, vcpu, memory_mebibytes, storage_mebibytes } = approved.held();
     let (architecture, tier) = (approved.architecture.clone(), approved.storage_tier.clone());
     Placement::database(
         architecture,

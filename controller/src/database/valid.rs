@@ -86,6 +86,7 @@ pub fn validate(database: &CloudDatabase, found: &Found) -> Result<Valid, Reject
         memory_mebibytes: quantity("DatabaseClass.spec.memory", memory.as_str(), memory.mebibytes())?,
         storage_tier: spec.storage.tier.clone(),
         storage_mebibytes,
+        under_way: None,
         deletable: spec.deletion_protection == DeletionProtection::Disabled,
         order: None,
         policies: Vec::new(),

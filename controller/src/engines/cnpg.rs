@@ -4,6 +4,8 @@
 //! conditions; `phase` is text for people. Power is declared by an annotation (`pkg/reconciler/hibernation`): instances go,
 //! their storage stays. User and password lie in a Secret the engine makes (`pkg/specs/secrets.go`), and stay there.
 
+pub mod instances;
+
 use jiyun_crds::names::{LABEL_CLAIM, LABEL_DATABASE, LABEL_DEPARTMENT};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -221,7 +223,7 @@ pub fn gate(order: &DatabaseOrder) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
     fn status(text: &Value) -> ClusterStatus {
@@ -236,7 +238,7 @@ mod tests {
         }))
     }
 
-    fn order(power: Power) -> DatabaseOrder {
+    pub fn order(power: Power) -> DatabaseOrder {
         let labels =
             [(LABEL_DEPARTMENT, "tax"), (LABEL_CLAIM, "claim-1.book"), ("app.kubernetes.io/managed-by", "jiyun")];
         DatabaseOrder {

@@ -6,26 +6,25 @@
 use std::sync::Arc;
 
 use jiyun_crds::v1alpha1::{CloudHost, OrderAction, Reason};
-use jiyun_ledger::{Claim, Decision, LedgerError, Refusal, RefusalCode, RequestError};
-use kube::ResourceExt;
-use tracing::info;
+use jiyun_ledger::{Claim, Refusal, RefusalCode};
 
 use super::{
     approved::Approved,
-    digest, leave_line, note_refusal,
+    digest, leave_line,
     parking::{given_back, protection_level},
     rejection::Rejection,
     resize::{self, Change},
     valid::Valid,
 };
 use crate::{
+    change,
     claimed::refused_change,
     context::Context,
     error::ReconcileError,
     order::{
         answer::Ordered,
         filing,
-        route::{self, Passed, Route},
+        route::{self, Route},
     },
 };
 
@@ -133,7 +132,7 @@ async fn changed(
         Ok(Change::None) => return Ok((claim, None)),
         Ok(Change::AtOnce(after)) => {
             let claim = apply(&claim, &after, &valid.digest, context).await?;
-            info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "changed");
+            change::changed(host, &claim);
             return Ok((claim, None));
         }
         Ok(Change::Decided(after)) => after,
@@ -146,7 +145,8 @@ async fn changed(
     match route::of(host, &valid.digest, action, asked, context) {
         Route::Automatic(passed) => {
             let after = Approved { policies: passed.policies.clone(), ..after };
-            ask(host, claim, &after, &valid.digest, &passed, context).await
+            let asked = resize::request(&claim, &after, &valid.digest, protection_level(&claim, context))?;
+            change::ask(host, claim, asked, &passed, context).await
         }
         Route::Order(order, phase) => Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered))),
         Route::Awaited(order) => Ok((claim, Some(Objection::Ordered(Ordered::awaited(order))))),
@@ -155,49 +155,6 @@ async fn changed(
             Ok((claim, Some(Objection::Ordered(ordered))))
         }
     }
-}
-
-/// Puts to the ledger what a policy lets through.
-async fn ask(
-    host: &CloudHost,
-    claim: Arc<Claim>,
-    after: &Approved,
-    digest: &str,
-    passed: &Passed,
-    context: &Context,
-) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
-    let asked = resize::request(&claim, after, digest, protection_level(&claim, context))?;
-    let decision = if passed.only_within_guaranteed {
-        match context.ledger.decide_change_within_guaranteed(&claim, asked).await {
-            // Others asked in the same moment: asked again, it is for people.
-            Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) => {
-                return Ok((claim, Some(Objection::Undecided(Reason::Undecided))));
-            }
-            decision => decision?,
-        }
-    } else {
-        context.ledger.decide_change(&claim, asked).await?
-    };
-    Ok(match decision {
-        Decision::Granted { claim, .. } => {
-            context.metrics.decided("Granted");
-            info!(host.namespace = host.namespace(), host.name = host.name_any(), claim = %claim.id, "changed");
-            (claim, None)
-        }
-        Decision::Refused(refusal) => {
-            let told = host.status.as_ref().and_then(|status| status.refusal.as_ref());
-            // Who stands in line is asked again every few seconds: told once.
-            if told.is_none_or(|told| told.code != refusal.code.to_string()) {
-                note_refusal(host, "its change", &refusal, context);
-            }
-            let objection = match refusal.code {
-                RefusalCode::Quarantined => Objection::Undecided(Reason::Quarantined),
-                RefusalCode::UnknownAccount => Objection::Undecided(Reason::Undecided),
-                _ => Objection::Refused(refusal),
-            };
-            (claim, Some(objection))
-        }
-    })
 }
 
 /// Records what is decided: the claim takes nothing more by it that was not held for it.
@@ -211,9 +168,5 @@ pub async fn apply(
     context: &Context,
 ) -> Result<Arc<Claim>, ReconcileError> {
     let asked = resize::request(claim, after, digest, protection_level(claim, context))?;
-    Ok(match context.ledger.decide_change(claim, asked).await? {
-        Decision::Granted { claim, .. } => claim,
-        // It asks for nothing more; a refusal says that the book is being checked.
-        Decision::Refused(_) => Arc::clone(claim),
-    })
+    change::apply(claim, asked, context).await
 }

@@ -12,7 +12,7 @@ use super::{approved::Approved, lease::Lease};
 use crate::content::Restoration;
 
 /// What stands between the wish a claim was granted for and what has applied of later ones.
-const PARTLY: char = '~';
+pub const PARTLY: char = '~';
 /// What stands before the state of a lease that is over.
 const LEASE: &str = "+lease:";
 /// What stands before the moment of the last restore.

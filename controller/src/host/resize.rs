@@ -21,6 +21,7 @@ use super::{
     request, whereabouts,
 };
 use crate::{
+    change,
     context::Context,
     engines::{
         kubevirt::{InstanceView, fits_within},
@@ -30,16 +31,7 @@ use crate::{
 };
 
 /// What a changed wish comes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing that is decided differs: another spelling of the same size.
-    None,
-    /// It takes nothing more, ends no later and is protected no less: nobody is asked.
-    AtOnce(Approved),
-    /// Something grows, its lease is to end later, or it is to be protected no more: a policy or people decide about all of
-    /// it.
-    Decided(Approved),
-}
+pub type Change = change::Change<Approved>;
 
 /// What changing `claim`, which was granted as `approved`, to what is `asked` for comes to. Grown is what takes more than
 /// the claim was granted or still holds: a host that goes back to its old size before its machine has followed asks for

@@ -385,7 +385,10 @@ impl Wish {
                 host::resize::change(claim, &approved, &valid.approved).err()
             }
             Self::Flow(valid) => valid.impossible_change(&flow::approved::Approved::of(claim).ok()?),
-            Self::Database(valid) => database::approved::Approved::of(claim).ok()?.change_to(&valid.approved),
+            Self::Database(valid) => {
+                let approved = database::approved::Approved::of(claim).ok()?;
+                database::resize::change(claim, &approved, &valid.approved).err()
+            }
             Self::Volume(valid) => {
                 stored::change::change::<CloudVolume>(&Approved::of(claim).ok()?, &valid.approved).err()
             }
@@ -414,7 +417,13 @@ impl Wish {
             Self::Host(valid) => valid,
             Self::Volume(valid) => return growth::<CloudVolume>(claim, &valid.approved, &valid.digest, mark, level),
             Self::Bucket(valid) => return growth::<CloudBucket>(claim, &valid.approved, &valid.digest, mark, level),
-            Self::Flow(_) | Self::Database(_) | Self::Snapshot(_) => return Ok(None),
+            Self::Database(valid) => {
+                let approved = database::approved::Approved::of(claim)?;
+                let after = database::resize::ordered(claim, &approved, &valid.approved, mark);
+                let grown = after.filter(|after| database::resize::grows(claim, &approved, after));
+                return grown.map(|after| database::resize::request(claim, &after, &valid.digest, level)).transpose();
+            }
+            Self::Flow(_) | Self::Snapshot(_) => return Ok(None),
         };
         let approved = host::approved::Approved::of(claim)?;
         let Some(after) = changed(claim, &approved, valid, mark) else { return Ok(None) };
@@ -449,10 +458,11 @@ impl Wish {
             }
             Self::Database(valid) => {
                 let approved = database::approved::Approved::of(claim)?;
-                let deletable = valid.approved.deletable;
-                let approved = database::approved::Approved { order: Some(mark), deletable, ..approved };
-                let valid = database::valid::Valid { approved, ..(**valid).clone() };
-                database::change::apply(claim, &valid, context).await?;
+                if let Some(after) = database::resize::ordered(claim, &approved, &valid.approved, mark)
+                    && !database::resize::grows(claim, &approved, &after)
+                {
+                    database::change::apply(claim, &after, &valid.digest, context).await?;
+                }
             }
             Self::Volume(valid) => {
                 recorded::<CloudVolume>(claim, &valid.approved, &valid.digest, mark, context).await?;
@@ -475,10 +485,8 @@ fn changed(
     valid: &host::valid::Valid,
     mark: OrderMark,
 ) -> Option<host::approved::Approved> {
-    let after = match host::resize::change(claim, approved, &valid.approved).ok()? {
-        host::resize::Change::None => approved.clone(),
-        host::resize::Change::AtOnce(after) | host::resize::Change::Decided(after) => after,
-    };
+    let after = host::resize::change(claim, approved, &valid.approved).ok()?.after();
+    let after = after.unwrap_or_else(|| approved.clone());
     Some(host::approved::Approved { order: Some(mark), policies: Vec::new(), ..after })
 }
 

@@ -6,15 +6,13 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{OrderAction, Quantity, Reason};
-use jiyun_ledger::{Claim, Decision, LedgerError, RefusalCode, RequestError};
+use jiyun_crds::v1alpha1::{OrderAction, Quantity};
+use jiyun_ledger::Claim;
 use jiyun_messages::parameters;
-use kube::ResourceExt;
-use tracing::info;
 
 use super::{Stored, approved::Approved, changed as request};
 use crate::{
-    admission::note_refusal,
+    change,
     claimed::refused_change,
     claims::leave_line,
     content::Restoration,
@@ -22,7 +20,7 @@ use crate::{
     error::ReconcileError,
     host::{
         change::Objection,
-        digest::{RESTORED, of_wish},
+        digest::{PARTLY, RESTORED, of_wish},
         protection_level,
         rejection::Rejection,
     },
@@ -30,20 +28,12 @@ use crate::{
         answer::Ordered,
         filing,
         mark::OrderMark,
-        route::{self, Asked, Passed, Route},
+        route::{self, Asked, Route},
     },
 };
 
 /// What a changed wish comes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing that is decided differs: another spelling of the same size.
-    None,
-    /// It is protected more and takes nothing more: nobody is asked.
-    AtOnce(Approved),
-    /// It grows, or is to be protected no more: a policy or people decide about all of it.
-    Decided(Approved),
-}
+pub type Change = change::Change<Approved>;
 
 /// What is wished of something that was granted.
 pub struct Wished<'a> {
@@ -85,15 +75,9 @@ pub fn at_once<T: Stored>(approved: &Approved, asked: &Approved) -> Option<Appro
 
 /// What a `T` becomes by an order; nothing where it cannot be done.
 pub fn ordered<T: Stored>(approved: &Approved, asked: &Approved, mark: OrderMark) -> Option<Approved> {
-    let after = match change::<T>(approved, asked).ok()? {
-        Change::None => approved.clone(),
-        Change::AtOnce(after) | Change::Decided(after) => after,
-    };
+    let after = change::<T>(approved, asked).ok()?.after().unwrap_or_else(|| approved.clone());
     Some(Approved { order: Some(mark), policies: Vec::new(), ..after })
 }
-
-/// What stands between the wish a claim was granted for and what has applied of later ones.
-const PARTLY: char = '~';
 
 /// The digest of a claim with this `wish`, whose disk was `restored` last: the ledger changes nothing of a claim whose
 /// digest stays the same.
@@ -147,7 +131,7 @@ async fn changed<T: Stored>(
         Ok(Change::None) => return Ok((claim, None)),
         Ok(Change::AtOnce(after)) => {
             let claim = apply::<T>(&claim, &after, digest, context).await?;
-            told(object, &claim);
+            change::changed(object, &claim);
             return Ok((claim, None));
         }
         Ok(Change::Decided(after)) => after,
@@ -159,7 +143,8 @@ async fn changed<T: Stored>(
     match route::of(object, digest, action, asked.instead_of(&claim), context) {
         Route::Automatic(passed) => {
             let after = Approved { policies: passed.policies.clone(), order: None, ..after };
-            ask(object, claim, &after, digest, &passed, context).await
+            let asked = request::<T>(&claim, &after, digest, protection_level(&claim, context))?;
+            change::ask(object, claim, asked, &passed, context).await
         }
         Route::Order(order, phase) => Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered))),
         Route::Awaited(order) => Ok((claim, Some(Objection::Ordered(Ordered::awaited(order))))),
@@ -168,59 +153,6 @@ async fn changed<T: Stored>(
             Ok((claim, Some(Objection::Ordered(ordered))))
         }
     }
-}
-
-fn told<T: Stored>(object: &T, claim: &Claim) {
-    info!(
-        object.kind = %T::kind(&()),
-        object.namespace = object.namespace(),
-        object.name = object.name_any(),
-        claim = %claim.id,
-        "changed"
-    );
-}
-
-/// Puts to the ledger what a policy lets through.
-async fn ask<T: Stored>(
-    object: &T,
-    claim: Arc<Claim>,
-    after: &Approved,
-    digest: &str,
-    passed: &Passed,
-    context: &Context,
-) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
-    let asked = request::<T>(&claim, after, digest, protection_level(&claim, context))?;
-    let decision = if passed.only_within_guaranteed {
-        match context.ledger.decide_change_within_guaranteed(&claim, asked).await {
-            // Others asked in the same moment: asked again, it is for people.
-            Err(LedgerError::Request(RequestError::BeyondGuaranteed { .. })) => {
-                return Ok((claim, Some(Objection::Undecided(Reason::Undecided))));
-            }
-            decision => decision?,
-        }
-    } else {
-        context.ledger.decide_change(&claim, asked).await?
-    };
-    Ok(match decision {
-        Decision::Granted { claim, .. } => {
-            context.metrics.decided("Granted");
-            told(object, &claim);
-            (claim, None)
-        }
-        Decision::Refused(refusal) => {
-            let told = object.told().and_then(|told| told.refusal);
-            // Who stands in line is asked again every few seconds: told once.
-            if told.is_none_or(|told| told.code != refusal.code.to_string()) {
-                note_refusal(object, "its change", &refusal, context);
-            }
-            let objection = match refusal.code {
-                RefusalCode::Quarantined => Objection::Undecided(Reason::Quarantined),
-                RefusalCode::UnknownAccount => Objection::Undecided(Reason::Undecided),
-                _ => Objection::Refused(refusal),
-            };
-            (claim, Some(objection))
-        }
-    })
 }
 
 /// Records what is decided about the claim of a `T`: it takes nothing more by it that was not held for it.
@@ -234,11 +166,7 @@ pub async fn apply<T: Stored>(
     context: &Context,
 ) -> Result<Arc<Claim>, ReconcileError> {
     let asked = request::<T>(claim, after, digest, protection_level(claim, context))?;
-    Ok(match context.ledger.decide_change(claim, asked).await? {
-        Decision::Granted { claim, .. } => claim,
-        // It asks for nothing more; a refusal says that the book is being checked.
-        Decision::Refused(_) => Arc::clone(claim),
-    })
+    change::apply(claim, asked, context).await
 }
 
 #[cfg(test)]

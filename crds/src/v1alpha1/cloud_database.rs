@@ -27,6 +27,7 @@ use crate::schema::structural;
     selectable = ".spec.systemRef.name",
     selectable = ".spec.classRef.name",
     validation = rules::service_name(),
+    validation = rules::database_keeps_its_size(),
     printcolumn(name = "Class", type_ = "string", json_path = ".spec.classRef.name"),
     printcolumn(name = "System", type_ = "string", json_path = ".spec.systemRef.name"),
     printcolumn(name = "Version", type_ = "string", json_path = ".spec.engine.version"),
@@ -140,10 +141,10 @@ pub struct DatabaseStorage {
         validation = rules::label("存储级别", "storage.tier")
     )]
     pub tier: String,
-    /// [metered] Size for each instance, 10Gi to 4Ti in whole Mi. It can grow, never shrink.
+    /// [metered] Size for each instance, 10Gi to 4Ti in whole Mi. What was granted can grow, never shrink; a wish that was
+    /// not granted can be taken back.
     #[x_kube(
-        validation = rules::size("存储容量", "storage.size", "10Gi", "4Ti"),
-        validation = rules::only_grows("存储容量", "storage.size")
+        validation = rules::size("存储容量", "storage.size", "10Gi", "4Ti")
     )]
     pub size: Quantity,
 }
@@ -164,6 +165,9 @@ pub struct CloudDatabaseStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub claim_id: Option<String>,
+    /// What was granted last. Where the spec asks for something else, that is not decided, or was decided against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted: Option<DatabaseGrant>,
     /// The `ComputePool` its instances were placed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool_ref: Option<LocalRef>,
@@ -189,6 +193,19 @@ pub struct CloudDatabaseStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 80))]
     pub spec_digest: Option<String>,
+}
+
+/// The metered fields of a database as they were granted.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseGrant {
+    /// The `DatabaseClass`.
+    #[schemars(length(max = 253))]
+    pub class: String,
+    /// How many instances it runs on.
+    pub instances: u32,
+    /// Storage of each.
+    pub storage_size: Quantity,
 }
 
 /// Where clients find a database.

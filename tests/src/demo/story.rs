@@ -72,7 +72,7 @@ async fn order(stage: &Stage, world: &World, clerk: &Caller, profile: Profile) -
 
     stage.note(&format!("the image is imported and the machine started (engines: {})", world.lab.engines()));
     let hosts = world.hosts("finance").await?;
-    let patience = if profile == Profile::Node { PATIENCE * 5 } else { PATIENCE * 2 };
+    let patience = if profile == Profile::Node { PATIENCE * 2 } else { PATIENCE };
     let host = wait_for("tax-portal to be ready", patience, || async {
         let host = hosts.get("tax-portal").await.map_err(|error| error.to_string())?;
         if has(&host, ConditionType::Ready) { Ok(host) } else { Err(format!("{:?}", host.status)) }

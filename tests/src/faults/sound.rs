@@ -39,7 +39,7 @@ struct There {
 /// Waits until what is under way has come to an end and the system is sound.
 ///
 /// # Errors
-/// What is wrong, if it still is when a minute has passed.
+/// What is wrong, if it still is when [`PATIENCE`] has passed.
 pub async fn settle(world: &World) -> Result<State, FaultError> {
     Ok(wait_for("the system to be sound", PATIENCE, || sound(world)).await?)
 }

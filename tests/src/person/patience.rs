@@ -15,7 +15,7 @@ use super::Answer;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a decision may be waited for: more than the thirty seconds the API itself waits, and two elections.
-const DECISION: Duration = Duration::from_mins(1);
+const DECISION: Duration = Duration::from_mins(3);
 
 /// Sends `request` until it is answered by the program itself; after `within` the last failure is final.
 ///

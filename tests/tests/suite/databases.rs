@@ -1,7 +1,8 @@
-//! Cloud databases (云数据库): ordered, decided, made on the engine, signed in to, stopped, started and ended; at the level of
-//! objects. The engine is a simulator: no PostgreSQL runs.
+//! Cloud databases (云数据库): ordered, decided, made on the engine, signed in to, changed, stopped, started and ended; at
+//! the level of objects. The engine is a simulator: no PostgreSQL runs.
 
 mod people;
+mod resize;
 mod without;
 
 use jiyun_crds::v1alpha1::ConditionType;
@@ -114,22 +115,6 @@ async fn its_end_takes_credentials_cluster_and_volumes_with_it_and_only_then_the
     objects.delete("pg", &DeleteParams::default()).await?;
     databases.wait_gone("pg").await?;
     assert_eq!(bureau.used("Vcpu").await?, (0, 0));
-    Ok(())
-}
-
-#[tokio::test]
-async fn what_cannot_be_changed_yet_is_told_and_the_database_goes_on() -> Result<(), WorldError> {
-    let bureau = shared().await?.department(Quota::AMPLE).await?;
-    let databases = Databases { bureau: &bureau };
-    databases.apply(&databases.order("pg", "Single")).await?;
-    databases.wait_ready("pg", "Running").await?;
-    databases.set("pg", json!({"topology": "Three"})).await?;
-    let objects = |found: &_| told(found, ConditionType::Accepted).is_some_and(|(status, ..)| status == "False");
-    let found = databases.wait("pg", "told that it cannot grow", objects).await?;
-    let (_, _, message) = told(&found, ConditionType::Accepted).unwrap();
-    assert!(message.contains("spec.topology"), "{message}");
-    assert_eq!(told(&found, ConditionType::Ready).map(|(status, ..)| status), Some("True"));
-    assert_eq!(bureau.used("Vcpu").await?, (2, 0));
     Ok(())
 }
 

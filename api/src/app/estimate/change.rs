@@ -1,13 +1,16 @@
-//! What of a change to a granted host, volume, bucket or snapshot is decided before it counts
+//! What of a change to a granted host, database, volume, bucket or snapshot is decided before it counts
 //! (`controller/src/host/resize.rs`), and who would have to agree: for previews.
 
-use jiyun_crds::v1alpha1::{CloudHost, CloudHostStatus, CloudSnapshot, HostClass, InformationSystem};
+use jiyun_crds::v1alpha1::{
+    CloudDatabase, CloudDatabaseStatus, CloudHost, CloudHostStatus, CloudSnapshot, DatabaseClass, HostClass,
+    InformationSystem,
+};
 
 use super::approvals;
 use crate::{
     app::{
         App,
-        host::{Wish, guarded, snapshot_guarded, storage_guarded},
+        host::{Wish, database_guarded, guarded, snapshot_guarded, storage_guarded},
         snapshot::Disk,
         storage::{Grant, Storage},
     },
@@ -33,6 +36,23 @@ impl App {
             return Some(ChangeView::new(fields, None));
         }
         let wished = self.wished(caller, department, host, wish).await;
+        Some(told(caller, department, fields, resized, wished).await)
+    }
+
+    /// The same of a database.
+    pub async fn change_of_database(
+        &self,
+        caller: &Caller,
+        department: &DepartmentName,
+        database: &CloudDatabase,
+        wish: Option<&Wish>,
+    ) -> Option<ChangeView> {
+        let status = database.status.as_ref().filter(|status| status.claim_id.is_some())?;
+        let (fields, resized) = (database_guarded(database), database_resized(database, status));
+        if fields.is_empty() && resized.is_empty() {
+            return Some(ChangeView::new(fields, None));
+        }
+        let wished = self.database_wished(caller, department, database, wish).await;
         Some(told(caller, department, fields, resized, wished).await)
     }
 
@@ -102,6 +122,25 @@ impl App {
         Ok((reading, Wish::new(host, &system, &class).ok_or_else(unknown)?))
     }
 
+    async fn database_wished(
+        &self,
+        caller: &Caller,
+        department: &DepartmentName,
+        database: &CloudDatabase,
+        known: Option<&Wish>,
+    ) -> Result<(Reading, Wish), ApprovalsUnknown> {
+        let unknown = || ApprovalsUnknown::NotPublished;
+        let reading = self.open_book(caller, department, Report::Quota).await.map_err(|_| unknown())?;
+        if let Some(wish) = known {
+            return Ok((reading, wish.clone()));
+        }
+        let namespace = department.namespace();
+        let system = caller.find::<InformationSystem>(Some(&namespace), &database.spec.system_ref.name);
+        let class = caller.find::<DatabaseClass>(None, &database.spec.class_ref.name);
+        let (Ok(system), Ok(class)) = tokio::join!(system, class) else { return Err(unknown()) };
+        Ok((reading, Wish::of_database(database, &system, &class).ok_or_else(unknown)?))
+    }
+
     async fn storage_wished<K: Storage>(
         &self,
         caller: &Caller,
@@ -155,6 +194,17 @@ fn resized(host: &CloudHost, status: &CloudHostStatus) -> Vec<&'static str> {
     let class = granted.class != host.spec.class_ref.name;
     let disk = amount(&granted.system_disk_size) != amount(&host.spec.system_disk.size);
     let fields = [("class", class), ("systemDisk.size", disk)];
+    fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
+}
+
+/// The same of a database.
+fn database_resized(database: &CloudDatabase, status: &CloudDatabaseStatus) -> Vec<&'static str> {
+    let Some(granted) = &status.granted else { return Vec::new() };
+    let spec = &database.spec;
+    let class = granted.class != spec.class_ref.name;
+    let topology = granted.instances != spec.topology.instances();
+    let storage = granted.storage_size.mebibytes().ok() != spec.storage.size.mebibytes().ok();
+    let fields = [("class", class), ("topology", topology), ("storage.size", storage)];
     fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect()
 }
 

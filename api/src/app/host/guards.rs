@@ -1,6 +1,6 @@
-//! The guarded fields of hosts, volumes, buckets and snapshots that ask for more than was granted.
+//! The guarded fields of hosts, databases, volumes, buckets and snapshots that ask for more than was granted.
 
-use jiyun_crds::v1alpha1::{CloudHost, CloudSnapshot, DeletionProtection};
+use jiyun_crds::v1alpha1::{CloudDatabase, CloudHost, CloudSnapshot, DeletionProtection};
 
 use crate::app::storage::Storage;
 
@@ -14,6 +14,13 @@ pub fn guarded(host: &CloudHost) -> Vec<&'static str> {
     let longer = granted.is_some_and(|granted| asked.is_none_or(|asked| asked > granted));
     let fields = [("deletionProtection", unprotected), ("lease.endsAt", longer)];
     fields.into_iter().filter(|(_, decided)| *decided).map(|(field, _)| field).collect()
+}
+
+/// The same of a database.
+pub fn database_guarded(database: &CloudDatabase) -> Vec<&'static str> {
+    let status = database.status.as_ref().filter(|status| status.claim_id.is_some());
+    let decided = status.and_then(|status| status.deletion_protection);
+    unprotected(database.spec.deletion_protection, status.is_some(), decided)
 }
 
 /// The same of a volume or a bucket.

@@ -11,8 +11,8 @@ use jiyun_crds::v1alpha1::{
 use jiyun_ledger::{AccountId, Claim, ClaimRequest, ClaimStage, Meter, Placement, PoolId, PoolKind, State, Subject};
 use kube::{Resource, ResourceExt};
 
-use super::guards::{guarded, snapshot_guarded, storage_guarded};
-use crate::app::{snapshot::Disk, storage::Storage};
+use super::guards::{database_guarded, guarded, snapshot_guarded, storage_guarded};
+use crate::app::{database::Extent, snapshot::Disk, storage::Storage};
 
 /// A host, a database, a volume, a bucket or a snapshot in the ledger's terms.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Wish {
     placements: Vec<Placement>,
     /// The storage it takes: its meter, the field that asks for it, and what the approved spec calls it.
     storage: (Meter, &'static str, &'static str),
+    /// How large the instances of a database are; none of any other kind.
+    extent: Option<Extent>,
     /// Kind and name of what it is to be made beside, at the same site: the snapshot it is made from, or a volume's host.
     beside: Option<(&'static str, String)>,
     /// The guarded fields that ask for more than was granted.
@@ -53,6 +55,7 @@ impl Wish {
             protection_level: system.spec.protection_level,
             placements: placements.into(),
             storage: (Meter::BlockStorage, "systemDisk.size", "diskMebibytes"),
+            extent: None,
             beside: from_snapshot(spec.snapshot_ref.as_ref()),
             guarded: guarded(host),
         })
@@ -61,13 +64,10 @@ impl Wish {
     /// What `database` asks for; none if an amount cannot be read.
     pub fn of_database(database: &CloudDatabase, system: &InformationSystem, class: &DatabaseClass) -> Option<Self> {
         let spec = &database.spec;
-        let instances = u64::from(spec.topology.instances());
-        let placements = Placement::database(
-            spec.architecture.as_str().to_owned(),
-            (instances * u64::from(class.spec.vcpu), instances * class.spec.memory.mebibytes().ok()?),
-            spec.storage.tier.clone(),
-            instances * spec.storage.size.mebibytes().ok()?,
-        );
+        let extent = Extent::of(database, class)?;
+        let [(_, vcpu), (_, memory), (_, storage)] = extent.quantities();
+        let (architecture, tier) = (spec.architecture.as_str().to_owned(), spec.storage.tier.clone());
+        let placements = Placement::database(architecture, (vcpu, memory), tier, storage);
         Some(Self {
             subject: subject(database),
             name: database.name_any(),
@@ -77,8 +77,9 @@ impl Wish {
             protection_level: system.spec.protection_level,
             placements: placements.into(),
             storage: (Meter::BlockStorage, "storage.size", "storageMebibytes"),
+            extent: Some(extent),
             beside: None,
-            guarded: Vec::new(),
+            guarded: database_guarded(database),
         })
     }
 
@@ -117,6 +118,7 @@ impl Wish {
             protection_level: system.spec.protection_level,
             placements: vec![placement],
             storage: (Meter::BlockStorage, "source.name", "mebibytes"),
+            extent: None,
             beside: None,
             guarded: snapshot_guarded(snapshot),
         })
@@ -138,6 +140,7 @@ impl Wish {
             protection_level: system.spec.protection_level,
             placements: placements.into(),
             storage: (meter, "size", "mebibytes"),
+            extent: None,
             beside: None,
             guarded: storage_guarded(storage),
         }
@@ -152,9 +155,12 @@ impl Wish {
     /// The fields that somebody has to decide about, as a change of `claim` (`controller/src/host/resize.rs`): those that take
     /// more than that was granted or holds, let it go on for longer, or protect it no more.
     pub fn decided(&self, claim: &Claim) -> Vec<&'static str> {
+        if let Some((held, may_be)) = Extent::held(claim).zip(self.under_way(claim)) {
+            return self.guarded.iter().copied().chain(may_be.larger_than(held)).collect();
+        }
         let approved =
             |field: &str| claim.approved_spec.get(field).and_then(serde_json::Value::as_u64).unwrap_or_default();
-        let placements = self.as_granted(Some(claim));
+        let placements = self.taken(Some(claim));
         let grows = |meter: Meter, field: &str| {
             let asked = placements.iter().filter_map(|placement| placement.quantities.get(&meter)).sum::<u64>();
             asked > claim.has_of(meter).max(approved(field))
@@ -166,12 +172,44 @@ impl Wish {
         self.guarded.iter().copied().chain(sized).collect()
     }
 
-    /// Where its quantities come from. A class that was made anew under its old name is not the one that `claim` was granted.
-    fn as_granted(&self, claim: Option<&Claim>) -> Vec<Placement> {
+    /// What it takes once its engine has followed, as a change of `claim`. A class that was made anew under its old
+    /// name is not the one that was granted.
+    pub fn settled(&self, claim: Option<&Claim>) -> Vec<Placement> {
+        let Some(claim) = claim.filter(|claim| claim.approved_spec["class"] == *self.class) else {
+            return self.placements.clone();
+        };
+        if let Some(extent) = self.extent {
+            return self.with(extent.of_the_class_of(claim).quantities());
+        }
+        let granted = |(meter, field): (Meter, &str)| Some((meter, claim.approved_spec.get(field)?.as_u64()?));
+        self.with([(Meter::Vcpu, "vcpu"), (Meter::Memory, "memoryMebibytes")].into_iter().filter_map(granted))
+    }
+
+    /// What it takes of the ledger, as a change of `claim`: of a database as much as its instances may come to before
+    /// its engine has followed.
+    pub fn taken(&self, claim: Option<&Claim>) -> Vec<Placement> {
+        match claim.and_then(|claim| self.under_way(claim)) {
+            Some(may_be) => self.with(may_be.quantities()),
+            None => self.settled(claim),
+        }
+    }
+
+    /// Whether it may take more before its engine has followed than after.
+    pub fn settles(&self) -> bool {
+        self.extent.is_some()
+    }
+
+    /// The largest the instances of a database may be while `claim` is changed to this.
+    fn under_way(&self, claim: &Claim) -> Option<Extent> {
+        let is_same_class = claim.approved_spec["class"] == *self.class;
+        let after = self.extent.map(|extent| if is_same_class { extent.of_the_class_of(claim) } else { extent })?;
+        Some(Extent::held(claim)?.around(after))
+    }
+
+    /// Where its quantities come from, with these amounts of what it takes.
+    fn with(&self, amounts: impl IntoIterator<Item = (Meter, u64)>) -> Vec<Placement> {
         let mut placements = self.placements.clone();
-        let granted = claim.map(|claim| &claim.approved_spec).filter(|granted| granted["class"] == *self.class);
-        for (meter, field) in [(Meter::Vcpu, "vcpu"), (Meter::Memory, "memoryMebibytes")] {
-            let Some(amount) = granted.and_then(|granted| granted.get(field)?.as_u64()) else { continue };
+        for (meter, amount) in amounts {
             let quantities = placements.iter_mut().filter_map(|placement| placement.quantities.get_mut(&meter));
             quantities.for_each(|quantity| *quantity = amount);
         }
@@ -195,7 +233,7 @@ impl Wish {
         hold_until: Option<Timestamp>,
         claim: Option<&Claim>,
     ) -> ClaimRequest {
-        let mut placements = self.as_granted(claim);
+        let mut placements = self.taken(claim);
         // What was granted stays where it is.
         if claim.is_none() {
             let site = self.site(state);

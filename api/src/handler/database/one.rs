@@ -15,7 +15,7 @@ use crate::{
     app::App,
     extract::{Bearer, IfMatch, IfNoneMatch, MergePatch, ObjectPath, Query, etag},
     handler::{Spoken, tagged, write::WriteQuery},
-    model::{ChangedDatabase, Database, DatabasePatch, DatabasePreview},
+    model::{ChangedDatabase, Database, DatabasePatch, DatabasePreview, EstimateView},
     problem::{Problem, ProblemDocument},
     store::Run,
 };
@@ -51,9 +51,14 @@ pub async fn show(
 
 /// Changes a database. The body is a merge patch (RFC 7396): what is left out stays.
 ///
-/// `displayName` and `power` apply at once. That it may be deleted is decided on; the answer is in the database's
-/// conditions. Send the `ETag` of the database as `If-Match`, and nobody's change in between is overwritten; without it the
-/// last one to write wins, field by field.
+/// `displayName` and `power` apply at once, and so does what takes no more or protects more. A larger class, more
+/// instances, more storage, and taking the protection off are wishes that are decided on; until they are, and if they
+/// are decided against, the database goes on as `granted` says, and its conditions tell why. With `dryRun=true` the
+/// answer says what would be decided, whether people would have to agree, and what another size costs. A class that is
+/// not offered or does not fit leaves nothing behind. Until its instances have followed, a database that is changed
+/// holds the larger number of them times the larger size: class and `topology` changed in opposite directions at once
+/// may need more of the quota for the moment than either. Send the `ETag` of the database as `If-Match`, and nobody's
+/// change in between is overwritten; without it the last one to write wins, field by field.
 #[utoipa::path(
     patch, path = "/v1/departments/{department}/databases/{name}", tag = "databases", operation_id = "changeDatabase",
     params(
@@ -85,13 +90,19 @@ pub async fn change(
     MergePatch(wish): MergePatch<DatabasePatch>,
 ) -> Result<Response, Problem> {
     let caller = app.caller(&bearer);
-    let changed = app.change::<CloudDatabase>(&caller, &path, wish.into_spec(), version.as_ref(), how.run()).await?;
+    let (changed, wish) = app.change_database(&caller, &path, wish.into_spec(), version.as_ref(), how.run()).await?;
     let tag = etag(changed.metadata.resource_version.as_deref());
+    let change = match how.run() {
+        Run::Real => None,
+        Run::Dry => app.change_of_database(&caller, &path.department, &changed, wish.as_ref()).await,
+    };
     let database = shown(&path.department, changed, language);
     Ok(match how.run() {
         Run::Real => tagged(tag, None, ChangedDatabase::Changed(Box::new(database))),
         Run::Dry => {
-            tagged(None, None, ChangedDatabase::Preview(Box::new(DatabasePreview { database, estimate: None })))
+            let estimate = app.estimate(&caller, &path.department, wish.into_iter().collect(), false).await?;
+            let estimate = estimate.map(|estimate| EstimateView::new(estimate, language));
+            tagged(None, None, ChangedDatabase::Preview(Box::new(DatabasePreview { database, estimate, change })))
         }
     })
 }
@@ -128,7 +139,7 @@ pub async fn delete(
     app.end::<CloudDatabase>(&caller, &path, version.as_ref(), how.run()).await?;
     if how.run().is_dry() {
         let database = shown(&path.department, app.look::<CloudDatabase>(&caller, &path).await?, language);
-        return Ok(Json(DatabasePreview { database, estimate: None }).into_response());
+        return Ok(Json(DatabasePreview { database, estimate: None, change: None }).into_response());
     }
     let place = location(&path.department, path.name.as_str()).map(|place| (header::LOCATION, place));
     Ok((StatusCode::ACCEPTED, AppendHeaders(place.into_iter().collect::<Vec<_>>())).into_response())

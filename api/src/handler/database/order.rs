@@ -69,7 +69,7 @@ pub async fn create(
         let estimate = app.estimate(&caller, &department, wish.into_iter().collect(), false).await?;
         let estimate = estimate.map(|estimate| EstimateView::new(estimate, language));
         let database = shown(&department, created.object, language);
-        return Ok(previewed(replayed, DatabasePreview { database, estimate }));
+        return Ok(previewed(replayed, DatabasePreview { database, estimate, change: None }));
     }
     let ordered = app.await_decision(&caller, &department, created, wait.0).await?;
     answered(ordered, wait, location, replayed, |database| shown(&department, database, language))

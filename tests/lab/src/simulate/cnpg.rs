@@ -1,25 +1,36 @@
-//! CloudNativePG's `Cluster`: its Secret and the claims of its volumes are made, then its instances answer; hibernated, none
-//! does. No PostgreSQL runs anywhere, nothing is kept, and nobody can sign in.
+//! CloudNativePG's `Cluster`: its Secret and the claims of its volumes are made, then its instances answer; when it
+//! is hibernated, none does. It is scaled and rolled out anew as it is changed. No PostgreSQL runs anywhere, nothing is
+//! kept, and nobody can sign in.
+
+mod instances;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams};
 use kube::{Client, Resource as _, ResourceExt as _};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use self::instances::Instances;
 use super::follow::{Wakes, follow, unless_overtaken};
+use super::held::time_left_since;
 use super::runner::{View, condition};
 use super::{Fault, Simulation};
 
 /// From an empty volume to a primary that answers, and standbys after it.
 const SETUP: Duration = Duration::from_secs(16);
-/// How often the Secret is looked at: the operator watches it (`internal/controller/cluster_controller.go`, `SetupWithManager`).
+/// How often Secret, pods and claims are looked at: the operator watches them
+/// (`internal/controller/cluster_controller.go`, `SetupWithManager`).
 const LOOK: Duration = Duration::from_secs(1);
 
+// api/v1/cluster_types.go
+const FIRST_PRIMARY: &str = "Setting up primary";
+const CREATING_REPLICA: &str = "Creating a new replica";
+const UPGRADE: &str = "Upgrading cluster";
 const HEALTHY: &str = "Cluster in healthy state";
 const HIBERNATION: &str = "cnpg.io/hibernation";
 /// The one time field of its conditions (`metav1.Condition`).
@@ -30,6 +41,8 @@ const TIMES: [&str; 1] = ["lastTransitionTime"];
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
     instances: u32,
+    image_name: Option<String>,
+    resources: Map<String, Value>,
     storage: Storage,
     bootstrap: Bootstrap,
     inherited_metadata: Inherited,
@@ -92,6 +105,8 @@ type Cluster = View<Spec, Status>;
 enum Doing {
     SettingUp,
     Running,
+    AddingInstance,
+    Upgrading,
     Hibernated,
 }
 
@@ -117,62 +132,74 @@ async fn act(simulation: &Simulation, cluster: &Cluster) -> Result<Option<Durati
         return Ok(None);
     }
     let client = &simulation.client;
-    make_claims(client, cluster).await?;
     let version = application_secret(client, cluster).await?;
     let seen = cluster.status.clone().unwrap_or_default();
-    let doing = next(simulation, cluster, &seen);
-    if !says(&seen, doing, cluster.spec.instances, version.as_deref()) {
+    let (doing, ready) = tend(simulation, cluster, &seen).await?;
+    if !says(&seen, doing, ready, version.as_deref()) {
         let api = Api::<DynamicObject>::namespaced_with(
             client.clone(),
             &cluster.namespace().unwrap_or_default(),
             &resource(),
         );
-        let patch = Patch::Merge(json!({"status": told(cluster, doing, version.as_deref())}));
+        let patch = Patch::Merge(json!({"status": told(cluster, doing, ready, version.as_deref())}));
         unless_overtaken(api.patch_status(&cluster.name_any(), &PatchParams::default(), &patch).await)?;
     }
     Ok(Some(LOOK))
 }
 
-fn next(simulation: &Simulation, cluster: &Cluster, seen: &Status) -> Doing {
-    let name = cluster.name_any();
-    if simulation.faults.befalls(Fault::NeverReady, &name) {
-        return Doing::SettingUp;
+/// Brings the instances of a cluster closer to what it wants, as far as time allows. What it is doing then, and how
+/// many instances answer. A cluster that is never ready and was so before is kept as it is.
+async fn tend(simulation: &Simulation, cluster: &Cluster, seen: &Status) -> Result<(Doing, u32), kube::Error> {
+    let client = &simulation.client;
+    let is_kept = simulation.faults.befalls(Fault::NeverReady, &cluster.name_any());
+    let phase = seen.phase.as_deref();
+    let was_set_up = matches!(phase, Some(HEALTHY | CREATING_REPLICA | UPGRADE));
+    let created = cluster.metadata.creation_timestamp.as_ref();
+    let mut instances = Instances::of(client, cluster).await?;
+    if !was_set_up && (is_kept || time_left_since(simulation, cluster, created, SETUP).is_some()) {
+        instances.claim_all(client, cluster).await?;
+        return Ok((Doing::SettingUp, 0));
     }
-    let slow = simulation.faults.befalls(Fault::Slow, &name);
-    let takes = if slow { simulation.pace.slow(SETUP) } else { simulation.pace.of(SETUP) };
-    let created = cluster.metadata.creation_timestamp.as_ref().map(|created| created.0);
-    let elapsed = created.map(|created| jiff::Timestamp::now().duration_since(created).unsigned_abs());
-    let is_set_up = seen.phase.as_deref() == Some(HEALTHY) || elapsed.is_none_or(|elapsed| elapsed >= takes);
-    // Only what was healthy once is hibernated (`pkg/reconciler/hibernation/status.go`, `EnrichStatus`).
-    match (is_set_up, seen.phase.as_deref(), cluster.annotations().get(HIBERNATION).map(String::as_str)) {
-        (false, _, _) => Doing::SettingUp,
-        (true, Some(HEALTHY), Some("on")) => Doing::Hibernated,
-        (true, _, _) => Doing::Running,
+    // Only what was healthy once is hibernated (`pkg/reconciler/hibernation/status.go`, `EnrichStatus`), and nothing is
+    // changed of what is (`internal/controller/cluster_controller.go`, `reconcile`).
+    let sleeps = cluster.annotations().get(HIBERNATION).is_some_and(|power| power == "on");
+    if sleeps && phase == Some(HEALTHY) && (!is_kept || instances.pods.is_empty()) {
+        instances.stop_all(client, cluster).await?;
+        return Ok((Doing::Hibernated, 0));
+    }
+    if !is_kept {
+        instances.grow(client, cluster).await?;
+    }
+    loop {
+        let is_due = |begun: Option<&Time>, natural| time_left_since(simulation, cluster, begun, natural).is_none();
+        let deed = instances.next(cluster, is_due);
+        if is_kept || !instances.perform(client, cluster, deed).await? {
+            return Ok((deed.doing(), u32::try_from(instances.pods.len()).unwrap_or(u32::MAX)));
+        }
     }
 }
 
-fn says(seen: &Status, doing: Doing, instances: u32, version: Option<&str>) -> bool {
+fn says(seen: &Status, doing: Doing, ready: u32, version: Option<&str>) -> bool {
     let is = |kind: &str| seen.conditions.iter().find(|one| one.kind == kind).map(|one| one.status.as_str());
-    let (phase, ready) = phase(doing, instances);
-    seen.phase.as_deref() == Some(phase)
+    seen.phase.as_deref() == Some(phase(doing))
         && seen.ready_instances == ready
         && is("Ready") == Some(if doing == Doing::Running { "True" } else { "False" })
         && is(HIBERNATION) == (doing == Doing::Hibernated).then_some("True")
         && seen.secrets_resource_version.application_secret_version.as_deref() == version
 }
 
-/// Phase and instances that answer. A hibernated cluster keeps its last phase.
-fn phase(doing: Doing, instances: u32) -> (&'static str, u32) {
+/// A hibernated cluster keeps its last phase.
+fn phase(doing: Doing) -> &'static str {
     match doing {
-        Doing::SettingUp => ("Setting up primary", 0),
-        Doing::Running => (HEALTHY, instances),
-        Doing::Hibernated => (HEALTHY, 0),
+        Doing::SettingUp => FIRST_PRIMARY,
+        Doing::AddingInstance => CREATING_REPLICA,
+        Doing::Upgrading => UPGRADE,
+        Doing::Running | Doing::Hibernated => HEALTHY,
     }
 }
 
 /// `internal/controller/cluster_status.go`, `updateResourceStatus` and `updateClusterStatusThatRequiresInstancesState`.
-fn told(cluster: &Cluster, doing: Doing, version: Option<&str>) -> Value {
-    let (phase, ready) = phase(doing, cluster.spec.instances);
+fn told(cluster: &Cluster, doing: Doing, ready: u32, version: Option<&str>) -> Value {
     let mut conditions = vec![match doing {
         Doing::Running => condition("Ready", true, "ClusterIsReady", "Cluster is Ready", &TIMES),
         _ => condition("Ready", false, "ClusterIsNotReady", "Cluster Is Not Ready", &TIMES),
@@ -181,7 +208,7 @@ fn told(cluster: &Cluster, doing: Doing, version: Option<&str>) -> Value {
         conditions.push(condition(HIBERNATION, true, "Hibernated", "Cluster has been hibernated", &TIMES));
     }
     json!({
-        "instances": cluster.spec.instances, "readyInstances": ready, "phase": phase,
+        "instances": cluster.spec.instances, "readyInstances": ready, "phase": phase(doing),
         "currentPrimary": format!("{}-1", cluster.name_any()), "conditions": conditions,
         "secretsResourceVersion": {"applicationSecretVersion": version},
     })
@@ -212,32 +239,4 @@ async fn application_secret(client: &Client, cluster: &Cluster) -> Result<Option
     let body = serde_json::from_value(body).map_err(kube::Error::SerdeError)?;
     unless_overtaken(api.create(&PostParams::default(), &body).await)?;
     Ok(api.get_opt(&name).await?.and_then(|made| made.resource_version()))
-}
-
-/// `pkg/reconciler/persistentvolumeclaim/build.go`, `Build`.
-async fn make_claims(client: &Client, cluster: &Cluster) -> Result<(), kube::Error> {
-    let (namespace, cluster_name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
-    let api = Api::<PersistentVolumeClaim>::namespaced(client.clone(), &namespace);
-    let mut labels = cluster.spec.inherited_metadata.labels.clone();
-    labels.insert("cnpg.io/cluster".into(), cluster_name.clone().into());
-    for number in 1..=cluster.spec.instances {
-        let name = format!("{cluster_name}-{number}");
-        if api.get_opt(&name).await?.is_some() {
-            continue;
-        }
-        let storage = &cluster.spec.storage;
-        let body = json!({
-            "metadata": {
-                "name": name, "namespace": namespace, "labels": labels,
-                "ownerReferences": [cluster.controller_owner_ref(&resource())],
-            },
-            "spec": {
-                "accessModes": ["ReadWriteOnce"], "storageClassName": storage.storage_class,
-                "resources": {"requests": {"storage": storage.size}},
-            },
-        });
-        let body = serde_json::from_value(body).map_err(kube::Error::SerdeError)?;
-        unless_overtaken(api.create(&PostParams::default(), &body).await)?;
-    }
-    Ok(())
 }

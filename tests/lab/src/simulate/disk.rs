@@ -1,6 +1,7 @@
 //! What a disk array's provisioner and CDI do so that a `DataVolume` has a disk: the claim (PVC), the volume (PV) bound
-//! to it, its growth and its removal. The import's progress is `data_volume`'s, what is made from a snapshot `clone`'s. No byte
-//! is stored anywhere: a word on the claim ([`CONTENT`]) stands for what is on the disk.
+//! to it, its growth and its removal; the same for claims that a database's engine makes. The import's progress is
+//! `data_volume`'s, what is made from a snapshot `clone`'s. No byte is stored anywhere: a word on the claim
+//! ([`CONTENT`]) stands for what is on the disk.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -117,9 +118,9 @@ pub(super) fn claim_spec(volume: &Value) -> Option<Value> {
 
 /// Gives a claim its volume, and a bound one the size it asks for.
 async fn serve(simulation: &Simulation, claim: &PersistentVolumeClaim) -> Result<(), kube::Error> {
-    let is_imported = claim.owner_references().iter().any(|owner| owner.kind == "DataVolume");
+    let is_served = claim.owner_references().iter().any(|owner| matches!(&*owner.kind, "DataVolume" | "Cluster"));
     let full = simulation.faults.befalls(Fault::Full, &claim.name_any());
-    if !is_imported || full || claim.metadata.deletion_timestamp.is_some() {
+    if !is_served || full || claim.metadata.deletion_timestamp.is_some() {
         return Ok(());
     }
     let status = claim.status.as_ref();
