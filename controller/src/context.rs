@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::{
     catalogue::Catalogue,
+    database::sightings::Sightings,
     host::{lease, pace::Pace},
     metrics::Metrics,
     networks::Networks,
@@ -53,6 +54,8 @@ pub struct Context {
     pub patience: Patience<VolumeAttachment>,
     /// Buckets reported on a moment ago.
     pub unseen_buckets: Unseen<CloudBucket>,
+    /// Since when changed clusters of databases are known.
+    pub declared_clusters: Sightings,
     /// How soon buckets on their way are looked at again, by the moment of the key pair and the size in MiB they are to have.
     pub bucket_patience: Patience<(u64, u64)>,
     /// Snapshots reported on a moment ago.

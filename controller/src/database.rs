@@ -16,13 +16,14 @@ mod report;
 pub mod request;
 pub mod resize;
 mod run;
+pub mod sightings;
 pub mod valid;
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{CloudDatabase, CloudDatabaseStatus, OrderAction, Reason};
-use jiyun_ledger::{Claim, ClaimStage};
+use jiyun_ledger::{Claim, ClaimStage, LedgerError, RequestError};
 use kube::{Api, ResourceExt, runtime::controller::Action};
 
 use self::{approved::Approved, report::Standing, valid::Valid};
@@ -97,7 +98,7 @@ pub async fn reconcile(database: &CloudDatabase, context: &Context) -> Result<Ac
     wake_order(database, order.as_deref(), context);
     Ok(Action::requeue(match standing {
         standing if standing.is_settled() => SETTLED,
-        Standing::Admitted { engine, .. } if engine.lag.is_some() => RESIZING,
+        Standing::Admitted { engine, .. } if engine.lag.is_some() || engine.unheard => RESIZING,
         _ => UNSETTLED,
     }))
 }
@@ -136,6 +137,11 @@ async fn serve(
         // The department pays from the moment it can use the database, and not a second earlier.
         context.ledger.billable(claim.id).await?;
         claim = open_claim(database, context).unwrap_or(claim);
+        if Approved::of(&claim)? != approved {
+            // It was changed while the engine was driven: what follows is worked out from what it is now, at the next look.
+            let outdated = RequestError::Outdated { subject: database.name_any(), claim: claim.id };
+            return Err(LedgerError::from(outdated).into());
+        }
     }
     let claim = resize::give_back(database, claim, &approved, &engine, context).await?;
     Ok(Standing::Admitted { claim, objection: objection.map(Box::new), engine, approved: Box::new(approved) })

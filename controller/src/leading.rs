@@ -232,6 +232,7 @@ pub async fn lead(beginning: Beginning, args: &Run, stop: &CancellationToken) ->
         attachments: Attachments::default(),
         patience: Patience::default(),
         unseen_buckets: Unseen::default(),
+        declared_clusters: database::sightings::Sightings::default(),
         bucket_patience: Patience::default(),
         unseen_snapshots: Unseen::default(),
         machine_engine: Presence::default(),

@@ -12,7 +12,7 @@ use super::{
     approved::Approved,
     digest,
     resize::{self, Change},
-    valid::Valid,
+    valid::{Valid, size_of},
 };
 use crate::{
     change,
@@ -24,7 +24,7 @@ use crate::{
     order::{
         answer::Ordered,
         filing,
-        route::{self, Route},
+        route::{self, Asked, Route},
     },
 };
 
@@ -79,7 +79,8 @@ async fn changed(
         return Ok((claim, Some(Objection::Refused(refusal))));
     }
     let action = OrderAction::Change;
-    let asked = valid.asked(action).instead_of(&claim);
+    // Policies are asked about what the ledger is: all there may be until the engine has followed.
+    let asked = Asked { size: size_of(&after), ..valid.asked(action).instead_of(&claim) };
     match route::of(database, &valid.digest, action, asked, context) {
         Route::Automatic(passed) => {
             let after = Approved { policies: passed.policies.clone(), order: None, ..after };

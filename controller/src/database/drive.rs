@@ -5,6 +5,7 @@ use jiyun_crds::{
     v1alpha1::{CloudDatabase, DatabaseConnection, LocalRef, Power as WishedPower},
 };
 use jiyun_ledger::Claim;
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::{Api, ResourceExt};
 use tracing::warn;
 
@@ -83,6 +84,10 @@ pub async fn drive(
         Vec::new()
     });
     for step in steps {
+        if let Some(refused) = cannot_expand(step, &order, observed.cluster.as_ref(), site).await? {
+            problem = Some(refused);
+            break;
+        }
         match take(step, &desired, database, (&order, &mut observed), site, context).await {
             Ok(()) => {}
             Err(ReconcileError::Obstacle(obstacle)) => {
@@ -120,6 +125,26 @@ pub async fn drive(
         }
     }
     Ok(told)
+}
+
+/// Why this `step` would have storage grow where nobody can: the engine would mend nothing any more until somebody can.
+async fn cannot_expand(
+    step: Step,
+    order: &DatabaseOrder,
+    cluster: Option<&ClusterView>,
+    site: &SiteEngines,
+) -> Result<Option<String>, ReconcileError> {
+    let storage = cluster.and_then(|cluster| cluster.spec.storage.as_ref());
+    let has = storage.and_then(|storage| storage.size.as_ref()?.mebibytes_down().ok());
+    let grows = matches!(step, Step::ApplyCluster(_)) && has.is_some_and(|has| has < order.storage_mebibytes);
+    if !grows {
+        return Ok(None);
+    }
+    let class = &order.storage_class;
+    let found = Api::<StorageClass>::all(site.client.clone()).get_opt(class).await;
+    let found = found.map_err(|source| ReconcileError::read(format!("StorageClass {class}"), source))?;
+    let can = found.is_some_and(|found| found.allow_volume_expansion == Some(true));
+    Ok((!can).then(|| format!("StorageClass {class} allowVolumeExpansion")))
 }
 
 async fn take(
@@ -207,6 +232,7 @@ impl Engine {
             problem: None,
             missing: false,
             lag: None,
+            unheard: false,
             followed: false,
         }
     }

@@ -1,5 +1,7 @@
 //! Whether the instances of a database are what was approved: looked at while a changed cluster is not marked as followed.
 
+use std::time::Instant;
+
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::{Api, ResourceExt, api::ListParams};
 
@@ -17,7 +19,7 @@ use crate::{
     site::SiteEngines,
 };
 
-/// The generation of a cluster whose wish was never changed.
+/// The generation of a cluster whose wish was not changed since it was made.
 const FIRST: i64 = 1;
 
 /// What is asked of a cluster.
@@ -42,25 +44,30 @@ pub async fn look(
 ) -> Result<(), ReconcileError> {
     let does = engine.does_what_was_asked();
     // What was carried out is told by the generation, which neither power nor the mark itself changes: the same sizes may be
-    // declared again after others.
-    let generation = cluster.metadata.generation.unwrap_or_default();
-    let mark = generation.to_string();
-    if generation <= FIRST || cluster.annotations().get(FOLLOWED) == Some(&mark) {
+    // declared again after others. A cluster that was made anew counts from the first again.
+    let (generation, uid) = (cluster.metadata.generation.unwrap_or_default(), cluster.uid().unwrap_or_default());
+    let mark = format!("{uid}/{generation}");
+    let was_changed = generation > FIRST || approved.under_way.is_some();
+    if !was_changed || cluster.annotations().get(FOLLOWED) == Some(&mark) {
         engine.followed = does;
         return Ok(());
     }
-    if declared.order.power == Power::Off && !(does && approved.under_way.is_some()) {
+    let power = declared.order.power;
+    if power == Power::Off && !(does && approved.under_way.is_some()) {
         // The rest is done when it starts again.
         return Ok(());
     }
-    let behind = behind(declared, site).await?;
-    match (declared.order.power, behind) {
+    let is_heard = context.declared_clusters.is_heard(&uid, generation, Instant::now());
+    match (power, behind(declared, site).await?) {
         (Power::On, Some(lag)) => engine.lag = Some(lag),
         (Power::Off, Some(_)) => {}
+        (Power::On, None) if !is_heard => engine.lag = Some(Lag::Unheard),
+        (Power::Off, None) if !is_heard => engine.unheard = true,
         (_, None) => {
             engine.followed = does;
             if does {
                 note(cluster, &mark, declared, site, context).await?;
+                context.declared_clusters.forget(&uid);
             }
         }
     }

@@ -79,6 +79,8 @@ pub struct Engine {
     pub missing: bool,
     /// In what its instances are behind what was approved, where it was changed.
     pub lag: Option<Lag>,
+    /// Whether it is stopped, and its engine may not have heard yet of what was changed.
+    pub unheard: bool,
     /// Whether its instances were seen to be what was approved.
     pub followed: bool,
 }
@@ -104,7 +106,7 @@ impl Standing {
         match self {
             Self::Admitted { objection, engine, .. } => {
                 let waits = |objection: &Objection| objection.is_open() || matches!(objection, Objection::Invalid(_));
-                engine.settled() && !objection.as_deref().is_some_and(waits)
+                engine.settled() && !engine.unheard && !objection.as_deref().is_some_and(waits)
             }
             Self::Refused(refusal) => {
                 !matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity)
@@ -230,7 +232,7 @@ fn readiness(engine: &Engine) -> Finding {
     match engine.power {
         Power::On if settled => finding(kind, yes, Reason::Running, "DatabaseRunning", &Parameters::new()),
         Power::Off if settled => finding(kind, yes, Reason::Stopped, "DatabaseStopped", &Parameters::new()),
-        Power::On => match engine.lag {
+        Power::On => match engine.lag.filter(|_| !matches!(engine.state, Some(DatabaseState::Failed(_)))) {
             Some(lag) => finding(kind, no, Reason::Resizing, sentence(lag), &Parameters::new()),
             None => finding(kind, no, Reason::Starting, "DatabaseStarting", &about),
         },
@@ -243,6 +245,7 @@ fn sentence(lag: Lag) -> &'static str {
         Lag::Instances => "DatabaseResizingInstances",
         Lag::Sizes => "DatabaseResizingSizes",
         Lag::Storage => "DatabaseResizingStorage",
+        Lag::Unheard => "DatabaseResizing",
     }
 }
 

@@ -39,6 +39,7 @@ fn engine(power: Power, state: Option<DatabaseState>) -> Engine {
         problem: None,
         missing: false,
         lag: None,
+        unheard: false,
         followed: true,
     }
 }

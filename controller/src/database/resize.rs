@@ -56,9 +56,14 @@ pub fn at_once(claim: &Claim, approved: &Approved, asked: &Approved) -> Option<A
     (is_protected && rest_is_decided).then(|| Approved { deletable: false, ..approved.clone() })
 }
 
+/// What a database becomes that was granted as `approved`, where it becomes what is `asked` for; nothing where it cannot.
+pub fn after(claim: &Claim, approved: &Approved, asked: &Approved) -> Option<Approved> {
+    Some(change(claim, approved, asked).ok()?.after().unwrap_or_else(|| approved.clone()))
+}
+
 /// What a database becomes by an order; nothing where it cannot be done.
 pub fn ordered(claim: &Claim, approved: &Approved, asked: &Approved, mark: OrderMark) -> Option<Approved> {
-    let after = change(claim, approved, asked).ok()?.after().unwrap_or_else(|| approved.clone());
+    let after = after(claim, approved, asked)?;
     Some(Approved { order: Some(mark), policies: Vec::new(), ..after })
 }
 
@@ -115,7 +120,9 @@ pub async fn give_back(
     engine: &Engine,
     context: &Context,
 ) -> Result<Arc<Claim>, ReconcileError> {
-    let Some(had) = approved.under_way.filter(|_| engine.followed && !context.quarantined()) else { return Ok(claim) };
+    // What an order has set aside would be given up with it.
+    let may = engine.followed && claim.hold.is_none() && !context.quarantined();
+    let Some(had) = approved.under_way.filter(|_| may) else { return Ok(claim) };
     let wish = of_wish(&claim.spec_digest).to_owned();
     let rest = request(&claim, &approved.clone().followed(), &wish, protection_level(&claim, context))?;
     let (namespace, name) = (database.namespace(), database.name_any());

@@ -6,7 +6,10 @@ use jiyun_approvals::Size;
 use jiyun_crds::v1alpha1::{CloudDatabase, DeletionProtection, OrderAction, misfit::database_misfits};
 use jiyun_messages::parameters;
 
-use super::{approved::Approved, found::Found};
+use super::{
+    approved::{Approved, Extent},
+    found::Found,
+};
 use crate::{
     host::{
         rejection::Rejection,
@@ -40,12 +43,13 @@ impl Valid {
     }
 }
 
-/// How large a database is: all of its instances together.
+/// How large a database is, or may be while it is changed: all of its instances together.
 pub fn size_of(approved: &Approved) -> Size {
+    let Extent { instances, vcpu, memory_mebibytes, storage_mebibytes } = approved.held();
     Size {
-        vcpu: approved.vcpu * approved.instances,
-        memory_mebibytes: approved.memory_mebibytes * approved.instances,
-        storage_mebibytes: approved.storage_mebibytes * approved.instances,
+        vcpu: vcpu * instances,
+        memory_mebibytes: memory_mebibytes * instances,
+        storage_mebibytes: storage_mebibytes * instances,
         ..Size::default()
     }
 }

@@ -6,7 +6,10 @@
 
 pub mod instances;
 
-use jiyun_crds::names::{LABEL_CLAIM, LABEL_DATABASE, LABEL_DEPARTMENT};
+use jiyun_crds::{
+    names::{LABEL_CLAIM, LABEL_DATABASE, LABEL_DEPARTMENT},
+    v1alpha1::Quantity,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -61,6 +64,8 @@ pub struct ClusterSpec {
 pub struct Storage {
     /// Its class.
     pub storage_class: Option<String>,
+    /// Its size.
+    pub size: Option<Quantity>,
 }
 
 /// What is read of a cluster's status.

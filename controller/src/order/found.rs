@@ -103,13 +103,18 @@ impl FoundItem {
         self.wish.as_ref()?.as_ref().ok()
     }
 
+    fn changed(&self) -> Option<Size> {
+        Some(self.asked()?.size_instead_of(self.claim.as_deref()?))
+    }
+
     fn size(&self) -> Size {
         let asked = || Some(self.asked()?.size());
         let granted = || Some(self.granted()?.size);
         let size = match self.item.action {
             OrderAction::End => granted().or_else(asked),
             // However it grows, step by step: what it comes to is what policies look at.
-            OrderAction::Create | OrderAction::Change => asked().or_else(granted),
+            OrderAction::Change => self.changed().or_else(asked).or_else(granted),
+            OrderAction::Create => asked().or_else(granted),
         };
         size.unwrap_or_default()
     }

@@ -285,6 +285,14 @@ impl Wish {
         }
     }
 
+    /// How much it asks for, as a change of `claim`: of a database all there may be until its engine has followed.
+    pub fn size_instead_of(&self, claim: &Claim) -> Size {
+        let Self::Database(valid) = self else { return self.size() };
+        let approved = database::approved::Approved::of(claim).ok();
+        let after = approved.and_then(|approved| database::resize::after(claim, &approved, &valid.approved));
+        after.map_or_else(|| self.size(), |after| database::valid::size_of(&after))
+    }
+
     /// What it is about.
     pub fn about(&self) -> About {
         match self {

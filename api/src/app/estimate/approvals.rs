@@ -2,7 +2,7 @@
 
 use jiyun_approvals::{About, Approvers, Facts, Requirement, Size, policies_of, required};
 use jiyun_crds::v1alpha1::{OrderAction, QuotaReport};
-use jiyun_ledger::{AccountId, Meter, State, beyond_guaranteed};
+use jiyun_ledger::{AccountId, Meter, Placement, State, beyond_guaranteed};
 
 use crate::{app::host::Wish, extract::DepartmentName, model::estimate::ApprovalsUnknown, store::Caller};
 
@@ -20,7 +20,7 @@ pub(super) async fn needed(
     })?;
     let rules = report.status.and_then(|status| status.approvals).ok_or(ApprovalsUnknown::NotPublished)?;
     let account = AccountId::new(department.as_str());
-    let size = size_of(wishes);
+    let size = size_of(wishes, state);
     let first = wishes.first();
     let claim = first.and_then(|wish| wish.granted(state).map(|claim| (wish, claim)));
     if claim.is_some_and(|(wish, claim)| wish.decided(claim).is_empty()) {
@@ -52,9 +52,15 @@ pub(super) async fn needed(
     Ok(required(&policies_of(&rules), &facts, Approvers { department: &rules.approvers, parent: &[] }))
 }
 
-fn size_of(wishes: &[Wish]) -> Size {
+/// What policies look at: of a database that is changed, all there may be until its engine has followed.
+fn size_of(wishes: &[Wish], state: &State) -> Size {
+    let of = |wish: &Wish| match wish.granted(state).filter(|_| wish.settles()) {
+        Some(claim) => wish.taken(Some(claim)),
+        None => wish.placements().to_vec(),
+    };
+    let all: Vec<Placement> = wishes.iter().flat_map(of).collect();
     let sum = |meter: Meter| {
-        let placements = wishes.iter().flat_map(Wish::placements);
+        let placements = all.iter();
         placements
             .filter_map(|placement| placement.quantities.get(&meter))
             .fold(0_u64, |sum, next| sum.saturating_add(*next))

@@ -18,7 +18,7 @@ use crate::engines::{
     volume::{Growth, growth},
 };
 
-/// Marks a cluster whose instances were seen to be what it declares: the generation they were seen to follow.
+/// Marks a cluster whose instances were seen to be what it declares: its UID and the generation they were seen to follow.
 pub const FOLLOWED: &str = "jiyun.io/followed";
 
 /// The container PostgreSQL runs in.
@@ -86,6 +86,8 @@ pub enum Lag {
     Sizes,
     /// Some have smaller volumes.
     Storage,
+    /// In nothing; but the engine may not have heard of it yet.
+    Unheard,
 }
 
 /// In what `pods` and `volumes` of a cluster are behind `order`; nothing where they are what it says.
@@ -94,10 +96,12 @@ pub fn lag(order: &DatabaseOrder, claim: &str, pods: &[PodView], volumes: &[Pers
     let alive = || pods.iter().filter(|pod| !has_ended(pod));
     let wanted = if order.power == Power::On { order.instances } else { 0 };
     let sets_up = alive().any(|pod| pod.labels().contains_key(JOB));
-    if sets_up || alive().count() as u64 != wanted || volumes.len() as u64 != order.instances {
+    let count = alive().count() as u64;
+    if sets_up || count > wanted || volumes.len() as u64 != order.instances {
         return Some(Lag::Instances);
     }
-    if !alive().all(|pod| has_size(pod, order)) {
+    // One that has its volume and no pod is being replaced.
+    if count < wanted || !alive().all(|pod| has_size(pod, order)) {
         return Some(Lag::Sizes);
     }
     let has_room = |volume: &PersistentVolumeClaim| growth(volume, claim, order.storage_mebibytes) == Growth::Done;
@@ -149,8 +153,8 @@ mod tests {
         let (right, room) = (pod("2", "8Gi"), volume("10Gi"));
         let (pods, volumes) = ([right.clone(), right.clone()], [room.clone(), room.clone()]);
         assert_eq!(seen(Power::On, &pods, &volumes), None);
-        assert_eq!(seen(Power::On, &pods[..1], &volumes), Some(Lag::Instances), "one is to come");
-        assert_eq!(seen(Power::On, &pods, &volumes[..1]), Some(Lag::Instances));
+        assert_eq!(seen(Power::On, &pods[..1], &volumes), Some(Lag::Sizes), "one is replaced");
+        assert_eq!(seen(Power::On, &pods[..1], &volumes[..1]), Some(Lag::Instances), "one is to come");
         let more = [right.clone(), right.clone(), right.clone()];
         assert_eq!(seen(Power::On, &more, &volumes), Some(Lag::Instances), "one is to go");
         for other in [pod("4", "8Gi"), pod("2", "16Gi"), pod("1500m", "8Gi")] {
