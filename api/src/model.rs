@@ -1,7 +1,8 @@
 //! What the API takes and gives, as JSON. Kept apart from the Kubernetes kinds: those may change version, and departments
 //! do not see pools.
 
-pub mod approval;
+pub mod anti_affinity;
+mod approval;
 pub mod audit;
 pub mod bucket;
 pub mod bucket_order;
@@ -45,6 +46,7 @@ pub mod volume_patch;
 pub mod volume_words;
 pub mod words;
 
+pub use anti_affinity::AntiAffinity;
 pub use approval::{Approval, ApprovalDraft, ApprovalList};
 pub use audit::{AuditAction, AuditRecord, AuditRecordList};
 pub use bucket::{Bucket, BucketList, BucketPreview, ChangedBucket};

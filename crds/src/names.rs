@@ -19,6 +19,8 @@ pub const LABEL_BUCKET: &str = "jiyun.io/cloudbucket";
 pub const LABEL_SNAPSHOT: &str = "jiyun.io/cloudsnapshot";
 /// Label: the network flow a wall was opened for (value: name of the `NetworkFlow`).
 pub const LABEL_FLOW: &str = "jiyun.io/networkflow";
+/// On a machine: the group of hosts it shares no node with, `<first of its information system's UID>.<group>`.
+pub const LABEL_ANTI_AFFINITY: &str = "jiyun.io/anti-affinity";
 /// Label: the network zone a subnet was made for (value: name of the `NetworkZone`).
 pub const LABEL_ZONE: &str = "jiyun.io/networkzone";
 /// Label: the claim an engine object was made for, with the beginning of its ledger's lineage (`claim-7.1a2b3c4d`). The

@@ -106,6 +106,14 @@ pub fn label(what_zh: &str, what_en: &str) -> Rule {
     ))
 }
 
+/// A word that becomes a part of a label.
+pub fn short_label(what_zh: &str, what_en: &str) -> Rule {
+    Rule::new(format!("self.size() <= 20 && self.matches('{LABEL}')")).message(&*format!(
+        "{what_zh}须由小写字母、数字和连字符组成，不超过 20 个字符 \
+         ({what_en} must be lower-case letters, digits and hyphens, at most 20 characters)"
+    ))
+}
+
 /// One line of text that is not blank.
 pub fn line(what_zh: &str, what_en: &str) -> Rule {
     Rule::new(r"self.matches('^[^\\s\\p{C}]([^\\p{C}]*[^\\s\\p{C}])?$')").message(&*format!(

@@ -1,5 +1,6 @@
 //! Version `v1alpha1` of the group `jiyun.io`: every kind, and the definitions to install.
 
+mod anti_affinity;
 mod approval;
 mod approval_policy;
 mod approval_rules;
@@ -37,6 +38,7 @@ mod storage_pool;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
+pub use anti_affinity::{AntiAffinity, AntiAffinityPolicy};
 pub use approval::{Approval, ApprovalDecision, ApprovalSpec};
 pub use approval_policy::{
     ApprovalMode, ApprovalPolicy, ApprovalPolicySpec, ApproverRole, AutomaticLimits, Evidence, PolicyLevel,

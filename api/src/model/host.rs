@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{Architecture, DeletionProtection, Power, RestoreView, RestoredView, lease::Lease};
+use super::{AntiAffinity, Architecture, DeletionProtection, Power, RestoreView, RestoredView, lease::Lease};
 use crate::problem::{
     document::{facts, sentence},
     refused::figures,
@@ -45,6 +45,9 @@ pub struct Host {
     pub zone: String,
     /// The architecture.
     pub architecture: Architecture,
+    /// Which hosts of its information system it does not share a node with (反亲和); absent: it may run beside any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anti_affinity: Option<AntiAffinity>,
     /// The disk it starts from.
     pub system_disk: SystemDisk,
     /// What was granted last: what it has, or takes on when it is next started. Where `class` or `systemDisk` say something
@@ -235,6 +238,7 @@ impl Host {
             snapshot: spec.snapshot_ref.map(|snapshot| snapshot.name),
             zone: spec.zone_ref.name,
             architecture: spec.architecture.into(),
+            anti_affinity: spec.anti_affinity.map(Into::into),
             system_disk: SystemDisk { tier: spec.system_disk.tier, size: spec.system_disk.size.to_string() },
             granted: granted.map(Granted::from),
             power: spec.power.into(),

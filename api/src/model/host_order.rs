@@ -5,7 +5,7 @@ use kube::core::ObjectMeta;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Architecture, DeletionProtection, Power, lease::LeaseTerm};
+use super::{AntiAffinity, Architecture, DeletionProtection, Power, lease::LeaseTerm};
 use crate::{
     extract::{
         DepartmentName, ObjectName,
@@ -53,6 +53,10 @@ pub struct HostOrder {
     pub zone: String,
     /// The architecture of the machine it runs on. Cannot be changed.
     pub architecture: Architecture,
+    /// Which hosts of its information system it does not share a node with (反亲和); left out: it may run beside any. Cannot be
+    /// changed.
+    #[serde(default)]
+    pub anti_affinity: Option<AntiAffinity>,
     /// The disk it starts from; left out: 100Gi of tier `standard`.
     #[serde(default)]
     pub system_disk: SystemDiskOrder,
@@ -122,6 +126,7 @@ impl HostOrder {
                 snapshot_ref: self.snapshot.map(LocalRef::new),
                 zone_ref: LocalRef::new(self.zone),
                 architecture: self.architecture.into(),
+                anti_affinity: self.anti_affinity.map(Into::into),
                 system_disk: crds::SystemDisk {
                     tier: self.system_disk.tier,
                     size: Quantity::from(self.system_disk.size.as_str()),

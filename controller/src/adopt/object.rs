@@ -1,10 +1,10 @@
 //! The object of a claim: its name, and how it is made again.
 
-use jiyun_crds::v1alpha1::Quantity;
+use jiyun_crds::v1alpha1::{AntiAffinityPolicy, Quantity};
 use jiyun_ledger::Claim;
 use serde_json::{Value, json};
 
-use crate::host::approved::Approved;
+use crate::{engines::order::Apart, host::approved::Approved};
 
 /// Namespace and name.
 pub fn named(claim: &Claim) -> String {
@@ -32,6 +32,10 @@ pub fn manifest(claim: &Claim) -> Option<Value> {
     });
     if let Some(content) = &approved.content {
         object["spec"]["snapshotRef"] = json!({"name": content.snapshot});
+    }
+    if let Some(Apart { group, required, .. }) = &approved.apart {
+        let policy = if *required { AntiAffinityPolicy::Required } else { AntiAffinityPolicy::Preferred };
+        object["spec"]["antiAffinity"] = json!({"group": group, "policy": policy});
     }
     if let Some(lease) = &approved.lease {
         object["spec"]["lease"] = json!({"endsAt": lease.ends_at.to_string()});

@@ -62,7 +62,10 @@ pub async fn drive(
     };
     // Storage does not move: a pool's new class is for new databases.
     let lies_in = observed.cluster.as_ref().and_then(|cluster| cluster.spec.storage.as_ref()?.storage_class.clone());
-    let order = request::order(claim, &label, approved, &lies_in.unwrap_or(storage_class), power);
+    let mut order = request::order(claim, &label, approved, &lies_in.unwrap_or(storage_class), power);
+    let stuck = stuck_at(&order, observed.cluster.as_ref(), site).await?;
+    // All else is done without.
+    order.storage_mebibytes = stuck.unwrap_or(order.storage_mebibytes);
     let desired = Desired {
         claim: label.clone(),
         gate: cnpg::gate(&order),
@@ -84,10 +87,6 @@ pub async fn drive(
         Vec::new()
     });
     for step in steps {
-        if let Some(refused) = cannot_expand(step, &order, observed.cluster.as_ref(), site).await? {
-            problem = Some(refused);
-            break;
-        }
         match take(step, &desired, database, (&order, &mut observed), site, context).await {
             Ok(()) => {}
             Err(ReconcileError::Obstacle(obstacle)) => {
@@ -114,7 +113,7 @@ pub async fn drive(
         told.state = Some(cnpg::state(&cluster.status, approved.instances));
         told.ready_instances = cluster.status.ready_instances;
         if told.problem.is_none() {
-            let declared = Declared { order: &order, label: &label };
+            let declared = Declared { order: &order, label: &label, is_whole: stuck.is_none() };
             follow::look(&mut told, cluster, &declared, approved, site, context).await?;
         }
         match credentials::hand_over(claim, &label, site, context).await {
@@ -127,24 +126,21 @@ pub async fn drive(
     Ok(told)
 }
 
-/// Why this `step` would have storage grow where nobody can: the engine would mend nothing any more until somebody can.
-async fn cannot_expand(
-    step: Step,
+/// The storage each instance of `cluster` keeps although more was approved, where its class does not let volumes grow: told to
+/// grow all the same, the engine would mend nothing any more (`pkg/reconciler/persistentvolumeclaim/existing.go`).
+async fn stuck_at(
     order: &DatabaseOrder,
     cluster: Option<&ClusterView>,
     site: &SiteEngines,
-) -> Result<Option<String>, ReconcileError> {
+) -> Result<Option<u64>, ReconcileError> {
     let storage = cluster.and_then(|cluster| cluster.spec.storage.as_ref());
     let has = storage.and_then(|storage| storage.size.as_ref()?.mebibytes_down().ok());
-    let grows = matches!(step, Step::ApplyCluster(_)) && has.is_some_and(|has| has < order.storage_mebibytes);
-    if !grows {
-        return Ok(None);
-    }
+    let Some(has) = has.filter(|has| *has < order.storage_mebibytes) else { return Ok(None) };
     let class = &order.storage_class;
     let found = Api::<StorageClass>::all(site.client.clone()).get_opt(class).await;
     let found = found.map_err(|source| ReconcileError::read(format!("StorageClass {class}"), source))?;
     let can = found.is_some_and(|found| found.allow_volume_expansion == Some(true));
-    Ok((!can).then(|| format!("StorageClass {class} allowVolumeExpansion")))
+    Ok((!can).then_some(has))
 }
 
 async fn take(

@@ -28,6 +28,8 @@ pub struct Declared<'a> {
     pub order: &'a DatabaseOrder,
     /// The claim it is for, as engine objects are labelled with it.
     pub label: &'a str,
+    /// Whether it is all that was approved: not where storage cannot grow.
+    pub is_whole: bool,
 }
 
 /// Finds out whether the instances of a database have followed what was `approved`, and tells it in `engine`.
@@ -35,6 +37,21 @@ pub struct Declared<'a> {
 /// # Errors
 /// When Kubernetes cannot be asked.
 pub async fn look(
+    engine: &mut Engine,
+    cluster: &ClusterView,
+    declared: &Declared<'_>,
+    approved: &Approved,
+    site: &SiteEngines,
+    context: &Context,
+) -> Result<(), ReconcileError> {
+    of_instances(engine, cluster, declared, approved, site, context).await?;
+    if !declared.is_whole && declared.order.power == Power::On {
+        engine.lag = engine.lag.or(Some(Lag::Storage));
+    }
+    Ok(())
+}
+
+async fn of_instances(
     engine: &mut Engine,
     cluster: &ClusterView,
     declared: &Declared<'_>,
@@ -65,8 +82,7 @@ pub async fn look(
         (Power::Off, None) if !is_heard => engine.unheard = true,
         (_, None) => {
             engine.followed = does;
-            if does {
-                note(cluster, &mark, declared, site, context).await?;
+            if does && note(cluster, &mark, declared, site, context).await? {
                 context.declared_clusters.forget(&uid);
             }
         }
@@ -85,22 +101,22 @@ async fn behind(declared: &Declared<'_>, site: &SiteEngines) -> Result<Option<La
     Ok(lag(declared.order, declared.label, &pods.items, &volumes.items))
 }
 
-/// Marks the cluster, so that nothing is read while it stays as it is.
+/// Marks the cluster, so that nothing is read while it stays as it is; whether that was taken.
 async fn note(
     cluster: &ClusterView,
     mark: &str,
     declared: &Declared<'_>,
     site: &SiteEngines,
     context: &Context,
-) -> Result<(), ReconcileError> {
+) -> Result<bool, ReconcileError> {
     let api = Api::<ClusterView>::namespaced(site.client.clone(), &declared.order.namespace);
     match context.writer.annotate(&api, cluster, FOLLOWED, Some(mark)).await {
         Ok(written) => {
             site.unseen_clusters.wrote(written);
-            Ok(())
+            Ok(true)
         }
         // Its engine wrote on it meanwhile: at the next look.
-        Err(error) if error.status() == Some(409) => Ok(()),
+        Err(error) if error.status() == Some(409) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

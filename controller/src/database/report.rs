@@ -104,9 +104,11 @@ impl Standing {
     /// Whether there is nothing to wait for but what calls by itself.
     pub fn is_settled(&self) -> bool {
         match self {
-            Self::Admitted { objection, engine, .. } => {
+            Self::Admitted { objection, engine, approved, .. } => {
+                // What an order's hold kept from being given back is given back when that is gone.
+                let keeps = engine.followed && approved.under_way.is_some();
                 let waits = |objection: &Objection| objection.is_open() || matches!(objection, Objection::Invalid(_));
-                engine.settled() && !engine.unheard && !objection.as_deref().is_some_and(waits)
+                engine.settled() && !engine.unheard && !keeps && !objection.as_deref().is_some_and(waits)
             }
             Self::Refused(refusal) => {
                 !matches!(refusal.code, RefusalCode::NoMatchingPool | RefusalCode::WaitingForCapacity)

@@ -10,6 +10,9 @@ use std::{
 /// How long an engine may be at what was declared before: one look of its operator, which is told by a watch as we are.
 const HEARING: Duration = Duration::from_secs(5);
 
+/// How long a sighting is kept of what is never marked.
+const KEPT: Duration = Duration::from_hours(24);
+
 /// Generations of clusters that are not marked as followed, by UID. A new leader counts anew. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Sightings(Arc<Mutex<HashMap<String, (i64, Instant)>>>);
@@ -18,6 +21,8 @@ impl Sightings {
     /// Whether the engine has had the time to hear of this `generation` of a cluster, which is seen `now`.
     pub fn is_heard(&self, uid: &str, generation: i64, now: Instant) -> bool {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those of clusters that went meanwhile.
+        seen.retain(|_, (_, first)| now.duration_since(*first) < KEPT);
         let first = seen.entry(uid.to_owned()).or_insert((generation, now));
         if first.0 != generation {
             *first = (generation, now);

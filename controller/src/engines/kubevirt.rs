@@ -6,7 +6,10 @@
 
 mod attached;
 
-use jiyun_crds::v1alpha1::{Quantity, Reason};
+use jiyun_crds::{
+    names::LABEL_ANTI_AFFINITY,
+    v1alpha1::{Quantity, Reason},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,7 +19,7 @@ use super::{
     applied,
     fault::Fault,
     kube_ovn,
-    order::{MachineOrder, Power},
+    order::{Apart, MachineOrder, Power},
     view::{EngineKind, View},
 };
 
@@ -298,7 +301,10 @@ pub fn build(order: &MachineOrder) -> Value {
         // KubeVirt copies it to the pod, which is where the network plugin looks.
         pod["annotations"] = json!({(kube_ovn::LOGICAL_SWITCH): subnet});
     }
-    applied::stamped(json!({
+    if let Some(apart) = &order.apart {
+        pod["labels"][LABEL_ANTI_AFFINITY] = group(apart).into();
+    }
+    let mut machine = json!({
         "apiVersion": "kubevirt.io/v1",
         "kind": "VirtualMachine",
         "metadata": {"name": order.name, "namespace": order.namespace, "labels": order.labels},
@@ -322,7 +328,31 @@ pub fn build(order: &MachineOrder) -> Value {
                 },
             },
         },
-    }))
+    });
+    if let Some(apart) = &order.apart {
+        machine["spec"]["template"]["spec"]["affinity"] = affinity(apart);
+    }
+    applied::stamped(machine)
+}
+
+/// What a label says of a group: at most 8 + 1 + 20 of a label's 63 characters.
+fn group(apart: &Apart) -> String {
+    format!("{}.{}", apart.system, apart.group)
+}
+
+/// Keeps a machine off the nodes of the others of its group. KubeVirt hands it on to the pod the machine runs in, whose
+/// labels are the template's (`pkg/virt-controller/services/template.go`).
+fn affinity(apart: &Apart) -> Value {
+    let term = json!({
+        "labelSelector": {"matchLabels": {(LABEL_ANTI_AFFINITY): group(apart)}},
+        "topologyKey": "kubernetes.io/hostname",
+    });
+    let kept = if apart.required {
+        json!({"requiredDuringSchedulingIgnoredDuringExecution": [term]})
+    } else {
+        json!({"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]})
+    };
+    json!({"podAntiAffinity": kept})
 }
 
 /// Cloud-init's first-boot data. JSON is YAML, and quoting it keeps a key's comment from becoming another setting.
@@ -376,6 +406,7 @@ mod tests {
             storage_class: "standard".into(),
             image: super::super::order::ImageSource::Http("http://images.example/u.qcow2".into()),
             content: None,
+            apart: None,
             ssh_authorized_keys: Vec::new(),
             subnet: subnet.map(str::to_owned),
             volumes: Vec::new(),
@@ -384,6 +415,44 @@ mod tests {
         let annotations = |subnet| build(&order(subnet)).pointer("/spec/template/metadata/annotations").cloned();
         assert_eq!(annotations(Some("jiyun-tax-1")), Some(json!({"ovn.kubernetes.io/logical_switch": "jiyun-tax-1"})));
         assert_eq!(annotations(None), None, "machines that were there before are not sent anew");
+    }
+
+    #[test]
+    fn a_machine_is_kept_off_the_nodes_of_its_group_and_others_are_not_sent_anew() {
+        let order = |apart: Option<Apart>| MachineOrder {
+            namespace: "engine-tax".into(),
+            name: "web".into(),
+            disk_name: "web-system".into(),
+            labels: [("jiyun.io/cloudhost".to_owned(), "web".to_owned())].into(),
+            vcpu: 2,
+            memory_mebibytes: 4096,
+            architecture: "amd64".into(),
+            disk_mebibytes: 40_960,
+            storage_class: "standard".into(),
+            image: super::super::order::ImageSource::Http("https://images.example/a".into()),
+            content: None,
+            apart,
+            ssh_authorized_keys: Vec::new(),
+            subnet: None,
+            volumes: Vec::new(),
+            power: Power::On,
+        };
+        let apart = |required| build(&order(Some(Apart { system: "3f2a9c1b".into(), group: "web".into(), required })));
+        let (strict, soft) = (apart(true), apart(false));
+        let rules = |machine: &Value| machine.pointer("/spec/template/spec/affinity/podAntiAffinity").cloned().unwrap();
+        let term = json!({
+            "labelSelector": {"matchLabels": {"jiyun.io/anti-affinity": "3f2a9c1b.web"}},
+            "topologyKey": "kubernetes.io/hostname",
+        });
+        assert_eq!(rules(&strict), json!({"requiredDuringSchedulingIgnoredDuringExecution": [term.clone()]}));
+        let preferred = json!([{"weight": 100, "podAffinityTerm": term}]);
+        assert_eq!(rules(&soft), json!({"preferredDuringSchedulingIgnoredDuringExecution": preferred}));
+        let labels = soft.pointer("/spec/template/metadata/labels").unwrap();
+        assert_eq!(labels["jiyun.io/anti-affinity"], "3f2a9c1b.web");
+        assert_eq!(labels["jiyun.io/cloudhost"], "web");
+        let alone = build(&order(None));
+        assert_eq!(alone.pointer("/spec/template/spec/affinity"), None);
+        assert_eq!(alone.pointer("/spec/template/metadata/labels"), Some(&json!({"jiyun.io/cloudhost": "web"})));
     }
 
     #[test]

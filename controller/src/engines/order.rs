@@ -31,6 +31,8 @@ pub struct MachineOrder {
     pub image: ImageSource,
     /// The snapshot that it comes from instead.
     pub content: Option<FromSnapshot>,
+    /// Machines it shares no node with.
+    pub apart: Option<Apart>,
     /// Public keys allowed to sign in.
     pub ssh_authorized_keys: Vec<String>,
     /// The subnet it lies in; none: the cluster's own network.
@@ -39,6 +41,25 @@ pub struct MachineOrder {
     pub volumes: Vec<AttachedVolume>,
     /// Whether the machine is to run.
     pub power: Power,
+}
+
+/// Machines of one group, which run on different nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Apart {
+    /// The information system they were made for, by the first [`Apart::DIGITS`] characters of its UID: another one may be
+    /// called so later. It stays with a machine that is handed over.
+    pub system: String,
+    /// The group within it.
+    pub group: String,
+    /// Whether one that finds no node of its own waits, instead of running beside another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub required: bool,
+}
+
+impl Apart {
+    /// Characters of a UID that tell the systems of one namespace apart.
+    pub const DIGITS: usize = 8;
 }
 
 /// A volume that is attached to a machine.

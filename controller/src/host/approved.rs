@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::lease::Lease;
 use crate::{
     content::{Content, Restoration},
-    engines::order::ImageSource,
+    engines::order::{Apart, ImageSource},
     order::mark::OrderMark,
 };
 
@@ -33,6 +33,9 @@ pub struct Approved {
     pub disk_tier: String,
     /// Size of the system disk in MiB.
     pub disk_mebibytes: u64,
+    /// Machines it shares no node with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Apart>,
     /// Public keys allowed to sign in.
     pub ssh_authorized_keys: Vec<String>,
     /// The subnet its machine lies in, where the zone gives departments networks of their own. It keeps it when the host is

@@ -77,6 +77,7 @@ pub fn of(spec: &CloudHostSpec) -> String {
         snapshot_ref,
         zone_ref,
         architecture,
+        anti_affinity,
         system_disk,
         ssh_authorized_keys,
     } = spec;
@@ -98,6 +99,10 @@ pub fn of(spec: &CloudHostSpec) -> String {
     // Nor could snapshots be named.
     if let Some(snapshot) = snapshot_ref {
         canonical["snapshot"] = json!(snapshot.name);
+    }
+    // Nor could groups.
+    if let Some(apart) = anti_affinity {
+        canonical["antiAffinity"] = json!({"group": apart.group, "policy": apart.policy});
     }
     // Nor could leases be. The same moment in another offset is the same wish.
     if let Some(lease) = lease {

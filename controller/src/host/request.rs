@@ -113,6 +113,7 @@ pub fn machine_order(
         storage_class: storage_class.to_owned(),
         image: approved.image_source.clone(),
         content: filled_from(approved.content.as_ref(), approved.restored.as_ref()),
+        apart: approved.apart.clone(),
         ssh_authorized_keys: approved.ssh_authorized_keys.clone(),
         subnet: approved.subnet.clone(),
         volumes,

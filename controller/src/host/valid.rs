@@ -7,7 +7,7 @@ use jiyun_crds::{
     names::{department_namespace, department_of_namespace},
     quantity::InvalidQuantity,
     v1alpha1::{
-        CloudHost, DeletionProtection, Department, ImageSource as CatalogueSource, OrderAction,
+        AntiAffinityPolicy, CloudHost, DeletionProtection, Department, ImageSource as CatalogueSource, OrderAction,
         misfit::{host_from_snapshot_misfits, misfits},
     },
 };
@@ -16,7 +16,10 @@ use kube::ResourceExt;
 
 use super::{approved::Approved, found::Found, lease, rejection::Rejection};
 use crate::{
-    engines::{kube_ovn, order::ImageSource},
+    engines::{
+        kube_ovn,
+        order::{Apart, ImageSource},
+    },
     order::route::{Asked, size_of},
 };
 
@@ -80,6 +83,11 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
         architecture: spec.architecture.as_str().to_owned(),
         disk_tier: spec.system_disk.tier.clone(),
         disk_mebibytes,
+        apart: spec.anti_affinity.as_ref().map(|apart| Apart {
+            system: system.uid().unwrap_or_default().chars().take(Apart::DIGITS).collect(),
+            group: apart.group.clone(),
+            required: apart.policy == AntiAffinityPolicy::Required,
+        }),
         ssh_authorized_keys: spec.ssh_authorized_keys.clone(),
         subnet: found_zone.spec.isolation.as_ref().map(|_| kube_ovn::subnet_name(&department.name_any(), zone)),
         deletable: spec.deletion_protection == DeletionProtection::Disabled,

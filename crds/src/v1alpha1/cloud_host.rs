@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::condition::conditions_schema;
-use super::{Architecture, Lease, LeaseStatus, LocalRef, Restore, Restored};
+use super::{AntiAffinity, Architecture, Lease, LeaseStatus, LocalRef, Restore, Restored};
 use crate::date_time::DateTime;
 use crate::quantity::Quantity;
 use crate::rules;
@@ -50,6 +50,7 @@ use crate::schema::structural;
 #[schemars(transform = structural)]
 #[x_kube(
     validation = rules::there_or_not("快照来源", "snapshotRef"),
+    validation = rules::there_or_not("反亲和", "antiAffinity"),
     validation = rules::restored_while_off()
 )]
 pub struct CloudHostSpec {
@@ -78,6 +79,10 @@ pub struct CloudHostSpec {
     /// [immutable] Architecture of the machine it runs on.
     #[x_kube(validation = rules::immutable("架构", "architecture"))]
     pub architecture: Architecture,
+    /// [immutable] Which hosts of its information system it does not share a node with (反亲和); none: it may run beside any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::immutable("反亲和", "antiAffinity"))]
+    pub anti_affinity: Option<AntiAffinity>,
     /// The disk the host starts from.
     pub system_disk: SystemDisk,
     /// [free] Whether the host runs. What is stopped is still reserved and paid for, but for what its pool makes it give

@@ -97,6 +97,8 @@ pub const FIELDS: &[Field] = &[
     field("CloudDatabase", "systemRef.name", Immutable),
     field("CloudDatabase", "topology", Metered),
     field("CloudDatabase", "zoneRef.name", Immutable),
+    field("CloudHost", "antiAffinity.group", Immutable),
+    field("CloudHost", "antiAffinity.policy", Immutable),
     field("CloudHost", "architecture", Immutable),
     field("CloudHost", "classRef.name", Metered),
     field("CloudHost", "deletionProtection", Guarded),

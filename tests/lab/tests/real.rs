@@ -182,6 +182,26 @@ async fn a_machine_of_another_architecture_runs_on_its_node() -> Outcome {
 }
 
 #[tokio::test]
+async fn the_pod_of_a_machine_is_kept_off_the_nodes_of_its_group_as_its_machine_says() -> Outcome {
+    let place = Place::new().await?;
+    let (mut apart, label) = (machine("apart"), "jiyun.io/anti-affinity");
+    let term =
+        json!({"labelSelector": {"matchLabels": {label: "portal.web"}}, "topologyKey": "kubernetes.io/hostname"});
+    let kept = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+    apart["spec"]["template"]["spec"]["affinity"] = kept.clone();
+    apart["spec"]["template"]["metadata"]["labels"][label] = json!("portal.web");
+    place.create(&place.disks(), disk("apart-system", "standard")).await?;
+    place.create(&place.machines(), apart).await?;
+    place.sees("apart", "Running", true).await?;
+    let of_it = ListParams::default().labels(&format!("{label}=portal.web"));
+    let pods = place.pods().list(&of_it).await?.items;
+    assert_eq!(pods.len(), 1, "the others of the group find it by that label");
+    let wanted = pods[0].data.pointer("/spec/affinity/podAntiAffinity").cloned().unwrap_or_default();
+    assert_eq!(wanted, kept["podAntiAffinity"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_machine_without_room_says_so_and_runs_when_there_is_room() -> Outcome {
     let place = Place::new().await?;
     place.lab.faults().set(Fault::Full, "crowded");

@@ -158,6 +158,39 @@ async fn what_is_applied_to_the_engines_is_one_apply_of_one_manager_and_owned_by
 }
 
 #[tokio::test]
+async fn hosts_of_a_group_are_kept_off_each_others_nodes_as_strictly_as_was_asked() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let bureau = world.department(Quota::AMPLE).await?;
+    let engine = format!("engine-{}", bureau.name);
+    let mut groups = std::collections::BTreeSet::new();
+    for (name, policy, rule) in [
+        ("web-1", "Preferred", "/preferredDuringSchedulingIgnoredDuringExecution/0/podAffinityTerm"),
+        ("web-2", "Required", "/requiredDuringSchedulingIgnoredDuringExecution/0"),
+    ] {
+        let mut body = Order::new(name, "portal").body();
+        body["antiAffinity"] = serde_json::json!({"group": "web", "policy": policy});
+        let told = bureau.caller.post(&bureau.hosts_path(), &body, 30).await?.json();
+        assert_eq!(told["antiAffinity"], body["antiAffinity"]);
+        bureau.wait_ready(name).await?;
+        let machine = world.lab.kubectl(&["get", "vm", name, "-n", &engine, "-o", "json"]).await?;
+        let machine: Value = serde_json::from_str(&machine).unwrap();
+        let template = &machine["spec"]["template"];
+        let group = template["metadata"]["labels"]["jiyun.io/anti-affinity"].clone();
+        assert!(group.as_str().is_some_and(|group| group.ends_with(".web")), "{group}");
+        let kept = template["spec"]["affinity"]["podAntiAffinity"].pointer(rule).unwrap();
+        assert_eq!(kept["labelSelector"]["matchLabels"]["jiyun.io/anti-affinity"], group);
+        groups.insert(group.to_string());
+        assert_eq!(kept["topologyKey"], "kubernetes.io/hostname");
+        is_one_apply_of_ours(world, &engine, &format!("vm/{name}")).await?;
+    }
+    assert_eq!(groups.len(), 1, "they are of one group: {groups:?}");
+    let elsewhere = serde_json::json!({"antiAffinity": {"group": "db"}});
+    let moved = bureau.caller.patch(&bureau.host_path("web-1"), &elsewhere, "").await?;
+    assert!(moved.status.is_client_error(), "it is set at creation: {}", moved.status);
+    Ok(())
+}
+
+#[tokio::test]
 async fn so_are_a_snapshot_the_disks_that_are_made_from_it_and_one_that_is_brought_back_to_it() -> Result<(), WorldError>
 {
     let world = volume::shared().await?;

@@ -110,8 +110,8 @@ pub fn lag(order: &DatabaseOrder, claim: &str, pods: &[PodView], volumes: &[Pers
 
 fn has_size(pod: &PodView, order: &DatabaseOrder) -> bool {
     let containers = pod.spec.containers.iter().flatten();
-    let asked = containers.filter(|container| container.name == CONTAINER);
-    let asked = asked.filter_map(|container| container.resources.as_ref()?.requests.as_ref()).next();
+    let mut of_postgres = containers.filter(|container| container.name == CONTAINER);
+    let asked = of_postgres.find_map(|container| container.resources.as_ref()?.requests.as_ref());
     asked.is_some_and(|asked| {
         let cores = asked.get("cpu").and_then(|cores| cores.whole().ok());
         let memory = asked.get("memory").and_then(|memory| memory.mebibytes().ok());

@@ -167,6 +167,7 @@ fn what_is_asked_for_holds_until_somebody_has_decided_against_it() {
         architecture: "amd64".into(),
         disk_tier: "standard".into(),
         disk_mebibytes: 102_400,
+        apart: None,
         ssh_authorized_keys: Vec::new(),
         subnet: None,
         deletable: true,
