@@ -189,8 +189,9 @@ pub fn database_keeps_its_size() -> Rule {
     ))
     .field_path(".spec.storage.size")
     .message(
-        "已批准的数据库存储容量只能扩大，不能缩小；需要更小的容量时，请另申请一个数据库并迁移数据 \
-         (storage.size can grow, never shrink below what was granted; for less order another database and copy to it)",
+        "已批准的云数据库存储容量（status.granted.storageSize）只能扩大，不能缩小；需要更小的容量时，请另申请一个云数据库并迁移数据 \
+         (storage.size can grow, never shrink below what was granted, see status.granted.storageSize; for less order another \
+         database and copy to it)",
     )
 }
 

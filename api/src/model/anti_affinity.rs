@@ -4,7 +4,8 @@ use jiyun_crds::v1alpha1 as crds;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Hosts of the same information system and group run on different nodes.
+/// Hosts of the same information system and group are kept on different nodes when they start: where that is possible
+/// (`Preferred`), or always (`Required`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AntiAffinity {
@@ -17,7 +18,8 @@ pub struct AntiAffinity {
     pub policy: AntiAffinityPolicy,
 }
 
-/// How strictly hosts of a group are kept apart.
+/// `Preferred`: on different nodes where there are enough, else beside others that say the same. `Required`: never beside
+/// another of the group; a host without a node of its own waits to start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum AntiAffinityPolicy {
     /// On different nodes where there are enough, else beside others of the group that say the same (尽量分开).

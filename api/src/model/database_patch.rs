@@ -28,7 +28,7 @@ pub struct DatabasePatch {
     deletion_protection: Option<DeletionProtection>,
     /// The database class (规格) of each instance, one that is offered on the database's architecture, and in its
     /// version. A larger one is decided on: the answer is in the database's conditions. Instances are replaced one
-    /// after the other, the primary last: connections break once for a moment.
+    /// after the other, the primary last: connections break until that is up again.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = String, max_length = 63, example = "database-8c32g")]
     class: Option<String>,
