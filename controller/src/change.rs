@@ -2,14 +2,26 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::Reason;
+use jiyun_crds::v1alpha1::{OrderAction, Reason};
 use jiyun_ledger::{Claim, ClaimRequest, Decision, LedgerError, RefusalCode, RequestError};
 use kube::{Resource, ResourceExt};
 use tracing::info;
 
 use crate::{
-    admission::note_refusal, claimed::Claimed, context::Context, error::ReconcileError, host::change::Objection,
-    order::route::Passed,
+    admission::note_refusal,
+    claimed::{Claimed, refused_change},
+    context::Context,
+    error::ReconcileError,
+    host::{
+        change::Objection,
+        digest::{PARTLY, of_wish},
+    },
+    order::{
+        answer::Ordered,
+        filing,
+        route::{self, Asked, Passed, Route},
+        subject::Orderable,
+    },
 };
 
 /// What a changed wish comes to; `A` is what a kind keeps of what was approved.
@@ -33,11 +45,47 @@ impl<A> Change<A> {
     }
 }
 
-/// Puts to the ledger what a policy lets through: the claim as it is then, and what stands in the way.
+/// Has a change decided by a policy or by people: the claim as it is then, and what stands in the way. `asked` is what policies
+/// are asked about the wish with this `digest`, `request` what the ledger is asked for where they let it through.
 ///
 /// # Errors
-/// When the ledger cannot be asked.
-pub async fn ask<T: Claimed>(
+/// When the ledger cannot be asked, or an order cannot be filed.
+pub async fn decide<T: Claimed + Orderable>(
+    object: &T,
+    claim: Arc<Claim>,
+    digest: &str,
+    asked: Asked<'_>,
+    request: impl FnOnce(&Claim, &Passed) -> Result<ClaimRequest, serde_json::Error>,
+    context: &Context,
+) -> Result<(Arc<Claim>, Option<Objection>), ReconcileError> {
+    if let Some(refusal) = refused_change(object, digest) {
+        return Ok((claim, Some(Objection::Refused(refusal))));
+    }
+    let action = OrderAction::Change;
+    match route::of(object, digest, action, asked.instead_of(&claim), context) {
+        Route::Automatic(passed) => {
+            let asked = request(&claim, &passed)?;
+            ask(object, claim, asked, &passed, context).await
+        }
+        Route::Order(order, phase) => Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered))),
+        Route::Awaited(order) => Ok((claim, Some(Objection::Ordered(Ordered::awaited(order))))),
+        Route::File(name) => {
+            let ordered = filing::file(object, name, action, context).await?;
+            Ok((claim, Some(Objection::Ordered(ordered))))
+        }
+    }
+}
+
+/// The digest of a claim that was granted a part of another wish, whether it may be deleted: no wish has it, so that the rest
+/// is looked at again.
+pub fn partly(digest: &str, deletable: bool) -> String {
+    let wish = of_wish(digest);
+    let whole = wish.split_once(PARTLY).map_or(wish, |(whole, _)| whole);
+    format!("{whole}{PARTLY}{}", if deletable { "Disabled" } else { "Enabled" })
+}
+
+/// Puts to the ledger what a policy lets through.
+async fn ask<T: Claimed>(
     object: &T,
     claim: Arc<Claim>,
     asked: ClaimRequest,

@@ -10,22 +10,16 @@ use jiyun_ledger::Claim;
 
 use super::{
     approved::Approved,
-    digest,
     resize::{self, Change},
     valid::{Valid, size_of},
 };
 use crate::{
     change,
-    claimed::refused_change,
     claims::leave_line,
     context::Context,
     error::ReconcileError,
     host::{change::Objection, digest::of_wish, protection_level, rejection::Rejection},
-    order::{
-        answer::Ordered,
-        filing,
-        route::{self, Asked, Route},
-    },
+    order::route::{Asked, Passed},
 };
 
 /// The claim after what may change did, and what stands in the way of the rest.
@@ -61,7 +55,7 @@ async fn changed(
     let (mut claim, mut approved) = (Arc::clone(&claim), Approved::of(&claim)?);
     if let Some(part) = resize::at_once(&claim, &approved, &valid.approved) {
         // What protects more counts whatever becomes of the rest of the wish.
-        let digest = digest::partly(&claim.spec_digest, &part);
+        let digest = change::partly(&claim.spec_digest, part.deletable);
         claim = apply(&claim, &part, &digest, context).await?;
         approved = Approved::of(&claim)?;
     }
@@ -75,25 +69,13 @@ async fn changed(
         }
         Ok(Change::Decided(after)) => after,
     };
-    if let Some(refusal) = refused_change(database, &valid.digest) {
-        return Ok((claim, Some(Objection::Refused(refusal))));
-    }
-    let action = OrderAction::Change;
     // Policies are asked about what the ledger is: all there may be until the engine has followed.
-    let asked = Asked { size: size_of(&after), ..valid.asked(action).instead_of(&claim) };
-    match route::of(database, &valid.digest, action, asked, context) {
-        Route::Automatic(passed) => {
-            let after = Approved { policies: passed.policies.clone(), order: None, ..after };
-            let asked = resize::request(&claim, &after, &valid.digest, protection_level(&claim, context))?;
-            change::ask(database, claim, asked, &passed, context).await
-        }
-        Route::Order(order, phase) => Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered))),
-        Route::Awaited(order) => Ok((claim, Some(Objection::Ordered(Ordered::awaited(order))))),
-        Route::File(name) => {
-            let ordered = filing::file(database, name, action, context).await?;
-            Ok((claim, Some(Objection::Ordered(ordered))))
-        }
-    }
+    let asked = Asked { size: size_of(&after), ..valid.asked(OrderAction::Change) };
+    let request = |claim: &Claim, passed: &Passed| {
+        let after = Approved { policies: passed.policies.clone(), order: None, ..after };
+        resize::request(claim, &after, &valid.digest, protection_level(claim, context))
+    };
+    change::decide(database, claim, &valid.digest, asked, request, context).await
 }
 
 /// Records what is decided: the claim takes nothing more by it that was not held for it.

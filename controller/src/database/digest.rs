@@ -5,7 +5,6 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::approved::{Approved, Extent};
-use crate::host::digest::{PARTLY, of_wish};
 
 /// What stands before how large instances may be while a change is carried out.
 const UNDER_WAY: &str = "+underWay:";
@@ -17,13 +16,6 @@ pub fn of_claim(wish: &str, approved: &Approved) -> String {
         return wish.to_owned();
     };
     format!("{wish}{UNDER_WAY}{instances}x{vcpu},{memory_mebibytes},{storage_mebibytes}")
-}
-
-/// The digest of a claim that was granted a part of another wish: no wish has it, so that the rest is looked at again.
-pub fn partly(digest: &str, part: &Approved) -> String {
-    let wish = of_wish(digest);
-    let whole = wish.split_once(PARTLY).map_or(wish, |(whole, _)| whole);
-    format!("{whole}{PARTLY}{}", if part.deletable { "Disabled" } else { "Enabled" })
 }
 
 /// Digest of the decided fields of `spec`. Names and sizes as written, not what the catalogue makes of them: an edit of

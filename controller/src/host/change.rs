@@ -18,14 +18,9 @@ use super::{
 };
 use crate::{
     change,
-    claimed::refused_change,
     context::Context,
     error::ReconcileError,
-    order::{
-        answer::Ordered,
-        filing,
-        route::{self, Route},
-    },
+    order::{answer::Ordered, route::Passed},
 };
 
 /// What stands in the way of a changed wish; the host goes on as approved.
@@ -137,24 +132,11 @@ async fn changed(
         }
         Ok(Change::Decided(after)) => after,
     };
-    if let Some(refusal) = refused_change(host, &valid.digest) {
-        return Ok((claim, Some(Objection::Refused(refusal))));
-    }
-    let action = OrderAction::Change;
-    let asked = valid.asked(action).instead_of(&claim);
-    match route::of(host, &valid.digest, action, asked, context) {
-        Route::Automatic(passed) => {
-            let after = Approved { policies: passed.policies.clone(), ..after };
-            let asked = resize::request(&claim, &after, &valid.digest, protection_level(&claim, context))?;
-            change::ask(host, claim, asked, &passed, context).await
-        }
-        Route::Order(order, phase) => Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered))),
-        Route::Awaited(order) => Ok((claim, Some(Objection::Ordered(Ordered::awaited(order))))),
-        Route::File(name) => {
-            let ordered = filing::file(host, name, action, context).await?;
-            Ok((claim, Some(Objection::Ordered(ordered))))
-        }
-    }
+    let request = |claim: &Claim, passed: &Passed| {
+        let after = Approved { policies: passed.policies.clone(), ..after };
+        resize::request(claim, &after, &valid.digest, protection_level(claim, context))
+    };
+    change::decide(host, claim, &valid.digest, valid.asked(OrderAction::Change), request, context).await
 }
 
 /// Records what is decided: the claim takes nothing more by it that was not held for it.

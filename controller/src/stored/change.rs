@@ -6,29 +6,26 @@
 
 use std::sync::Arc;
 
-use jiyun_crds::v1alpha1::{OrderAction, Quantity};
+use jiyun_crds::v1alpha1::Quantity;
 use jiyun_ledger::Claim;
 use jiyun_messages::parameters;
 
 use super::{Stored, approved::Approved, changed as request};
 use crate::{
-    change,
-    claimed::refused_change,
+    change::{self, partly},
     claims::leave_line,
     content::Restoration,
     context::Context,
     error::ReconcileError,
     host::{
         change::Objection,
-        digest::{PARTLY, RESTORED, of_wish},
+        digest::{RESTORED, of_wish},
         protection_level,
         rejection::Rejection,
     },
     order::{
-        answer::Ordered,
-        filing,
         mark::OrderMark,
-        route::{self, Asked, Route},
+        route::{Asked, Passed},
     },
 };
 
@@ -85,13 +82,6 @@ pub fn of_claim(wish: &str, restored: Option<&Restoration>) -> String {
     restored.map_or_else(|| wish.to_owned(), |restored| format!("{wish}{RESTORED}{}", restored.mark()))
 }
 
-/// The digest of a claim that was granted a part of another wish: no wish has it, so that the rest is looked at again.
-fn partly(digest: &str, part: &Approved) -> String {
-    let wish = of_wish(digest);
-    let whole = wish.split_once(PARTLY).map_or(wish, |(whole, _)| whole);
-    format!("{whole}{PARTLY}{}", if part.deletable { "Disabled" } else { "Enabled" })
-}
-
 /// The claim after what may change did, and what stands in the way of the rest.
 ///
 /// # Errors
@@ -122,7 +112,7 @@ async fn changed<T: Stored>(
     }
     let (mut claim, mut approved) = (Arc::clone(&claim), Approved::of(&claim)?);
     if let Some(part) = at_once::<T>(&approved, wish) {
-        let digest = partly(&claim.spec_digest, &part);
+        let digest = partly(&claim.spec_digest, part.deletable);
         claim = apply::<T>(&claim, &part, &digest, context).await?;
         approved = Approved::of(&claim)?;
     }
@@ -136,23 +126,11 @@ async fn changed<T: Stored>(
         }
         Ok(Change::Decided(after)) => after,
     };
-    if let Some(refusal) = refused_change(object, digest) {
-        return Ok((claim, Some(Objection::Refused(refusal))));
-    }
-    let action = OrderAction::Change;
-    match route::of(object, digest, action, asked.instead_of(&claim), context) {
-        Route::Automatic(passed) => {
-            let after = Approved { policies: passed.policies.clone(), order: None, ..after };
-            let asked = request::<T>(&claim, &after, digest, protection_level(&claim, context))?;
-            change::ask(object, claim, asked, &passed, context).await
-        }
-        Route::Order(order, phase) => Ok((claim, Ordered::by(&order, phase).map(Objection::Ordered))),
-        Route::Awaited(order) => Ok((claim, Some(Objection::Ordered(Ordered::awaited(order))))),
-        Route::File(name) => {
-            let ordered = filing::file(object, name, action, context).await?;
-            Ok((claim, Some(Objection::Ordered(ordered))))
-        }
-    }
+    let request = |claim: &Claim, passed: &Passed| {
+        let after = Approved { policies: passed.policies.clone(), order: None, ..after };
+        request::<T>(claim, &after, digest, protection_level(claim, context))
+    };
+    change::decide(object, claim, digest, asked, request, context).await
 }
 
 /// Records what is decided about the claim of a `T`: it takes nothing more by it that was not held for it.
@@ -212,10 +190,10 @@ mod tests {
 
     #[test]
     fn a_part_of_a_wish_is_marked_once() {
-        let once = partly("sha256:1", &approved(1, true));
+        let once = partly("sha256:1", true);
         assert_eq!(once, "sha256:1~Disabled");
-        assert_eq!(partly(&once, &approved(1, false)), "sha256:1~Enabled");
-        assert_eq!(partly("sha256:1~Disabled+restored:100=done", &approved(1, false)), "sha256:1~Enabled");
+        assert_eq!(partly(&once, false), "sha256:1~Enabled");
+        assert_eq!(partly("sha256:1~Disabled+restored:100=done", false), "sha256:1~Enabled");
     }
 
     #[test]
