@@ -136,9 +136,14 @@ impl Etcd {
         self.clients.https()
     }
 
+    /// Where its files are.
+    pub fn data(&self, folder: &Folder) -> PathBuf {
+        folder.path().join("data").join(self.name)
+    }
+
     /// How to start it.
     pub fn launch(&self, program: &Path, folder: &Folder) -> Launch {
-        let data = folder.path().join("data").join(self.name);
+        let data = self.data(folder);
         let (clients, peers) = (self.clients.https(), self.peers.https());
         let path = |path: &Path| path.display().to_string();
         let arguments = [

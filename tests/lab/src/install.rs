@@ -5,8 +5,9 @@ mod charts;
 mod engines;
 mod manifest;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -109,6 +110,17 @@ pub(crate) struct Manifests {
     pub(crate) charts: Vec<Vec<Value>>,
 }
 
+impl Manifests {
+    /// Takes all definitions out, those of the charts too.
+    pub(crate) fn take_definitions(&mut self) -> Vec<Value> {
+        let mut taken = std::mem::take(&mut self.definitions);
+        for chart in &mut self.charts {
+            taken.extend(chart.extract_if(.., |object| object["kind"] == "CustomResourceDefinition"));
+        }
+        taken
+    }
+}
+
 impl Supplies {
     /// Finds or builds what installation needs. Blocks.
     pub(crate) fn provide(engines: bool, charts: bool) -> Result<Self, InstallError> {
@@ -127,7 +139,7 @@ impl Supplies {
     ) -> Result<Manifests, InstallError> {
         let mut definitions = Vec::new();
         for folder in &self.definitions {
-            definitions.extend(read(folder)?);
+            definitions.extend(read_once(folder)?.iter().cloned());
         }
         definitions.retain(|object| {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
@@ -143,6 +155,19 @@ impl Supplies {
         let charts = self.helm.as_deref().map(|helm| charts::render(helm, groups)).transpose()?.unwrap_or_default();
         Ok(Manifests { definitions, charts })
     }
+}
+
+/// As [`read`], once in the life of this process: a folder of definitions is megabytes that nobody changes, and tests start
+/// one lab after the other.
+fn read_once(folder: &Path) -> Result<Arc<[Value]>, InstallError> {
+    static READ: Mutex<BTreeMap<PathBuf, Arc<[Value]>>> = Mutex::new(BTreeMap::new());
+    let known = || READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(read) = known().get(folder) {
+        return Ok(Arc::clone(read));
+    }
+    let objects: Arc<[Value]> = read(folder)?.into();
+    known().insert(folder.to_owned(), Arc::clone(&objects));
+    Ok(objects)
 }
 
 /// Runs a program and returns what it printed.

@@ -31,6 +31,7 @@ mod paths;
 mod people;
 mod pki;
 mod ports;
+mod prefill;
 mod process;
 mod profile;
 pub mod programs;

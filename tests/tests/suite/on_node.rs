@@ -1,6 +1,7 @@
 //! Jiyun as its users have it: installed by its charts on a node that runs pods. Needs root and images of the programs, so it
 //! is run by `make test-node` and left out elsewhere.
 
+mod database;
 mod demo;
 mod drained;
 pub(super) mod guide;

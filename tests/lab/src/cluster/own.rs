@@ -92,6 +92,16 @@ impl ControlPlane {
         self.etcd.ports().into_iter().chain([self.apiserver.port.number(), self.manager_port.number()]).collect()
     }
 
+    /// Where the files of its etcd are.
+    pub(crate) fn etcd_folder(&self, folder: &Folder) -> PathBuf {
+        self.etcd.data(folder)
+    }
+
+    /// Its programs beside etcd.
+    pub(crate) fn programs(&self) -> &ControlPlanePrograms {
+        &self.programs
+    }
+
     /// Starts etcd and the API server.
     pub(crate) fn start(&self, etcd: &Path, folder: &Folder, supervisor: &Supervisor) -> Result<(), LabError> {
         self.etcd.hand_over();

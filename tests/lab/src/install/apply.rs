@@ -62,12 +62,21 @@ impl Installer {
                 .buffer_unordered(CONCURRENCY)
                 .try_collect::<()>()
                 .await?;
-            stream::iter(defined.into_iter().map(|(kind, name)| self.resolve(kind, name, SERVED)))
-                .buffer_unordered(CONCURRENCY)
-                .try_for_each(|_| async { Ok(()) })
-                .await?;
+            self.served(defined).await?;
         }
         Ok(())
+    }
+
+    /// Waits until what these definitions define is served; for definitions that are stored already.
+    pub(crate) async fn defined(&self, definitions: &[Value]) -> Result<(), InstallError> {
+        self.served(definitions.iter().flat_map(definition).collect()).await
+    }
+
+    async fn served(&self, kinds: Vec<(GroupVersionKind, String)>) -> Result<(), InstallError> {
+        stream::iter(kinds.into_iter().map(|(kind, name)| self.resolve(kind, name, SERVED)))
+            .buffer_unordered(CONCURRENCY)
+            .try_for_each(|_| async { Ok(()) })
+            .await
     }
 
     async fn apply_one(&self, object: Value) -> Result<(), InstallError> {

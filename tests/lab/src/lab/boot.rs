@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use kube::Client;
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use super::{Lab, LabError, Site, Threads};
@@ -18,11 +19,12 @@ use crate::folder::{Folder, little_room};
 use crate::install::{Installer, Manifests, Supplies};
 use crate::kubeconfig;
 use crate::oidc::{self, Issuer, OidcError};
-use crate::options::{LabOptions, MOST_NODES, PeopleCome};
+use crate::options::{Buckets, Databases, LabOptions, MOST_NODES, Network, PeopleCome, Snapshots};
 use crate::parts::Part;
 use crate::people::{self, Person};
 use crate::pki::Authority;
 use crate::ports::Port;
+use crate::prefill::{self, PrefillError};
 use crate::process::Supervisor;
 use crate::profile::{self, NodeSite, Profile, Supplies as NodeSupplies};
 use crate::programs::{ControlPlanePrograms, LabPrograms};
@@ -144,13 +146,14 @@ async fn attempt_start(options: LabOptions, provisions: Provisions, progress: Re
     let parts = options.parts.clone();
     // In somebody's cluster the groups' names may be somebody's too; there the lab's people are bound by name.
     let own = matches!(provisions.ground, Ground::Own(_));
+    let variant = prefill_of(&options).filter(|_| own);
     let manifests = tokio::spawn(blocking(move || Ok(supplies.read(profile, &parts, asked, own)?)));
     let foreign = match &provisions.ground {
         Ground::Own(_) => BTreeSet::new(),
         Ground::Given(_, foreign) => foreign.clone(),
     };
     let lab = Lab { site: Arc::new(prepare(options, provisions)?) };
-    match Box::pin(bring_up(&lab, manifests, &foreign, progress)).await {
+    match Box::pin(bring_up(&lab, manifests, variant, &foreign, progress)).await {
         Ok(()) => Ok(lab),
         Err(error) => {
             if let Err(left) = lab.site.leave().await {
@@ -167,11 +170,18 @@ async fn attempt_start(options: LabOptions, provisions: Provisions, progress: Re
 
 async fn bring_up(
     lab: &Lab,
-    manifests: JoinHandle<Result<Manifests, LabError>>,
+    mut manifests: JoinHandle<Result<Manifests, LabError>>,
+    variant: Option<String>,
     foreign: &BTreeSet<String>,
     progress: Report<'_>,
 ) -> Result<(), LabError> {
     let site = &lab.site;
+    let (mut known, mut stored) = (None, Vec::new());
+    if let Some(variant) = variant {
+        let mut read = joined((&mut manifests).await)?;
+        stored = prefill(site, variant, &mut read).await;
+        known = Some(read);
+    }
     start_servers(site, progress)?;
     let mut ledger = site.ledger_ready().await?;
     etcd::enable_authentication(&mut ledger, &site.ledger.endpoint()).await?;
@@ -191,12 +201,16 @@ async fn bring_up(
         lab.write_kubeconfig(&person.name, &person.token)?;
     }
 
-    let mut manifests = joined(manifests.await)?;
+    let mut manifests = match known {
+        Some(known) => known,
+        None => joined(manifests.await)?,
+    };
     manifests.definitions.retain(|definition| {
         let name = definition["metadata"]["name"].as_str().unwrap_or_default();
         !foreign.contains(name)
     });
     let installer = Installer::new(client.clone());
+    or_failure(site, installer.defined(&stored)).await?;
     if !manifests.definitions.is_empty() {
         progress("definitions of the engines");
         or_failure(site, installer.apply(manifests.definitions)).await?;
@@ -221,6 +235,56 @@ async fn bring_up(
     match &site.cluster {
         Cluster::Own(own) => or_failure(site, own.controllers_work(&client)).await,
         Cluster::Given(_) => Ok(()),
+    }
+}
+
+/// The kind of etcd a lab begins with: labs that have the same definitions share one. A node's Kubernetes has some of its
+/// own and starts once for many tests.
+fn prefill_of(options: &LabOptions) -> Option<String> {
+    let mut name = match options.profile {
+        Profile::Node => return None,
+        profile => format!("prefill-{profile}"),
+    };
+    let LabOptions { engines, charts, network, databases, buckets, snapshots, .. } = options;
+    let has = [
+        ("engines", *engines),
+        ("jiyun", *charts),
+        ("ovn", *network == Network::KubeOvn),
+        ("cnpg", *databases == Databases::Cnpg),
+        ("rook", *buckets == Buckets::Rook),
+        ("csi", *snapshots == Snapshots::Csi),
+    ];
+    for (part, _) in has.iter().filter(|(_, has)| *has) {
+        name.push('-');
+        name.push_str(part);
+    }
+    Some(name)
+}
+
+/// Lets the lab's etcd begin with all definitions; they are out of the manifests then and returned. Where that cannot be,
+/// they are applied as everywhere else.
+async fn prefill(site: &Site, variant: String, manifests: &mut Manifests) -> Vec<Value> {
+    let Some(own) = site.cluster.own() else { return Vec::new() };
+    let programs = prefill::Programs { etcd: site.programs.etcd.clone(), control_plane: own.programs().clone() };
+    if !programs.are_built() {
+        return Vec::new();
+    }
+    let definitions = manifests.take_definitions();
+    if definitions.is_empty() {
+        return definitions;
+    }
+    let data = own.etcd_folder(&site.folder);
+    let filled = match prefill::provide(programs, variant, definitions.clone()).await {
+        Ok(made) => prefill::fill(&made, &data).map_err(PrefillError::from),
+        Err(error) => Err(error),
+    };
+    match filled {
+        Ok(()) => definitions,
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "this lab is given its definitions one by one");
+            manifests.definitions = definitions;
+            Vec::new()
+        }
     }
 }
 

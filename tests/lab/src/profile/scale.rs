@@ -10,11 +10,24 @@ use crate::parts::Part;
 use crate::simulate::{self, Simulation};
 
 /// Definitions nothing here reads or writes. They are the largest, and each half megabyte costs the API server seconds.
-const UNUSED: [&str; 4] = [
+const UNUSED: [&str; 17] = [
+    "cdiconfigs.cdi.kubevirt.io",
+    "dataimportcrons.cdi.kubevirt.io",
     "kubevirts.kubevirt.io",
+    "objecttransfers.cdi.kubevirt.io",
+    "openstackvolumepopulators.forklift.cdi.kubevirt.io",
+    "ovirtvolumepopulators.forklift.cdi.kubevirt.io",
+    "virtualmachineclones.clone.kubevirt.io",
+    "virtualmachineclusterpreferences.instancetype.kubevirt.io",
+    "virtualmachineexports.export.kubevirt.io",
     "virtualmachineinstancepresets.kubevirt.io",
     "virtualmachineinstancereplicasets.kubevirt.io",
     "virtualmachinepools.pool.kubevirt.io",
+    "virtualmachinepreferences.instancetype.kubevirt.io",
+    "virtualmachinesnapshotcontents.snapshot.kubevirt.io",
+    "volumegroupsnapshotclasses.groupsnapshot.storage.k8s.io",
+    "volumegroupsnapshotcontents.groupsnapshot.storage.k8s.io",
+    "volumegroupsnapshots.groupsnapshot.storage.k8s.io",
 ];
 
 /// Whether a definition is installed.

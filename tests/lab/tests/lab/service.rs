@@ -117,3 +117,28 @@ spec:
         .expect_err("the definition is enforced");
     assert!(refused.to_string().contains("Leaf garden/second was refused"), "{refused}");
 }
+
+#[tokio::test]
+async fn definitions_are_stored_once_and_nothing_else_of_one_lab_is_in_another() {
+    let options = || LabOptions::default().engines(false).own_cluster();
+    let one = Lab::start(options()).await.expect("the lab starts");
+    one.kubectl(&["create", "namespace", "of-the-first"]).await.expect("made");
+    let other = Lab::start(options()).await.expect("another starts beside it");
+    let mut identities = Vec::new();
+    for lab in [&one, &other] {
+        let asked = ["get", "customresourcedefinition", "cloudhosts.jiyun.io", "-o", "jsonpath={.metadata.uid}"];
+        identities.push(lab.kubectl(&asked).await.expect("defined"));
+        // Served, and not only stored.
+        lab.kubectl(&["get", "cloudhosts", "--all-namespaces"]).await.expect("served");
+    }
+    assert_eq!(identities[0], identities[1], "applied to each lab by itself");
+    assert!(!identities[0].is_empty());
+    let foreign = other.kubectl(&["get", "namespace", "of-the-first", "--ignore-not-found"]).await.expect("asked");
+    assert_eq!(foreign, "");
+    // What an API server asks of clients is this lab's authority's: people of one are nobody in another.
+    let token = &one.person("operator").expect("known").token;
+    assert!(other.client_as(token).await.expect("client").list_api_groups().await.is_err());
+    for lab in [one, other] {
+        lab.stop().await.expect("stops");
+    }
+}
