@@ -5,7 +5,7 @@ use jiyun_crds::names::engine_namespace;
 use jiyun_lab::{Lab, LabOptions, Part, wait_for};
 use jiyun_tests::{
     World, WorldError,
-    city::CATALOGUE_FILES,
+    city::{CATALOGUE_FILES, folder, on_node},
     database::Databases,
     installed,
     world::{PATIENCE, Quota},
@@ -17,15 +17,7 @@ use super::{DEPARTMENT, able_with};
 /// Sizes that two nodes have room for beside Jiyun.
 const SMALL: &str = "database-1c1g";
 const LARGE: &str = "database-1c2g";
-const SIZE: &str = "1Gi";
-/// What the catalogue's pools call their volumes, as the nodes make them.
-const VOLUMES: &str = "
-apiVersion: storage.k8s.io/v1
-kind: StorageClass
-metadata: {name: standard}
-provisioner: local.lab.jiyun.io
-reclaimPolicy: Delete
-";
+const SIZE: &str = "10Gi";
 
 /// The class `name`, of the version the nodes have an image of.
 fn class(name: &str, memory: &str) -> Value {
@@ -83,20 +75,30 @@ async fn a_database_keeps_its_rows_while_it_is_resized_loses_its_primary_and_is_
     let Some(_alone) = able_with(test, &[Part::Cnpg]).await else { return Ok(()) };
     let options = installed::with_parts(LabOptions::default(), [Part::Cnpg]).nodes(2);
     let lab = Lab::start(options.departments([DEPARTMENT])).await?;
-    let world = World::deployed(lab, &CATALOGUE_FILES).await?;
-    world.lab.apply_text(VOLUMES).await?;
+    let world = World::deployed(lab, &[]).await?;
+    for file in CATALOGUE_FILES {
+        // The nodes' own class of volumes, though machines are simulated.
+        world.take(file, &on_node(&std::fs::read_to_string(folder().join(file))?)).await?;
+    }
     for (name, memory) in [(SMALL, "1Gi"), (LARGE, "2Gi")] {
         world.take(name, &class(name, memory).to_string()).await?;
     }
     let bureau = world.named_department(DEPARTMENT, Quota::AMPLE).await?;
-    let databases = Databases { bureau: &bureau };
+    if let Err(error) = Box::pin(life(&world, &Databases { bureau: &bureau })).await {
+        let looked = ["get", "pods,jobs,pvc,events", "-o", "wide", "-n", &engine_namespace(DEPARTMENT)];
+        panic!("{error}\n{}", world.lab.kubectl(&looked).await?);
+    }
+    world.close().await
+}
 
+/// What the test is about.
+async fn life(world: &World, databases: &Databases<'_>) -> Result<(), WorldError> {
     let mut order = databases.order("records", "Single");
     order["spec"]["classRef"]["name"] = json!(SMALL);
     order["spec"]["storage"]["size"] = json!(SIZE);
     databases.apply(&order).await?;
     databases.wait_granted("records", (SMALL, 1, SIZE)).await?;
-    let written = sql(&databases, None, "create table names (name text); insert into names values ('jiyun')").await;
+    let written = sql(databases, None, "create table names (name text); insert into names values ('jiyun')").await;
     written.expect("PostgreSQL takes a row");
 
     // Larger, and one more.
@@ -104,20 +106,20 @@ async fn a_database_keeps_its_rows_while_it_is_resized_loses_its_primary_and_is_
     databases.wait_granted("records", (LARGE, 2, SIZE)).await?;
     let larger = ("1".to_owned(), "2Gi".to_owned());
     assert_eq!(databases.sizes("records").await?, [larger.clone(), larger.clone()]);
-    row(&databases, "after the database was made larger").await?;
-    followed(&databases, "1").await?;
+    row(databases, "after the database was made larger").await?;
+    followed(databases, "1").await?;
 
     // The primary dies.
-    let first = primary(&databases).await?;
+    let first = primary(databases).await?;
     let engines = engine_namespace(DEPARTMENT);
     world.lab.kubectl(&["delete", "pod", "-n", &engines, &first, "--grace-period=0", "--force"]).await?;
     wait_for("another primary", PATIENCE, || async {
-        let now = primary(&databases).await.map_err(|error| error.to_string())?;
+        let now = primary(databases).await.map_err(|error| error.to_string())?;
         if now.is_empty() || now == first { Err(now) } else { Ok(()) }
     })
     .await?;
-    row(&databases, "in what was the standby").await?;
-    followed(&databases, "1").await?;
+    row(databases, "in what was the standby").await?;
+    followed(databases, "1").await?;
     databases.wait_ready("records", "Running").await?;
 
     // Smaller again: the standby and its volume go.
@@ -125,7 +127,7 @@ async fn a_database_keeps_its_rows_while_it_is_resized_loses_its_primary_and_is_
     databases.wait_granted("records", (SMALL, 1, SIZE)).await?;
     assert_eq!(databases.sizes("records").await?, [("1".to_owned(), "1Gi".to_owned())]);
     assert_eq!(databases.capacities("records").await?, [SIZE]);
-    row(&databases, "after the database was made smaller").await?;
+    row(databases, "after the database was made smaller").await?;
 
     // Stopped, and started again.
     databases.set("records", json!({"power": "Stopped"})).await?;
@@ -133,10 +135,9 @@ async fn a_database_keeps_its_rows_while_it_is_resized_loses_its_primary_and_is_
     assert_eq!(databases.sizes("records").await?, []);
     databases.set("records", json!({"power": "Running"})).await?;
     databases.wait_ready("records", "Running").await?;
-    row(&databases, "after it was stopped and started").await?;
+    row(databases, "after it was stopped and started").await?;
 
     let api = databases.objects().await?;
     api.delete("records", &kube::api::DeleteParams::default()).await?;
-    databases.wait_gone("records").await?;
-    world.close().await
+    databases.wait_gone("records").await
 }
