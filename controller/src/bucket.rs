@@ -29,9 +29,9 @@ use kube::{Api, ResourceExt, runtime::controller::Action};
 use self::{report::Standing, valid::Valid};
 use crate::{
     admission::{self, Answer},
-    claimed::{may_come, wake_order},
+    claimed::{ON_ITS_WAY, may_come, wake_order},
     claims::{leave_line, open_claim, ordered_by},
-    context::Context,
+    context::{Context, NOT_LISTED},
     error::ReconcileError,
     host::{change::Objection, restart},
     stored::{
@@ -53,9 +53,6 @@ pub const STORAGE: &str = "objectStorage";
 
 /// When a wish that names something missing, or was not decided, is looked at again.
 const UNSETTLED: Duration = SELDOM;
-
-/// When to look again while something was not listed yet.
-const NOT_LISTED: Duration = Duration::from_millis(100);
 
 /// When a bucket at work is looked at again whatever happened.
 const SETTLED: Duration = Duration::from_mins(10);
@@ -81,7 +78,7 @@ pub async fn reconcile(bucket: &CloudBucket, context: &Context) -> Result<Action
     let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);
     let claim = open_claim(bucket, context).filter(granted);
     if claim.is_none() && may_come(bucket, valid.as_ref().err(), now) {
-        return Ok(Action::requeue(NOT_LISTED));
+        return Ok(Action::requeue(ON_ITS_WAY));
     }
     if valid.is_err() && (claim.is_none() || !context.quarantined()) {
         // Whoever asks for nothing that can be granted keeps nobody waiting behind them.

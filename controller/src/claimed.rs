@@ -1,6 +1,6 @@
 //! What objects with a claim of the ledger have in common: what their status keeps of it, and what follows from that.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use jiyun_crds::v1alpha1::{
@@ -95,6 +95,9 @@ pub fn wake_order(object: &impl Claimed, order: Option<&str>, context: &Context)
     let told = object.told().and_then(|told| told.order);
     order::wake_orders(object.meta(), [order, told], context);
 }
+
+/// When to look again for what is on its way to us.
+pub const ON_ITS_WAY: Duration = Duration::from_millis(100);
 
 /// Whether what a new object names may only not have been shown to us yet: often it was made a moment before it, and each
 /// kind has a watch of its own.

@@ -1,7 +1,8 @@
 //! What every reconciler is given: clients, the ledger, the catalogue, figures.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use futures::{Stream, stream::FuturesUnordered};
 use jiyun_crds::v1alpha1::{
     CloudBucket, CloudDatabase, CloudHost, CloudSnapshot, CloudVolume, NetworkFlow, VolumeAttachment,
 };
@@ -100,6 +101,17 @@ impl Context {
     }
 }
 
+/// When to look again at what waits for a [`Gate`]. Its opening wakes all who wait (see [`openings`]); this look is for those
+/// who learn meanwhile that what they wait for will not come. Not sooner: before fifty thousand hosts are listed, or where a
+/// kind cannot be, every one of them comes back at this pace.
+pub const NOT_LISTED: Duration = Duration::from_secs(5);
+
+/// One event for each of these gates, as it opens.
+pub fn openings<const N: usize>(gates: [&Gate; N]) -> impl Stream<Item = ()> + Send + use<N> {
+    let opening = |gate: Gate| async move { gate.open().await };
+    gates.into_iter().cloned().map(opening).collect::<FuturesUnordered<_>>()
+}
+
 /// Opens when all kinds it names were listed once. Until then a missing object may only be one not read yet.
 #[derive(Clone, Debug)]
 pub struct Gate(Vec<watch::Receiver<bool>>);
@@ -122,5 +134,27 @@ impl Gate {
                 std::future::pending::<()>().await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, StreamExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_gate_wakes_once_when_all_its_kinds_were_listed() {
+        let [hosts, disks] = [false; 2].map(|listed| watch::channel(listed).0);
+        let orders = Gate::new([hosts.subscribe()]);
+        let engines = Gate::new([hosts.subscribe(), disks.subscribe()]);
+        let mut woken = Box::pin(openings([&orders, &engines]));
+        assert_eq!(woken.next().now_or_never(), None);
+        hosts.send_replace(true);
+        assert_eq!(woken.next().now_or_never(), Some(Some(())));
+        assert_eq!(woken.next().now_or_never(), None, "disks were not listed");
+        disks.send_replace(true);
+        assert_eq!(woken.next().now_or_never(), Some(Some(())));
+        assert_eq!(woken.next().now_or_never(), Some(None));
     }
 }

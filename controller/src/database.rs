@@ -29,9 +29,9 @@ use kube::{Api, ResourceExt, runtime::controller::Action};
 use self::{approved::Approved, report::Standing, valid::Valid};
 use crate::{
     admission::{self, Answer},
-    claimed::{may_come, wake_order},
+    claimed::{ON_ITS_WAY, may_come, wake_order},
     claims::{leave_line, open_claim, ordered_by},
-    context::Context,
+    context::{Context, NOT_LISTED},
     error::ReconcileError,
     host::change::Objection,
 };
@@ -48,9 +48,6 @@ const UNSETTLED: Duration = Duration::from_secs(20);
 
 /// How soon to look again whether instances have followed: pods and volumes tell nobody here.
 const RESIZING: Duration = Duration::from_secs(5);
-
-/// When to look again while something was not listed yet.
-const NOT_LISTED: Duration = Duration::from_millis(100);
 
 /// When a database at work is looked at again whatever happened.
 const SETTLED: Duration = Duration::from_mins(10);
@@ -74,7 +71,7 @@ pub async fn reconcile(database: &CloudDatabase, context: &Context) -> Result<Ac
     let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);
     let claim = open_claim(database, context).filter(granted);
     if claim.is_none() && may_come(database, valid.as_ref().err(), Timestamp::now()) {
-        return Ok(Action::requeue(NOT_LISTED));
+        return Ok(Action::requeue(ON_ITS_WAY));
     }
     if valid.is_err() && claim.is_none() {
         leave_line(database, context).await?;

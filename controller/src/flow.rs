@@ -32,9 +32,9 @@ use self::{
     valid::Valid,
 };
 use crate::{
-    claimed::{may_come, wake_order},
+    claimed::{ON_ITS_WAY, may_come, wake_order},
     claims::{kept, open_claim},
-    context::Context,
+    context::{Context, NOT_LISTED},
     engines::network::{self, PolicyView},
     error::ReconcileError,
     host::{self, rejection::Rejection},
@@ -55,9 +55,6 @@ pub const KIND: &str = "NetworkFlow";
 
 /// When a wish that names something missing, or was not decided, is looked at again.
 const UNSETTLED: Duration = Duration::from_secs(20);
-
-/// When to look again while something was not listed yet.
-const NOT_LISTED: Duration = Duration::from_millis(100);
 
 /// When a flow that is open is looked at again whatever happened.
 const SETTLED: Duration = Duration::from_mins(10);
@@ -81,7 +78,7 @@ pub async fn reconcile(flow: &NetworkFlow, context: &Context) -> Result<Action, 
     let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);
     let claim = open_claim(flow, context).filter(granted);
     if claim.is_none() && may_come(flow, valid.as_ref().err(), Timestamp::now()) {
-        return Ok(Action::requeue(NOT_LISTED));
+        return Ok(Action::requeue(ON_ITS_WAY));
     }
     let reach = valid.as_ref().ok().map(|valid| valid.approved.reach);
     let standing = match (valid, claim) {

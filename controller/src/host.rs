@@ -52,7 +52,7 @@ use self::{
 };
 use crate::{
     catalogue::lookup,
-    claimed::{disputed, is_taken, may_come, standing_refusal, wake_order},
+    claimed::{ON_ITS_WAY, disputed, is_taken, may_come, standing_refusal, wake_order},
     claims::{leave_line, open_claim, ordered_by},
     content::{
         self,
@@ -60,7 +60,7 @@ use crate::{
         restorable::{self, Settled},
         restoring,
     },
-    context::Context,
+    context::{Context, NOT_LISTED},
     engines::{kubevirt, order::Power},
     error::ReconcileError,
     networks,
@@ -82,9 +82,6 @@ const UNSETTLED: Duration = Duration::from_secs(20);
 
 /// When a disk that grows is looked at again: nobody tells us how far it is.
 const SOON: Duration = Duration::from_secs(5);
-
-/// When to look again while machines and disks were not listed yet.
-const NOT_LISTED: Duration = Duration::from_millis(100);
 
 /// When a host at work is looked at again whatever happened.
 const SETTLED: Duration = Duration::from_mins(10);
@@ -121,7 +118,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         return Ok(Action::requeue(NOT_LISTED));
     }
     if held.is_none() && may_come(host, valid.as_ref().err(), Timestamp::now()) {
-        return Ok(Action::requeue(NOT_LISTED));
+        return Ok(Action::requeue(ON_ITS_WAY));
     }
     let own_network = valid.as_ref().is_ok_and(|valid| valid.approved.subnet.is_some());
     if held.is_none() && own_network && !networks::is_known(context) {

@@ -153,7 +153,7 @@ pub async fn follow(
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Whether objects of a kind can be listed; nothing where the request failed for another reason. A watch of a kind that is not
-/// installed fails more than once a second.
+/// installed fails again and again.
 pub async fn is_served<K: Watched>(client: &Client) -> Option<bool> {
     match Api::<K>::all(client.clone()).list_metadata(&ListParams::default().limit(1)).await {
         Ok(_) => Some(true),

@@ -1,5 +1,5 @@
 //! Whether an engine is installed. What only some kinds need is not watched before somebody asks for it and it can be listed: a
-//! watch of what is not installed fails more than once a second.
+//! watch of what is not installed fails again and again.
 
 use std::{
     sync::{

@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     conditions::{finding, merged},
-    context::Context,
+    context::{Context, NOT_LISTED, openings},
     driver::{Driver, drain, failed},
     error::ReconcileError,
     watch::{Guarded, Kind, Watched},
@@ -55,9 +55,6 @@ const AGAIN: Duration = Duration::from_mins(1);
 /// When to look again at what waits for something that tells nobody: claims being released, a quarantine, a parent made
 /// by the same command as its children.
 const SOON: Duration = Duration::from_secs(5);
-
-/// When to look again while something that is referred to was not listed yet.
-const NOT_LISTED: Duration = Duration::from_millis(100);
 
 /// The condition that [`crate::totals`] owns.
 const OVER_LIMIT: &str = "OverLimit";
@@ -131,6 +128,7 @@ pub async fn run<K: Settled>(
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_all_on(triggers)
         .reconcile_all_on(context.writer.trail().reopenings())
+        .reconcile_all_on(openings([&context.catalogue_listed]))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(settle::<K>, failed::<K>, Driver::new(context));
     drain(outcomes).await;

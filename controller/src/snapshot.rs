@@ -25,9 +25,9 @@ use kube::{Api, ResourceExt, runtime::controller::Action};
 use self::{report::Standing, valid::Valid};
 use crate::{
     admission::{self, Answer},
-    claimed::{may_come, wake_order},
+    claimed::{ON_ITS_WAY, may_come, wake_order},
     claims::{leave_line, open_claim, ordered_by},
-    context::Context,
+    context::{Context, NOT_LISTED},
     error::ReconcileError,
     host::change::Objection,
     stored::{
@@ -49,9 +49,6 @@ pub const STORAGE: &str = "blockStorage";
 
 /// When a wish that names something missing or not ready, or was not decided, or waits for its source, is looked at again.
 const UNSETTLED: Duration = SELDOM;
-
-/// When to look again while something was not listed yet.
-const NOT_LISTED: Duration = Duration::from_millis(100);
 
 /// When a snapshot that was taken is looked at again whatever happened.
 const SETTLED: Duration = Duration::from_mins(10);
@@ -75,12 +72,12 @@ pub async fn reconcile(snapshot: &CloudSnapshot, context: &Context) -> Result<Ac
     let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);
     let claim = open_claim(snapshot, context).filter(granted);
     if claim.is_none() && may_come(snapshot, valid.as_ref().err(), Timestamp::now()) {
-        return Ok(Action::requeue(NOT_LISTED));
+        return Ok(Action::requeue(ON_ITS_WAY));
     }
     if let Some(claim) = claim.as_ref().filter(|_| found.granted.is_none()) {
         // It was granted in this very moment, and is looked at again as what it is now. What cannot be read is a fault.
         Approved::of(claim)?;
-        return Ok(Action::requeue(NOT_LISTED));
+        return Ok(Action::requeue(ON_ITS_WAY));
     }
     if valid.is_err() && (claim.is_none() || !context.quarantined()) {
         // Whoever asks for nothing that can be granted keeps nobody waiting behind them.

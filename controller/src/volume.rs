@@ -35,14 +35,14 @@ use self::{
 };
 use crate::{
     admission::{self, Answer},
-    claimed::{may_come, wake_order},
+    claimed::{ON_ITS_WAY, may_come, wake_order},
     claims::{leave_line, open_claim, ordered_by},
     content::{
         anew::Restoring,
         restorable::{self, Settled},
         restoring,
     },
-    context::Context,
+    context::{Context, NOT_LISTED},
     error::ReconcileError,
     host::{change::Objection, engine},
     stored::{
@@ -63,9 +63,6 @@ pub const STORAGE: &str = "blockStorage";
 
 /// When a wish that names something missing, or was not decided, is looked at again.
 const UNSETTLED: Duration = patience::SELDOM;
-
-/// When to look again while something was not listed yet.
-const NOT_LISTED: Duration = Duration::from_millis(100);
 
 /// When a volume at work is looked at again whatever happened.
 const SETTLED: Duration = Duration::from_mins(10);
@@ -91,7 +88,7 @@ pub async fn reconcile(volume: &CloudVolume, context: &Context) -> Result<Action
     let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);
     let claim = open_claim(volume, context).filter(granted);
     if claim.is_none() && may_come(volume, valid.as_ref().err(), Timestamp::now()) {
-        return Ok(Action::requeue(NOT_LISTED));
+        return Ok(Action::requeue(ON_ITS_WAY));
     }
     if valid.is_err() && claim.is_none() {
         leave_line(volume, context).await?;

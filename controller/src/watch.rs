@@ -1,8 +1,8 @@
 //! Watches that back off alone, survive undecodable objects and keep no more in memory than is read.
 
-use std::{fmt::Debug, future::ready};
+use std::{fmt::Debug, future::ready, mem, time::Duration};
 
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use jiyun_crds::names::{
     ANNOTATION_APPLICANT, ANNOTATION_CREATED_BY, ANNOTATION_HANDOVER, ANNOTATION_ORDER, ANNOTATION_REQUESTED_BY,
     ANNOTATION_REQUESTED_BY_GROUPS,
@@ -13,6 +13,7 @@ use kube::{
     runtime::{
         WatchStreamExt,
         reflector::{self, Store, store::Writer},
+        utils::Backoff,
         watcher,
     },
 };
@@ -30,6 +31,10 @@ use crate::{
 const RENEWAL_SECONDS: u32 = 120;
 /// Objects a page of the first list; small pages keep the API server's and our own peak memory low.
 const PAGE: u32 = 250;
+
+/// The longest pause after a failure. The usual half a minute, doubled by chance, would leave a minute without news once the API
+/// server or an engine is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A kind that can be watched.
 pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
@@ -64,8 +69,8 @@ pub fn watched<K: Watched>(
     let kind = K::kind(&()).into_owned();
     let read = marks_of(&kind);
     let metrics = metrics.clone();
-    let stream = watcher(api, selector.timeout(RENEWAL_SECONDS).page_size(PAGE))
-        .default_backoff()
+    let stream = begun_by_success(watcher(api, selector.timeout(RENEWAL_SECONDS).page_size(PAGE)))
+        .backoff(Patience::default())
         .modify(|object: &mut Guarded<K>| {
             object.meta_mut().managed_fields = None;
             keep_marks(object.meta_mut(), read);
@@ -94,6 +99,47 @@ pub fn watched<K: Watched>(
             })
         });
     Kind { store, stream, listed }
+}
+
+/// The usual pauses, none longer than [`LONGEST_PAUSE`].
+#[derive(Default)]
+struct Patience(watcher::DefaultBackoff);
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        self.0.next().map(|pause| pause.min(LONGEST_PAUSE))
+    }
+}
+
+impl Backoff for Patience {
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+/// Tells that a list begins only when something of it came.
+///
+/// A watcher tells so before it asks (kube-runtime 5.0, `watcher.rs`, `State::Empty`), and whatever is not an error ends the
+/// backoff: a list that always fails, of a kind that is not served or by an API server that has no room, would be asked for every
+/// second by every one of our watches.
+fn begun_by_success<K>(
+    events: impl Stream<Item = Result<watcher::Event<K>, watcher::Error>>,
+) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> {
+    let mut begins = false;
+    let told = move |event| {
+        let told = match event {
+            Ok(watcher::Event::Init) => {
+                begins = true;
+                [None, None]
+            }
+            Ok(event) => [mem::take(&mut begins).then_some(Ok(watcher::Event::Init)), Some(Ok(event))],
+            Err(error) => [None, Some(Err(error))],
+        };
+        stream::iter(told.into_iter().flatten())
+    };
+    events.flat_map(told)
 }
 
 /// Keeps of the annotations those that are `read`: tenants can write a quarter of a megabyte of others on each object, and every
@@ -138,6 +184,7 @@ pub fn watched_everywhere<K: Watched>(
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
     use serde_json::json;
 
     use super::*;
@@ -158,5 +205,45 @@ mod tests {
         assert_eq!(cdi::mebibytes(&disk), 80 * 1024);
         assert_eq!(cdi::restored_at(&disk), Some("2026-03-01T08:00:00Z".parse().unwrap()));
         assert_eq!(disk.annotations().len(), 2, "and nothing else");
+    }
+
+    #[test]
+    fn a_list_that_fails_has_not_begun_and_what_goes_through_comes_in_its_order() {
+        use watcher::{Error, Event};
+        let came = [
+            Ok(Event::Init),
+            Err(Error::NoResourceVersion),
+            Ok(Event::Init),
+            Err(Error::NoResourceVersion),
+            Ok(Event::Init),
+            Ok(Event::InitApply(1)),
+            Ok(Event::InitDone),
+            Ok(Event::Apply(2)),
+            Ok(Event::Init),
+            Ok(Event::InitDone),
+            Err(Error::NoResourceVersion),
+            Ok(Event::Delete(2)),
+        ];
+        let told = |event: Result<Event<i32>, Error>| match event {
+            Ok(Event::Init) => "begins".to_owned(),
+            Ok(Event::InitApply(object)) => format!("has {object}"),
+            Ok(Event::InitDone) => "ends".to_owned(),
+            Ok(Event::Apply(object)) => format!("{object}"),
+            Ok(Event::Delete(object)) => format!("no {object}"),
+            Err(_) => "fails".to_owned(),
+        };
+        let all: Vec<_> = begun_by_success(stream::iter(came)).map(told).collect().now_or_never().unwrap();
+        let expected = ["fails", "fails", "begins", "has 1", "ends", "2", "begins", "ends", "fails", "no 2"];
+        assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn pauses_grow_to_ten_seconds_and_are_short_again_after_a_success() {
+        let mut patience = Patience::default();
+        let pauses: Vec<_> = patience.by_ref().take(8).collect();
+        assert!(pauses[0] < Duration::from_secs(2), "{pauses:?}");
+        assert_eq!(pauses[7], LONGEST_PAUSE);
+        patience.reset();
+        assert!(patience.next().unwrap() < Duration::from_secs(2));
     }
 }

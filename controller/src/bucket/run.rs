@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::KIND;
 use crate::{
     claims::{in_line, made_for},
-    context::Context,
+    context::{Context, openings},
     driver::{Driver, drain, failed},
     engines::rook::{ClaimView, UserView},
     error::ReconcileError,
@@ -46,6 +46,7 @@ pub async fn run(
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(stream::select(line, told))
         .reconcile_all_on(context.writer.trail().reopenings())
+        .reconcile_all_on(openings([&context.orders_listed, &context.buckets_listed]))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::KIND;
 use crate::{
     claims::{in_line, made_for},
-    context::Context,
+    context::{Context, openings},
     driver::{Driver, drain, failed},
     engines::cnpg::ClusterView,
     error::ReconcileError,
@@ -47,6 +47,7 @@ pub async fn run(
         .watches_stream(clusters, move |cluster| made_for(&cluster, KIND, &ledger))
         .reconcile_on(stream::select(line, told))
         .reconcile_all_on(context.writer.trail().reopenings())
+        .reconcile_all_on(openings([&context.orders_listed, &context.clusters_listed, &context.policies_listed]))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

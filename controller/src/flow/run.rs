@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::members::Fingerprints;
 use crate::{
     claims::made_for,
-    context::Context,
+    context::{Context, openings},
     driver::{Driver, drain, failed},
     engines::network::PolicyView,
     error::ReconcileError,
@@ -55,6 +55,7 @@ pub async fn run(
         .watches_stream(policies, move |policy| made_for(&policy, super::KIND, &ledger))
         .reconcile_on(stream::select(told, ends))
         .reconcile_all_on(context.writer.trail().reopenings())
+        .reconcile_all_on(openings([&context.orders_listed, &context.policies_listed, &context.networks_listed]))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     claims::in_line,
-    context::Context,
+    context::{Context, openings},
     driver::{Driver, drain, failed},
     engines::{
         cdi::DiskView,
@@ -76,6 +76,12 @@ pub async fn run(
         .watches_stream(triggers.disks, move |disk| host_of(&disk, &of_disks))
         .reconcile_on(stream::select(in_line(context.ledger.clone(), "CloudHost"), told))
         .reconcile_all_on(context.writer.trail().reopenings())
+        .reconcile_all_on(openings([
+            &context.orders_listed,
+            &context.engines_listed,
+            &context.networks_listed,
+            &context.policies_listed,
+        ]))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

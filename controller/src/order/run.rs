@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Ballots;
 use crate::{
-    context::Context,
+    context::{Context, NOT_LISTED, openings},
     driver::{Driver, drain, failed},
     error::ReconcileError,
     unseen::Unseen,
@@ -201,6 +201,7 @@ pub async fn run(
         .watches_stream(ballots, |approval| order_of(&approval))
         .reconcile_on(told)
         .reconcile_all_on(context.writer.trail().reopenings())
+        .reconcile_all_on(openings([&context.orders_listed]))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;
@@ -221,6 +222,3 @@ async fn reconcile(order: Arc<Guarded<Order>>, driver: Arc<Driver<Order>>) -> Re
     }
     driver.counted(&order, Box::pin(super::reconcile(readable, context))).await
 }
-
-/// When to look again while something that is referred to was not listed yet.
-const NOT_LISTED: std::time::Duration = std::time::Duration::from_millis(100);

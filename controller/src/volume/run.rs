@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::KIND;
 use crate::{
     claims::{claim_behind, in_line},
-    context::Context,
+    context::{Context, openings},
     driver::{Driver, drain, failed},
     engines::cdi::DiskView,
     error::ReconcileError,
@@ -50,6 +50,7 @@ pub async fn run(
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(stream::select(line, told))
         .reconcile_all_on(context.writer.trail().reopenings())
+        .reconcile_all_on(openings([&context.orders_listed, &context.engines_listed]))
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile, failed, Driver::new(context));
     drain(outcomes).await;

@@ -1,18 +1,20 @@
 //! What a lab's etcd is filled with before it starts: the definitions of kinds, stored once for all labs that have the same.
 //!
-//! An API server works some ten seconds on one processor when it is given the engines' definitions one by one, and half as
-//! long when it finds all of them at its start. So they are given once, to a control plane that exists for that alone; what its
+//! An API server works 14 s on one processor when it is given the engines' definitions one by one, and 5.5 s when it finds all
+//! of them at its start. So they are given once, to a control plane that exists for that alone; what its
 //! etcd has then is kept in the cache, under a digest of the definitions and of the programs, and copied into every lab.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::apiserver::{Auditing, SignIn};
 use crate::cluster::own::ControlPlane;
+use crate::etcd::{self, EtcdError, TlsFiles};
 use crate::folder::Folder;
 use crate::install::Installer;
 use crate::kubeconfig;
@@ -23,8 +25,12 @@ use crate::programs::{self, BuildError, ControlPlanePrograms};
 
 /// Name of the control plane that takes the definitions, beside what is kept of it.
 const TAKER: &str = "taker";
+/// Name of its etcd's files in the cache.
+const ETCD: &str = "etcd";
+/// How long its API server, which nobody watches, may take to end.
+const GRACE: Duration = Duration::from_secs(3);
 /// Raised when what is stored beside the definitions changes.
-const RECIPE: u32 = 1;
+const RECIPE: u32 = 2;
 
 /// It could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -74,13 +80,15 @@ pub(crate) async fn provide(
     let made = tokio::task::spawn_blocking(move || {
         let entry = programs::cache_folder().join(format!("{variant}-{}", digest(&programs, &definitions)));
         programs::keep_alone(&entry, &variant, |target| {
-            runtime.block_on(Box::pin(make(&programs, definitions, target)))
+            let made = runtime.block_on(Box::pin(make(&programs, definitions, target)));
+            // Half of it is of no use to anybody, and the lab that does without needs the room.
+            made.inspect_err(|_| drop(std::fs::remove_dir_all(target)))
         })
     });
     made.await.map_err(io::Error::other)?
 }
 
-/// The first half of what tells this etcd's content from every other.
+/// The beginning of what tells this etcd's content from every other.
 fn digest(programs: &Programs, definitions: &[Value]) -> String {
     let mut hasher = Sha256::new();
     hasher.update(RECIPE.to_be_bytes());
@@ -96,7 +104,15 @@ fn digest(programs: &Programs, definitions: &[Value]) -> String {
     hex::encode(hasher.finalize()).chars().take(16).collect()
 }
 
-/// Neither a controller manager nor anybody's token was ever there: nothing of this control plane is in the way of the next.
+/// Kills what was started, however its start ends.
+struct Ends<'a>(&'a Supervisor);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.kill_all();
+    }
+}
+
 async fn make(programs: &Programs, definitions: Vec<Value>, target: &Path) -> Result<(), PrefillError> {
     programs::report(format_args!("storing {} definitions (once; kept in the cache)", definitions.len()));
     let folder = Folder::create(target, TAKER).map_err(LabError::from)?;
@@ -105,34 +121,62 @@ async fn make(programs: &Programs, definitions: Vec<Value>, target: &Path) -> Re
     let control_plane = programs.control_plane.clone();
     let taker = ControlPlane::prepare(control_plane, &folder, &authority, &nobody, &Auditing::default(), None)?;
     let supervisor = Supervisor::default();
+    let ends = Ends(&supervisor);
     taker.start(&programs.etcd, &folder, &supervisor)?;
-    let client = kubeconfig::client(taker.admin_kubeconfig()).await.map_err(LabError::from)?;
     let filled = async {
+        let client = kubeconfig::client(taker.admin_kubeconfig()).await?;
         taker.ready(&client).await?;
-        Installer::new(client.clone()).apply(definitions).await?;
+        Installer::new(client).apply(definitions).await?;
         Ok::<_, LabError>(())
     };
-    let filled = tokio::select! {
+    tokio::select! {
         biased;
         failure = supervisor.failed() => Err(failure.into()),
         filled = filled => filled,
-    };
+    }?;
+    if let Some(server) = supervisor.find("kube-apiserver") {
+        server.stop(GRACE).await;
+    }
+    forget(&taker, &authority).await?;
     supervisor.stop_all().await;
-    filled?;
-    copy(&taker.etcd_folder(&folder), &target.join("etcd"))?;
+    drop(ends);
+    copy(&taker.etcd_folder(&folder), &target.join(ETCD))?;
     folder.remove().map_err(LabError::from)?;
-    // Of the files above this one only the folder's guard is left, which is empty.
     Ok(())
 }
 
-/// Lets the etcd whose files will be in `data` begin with what [`provide`] made. On an error there is nothing.
-pub(crate) fn fill(made: &Path, data: &Path) -> io::Result<()> {
-    copy(&made.join("etcd"), data).inspect_err(|_| {
-        let _ = std::fs::remove_dir_all(data);
-    })
+/// Removes what tells this Kubernetes from others: the UID by which Jiyun knows it (`kube-system`, which an API server makes
+/// where it is missing), and which clients it trusts. A controller manager and people were never there.
+async fn forget(taker: &ControlPlane, authority: &Authority) -> Result<(), LabError> {
+    let client = authority.client("prefill", "prefill", None)?;
+    let tls = TlsFiles { authority: authority.certificate().to_owned(), client };
+    let endpoint = taker.etcd_endpoint();
+    let mut etcd = etcd::connect(&endpoint, &tls).await?;
+    for key in ["namespaces/kube-system", "configmaps/kube-system/extension-apiserver-authentication"] {
+        let deleted = etcd.delete(format!("/registry/{key}"), None).await;
+        deleted.map_err(|source| EtcdError::Refused { endpoint: endpoint.clone(), action: "remove a key", source })?;
+    }
+    Ok(())
 }
 
-/// etcd's log is given its full size beforehand: of 127 MB all but nine are nothing, and stay so.
+/// Lets the etcd whose files will be in `data` begin with what [`provide`] made. On an error there is nothing. Blocks.
+pub(crate) fn fill(made: &Path, data: &Path) -> io::Result<()> {
+    let copied = copy(&made.join(ETCD), data).and_then(|()| whole(data));
+    copied.inspect_err(|_| drop(std::fs::remove_dir_all(data)))
+}
+
+/// Another checkout may have removed an entry while it was copied: an etcd with one half of its files would begin all the same.
+fn whole(data: &Path) -> io::Result<()> {
+    let member = data.join("member");
+    let log = std::fs::read_dir(member.join("wal"))?.flatten().map(|entry| entry.path());
+    let has_log = log.filter_map(|path| path.extension().map(ToOwned::to_owned)).any(|kind| kind == "wal");
+    if has_log && member.join("snap").join("db").is_file() {
+        return Ok(());
+    }
+    Err(io::Error::other("the files of etcd are not whole"))
+}
+
+/// etcd's log is given its full size beforehand, 64 MB: most of it is nothing, and stays so.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     if let Some(parent) = to.parent() {
         std::fs::create_dir_all(parent)?;
@@ -176,5 +220,20 @@ mod tests {
         let error = fill(&scratch.path().join("nothing"), &data).expect_err("there is none");
         assert!(error.to_string().starts_with("cp: "), "{error}");
         assert!(!data.exists());
+    }
+
+    #[test]
+    fn a_copy_without_its_log_is_refused_and_removed() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let (made, data) = (scratch.path().join("made"), scratch.path().join("data"));
+        let member = made.join(ETCD).join("member");
+        for folder in ["snap", "wal"] {
+            std::fs::create_dir_all(member.join(folder)).expect("made");
+        }
+        std::fs::write(member.join("snap/db"), "").expect("written");
+        assert_eq!(fill(&made, &data).expect_err("no log").to_string(), "the files of etcd are not whole");
+        assert!(!data.exists());
+        std::fs::write(member.join("wal/0.wal"), "").expect("written");
+        fill(&made, &data).expect("whole");
     }
 }

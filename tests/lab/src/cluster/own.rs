@@ -97,6 +97,11 @@ impl ControlPlane {
         self.etcd.data(folder)
     }
 
+    /// Where its etcd answers.
+    pub(crate) fn etcd_endpoint(&self) -> String {
+        self.etcd.endpoint()
+    }
+
     /// Its programs beside etcd.
     pub(crate) fn programs(&self) -> &ControlPlanePrograms {
         &self.programs

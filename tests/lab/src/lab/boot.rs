@@ -140,7 +140,7 @@ fn supplies(profile: Profile, engines: Engines, charts: bool) -> Result<(LabProg
 }
 
 async fn attempt_start(options: LabOptions, provisions: Provisions, progress: Report<'_>) -> Result<Lab, LabError> {
-    // Megabytes of YAML: read while the servers start.
+    // Megabytes of YAML: read while the servers start, where those need not wait for it.
     let (profile, supplies) = (options.profile, provisions.supplies.clone());
     let asked = (options.network, options.databases, options.buckets, options.snapshots);
     let parts = options.parts.clone();
@@ -275,7 +275,10 @@ async fn prefill(site: &Site, variant: String, manifests: &mut Manifests) -> Vec
     }
     let data = own.etcd_folder(&site.folder);
     let filled = match prefill::provide(programs, variant, definitions.clone()).await {
-        Ok(made) => prefill::fill(&made, &data).map_err(PrefillError::from),
+        Ok(made) => {
+            let filled = tokio::task::spawn_blocking(move || prefill::fill(&made, &data)).await;
+            filled.map_err(std::io::Error::other).and_then(|filled| filled).map_err(PrefillError::from)
+        }
         Err(error) => Err(error),
     };
     match filled {

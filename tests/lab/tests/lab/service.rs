@@ -124,15 +124,18 @@ async fn definitions_are_stored_once_and_nothing_else_of_one_lab_is_in_another()
     let one = Lab::start(options()).await.expect("the lab starts");
     one.kubectl(&["create", "namespace", "of-the-first"]).await.expect("made");
     let other = Lab::start(options()).await.expect("another starts beside it");
-    let mut identities = Vec::new();
+    let (mut identities, mut clusters) = (Vec::new(), Vec::new());
     for lab in [&one, &other] {
         let asked = ["get", "customresourcedefinition", "cloudhosts.jiyun.io", "-o", "jsonpath={.metadata.uid}"];
         identities.push(lab.kubectl(&asked).await.expect("defined"));
+        let itself = ["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"];
+        clusters.push(lab.kubectl(&itself).await.expect("made by the API server"));
         // Served, and not only stored.
         lab.kubectl(&["get", "cloudhosts", "--all-namespaces"]).await.expect("served");
     }
     assert_eq!(identities[0], identities[1], "applied to each lab by itself");
     assert!(!identities[0].is_empty());
+    assert_ne!(clusters[0], clusters[1], "by it the ledger knows its Kubernetes");
     let foreign = other.kubectl(&["get", "namespace", "of-the-first", "--ignore-not-found"]).await.expect("asked");
     assert_eq!(foreign, "");
     // What an API server asks of clients is this lab's authority's: people of one are nobody in another.

@@ -30,12 +30,12 @@ fn class(name: &str, memory: &str) -> Value {
     })
 }
 
-/// What PostgreSQL answers in an instance; where there is none of that name, its primary.
-async fn sql(databases: &Databases<'_>, instance: Option<&str>, text: &str) -> Result<String, String> {
+/// What PostgreSQL answers in its primary.
+async fn sql(databases: &Databases<'_>, text: &str) -> Result<String, String> {
     let told = |error: WorldError| error.to_string();
     let primary = primary(databases).await.map_err(told)?;
-    let (engines, pod) = (engine_namespace(&databases.bureau.name), instance.unwrap_or(&primary));
-    let asked = ["exec", "-n", &engines, pod, "-c", "postgres", "--", "psql", "-At", "app", "-c", text];
+    let engines = engine_namespace(&databases.bureau.name);
+    let asked = ["exec", "-n", &engines, &primary, "-c", "postgres", "--", "psql", "-At", "app", "-c", text];
     let answer = databases.bureau.world.lab.kubectl(&asked).await.map_err(|error| error.to_string())?;
     Ok(answer.trim().to_owned())
 }
@@ -49,7 +49,7 @@ async fn primary(databases: &Databases<'_>) -> Result<String, WorldError> {
 /// Waits until the row is there.
 async fn row(databases: &Databases<'_>, when: &str) -> Result<(), WorldError> {
     wait_for(format!("the row {when}"), PATIENCE, || async {
-        match sql(databases, None, "select name from names").await?.as_str() {
+        match sql(databases, "select name from names").await?.as_str() {
             "jiyun" => Ok(()),
             other => Err(other.to_owned()),
         }
@@ -62,7 +62,7 @@ async fn row(databases: &Databases<'_>, when: &str) -> Result<(), WorldError> {
 async fn followed(databases: &Databases<'_>, standbys: &str) -> Result<(), WorldError> {
     let streams = "select count(*) from pg_stat_replication where state = 'streaming'";
     wait_for(format!("{standbys} standbys to follow"), PATIENCE, || async {
-        let count = sql(databases, None, streams).await?;
+        let count = sql(databases, streams).await?;
         if count == standbys { Ok(()) } else { Err(count) }
     })
     .await?;
@@ -98,7 +98,7 @@ async fn life(world: &World, databases: &Databases<'_>) -> Result<(), WorldError
     order["spec"]["storage"]["size"] = json!(SIZE);
     databases.apply(&order).await?;
     databases.wait_granted("records", (SMALL, 1, SIZE)).await?;
-    let written = sql(databases, None, "create table names (name text); insert into names values ('jiyun')").await;
+    let written = sql(databases, "create table names (name text); insert into names values ('jiyun')").await;
     written.expect("PostgreSQL takes a row");
 
     // Larger, and one more.
