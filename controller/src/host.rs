@@ -25,6 +25,7 @@ mod run;
 mod shelf;
 pub mod steps;
 pub mod timing;
+pub mod user_data;
 pub mod valid;
 mod volumes;
 
@@ -95,7 +96,8 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     if host.metadata.deletion_timestamp.is_some() {
         return ending::reconcile(host, context).await;
     }
-    let found = found::dereference(host, context);
+    let mut found = found::dereference(host, context);
+    found.user_data = user_data::named(host, context).await?;
     let valid = valid::validate(host, &found);
     // What is only held is the order's business; the host has nothing yet.
     let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);
@@ -417,6 +419,8 @@ async fn report(
             if engines.problem.is_some()
                 || engines.sizing.disk_stuck.is_some()
                 || engines.awaits_network
+                // Secrets are not watched.
+                || engines.awaits_mending.is_some()
                 || parked.kept_off.is_some()
                 || matches!(&engines.restoring, Some(Restoring::Cannot(_)))
                 || objection.as_deref().is_some_and(Objection::is_open) =>

@@ -85,6 +85,7 @@ const VOLUME_SUFFIX: &str = "-volume";
 const SNAPSHOT_SUFFIX: &str = "-snapshot";
 const BUCKET_SUFFIX: &str = "-bucket";
 const BUCKET_PREFIX: &str = "bucket.";
+const USER_DATA_SUFFIX: &str = ".user-data";
 const CREDENTIALS_SUFFIX: &str = "-credentials";
 
 /// The namespace in which a department writes its requests: `dept-<department>`.
@@ -111,6 +112,18 @@ pub fn department_of_engine_namespace(namespace: &str) -> Option<&str> {
 /// Name of the system disk (a `DataVolume`) of a host: `<host>-system`.
 pub fn system_disk_name(host: &str) -> String {
     format!("{host}{SYSTEM_DISK_SUFFIX}")
+}
+
+/// Type of a Secret with user data for hosts: no other one is read for that, and people make none of another type.
+pub const USER_DATA_TYPE: &str = "jiyun.io/user-data";
+
+/// Key in such a Secret.
+pub const USER_DATA_KEY: &str = "userData";
+
+/// Name of the Secret that the machine of a host reads its user data from: `<host>.user-data`. No host's name has a dot, so it is
+/// no Secret of an engine.
+pub fn user_data_name(host: &str) -> String {
+    format!("{host}{USER_DATA_SUFFIX}")
 }
 
 /// Name of the disk (a `DataVolume`) of a volume: `<volume>-volume`. No host's system disk is called so.

@@ -52,8 +52,21 @@ const POSTGRESQL: &str = "lab.jiyun.io/postgresql:17";
 /// The class of volumes there.
 const VOLUMES: &str = "lab-local";
 
+/// The class of volumes, and of their snapshots, of a node with a CSI driver.
+const WITH_SNAPSHOTS: &str = "lab-btrfs";
+
 /// A file of the city for a node of the lab: images come from the node's own shop, volumes from its only class.
 pub fn on_node(text: &str) -> String {
+    // Its volumes are folders, of which no snapshots are taken.
+    placed(text, VOLUMES, "# no snapshots")
+}
+
+/// The same for a node whose volumes have snapshots.
+pub fn on_node_with_snapshots(text: &str) -> String {
+    placed(text, WITH_SNAPSHOTS, &format!("snapshotClassName: {WITH_SNAPSHOTS}"))
+}
+
+fn placed(text: &str, volumes: &str, snapshots: &str) -> String {
     let place = |line: &str| {
         let indent = &line[..line.len() - line.trim_start().len()];
         match line.trim_start() {
@@ -61,9 +74,8 @@ pub fn on_node(text: &str) -> String {
             version if version.starts_with("- {version: \"17\"") => {
                 format!("{indent}- {{version: \"17\", image: \"{POSTGRESQL}\"}}")
             }
-            class if class.starts_with("storageClassName:") => format!("{indent}storageClassName: {VOLUMES}"),
-            // Its volumes are folders, of which no snapshots are taken.
-            class if class.starts_with("snapshotClassName:") => format!("{indent}# no snapshots"),
+            class if class.starts_with("storageClassName:") => format!("{indent}storageClassName: {volumes}"),
+            class if class.starts_with("snapshotClassName:") => format!("{indent}{snapshots}"),
             _ => line.to_owned(),
         }
     };

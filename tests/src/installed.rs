@@ -44,14 +44,14 @@ pub fn with_parts(lab: LabOptions, parts: impl IntoIterator<Item = Part>) -> Lab
     lab.profile(Profile::Node).with(parts.into_iter().chain([Part::Jiyun])).own_cluster().charts(false)
 }
 
-/// What an address in the node's network answers to a request for `/`, without headers.
+/// What an address in the node's network answers to a request for a path, without headers.
 ///
 /// # Errors
 /// When nothing answers there, or not with success; the error is what was seen.
-pub async fn page(lab: &Lab, address: SocketAddr) -> Result<String, String> {
+pub async fn page(lab: &Lab, address: SocketAddr, path: &str) -> Result<String, String> {
     let told = |error: std::io::Error| error.to_string();
     let mut stream = lab.connect_from_node(address).await.map_err(|error| error.to_string())?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.map_err(told)?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.map_err(told)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.map_err(told)?;
     match answer.split_once("\r\n\r\n") {

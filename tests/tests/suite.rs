@@ -42,5 +42,6 @@ mod suite {
     mod story;
     mod trail;
     mod tree;
+    mod user_data;
     mod volumes;
 }

@@ -50,6 +50,10 @@ pub struct Host {
     pub anti_affinity: Option<AntiAffinity>,
     /// The disk it starts from.
     pub system_disk: SystemDisk,
+    /// The Secret of the department's namespace that its user data (自定义数据) was in when it was made; absent: it has none.
+    #[schema(example = "web-boot")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_data_secret: Option<String>,
     /// What was granted last: what it has, or takes on when it is next started. Where `class` or `systemDisk` say something
     /// else, that is not decided, or was decided against.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -240,6 +244,7 @@ impl Host {
             architecture: spec.architecture.into(),
             anti_affinity: spec.anti_affinity.map(Into::into),
             system_disk: SystemDisk { tier: spec.system_disk.tier, size: spec.system_disk.size.to_string() },
+            user_data_secret: spec.user_data_secret_ref.map(|secret| secret.name),
             granted: granted.map(Granted::from),
             power: spec.power.into(),
             restart_requested_at: spec.restart_requested_at.map(|at| at.to_string()),

@@ -73,6 +73,12 @@ pub struct HostOrder {
     #[serde(default)]
     #[schema(max_items = 16)]
     pub ssh_authorized_keys: Vec<String>,
+    /// The Secret of the department's namespace, of type `jiyun.io/user-data`, that has under the key `userData` what cloud-init does
+    /// at first start (自定义数据): text of at most 32 KiB that begins as cloud-init wants it, such as `#cloud-config` or `#!`.
+    /// The machine gets a copy when it is made; what is done to the Secret later changes nothing. Cannot be changed.
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 253, example = "web-boot")]
+    pub user_data_secret: Option<String>,
 }
 
 /// The disk a host starts from.
@@ -104,6 +110,7 @@ impl HostOrder {
             ("image", is_subdomain(&self.image)),
             ("snapshot", self.snapshot.as_deref().is_none_or(|snapshot| ObjectName::parse(snapshot).is_some())),
             ("zone", is_subdomain(&self.zone)),
+            ("userDataSecret", self.user_data_secret.as_deref().is_none_or(is_subdomain)),
         ];
         let wrong = names.into_iter().filter(|(_, fits)| !fits);
         let faults = wrong.map(|(field, _)| Fault::new(Code::InvalidField, field, [("problem", rule(field))]));
@@ -137,6 +144,7 @@ impl HostOrder {
                 deletion_protection: self.deletion_protection.into(),
                 lease: self.lease.map(Into::into),
                 ssh_authorized_keys: self.ssh_authorized_keys,
+                user_data_secret_ref: self.user_data_secret.map(LocalRef::new),
             },
             status: None,
         }

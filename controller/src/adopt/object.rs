@@ -37,6 +37,9 @@ pub fn manifest(claim: &Claim) -> Option<Value> {
         let policy = if *required { AntiAffinityPolicy::Required } else { AntiAffinityPolicy::Preferred };
         object["spec"]["antiAffinity"] = json!({"group": group, "policy": policy});
     }
+    if let Some(secret) = &approved.user_data {
+        object["spec"]["userDataSecretRef"] = json!({"name": secret});
+    }
     if let Some(lease) = &approved.lease {
         object["spec"]["lease"] = json!({"endsAt": lease.ends_at.to_string()});
     }

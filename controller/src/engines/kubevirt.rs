@@ -22,6 +22,7 @@ use super::{
     order::{Apart, MachineOrder, Power},
     view::{EngineKind, View},
 };
+use crate::host::user_data::settings;
 
 /// The kind `VirtualMachine`.
 #[derive(Clone, Debug)]
@@ -290,7 +291,7 @@ pub fn build(order: &MachineOrder) -> Value {
     ];
     let mut volumes = vec![
         json!({"name": "system", "dataVolume": {"name": order.disk_name}}),
-        json!({"name": "seed", "cloudInitNoCloud": {"userData": user_data(order)}}),
+        json!({"name": "seed", "cloudInitNoCloud": seed(order)}),
     ];
     for attached in &order.volumes {
         disks.push(attached::disk(attached));
@@ -355,10 +356,13 @@ fn affinity(apart: &Apart) -> Value {
     json!({"podAntiAffinity": kept})
 }
 
-/// Cloud-init's first-boot data. JSON is YAML, and quoting it keeps a key's comment from becoming another setting.
-fn user_data(order: &MachineOrder) -> String {
-    let settings = json!({"hostname": order.name, "ssh_authorized_keys": order.ssh_authorized_keys});
-    format!("#cloud-config\n{settings}\n")
+/// Where cloud-init's first-boot data is: in the machine itself, or in a Secret where that would not hold it (2048 bytes,
+/// `pkg/virt-api/webhooks/validating-webhook/admitters/vmi-create-admitter.go`).
+fn seed(order: &MachineOrder) -> Value {
+    match &order.user_data {
+        Some(secret) => json!({"secretRef": {"name": secret}}),
+        None => json!({"userData": format!("#cloud-config\n{}\n", settings(&order.name, &order.ssh_authorized_keys))}),
+    }
 }
 
 #[cfg(test)]
@@ -408,6 +412,7 @@ mod tests {
             content: None,
             apart: None,
             ssh_authorized_keys: Vec::new(),
+            user_data: None,
             subnet: subnet.map(str::to_owned),
             volumes: Vec::new(),
             power: Power::On,
@@ -433,6 +438,7 @@ mod tests {
             content: None,
             apart,
             ssh_authorized_keys: Vec::new(),
+            user_data: None,
             subnet: None,
             volumes: Vec::new(),
             power: Power::On,

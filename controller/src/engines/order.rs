@@ -35,6 +35,8 @@ pub struct MachineOrder {
     pub apart: Option<Apart>,
     /// Public keys allowed to sign in.
     pub ssh_authorized_keys: Vec<String>,
+    /// The Secret that its first-boot data is in, with all that it has of it; none: there are only those keys and its name.
+    pub user_data: Option<String>,
     /// The subnet it lies in; none: the cluster's own network.
     pub subnet: Option<String>,
     /// Volumes attached to it, by the names of their disks.

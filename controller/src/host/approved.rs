@@ -38,6 +38,9 @@ pub struct Approved {
     pub apart: Option<Apart>,
     /// Public keys allowed to sign in.
     pub ssh_authorized_keys: Vec<String>,
+    /// The Secret of the department that its user data was in when its machine was made; what it says is not in the book.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<String>,
     /// The subnet its machine lies in, where the zone gives departments networks of their own. It keeps it when the host is
     /// handed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -80,6 +80,7 @@ pub fn of(spec: &CloudHostSpec) -> String {
         anti_affinity,
         system_disk,
         ssh_authorized_keys,
+        user_data_secret_ref,
     } = spec;
     // JSON objects are ordered by key, so equal wishes give equal text.
     let mut canonical = json!({
@@ -103,6 +104,10 @@ pub fn of(spec: &CloudHostSpec) -> String {
     // Nor could groups.
     if let Some(apart) = anti_affinity {
         canonical["antiAffinity"] = json!({"group": apart.group, "policy": apart.policy});
+    }
+    // Nor could user data.
+    if let Some(secret) = user_data_secret_ref {
+        canonical["userData"] = json!(secret.name);
     }
     // Nor could leases be. The same moment in another offset is the same wish.
     if let Some(lease) = lease {

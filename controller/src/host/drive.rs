@@ -14,7 +14,7 @@ use super::{
     report::{Engines, Sizing},
     request,
     restart::{self, Restarted},
-    restore, steps, volumes, whereabouts,
+    restore, steps, user_data, volumes, whereabouts,
 };
 use crate::{
     content::{self, anew::Restoring, at_engine, restorable},
@@ -85,9 +85,26 @@ pub async fn drive(
     // A machine that is there goes on: its network may only be looked at anew.
     let homeless = !networks::is_ready(order.subnet.as_deref(), context);
     let awaits_network = homeless && observed.machine.is_none() && problem.is_none();
+    let mut awaits_mending = None;
     for step in steps {
         if homeless && step == Step::ApplyMachine(Why::Missing) {
             continue;
+        }
+        if let (Step::ApplyMachine(_), Some(secret)) = (step, &approved.user_data) {
+            let was_made = desired.established || observed.machine.is_some();
+            let provided =
+                user_data::provide(claim, (approved, secret), &desired.claim, was_made, &site, context).await;
+            match provided {
+                Ok(None) => {}
+                Ok(Some(rejection)) => {
+                    awaits_mending = Some(Box::new(rejection));
+                    continue;
+                }
+                Err(error) => {
+                    problem = Some(told(host, "Secret", error)?);
+                    break;
+                }
+            }
         }
         match steps::take(step, &desired, (host, &order.namespace), &mut observed, site, context).await {
             Ok(()) => {}
@@ -168,6 +185,7 @@ pub async fn drive(
         restoring: made_anew.map(Restoring::UnderWay),
         problem,
         awaits_network,
+        awaits_mending,
         untouched,
         sizing,
     })

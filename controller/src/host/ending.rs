@@ -20,7 +20,7 @@ use super::{
     claim_label, leave_line, open_claim,
     report::Standing,
     request::{engine_name, engine_namespace},
-    volumes, whereabouts,
+    user_data, volumes, whereabouts,
 };
 use crate::{
     claimed::{unaccounted, wake_order},
@@ -121,6 +121,9 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
     };
     let namespace = engine_namespace(claim);
     let (name, label) = (engine_name(claim), &claim_label(claim, context));
+    if let Some(left) = user_data::discard(claim, label, &site, context).await? {
+        return Ok(Some(left));
+    }
     let disk = system_disk_name(name);
     let client = &site.client;
     if let Some(left) = remove::<DiskView>(client, &namespace, &disk, label, context).await? {

@@ -107,6 +107,8 @@ pub struct Engines {
     pub problem: Option<Fault>,
     /// Whether the machine is not made because the network it is to lie in is not ready.
     pub awaits_network: bool,
+    /// What the department has to mend before the machine can be made.
+    pub awaits_mending: Option<Box<Rejection>>,
     /// Whether nothing had to be done: what is seen is not from before our own request.
     pub untouched: bool,
     /// How far they are with the size that was granted.
@@ -139,6 +141,7 @@ impl Engines {
             restoring: None,
             problem: Some(Fault::new(why, why.as_str())),
             awaits_network: false,
+            awaits_mending: None,
             untouched: true,
             sizing: Sizing::default(),
         }
@@ -393,6 +396,9 @@ fn provisioned(engines: &Engines, approved: &Approved) -> Finding {
     if engines.awaits_network {
         return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);
     }
+    if let Some(Rejection { reason, code, parameters }) = engines.awaits_mending.as_deref() {
+        return finding(kind, ConditionStatus::False, *reason, code, parameters);
+    }
     if let Some(problem) = &engines.sizing.disk_stuck {
         // The machine runs on with the disk it has.
         let about = parameters([("problem", &**problem)]);
@@ -478,6 +484,9 @@ fn ready(engines: &Engines, parked: &Parked) -> Finding {
     }
     if engines.awaits_network {
         return plain(kind, ConditionStatus::False, Reason::NetworkNotReady);
+    }
+    if let Some(Rejection { reason, code, parameters }) = engines.awaits_mending.as_deref() {
+        return finding(kind, ConditionStatus::False, *reason, code, parameters);
     }
     match (engines.power, &engines.machine) {
         (Power::Off, Some(MachineState::Stopped)) if !parked.without.is_empty() => {

@@ -78,6 +78,7 @@ fn admitted(power: Power, machine: Option<MachineState>) -> Standing {
         restoring: None,
         problem: None,
         awaits_network: false,
+        awaits_mending: None,
         untouched: true,
         sizing: Sizing::default(),
     };
@@ -512,6 +513,7 @@ fn a_machine_that_waits_for_its_disk_is_no_fault() {
         restoring: None,
         problem: None,
         awaits_network: false,
+        awaits_mending: None,
         untouched: true,
         sizing: Sizing::default(),
     };

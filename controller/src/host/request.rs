@@ -115,6 +115,7 @@ pub fn machine_order(
         content: filled_from(approved.content.as_ref(), approved.restored.as_ref()),
         apart: approved.apart.clone(),
         ssh_authorized_keys: approved.ssh_authorized_keys.clone(),
+        user_data: approved.user_data.as_ref().map(|_| names::user_data_name(name)),
         subnet: approved.subnet.clone(),
         volumes,
         power,

@@ -85,6 +85,7 @@ pub(super) async fn keep(
         restoring,
         problem,
         awaits_network: false,
+        awaits_mending: None,
         sizing: Sizing::default(),
     };
     Ok(admitted(claim, objection, engines, approved, None, context))

@@ -14,7 +14,7 @@ use jiyun_crds::{
 use jiyun_messages::parameters;
 use kube::ResourceExt;
 
-use super::{approved::Approved, found::Found, lease, rejection::Rejection};
+use super::{approved::Approved, found::Found, lease, rejection::Rejection, user_data};
 use crate::{
     engines::{
         kube_ovn,
@@ -71,6 +71,9 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
     }
     let content =
         found.content.made_from(spec.snapshot_ref.as_ref(), |kept| host_from_snapshot_misfits(spec, kept).next())?;
+    if let user_data::Named::Rejected(rejection) = &found.user_data {
+        return Err(rejection.clone());
+    }
     let approved = Approved {
         class: spec.class_ref.name.clone(),
         image: spec.image_ref.name.clone(),
@@ -89,6 +92,7 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
             required: apart.policy == AntiAffinityPolicy::Required,
         }),
         ssh_authorized_keys: spec.ssh_authorized_keys.clone(),
+        user_data: spec.user_data_secret_ref.as_ref().map(|secret| secret.name.clone()),
         subnet: found_zone.spec.isolation.as_ref().map(|_| kube_ovn::subnet_name(&department.name_any(), zone)),
         deletable: spec.deletion_protection == DeletionProtection::Disabled,
         lease: lease::wished(host, found.lease)?,

@@ -51,6 +51,7 @@ use crate::schema::structural;
 #[x_kube(
     validation = rules::there_or_not("快照来源", "snapshotRef"),
     validation = rules::there_or_not("反亲和", "antiAffinity"),
+    validation = rules::there_or_not("自定义数据", "userDataSecretRef"),
     validation = rules::restored_while_off()
 )]
 pub struct CloudHostSpec {
@@ -125,6 +126,12 @@ pub struct CloudHostSpec {
         merge_strategy = ListMerge::Set
     )]
     pub ssh_authorized_keys: Vec<String>,
+    /// [immutable] The Secret of the same namespace, of type `jiyun.io/user-data`, that has under the key `userData` what cloud-init
+    /// does at first start (自定义数据): text of at most 32 KiB that begins as cloud-init wants it, such as `#cloud-config` or
+    /// `#!`. The machine gets a copy when it is made; what is done to the Secret later changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::immutable("自定义数据", "userDataSecretRef"))]
+    pub user_data_secret_ref: Option<LocalRef>,
 }
 
 /// The disk a host starts from.

@@ -62,7 +62,8 @@ pub enum ConditionType {
 pub enum Reason {
     /// Accepted, Ready: what the object says was checked and is in effect.
     Valid,
-    /// Accepted: the class, image, zone, system or parent it names does not exist.
+    /// Accepted: the class, image, zone, system or parent it names does not exist. Provisioned, Ready: what its machine is to be
+    /// made with does not any more.
     UnknownReference,
     /// Accepted: the department may not use the zone it asks for.
     ZoneNotAllowed,

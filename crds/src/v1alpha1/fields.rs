@@ -114,6 +114,7 @@ pub const FIELDS: &[Field] = &[
     field("CloudHost", "systemDisk.size", Metered),
     field("CloudHost", "systemDisk.tier", Immutable),
     field("CloudHost", "systemRef.name", Immutable),
+    field("CloudHost", "userDataSecretRef.name", Immutable),
     field("CloudHost", "zoneRef.name", Immutable),
     field("CloudSnapshot", "deletionProtection", Guarded),
     field("CloudSnapshot", "displayName", Free),

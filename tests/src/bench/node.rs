@@ -248,7 +248,7 @@ async fn answers(world: &World, namespace: &str, machine: &str) -> Result<(), Be
         let told = world.lab.kubectl(&["get", "vmi", machine, "-n", namespace, "-o", printed]).await;
         let address = told.map_err(|error| error.to_string())?;
         let address: SocketAddr = format!("{}:80", address.trim()).parse().map_err(|_| "no address yet".to_owned())?;
-        installed::page(&world.lab, address).await.map(drop)
+        installed::page(&world.lab, address, "/").await.map(drop)
     });
     Ok(answered.await.map_err(WorldError::from)?)
 }

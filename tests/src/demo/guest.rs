@@ -18,7 +18,7 @@ pub(super) async fn answers(stage: &Stage, world: &World, address: &str, machine
     stage.note("the guest boots: no simulator, QEMU in software emulation");
     let page = wait_for("the machine's web page", BOOT, || async {
         let address = format!("{address}:80").parse().map_err(|_| format!("no address: {address}"))?;
-        page(&world.lab, address).await
+        page(&world.lab, address, "/").await
     });
     let page = page.await.map_err(WorldError::from)?;
     stage.command(&format!("curl http://{address}/    (from the node)")).await;

@@ -37,7 +37,7 @@ async fn change(buckets: &Buckets<'_>, name: &str, wish: &Value) -> Result<(), W
 }
 
 /// All that the programs have written by themselves: what they log, and the audit trail.
-fn written(world: &World) -> Result<String, WorldError> {
+pub(super) fn written(world: &World) -> Result<String, WorldError> {
     let logs = world.lab.folder().join("logs");
     let of_programs = |path: &PathBuf| {
         path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("jiyun-")) || !path.starts_with(&logs)

@@ -5,6 +5,7 @@ mod database;
 mod demo;
 mod drained;
 pub(super) mod guide;
+mod host;
 mod images;
 mod killed;
 mod load;

@@ -169,6 +169,7 @@ fn what_is_asked_for_holds_until_somebody_has_decided_against_it() {
         disk_mebibytes: 102_400,
         apart: None,
         ssh_authorized_keys: Vec::new(),
+        user_data: None,
         subnet: None,
         deletable: true,
         lease: Some(archived(false)),

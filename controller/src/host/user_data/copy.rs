@@ -1,0 +1,102 @@
+//! The copy of a host's user data that its machine reads, beside the machine: made before that is, and there as long as that
+//! is. What is done to the department's Secret later changes nothing: cloud-init does most of it at the first start only.
+
+use jiyun_crds::names::{LABEL_CLAIM, LABEL_MANAGED_BY, MANAGED_BY, user_data_name};
+use jiyun_ledger::Claim;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{Api, core::ObjectMeta};
+
+use super::{
+    super::{
+        approved::Approved,
+        ending::remove,
+        plan::ours,
+        rejection::Rejection,
+        request::{engine_name, engine_namespace},
+    },
+    first_boot::{message, settings},
+    text,
+};
+use crate::{context::Context, database::credentials::read, error::ReconcileError, site::SiteEngines};
+
+/// The key KubeVirt looks for (`pkg/cloud-init/cloud-init.go`, `resolveNoCloudSecrets`).
+const KEY: &str = "userdata";
+
+/// Has a copy be there of the user data that `claim` was granted with. `was_made`: its machine was there before.
+///
+/// What a host was made with cannot be had again once its Secret is gone or it was handed over: a copy that got lost has only
+/// what every host has then, so that the machine can start.
+///
+/// # Errors
+/// When it cannot be made, or something else has its name.
+pub async fn provide(
+    claim: &Claim,
+    (approved, secret): (&Approved, &str),
+    label: &str,
+    was_made: bool,
+    site: &SiteEngines,
+    context: &Context,
+) -> Result<Option<Rejection>, ReconcileError> {
+    let (namespace, name) = (engine_namespace(claim), user_data_name(engine_name(claim)));
+    if let Some(found) = read(&site.client, &namespace, &name).await? {
+        ours(&found.metadata, label, "Secret")?;
+        return Ok(None);
+    }
+    // Of a department that took the host over, a Secret of this name is another one.
+    let source = match claim.engine_namespace {
+        None => read(&context.client, &claim.subject.namespace, secret).await?,
+        Some(_) => None,
+    };
+    let data = match text(source.as_ref(), secret) {
+        Ok(data) => Some(data),
+        Err(_) if was_made => None,
+        Err(rejection) => return Ok(Some(rejection)),
+    };
+    let data = message(data, &settings(engine_name(claim), &approved.ssh_authorized_keys));
+    let api = Api::<Secret>::namespaced(site.client.clone(), &namespace);
+    let error = match context.writer.create(&api, &build(&namespace, &name, label, data)).await {
+        Ok(_) => return Ok(None),
+        Err(error) => error,
+    };
+    if error.status() != Some(409) {
+        return Err(error.into());
+    }
+    // The answer to an earlier attempt was lost, or somebody was faster.
+    let Some(found) = read(&site.client, &namespace, &name).await? else { return Err(error.into()) };
+    ours(&found.metadata, label, "Secret")?;
+    Ok(None)
+}
+
+/// Deletes the copy of a claim whose machine is gone. `None` once it is not there; otherwise what is.
+///
+/// # Errors
+/// When a request fails.
+pub async fn discard(
+    claim: &Claim,
+    label: &str,
+    site: &SiteEngines,
+    context: &Context,
+) -> Result<Option<String>, ReconcileError> {
+    if claim.approved_spec.pointer("/userData").is_none() {
+        return Ok(None);
+    }
+    let name = user_data_name(engine_name(claim));
+    remove::<Secret>(&site.client, &engine_namespace(claim), &name, label, context).await
+}
+
+fn build(namespace: &str, name: &str, label: &str, data: String) -> Secret {
+    // Not the department: the copy stays where it is when its host is handed over.
+    let labels = [(LABEL_CLAIM, label), (LABEL_MANAGED_BY, MANAGED_BY)];
+    Secret {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(namespace.to_owned()),
+            labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+            ..ObjectMeta::default()
+        },
+        immutable: Some(true),
+        type_: Some("Opaque".to_owned()),
+        data: Some([(KEY.to_owned(), ByteString(data.into_bytes()))].into()),
+        ..Secret::default()
+    }
+}
