@@ -96,9 +96,10 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
     if host.metadata.deletion_timestamp.is_some() {
         return ending::reconcile(host, context).await;
     }
-    let mut found = found::dereference(host, context);
-    found.user_data = user_data::named(host, context).await?;
-    let valid = valid::validate(host, &found);
+    let valid = match valid::validate(host, &found::dereference(host, context)) {
+        Ok(valid) => user_data::check(host, context).await?.map(|()| valid),
+        Err(rejection) => Err(rejection),
+    };
     // What is only held is the order's business; the host has nothing yet.
     let granted = |claim: &Arc<Claim>| !matches!(claim.stage(), ClaimStage::Ending | ClaimStage::Held);
     let held = open_claim(host, context).filter(granted);

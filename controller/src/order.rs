@@ -84,7 +84,7 @@ async fn decide(order: &Order, context: &Context) -> Result<Action, ReconcileErr
         return conclude(order, None, &Conclusion::Withdrawn, context).await;
     }
     let now = Timestamp::now();
-    let found = found::dereference(order, context);
+    let found = found::dereference(order, context).await?;
     let accepted = match valid::validate(order, &found, now) {
         Ok(accepted) => accepted,
         Err(Unfit::Rejected(rejection)) => return reject(order, rejection, context).await,

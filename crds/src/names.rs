@@ -85,7 +85,7 @@ const VOLUME_SUFFIX: &str = "-volume";
 const SNAPSHOT_SUFFIX: &str = "-snapshot";
 const BUCKET_SUFFIX: &str = "-bucket";
 const BUCKET_PREFIX: &str = "bucket.";
-const USER_DATA_SUFFIX: &str = ".user-data";
+const USER_DATA_PREFIX: &str = "user-data.";
 const CREDENTIALS_SUFFIX: &str = "-credentials";
 
 /// The namespace in which a department writes its requests: `dept-<department>`.
@@ -120,10 +120,10 @@ pub const USER_DATA_TYPE: &str = "jiyun.io/user-data";
 /// Key in such a Secret.
 pub const USER_DATA_KEY: &str = "userData";
 
-/// Name of the Secret that the machine of a host reads its user data from: `<host>.user-data`. No host's name has a dot, so it is
-/// no Secret of an engine.
+/// Name of the Secret that the machine of a host reads its user data from: `user-data.<host>`. Other Secrets where machines live
+/// are called as databases, whose names have no dot, or begin with `bucket.`.
 pub fn user_data_name(host: &str) -> String {
-    format!("{host}{USER_DATA_SUFFIX}")
+    format!("{USER_DATA_PREFIX}{host}")
 }
 
 /// Name of the disk (a `DataVolume`) of a volume: `<volume>-volume`. No host's system disk is called so.

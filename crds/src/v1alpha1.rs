@@ -34,6 +34,7 @@ mod restore;
 mod site;
 mod status;
 mod storage_pool;
+pub mod user_data;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;

@@ -50,7 +50,7 @@ pub struct Host {
     pub anti_affinity: Option<AntiAffinity>,
     /// The disk it starts from.
     pub system_disk: SystemDisk,
-    /// The Secret of the department's namespace that its user data (自定义数据) was in when it was made; absent: it has none.
+    /// The Secret that its user data (自定义数据) was in when it was made, of the department that ordered it; absent: it has none.
     #[schema(example = "web-boot")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_data_secret: Option<String>,

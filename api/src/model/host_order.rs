@@ -77,7 +77,7 @@ pub struct HostOrder {
     /// at first start (自定义数据): text of at most 32 KiB that begins as cloud-init wants it, such as `#cloud-config` or `#!`.
     /// The machine gets a copy when it is made; what is done to the Secret later changes nothing. Cannot be changed.
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 253, example = "web-boot")]
+    #[schema(min_length = 1, max_length = 63, example = "web-boot")]
     pub user_data_secret: Option<String>,
 }
 

@@ -41,6 +41,7 @@ pub fn our_field(path: &str) -> Option<String> {
         "spec.imageRef" | "spec.imageRef.name" => "image",
         "spec.zoneRef" | "spec.zoneRef.name" => "zone",
         "spec.hostRef" | "spec.hostRef.name" => "host",
+        "spec.userDataSecretRef" | "spec.userDataSecretRef.name" => "userDataSecret",
         "spec.snapshotRef" | "spec.snapshotRef.name" => "snapshot",
         "spec.restore.snapshotRef" | "spec.restore.snapshotRef.name" => "restore.snapshot",
         other => other.strip_prefix("spec.").unwrap_or(other),

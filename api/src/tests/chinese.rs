@@ -283,7 +283,7 @@ async fn restored_at_its_host() -> Answer {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_snapshot_or_with_what_is_made_from_one_is_told_in_chinese() {
+async fn what_is_wrong_with_a_snapshot_what_is_made_from_one_or_user_data_is_told_in_chinese() {
     let one = |kind: &str, name: &str, spec: Value, status: Value| {
         json!({"apiVersion": "jiyun.io/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": "dept-finance"},
             "spec": spec, "status": status})
@@ -295,10 +295,19 @@ async fn what_is_wrong_with_a_snapshot_or_with_what_is_made_from_one_is_told_in_
     let kept =
         |kind: &str, name: &str| json!({"systemRef": {"name": "portal"}, "source": {"kind": kind, "name": name}});
     let image = json!({"grantedSize": "200Gi", "image": "openeuler-22"});
+    let secret = |name: &str, kind: &str, data: &str| {
+        let data = json!({"userData": data_encoding::BASE64.encode(data.as_bytes())});
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "dept-finance"},
+            "type": kind, "data": data})
+    };
     let server = [
         ("informationsystems/system-1", one("InformationSystem", "system-1", system, Value::Null)),
         ("cloudvolumes/data-1", one("CloudVolume", "data-1", volume, json!({"claimId": "claim-1"}))),
         ("cloudsnapshots/of-host", one("CloudSnapshot", "of-host", kept("CloudHost", "web-1"), image)),
+        ("secrets/other", secret("other", "Opaque", "#!/bin/sh")),
+        ("secrets/empty", secret("empty", "jiyun.io/user-data", "")),
+        ("secrets/large", secret("large", "jiyun.io/user-data", &"#!".repeat(17_000))),
+        ("secrets/plain", secret("plain", "jiyun.io/user-data", "runcmd: []")),
         ("cloudsnapshots/of-volume", one("CloudSnapshot", "of-volume", kept("CloudVolume", "data-2"), Value::Null)),
     ]
     .into_iter()
@@ -312,12 +321,18 @@ async fn what_is_wrong_with_a_snapshot_or_with_what_is_made_from_one_is_told_in_
         "size": "100Gi", "snapshot": snapshot})
     };
     let host = |snapshot: &str| order_with("snapshot", json!(snapshot));
+    let with_data = |secret: &str| order_with("userDataSecret", json!(secret));
     for (place, body, codes) in [
         ("snapshots", source("data-1").to_string(), vec!["SnapshotSourceInOtherSystem"]),
         ("snapshots", source("data-9").to_string(), vec!["UnknownReference"]),
         ("hosts", host("of-volume"), vec!["SnapshotOfVolume"]),
         ("hosts", host("of-host"), vec!["SnapshotOfOtherImage", "DiskSmallerThanSnapshot"]),
         ("hosts", host("of-nobody"), vec!["UnknownReference"]),
+        ("hosts", with_data("nobody"), vec!["UnknownReference"]),
+        ("hosts", with_data("other"), vec!["UserDataOfOtherType"]),
+        ("hosts", with_data("empty"), vec!["UserDataMissing"]),
+        ("hosts", with_data("large"), vec!["UserDataTooLarge"]),
+        ("hosts", with_data("plain"), vec!["UserDataNotUnderstood"]),
         ("volumes", copy("of-host").to_string(), vec!["SnapshotInOtherSystem", "DiskSmallerThanSnapshot"]),
         ("volumes/data-1/restore", json!({"snapshot": "of-volume"}).to_string(), vec!["SnapshotOfOther"]),
     ] {

@@ -210,7 +210,6 @@ fn found(host: &CloudHost, objects: &Objects) -> Found {
         zone: objects.zones.iter().find(|each| each.name_any() == spec.zone_ref.name).cloned(),
         // What it was made from is on its disk, whatever has become of the snapshot since.
         content: crate::content::Named::Nothing,
-        user_data: crate::host::user_data::Named::Granted,
         lease: None,
     }
 }

@@ -7,11 +7,12 @@
 mod attached;
 
 use jiyun_crds::{
-    names::LABEL_ANTI_AFFINITY,
+    names::{LABEL_ANTI_AFFINITY, LABEL_CLAIM},
     v1alpha1::{Quantity, Reason},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 pub use attached::{Declared, Plugs};
 
@@ -333,6 +334,10 @@ pub fn build(order: &MachineOrder) -> Value {
     if let Some(apart) = &order.apart {
         machine["spec"]["template"]["spec"]["affinity"] = affinity(apart);
     }
+    if order.user_data.is_some() {
+        let label = order.labels.get(LABEL_CLAIM).map(String::as_str).unwrap_or_default();
+        machine["spec"]["template"]["spec"]["domain"]["firmware"] = json!({"uuid": identity(label)});
+    }
     applied::stamped(machine)
 }
 
@@ -356,6 +361,16 @@ fn affinity(apart: &Apart) -> Value {
     json!({"podAntiAffinity": kept})
 }
 
+/// What cloud-init knows a machine by: that of one claim, however often its machine is made anew beside its disk, and of no other.
+/// KubeVirt draws it by chance for each machine that is made (`pkg/virt-api/webhooks/mutating-webhook/mutators/vm-mutator.go`),
+/// and cloud-init would then do on a disk in use what is to be done once.
+fn identity(claim: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(claim.as_bytes()).into();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
+}
+
 /// Where cloud-init's first-boot data is: in the machine itself, or in a Secret where that would not hold it (2048 bytes,
 /// `pkg/virt-api/webhooks/validating-webhook/admitters/vmi-create-admitter.go`).
 fn seed(order: &MachineOrder) -> Value {
@@ -368,6 +383,29 @@ fn seed(order: &MachineOrder) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A machine that is ordered with nothing more than it has to have.
+    fn plain() -> MachineOrder {
+        MachineOrder {
+            namespace: "engine-tax".into(),
+            name: "web".into(),
+            disk_name: "web-system".into(),
+            labels: std::collections::BTreeMap::new(),
+            vcpu: 2,
+            memory_mebibytes: 4096,
+            architecture: "amd64".into(),
+            disk_mebibytes: 40_960,
+            storage_class: "standard".into(),
+            image: super::super::order::ImageSource::Http("https://images.example/u.qcow2".into()),
+            content: None,
+            apart: None,
+            ssh_authorized_keys: Vec::new(),
+            user_data: None,
+            subnet: None,
+            volumes: Vec::new(),
+            power: Power::On,
+        }
+    }
 
     fn status(word: &str, ready: bool) -> MachineStatus {
         MachineStatus { printable_status: Some(word.into()), ready: Some(ready), ..MachineStatus::default() }
@@ -398,25 +436,7 @@ mod tests {
 
     #[test]
     fn only_a_machine_with_a_subnet_carries_its_name_to_the_pod() {
-        let order = |subnet: Option<&str>| MachineOrder {
-            namespace: "engine-tax".into(),
-            name: "web".into(),
-            disk_name: "web-system".into(),
-            labels: std::collections::BTreeMap::new(),
-            vcpu: 2,
-            memory_mebibytes: 4096,
-            architecture: "amd64".into(),
-            disk_mebibytes: 40_960,
-            storage_class: "standard".into(),
-            image: super::super::order::ImageSource::Http("http://images.example/u.qcow2".into()),
-            content: None,
-            apart: None,
-            ssh_authorized_keys: Vec::new(),
-            user_data: None,
-            subnet: subnet.map(str::to_owned),
-            volumes: Vec::new(),
-            power: Power::On,
-        };
+        let order = |subnet: Option<&str>| MachineOrder { subnet: subnet.map(str::to_owned), ..plain() };
         let annotations = |subnet| build(&order(subnet)).pointer("/spec/template/metadata/annotations").cloned();
         assert_eq!(annotations(Some("jiyun-tax-1")), Some(json!({"ovn.kubernetes.io/logical_switch": "jiyun-tax-1"})));
         assert_eq!(annotations(None), None, "machines that were there before are not sent anew");
@@ -425,23 +445,9 @@ mod tests {
     #[test]
     fn a_machine_is_kept_off_the_nodes_of_its_group_and_others_are_not_sent_anew() {
         let order = |apart: Option<Apart>| MachineOrder {
-            namespace: "engine-tax".into(),
-            name: "web".into(),
-            disk_name: "web-system".into(),
             labels: [("jiyun.io/cloudhost".to_owned(), "web".to_owned())].into(),
-            vcpu: 2,
-            memory_mebibytes: 4096,
-            architecture: "amd64".into(),
-            disk_mebibytes: 40_960,
-            storage_class: "standard".into(),
-            image: super::super::order::ImageSource::Http("https://images.example/a".into()),
-            content: None,
             apart,
-            ssh_authorized_keys: Vec::new(),
-            user_data: None,
-            subnet: None,
-            volumes: Vec::new(),
-            power: Power::On,
+            ..plain()
         };
         let apart = |required| build(&order(Some(Apart { system: "3f2a9c1b".into(), group: "web".into(), required })));
         let (strict, soft) = (apart(true), apart(false));
@@ -459,6 +465,27 @@ mod tests {
         let alone = build(&order(None));
         assert_eq!(alone.pointer("/spec/template/spec/affinity"), None);
         assert_eq!(alone.pointer("/spec/template/metadata/labels"), Some(&json!({"jiyun.io/cloudhost": "web"})));
+    }
+
+    #[test]
+    fn a_machine_with_user_data_reads_its_secret_and_is_the_same_to_cloud_init_when_it_is_made_anew() {
+        let order = |claim: &str| MachineOrder {
+            labels: [(LABEL_CLAIM.to_owned(), claim.to_owned())].into(),
+            user_data: Some("user-data.web".into()),
+            ..plain()
+        };
+        let machine = build(&order("claim-7.1a2b3c4d"));
+        let seed = json!({"name": "seed", "cloudInitNoCloud": {"secretRef": {"name": "user-data.web"}}});
+        assert_eq!(machine.pointer("/spec/template/spec/volumes/1"), Some(&seed));
+        let known_by = |machine: &Value| machine.pointer("/spec/template/spec/domain/firmware/uuid").cloned().unwrap();
+        assert_eq!(
+            known_by(&machine),
+            "a2f82400-c154-8233-bda9-7b39442a2fde",
+            "the same in every release: hosts in use would be set up again"
+        );
+        assert_ne!(known_by(&build(&order("claim-8.1a2b3c4d"))), known_by(&machine));
+        let without = build(&MachineOrder { user_data: None, ..order("claim-7.1a2b3c4d") });
+        assert_eq!(without.pointer("/spec/template/spec/domain/firmware"), None, "those there are, are not sent anew");
     }
 
     #[test]

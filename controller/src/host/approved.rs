@@ -91,10 +91,11 @@ impl Approved {
             ("blockStorage", size(self.disk_mebibytes)),
         ];
         let content = self.content.as_ref().map(|content| ("snapshot", content.snapshot.clone()));
+        let user_data = self.user_data.as_ref().map(|secret| ("userData", secret.clone()));
         let lease = self.lease.as_ref().map(|lease| ("leaseEndsAt", lease.ends_at.to_string()));
         // Protected is the ordinary case.
         let unprotected = self.deletable.then(|| ("deletionProtection", "Disabled".to_owned()));
         let parameter = |(name, value): (&str, String)| RefusalParameter { name: name.to_owned(), value };
-        told.into_iter().chain(content).chain(lease).chain(unprotected).map(parameter).collect()
+        told.into_iter().chain(content).chain(user_data).chain(lease).chain(unprotected).map(parameter).collect()
     }
 }

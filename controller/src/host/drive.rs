@@ -86,25 +86,24 @@ pub async fn drive(
     let homeless = !networks::is_ready(order.subnet.as_deref(), context);
     let awaits_network = homeless && observed.machine.is_none() && problem.is_none();
     let mut awaits_mending = None;
+    let instance = site.instance(&order.namespace, &order.name);
+    if let Some(secret) = approved.user_data.as_deref().filter(|_| problem.is_none() && !awaits_network)
+        && starts(&steps, power, host, &observed, instance.as_ref())
+    {
+        let provided =
+            Box::pin(user_data::provide(claim, (approved, secret), &desired.claim, desired.established, site, context))
+                .await;
+        match provided {
+            Ok(rejection) => awaits_mending = rejection.map(Box::new),
+            Err(error) => problem = Some(told(host, "Secret", error)?),
+        }
+        if awaits_mending.is_some() || problem.is_some() {
+            steps.retain(|step| !matches!(step, Step::ApplyMachine(_)));
+        }
+    }
     for step in steps {
         if homeless && step == Step::ApplyMachine(Why::Missing) {
             continue;
-        }
-        if let (Step::ApplyMachine(_), Some(secret)) = (step, &approved.user_data) {
-            let was_made = desired.established || observed.machine.is_some();
-            let provided =
-                user_data::provide(claim, (approved, secret), &desired.claim, was_made, &site, context).await;
-            match provided {
-                Ok(None) => {}
-                Ok(Some(rejection)) => {
-                    awaits_mending = Some(Box::new(rejection));
-                    continue;
-                }
-                Err(error) => {
-                    problem = Some(told(host, "Secret", error)?);
-                    break;
-                }
-            }
         }
         match steps::take(step, &desired, (host, &order.namespace), &mut observed, site, context).await {
             Ok(()) => {}
@@ -142,9 +141,8 @@ pub async fn drive(
             }
         }
     }
-    let instance = site.instance(&order.namespace, &order.name);
     let mut restarted = Restarted::No;
-    if untouched && problem.is_none() && power == Power::On {
+    if untouched && problem.is_none() && awaits_mending.is_none() && power == Power::On {
         restarted = restart::settle(host, observed.machine.as_ref(), instance.as_ref(), site, context).await?;
     }
     if let Restarted::Refused(status) = restarted {
@@ -189,6 +187,20 @@ pub async fn drive(
         untouched,
         sizing,
     })
+}
+
+/// Whether the machine is about to be started: what it reads then has to be there, or it hangs.
+fn starts(
+    steps: &[Step],
+    power: Power,
+    host: &CloudHost,
+    observed: &Observed,
+    instance: Option<&InstanceView>,
+) -> bool {
+    let is_up = instance.is_some_and(|instance| instance.status.phase.as_deref() == Some("Running"));
+    let is_applied = steps.iter().any(|step| matches!(step, Step::ApplyMachine(_)));
+    let goes_on = is_up && !is_applied && !restart::may_begin(host, observed.machine.as_ref(), instance);
+    steps.contains(&Step::ApplyMachine(Why::Missing)) || (power == Power::On && !goes_on)
 }
 
 /// What is told of a step that was not taken, where asking again at once is no use.

@@ -7,7 +7,7 @@ use jiyun_crds::{
 
 use kube::Resource;
 
-use super::{lease, user_data};
+use super::lease;
 use crate::{catalogue::lookup, content, context::Context};
 
 /// What a host names, as far as it exists.
@@ -25,8 +25,6 @@ pub struct Found {
     pub zone: Option<NetworkZone>,
     /// The snapshot it is made from.
     pub content: content::Named,
-    /// The user data for its first start; looked at elsewhere, since it is not in memory.
-    pub user_data: user_data::Named,
     /// What its lease is judged by; none: what was granted once is read again, and not judged.
     pub lease: Option<lease::Check>,
 }
@@ -53,7 +51,6 @@ pub fn dereference(host: &CloudHost, context: &Context) -> Found {
         zone: lookup(&catalogue.zones, None, &spec.zone_ref.name)
             .filter(|zone: &NetworkZone| zone.metadata.deletion_timestamp.is_none() || is_granted(host)),
         content: content::Named::of(host, spec.snapshot_ref.as_ref(), context),
-        user_data: user_data::Named::Nothing,
         lease: spec.lease.as_ref().map(|_| lease::Check::of(host, context)),
     }
 }

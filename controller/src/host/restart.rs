@@ -38,14 +38,8 @@ pub async fn settle(
     site: &SiteEngines,
     context: &Context,
 ) -> Result<Restarted, ReconcileError> {
-    let (Some(asked), Some(machine), Some(instance)) = (asked(host), machine, instance) else {
-        return Ok(Restarted::No);
-    };
-    if is_done(host)
-        || !is_due(asked, machine, instance, Timestamp::now())
-        || context.quarantined()
-        || !is_still_asked(host, context).await?
-    {
+    let (Some(asked), Some(instance)) = (asked(host), instance) else { return Ok(Restarted::No) };
+    if !may_begin(host, machine, Some(instance)) || context.quarantined() || !is_still_asked(host, context).await? {
         return Ok(Restarted::No);
     }
     let api = Api::<InstanceView>::namespaced(site.client.clone(), &instance.namespace().unwrap_or_default());
@@ -67,6 +61,12 @@ pub async fn settle(
             _ => Err(error.into()),
         },
     }
+}
+
+/// Whether a restart is due, as far as is in memory.
+pub fn may_begin(host: &CloudHost, machine: Option<&MachineView>, instance: Option<&InstanceView>) -> bool {
+    let (Some(asked), Some(machine), Some(instance)) = (asked(host), machine, instance) else { return false };
+    !is_done(host) && is_due(asked, machine, instance, Timestamp::now())
 }
 
 /// Whether the host still wishes it, by the API server's own word: a watch may be late with a wish that was taken back.

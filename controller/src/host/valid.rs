@@ -14,7 +14,7 @@ use jiyun_crds::{
 use jiyun_messages::parameters;
 use kube::ResourceExt;
 
-use super::{approved::Approved, found::Found, lease, rejection::Rejection, user_data};
+use super::{approved::Approved, found::Found, lease, rejection::Rejection};
 use crate::{
     engines::{
         kube_ovn,
@@ -71,9 +71,6 @@ pub fn validate(host: &CloudHost, found: &Found) -> Result<Valid, Rejection> {
     }
     let content =
         found.content.made_from(spec.snapshot_ref.as_ref(), |kept| host_from_snapshot_misfits(spec, kept).next())?;
-    if let user_data::Named::Rejected(rejection) = &found.user_data {
-        return Err(rejection.clone());
-    }
     let approved = Approved {
         class: spec.class_ref.name.clone(),
         image: spec.image_ref.name.clone(),

@@ -37,7 +37,6 @@ fn found() -> Found {
         image: serde_json::from_value(object("HostImage", "openeuler", image)).unwrap(),
         zone: serde_json::from_value(object("NetworkZone", "extranet", zone)).unwrap(),
         content: Named::Nothing,
-        user_data: user_data::Named::Nothing,
         lease: None,
     }
 }

@@ -14,7 +14,12 @@ use super::{
     delegation, route,
     subject::{Granted, Subject, Wish},
 };
-use crate::{catalogue::lookup, context::Context, host::rejection::Rejection};
+use crate::{
+    catalogue::lookup,
+    context::Context,
+    error::ReconcileError,
+    host::{rejection::Rejection, user_data},
+};
 
 /// One item with what is known of it.
 pub struct FoundItem {
@@ -43,14 +48,20 @@ pub struct Found {
 }
 
 /// Looks up what `order` names.
-pub fn dereference(order: &Order, context: &Context) -> Found {
+///
+/// # Errors
+/// When the API server cannot be asked for what is not in memory.
+pub async fn dereference(order: &Order, context: &Context) -> Result<Found, ReconcileError> {
     let namespace = order.metadata.namespace.as_deref();
-    let items = items(order, context);
+    let mut items = items(order, context);
+    for item in &mut items {
+        item.look_at_user_data(context).await?;
+    }
     let system = lookup(&context.catalogue.systems, namespace, &order.spec.system_ref.name)
         .filter(|system| system.metadata.deletion_timestamp.is_none());
     let requirement = requirement(order, &items, system.as_ref(), context);
     let units = units(order, context);
-    Found { items, system, requirement, votes: votes(order, &units, context), units }
+    Ok(Found { items, system, requirement, votes: votes(order, &units, context), units })
 }
 
 /// Looks up its items alone: once it is approved, nobody else is asked.
@@ -95,6 +106,16 @@ fn requirement(
 }
 
 impl FoundItem {
+    /// Whether the user data that a host names can be used, as long as nobody has agreed to it.
+    async fn look_at_user_data(&mut self, context: &Context) -> Result<(), ReconcileError> {
+        if let (Some(Subject::Host(host)), Some(Ok(_))) = (&self.subject, &self.wish)
+            && let Err(rejection) = user_data::check(host, context).await?
+        {
+            self.wish = Some(Err(rejection));
+        }
+        Ok(())
+    }
+
     fn granted(&self) -> Option<Granted> {
         Some(Granted::of(self.claim.as_deref()?))
     }

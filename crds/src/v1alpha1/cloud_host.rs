@@ -128,7 +128,8 @@ pub struct CloudHostSpec {
     pub ssh_authorized_keys: Vec<String>,
     /// [immutable] The Secret of the same namespace, of type `jiyun.io/user-data`, that has under the key `userData` what cloud-init
     /// does at first start (自定义数据): text of at most 32 KiB that begins as cloud-init wants it, such as `#cloud-config` or
-    /// `#!`. The machine gets a copy when it is made; what is done to the Secret later changes nothing.
+    /// `#!`. The machine gets a copy when it is made; what is done to the Secret later changes nothing. Of a host that was handed
+    /// over it was the former department's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = rules::immutable("自定义数据", "userDataSecretRef"))]
     pub user_data_secret_ref: Option<LocalRef>,

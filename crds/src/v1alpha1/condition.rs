@@ -67,7 +67,8 @@ pub enum Reason {
     UnknownReference,
     /// Accepted: the department may not use the zone it asks for.
     ZoneNotAllowed,
-    /// Accepted, Ready, `InForce`: fields contradict each other or another object; the message names them.
+    /// Accepted, Ready, `InForce`: fields contradict each other or another object; the message names them. Provisioned, Ready: what
+    /// its machine is to be made with was spoilt.
     Misconfigured,
     /// Admitted: the claim is granted.
     Granted,

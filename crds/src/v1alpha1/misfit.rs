@@ -13,7 +13,7 @@ pub struct Misfit {
     pub field: &'static str,
     /// Code of its sentence: `SystemInOtherZone`, `ArchitectureNotOffered`, `ImageArchitectureDiffers`,
     /// `DiskSmallerThanImage`, `EngineNotOffered`, `VersionNotOffered`; where something is made from a snapshot,
-    /// `SnapshotInOtherSystem`, `SnapshotOfVolume`, `SnapshotOfOtherImage`, `DiskSmallerThanSnapshot`; or, where a volume's host
+    /// `SnapshotInOtherSystem`, `SnapshotOfVolume`, `SnapshotOfOtherImage`, `DiskSmallerThanSnapshot`; those of [`super::user_data`]; or, where a volume's host
     /// is looked at, `HostInOtherSystem`.
     pub code: &'static str,
     /// What the sentence is about, the field left out.

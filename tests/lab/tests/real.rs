@@ -202,6 +202,26 @@ async fn the_pod_of_a_machine_is_kept_off_the_nodes_of_its_group_as_its_machine_
 }
 
 #[tokio::test]
+async fn the_pod_of_a_machine_reads_the_secret_that_its_seed_names() -> Outcome {
+    let place = Place::new().await?;
+    let (mut seeded, label) = (machine("seeded"), "jiyun.io/claim");
+    let template = &mut seeded["spec"]["template"];
+    template["metadata"]["labels"][label] = json!("claim-1.seeded");
+    let disks = template["spec"]["domain"]["devices"]["disks"].as_array_mut().ok_or("no disks")?;
+    disks.push(json!({"name": "seed", "disk": {"bus": "virtio"}}));
+    let volumes = template["spec"]["volumes"].as_array_mut().ok_or("no volumes")?;
+    volumes.push(json!({"name": "seed", "cloudInitNoCloud": {"secretRef": {"name": "user-data.seeded"}}}));
+    place.create(&place.disks(), disk("seeded-system", "standard")).await?;
+    place.create(&place.machines(), seeded).await?;
+    place.sees("seeded", "Running", true).await?;
+    let pods = place.pods().list(&ListParams::default().labels(&format!("{label}=claim-1.seeded"))).await?.items;
+    let volumes = pods[0].data.pointer("/spec/volumes").and_then(Value::as_array).ok_or("a pod without volumes")?;
+    let of_secret = |volume: &&Value| volume.pointer("/secret/secretName") == Some(&json!("user-data.seeded"));
+    assert_eq!(volumes.iter().filter(of_secret).count(), 1, "{volumes:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_machine_without_room_says_so_and_runs_when_there_is_room() -> Outcome {
     let place = Place::new().await?;
     place.lab.faults().set(Fault::Full, "crowded");

@@ -11,7 +11,7 @@ use super::{FaultError, play::DEPARTMENT, stage::Stage};
 /// Kinds that the plays touch.
 const KINDS: &str = "departments.jiyun.io,cloudhosts.jiyun.io,virtualmachines.kubevirt.io,\
                      virtualmachineinstances.kubevirt.io,datavolumes.cdi.kubevirt.io,persistentvolumeclaims,namespaces,\
-                     networkpolicies,rolebindings,quotareports.jiyun.io";
+                     networkpolicies,rolebindings,quotareports.jiyun.io,secrets";
 
 /// Those whose specs are compared.
 const SPECIFIED: [&str; 5] = ["CloudHost", "Department", "VirtualMachine", "DataVolume", "NetworkPolicy"];

@@ -1,7 +1,10 @@
 //! What the controller is killed during: hosts that come, are refused, stand in line, are resized and go; a department's
 //! whole life.
 
-use jiyun_crds::v1alpha1::{ApprovalDecision, CloudHost, ConditionType, Reason};
+use jiyun_crds::{
+    names::{USER_DATA_KEY, USER_DATA_TYPE, department_namespace},
+    v1alpha1::{ApprovalDecision, CloudHost, ConditionType, Reason},
+};
 use jiyun_lab::wait_for;
 use kube::ResourceExt;
 use serde_json::json;
@@ -31,10 +34,22 @@ pub fn policy() -> serde_json::Value {
     })
 }
 
+/// The Secret with user data of a host.
+const BOOT: &str = "boot";
+
+/// User data that hosts of the department may name.
+pub fn user_data() -> serde_json::Value {
+    json!({
+        "apiVersion": "v1", "kind": "Secret", "type": USER_DATA_TYPE,
+        "metadata": {"name": BOOT, "namespace": department_namespace(DEPARTMENT)},
+        "stringData": {(USER_DATA_KEY): "#!/bin/sh\nexit 0\n"},
+    })
+}
+
 /// One of them. The controller is started before its first scene and told to stop after its last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Play {
-    /// A host is granted, another refused, both go.
+    /// A host with user data is granted, another refused, both go.
     Host,
     /// A host waits in line behind another, which goes.
     Line,
@@ -81,7 +96,9 @@ impl Play {
         let narrow = |name: &str| Order { tier: NARROW.to_owned(), ..Order::new(name, "portal") };
         match (self, scene) {
             (Self::Host, 0) => {
-                order(&bureau, &Order::new("web", "portal")).await?;
+                let mut web = Order::new("web", "portal").object(&bureau.name);
+                web["spec"]["userDataSecretRef"] = json!({"name": BOOT});
+                taken(&bureau, &web).await?;
                 bureau.wait_ready("web").await?;
             }
             (Self::Host, 1) => {

@@ -18,7 +18,7 @@ use super::{
     FaultError, Line, chain,
     lead::take_lead,
     picture::Picture,
-    play::{DEPARTMENT, NARROW, Play, policy},
+    play::{DEPARTMENT, NARROW, Play, policy, user_data},
     settle,
     trace::{Cut, Point, Trace},
 };
@@ -87,6 +87,7 @@ impl Stage {
         });
         world.take("the narrow pool", &pool.to_string()).await?;
         world.take("the policy", &policy().to_string()).await?;
+        world.take("user data", &user_data().to_string()).await?;
         world.lab.kubectl(&["wait", "approvalpolicy", DEPARTMENT, "--for=condition=Ready", "--timeout=60s"]).await?;
         world.lab.kubectl(&["wait", "storagepool", NARROW, "--for=condition=Ready", "--timeout=60s"]).await?;
         written_once(&world).await?;

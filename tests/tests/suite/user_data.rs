@@ -4,13 +4,13 @@
 use data_encoding::BASE64;
 use http::StatusCode;
 use jiyun_crds::{
-    names::{LABEL_CLAIM, engine_namespace},
+    names::{LABEL_CLAIM, engine_namespace, user_data_name},
     v1alpha1::{CloudHost, ConditionType, condition},
 };
 use jiyun_lab::LabError;
 use jiyun_tests::{
     Order, World, WorldError,
-    world::{Bureau, Quota},
+    world::{Bureau, PATIENCE, Quota},
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -64,7 +64,7 @@ impl<'a> Writer<'a> {
     async fn copy(&self, host: &str) -> Result<Option<Secret>, WorldError> {
         let engines = engine_namespace(&self.bureau.name);
         let secrets = Api::<Secret>::namespaced(self.bureau.world.lab.client().await?, &engines);
-        Ok(secrets.get_opt(&format!("{host}.user-data")).await?)
+        Ok(secrets.get_opt(&user_data_name(host)).await?)
     }
 
     async fn machine(&self, host: &str) -> Result<Value, WorldError> {
@@ -111,12 +111,13 @@ async fn a_machine_reads_what_its_department_wrote_nobody_else_does_and_at_its_e
     assert!(ours.starts_with("#cloud-config\n") && ours.contains("of-the-order"), "{ours}");
     let machine = writer.machine("web").await?;
     let volumes = machine.pointer("/spec/template/spec/volumes").unwrap();
-    let seed = json!({"name": "seed", "cloudInitNoCloud": {"secretRef": {"name": "web.user-data"}}});
+    let seed = json!({"name": "seed", "cloudInitNoCloud": {"secretRef": {"name": "user-data.web"}}});
     assert!(volumes.as_array().unwrap().contains(&seed), "{volumes}");
     let engines = engine_namespace(&bureau.name);
     let (who, group) = (format!("--as={}-operator", bureau.name), format!("--as-group={}-operators", bureau.name));
-    let asked = ["get", "secret", "web.user-data", "-n", &engines, &who, &group];
-    assert!(bureau.world.lab.kubectl(&asked).await.is_err(), "the copy is not for people");
+    let asked = ["get", "secret", "user-data.web", "-n", &engines, &who, &group];
+    let refused = bureau.world.lab.kubectl(&asked).await.expect_err("the copy is not for people").to_string();
+    assert!(refused.contains("orbidden"), "{refused}");
 
     // What is done to the Secret later is of no matter to the host.
     writer.asks("operator", &["delete", "secret", "boot"]).await?;
@@ -131,7 +132,11 @@ async fn a_machine_reads_what_its_department_wrote_nobody_else_does_and_at_its_e
     let seen = bureau.caller.get(&bureau.host_path("web")).await?;
     let object = writer.asks("operator", &["get", "cloudhost", "web", "-o", "yaml"]).await?;
     let everything = [written(bureau.world)?, format!("{seen:?}"), object, machine.to_string()].concat();
-    assert!(!everything.contains(WORD) && !everything.contains(&BASE64.encode(data.as_bytes())), "it was told");
+    let lines = message.lines().filter(|line| line.len() > 60 && !line.contains(' '));
+    let forms = [WORD.to_owned(), BASE64.encode(data.as_bytes()), BASE64.encode(message.as_bytes())];
+    for form in forms.into_iter().chain(lines.map(str::to_owned)) {
+        assert!(!everything.contains(&form), "it was told");
+    }
 
     bureau.caller.delete(&bureau.host_path("web")).await?;
     bureau.wait_gone("web").await?;
@@ -143,7 +148,16 @@ async fn a_machine_reads_what_its_department_wrote_nobody_else_does_and_at_its_e
 async fn nothing_is_granted_until_the_user_data_is_there_and_would_be_understood() -> Result<(), WorldError> {
     let writer = Writer::new().await?;
     let bureau = &writer.bureau;
-    assert_eq!(writer.orders("web", "boot", 1).await?, StatusCode::ACCEPTED);
+    for path in [bureau.hosts_path(), format!("{}?dryRun=true", bureau.hosts_path())] {
+        let mut body = Order::new("web", "portal").body();
+        body["userDataSecret"] = json!("boot");
+        let answer = bureau.caller.post(&path, &body, 30).await?;
+        let told = (answer.status, answer.json()["code"].clone(), answer.json()["field"].clone());
+        assert_eq!(told, (StatusCode::UNPROCESSABLE_ENTITY, json!("UnknownReference"), json!("userDataSecret")));
+    }
+    let mut web = Order::new("web", "portal").object(&bureau.name);
+    web["spec"]["userDataSecretRef"] = json!({"name": "boot"});
+    bureau.world.lab.apply_text(&web.to_string()).await?;
     let waits = |reason: &'static str, what: &'static str| {
         bureau.wait_for_host("web", what, move |host| {
             let (status, is, message) = told(host, ConditionType::Accepted);
@@ -172,7 +186,7 @@ async fn user_data_that_goes_between_grant_and_machine_is_asked_for_again() -> R
     let (bureau, engines) = (&writer.bureau, engine_namespace(&writer.bureau.name));
     let lab = &bureau.world.lab;
     // Somebody else's has the name of the copy: the machine cannot be made.
-    lab.kubectl(&["create", "secret", "generic", "web.user-data", "-n", &engines, "--from-literal=a=b"]).await?;
+    lab.kubectl(&["create", "secret", "generic", "user-data.web", "-n", &engines, "--from-literal=a=b"]).await?;
     let data = "userData=#!/bin/sh\nexit 0\n";
     writer.makes("boot", "jiyun.io/user-data", &[data]).await?;
     assert_eq!(writer.orders("web", "boot", 30).await?, StatusCode::CREATED);
@@ -182,18 +196,17 @@ async fn user_data_that_goes_between_grant_and_machine_is_asked_for_again() -> R
             (status, is) == ("False", reason) && message.contains(what)
         })
     };
-    ready("EngineError", "Secret web.user-data still belongs to something else").await?;
+    ready("EngineError", "Secret user-data.web still belongs to something else").await?;
     writer.asks("operator", &["delete", "secret", "boot"]).await?;
-    lab.kubectl(&["delete", "secret", "web.user-data", "-n", &engines]).await?;
+    lab.kubectl(&["delete", "secret", "user-data.web", "-n", &engines]).await?;
     let waits = ready("UnknownReference", "Secret boot").await?;
     assert_eq!(told(&waits, ConditionType::Provisioned).1, "UnknownReference");
     assert_eq!(told(&waits, ConditionType::Admitted).1, "Granted");
     writer.makes("boot", "jiyun.io/user-data", &[data]).await?;
     bureau.wait_ready("web").await?;
 
-    // A copy that is lost of a machine that was there is made anew with what is left.
-    writer.asks("operator", &["delete", "secret", "boot"]).await?;
-    lab.kubectl(&["delete", "secret", "web.user-data", "-n", &engines]).await?;
+    // A copy that is lost of a host in use is made anew without it, whatever the Secret says by then.
+    lab.kubectl(&["delete", "secret", "user-data.web", "-n", &engines]).await?;
     for power in ["Stopped", "Running"] {
         bureau.caller.patch(&bureau.host_path("web"), &json!({"power": power}), "").await?;
         bureau.wait_for_host("web", power, |host| told(host, ConditionType::Ready).1 == power).await?;
@@ -217,6 +230,8 @@ async fn people_write_no_secrets_but_user_data_of_a_size_that_hosts_can_have() -
         ("more", kind, &["userData=#!/bin/sh", "other=a"], "under the key userData"),
         ("long", kind, &[&too_long], "at most 32 KiB"),
         ("pg-credentials", kind, &["userData=#!/bin/sh"], "are the platform's"),
+        ("files-bucket", kind, &["userData=#!/bin/sh"], "are the platform's"),
+        (&"n".repeat(64), kind, &["userData=#!/bin/sh"], "at most 63 characters"),
     ] {
         let error = writer.makes(name, kind, literals).await.expect_err(name).to_string();
         assert!(error.contains(told), "{name}: {error}");
@@ -243,5 +258,42 @@ async fn people_write_no_secrets_but_user_data_of_a_size_that_hosts_can_have() -
         assert!(error.contains("Forbidden") || error.contains("forbidden"), "{role} {asked:?}: {error}");
     }
     writer.asks("operator", &["delete", "secret", "longest"]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_agrees_to_a_host_whose_user_data_is_not_there() -> Result<(), WorldError> {
+    let writer = Writer::new().await?;
+    let bureau = &writer.bureau;
+    // Asked for by an order of their own: nothing is filed for it by itself.
+    let mut web = Order::new("web", "portal").object(&bureau.name);
+    web["spec"]["userDataSecretRef"] = json!({"name": "boot"});
+    web["metadata"]["annotations"] = json!({"jiyun.io/order": "rollout"});
+    let order = json!({
+        "apiVersion": "jiyun.io/v1alpha1", "kind": "Order",
+        "metadata": {"name": "rollout", "namespace": writer.home},
+        "spec": {"systemRef": {"name": "portal"}, "items": [{"kind": "CloudHost", "name": "web", "action": "Create"}]},
+    });
+    for object in [web, order] {
+        bureau.world.lab.apply_text(&object.to_string()).await?;
+    }
+    let orders = Api::<jiyun_crds::v1alpha1::Order>::namespaced(bureau.world.lab.client().await?, &writer.home);
+    let accepted = |wanted: &'static str| {
+        let orders = orders.clone();
+        jiyun_lab::wait_for(format!("the order to be {wanted}"), PATIENCE, move || {
+            let orders = orders.clone();
+            async move {
+                let found = orders.get("rollout").await.map_err(|error| error.to_string())?;
+                let status = found.status.unwrap_or_default();
+                let is = condition::find(&status.conditions, ConditionType::Accepted).map(|told| told.reason.clone());
+                if is.as_deref() == Some(wanted) { Ok(()) } else { Err(format!("{status:?}")) }
+            }
+        })
+    };
+    accepted("UnknownReference").await?;
+    assert_eq!(bureau.used("Vcpu").await?, (0, 0), "nothing is held for it");
+    writer.makes("boot", "jiyun.io/user-data", &["userData=#!/bin/sh"]).await?;
+    accepted("Valid").await?;
+    bureau.wait_ready("web").await?;
     Ok(())
 }

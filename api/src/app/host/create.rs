@@ -4,6 +4,7 @@
 use jiyun_crds::v1alpha1::{
     CloudHost,
     misfit::{Misfit, misfits},
+    user_data,
 };
 
 use super::{
@@ -73,10 +74,11 @@ pub(in crate::app) fn drafted(
     order: HostOrder,
     references: &References,
 ) -> Result<Draft, Problem> {
-    let Named { system, class, image, snapshot } = references.named_by(&order)?;
+    let Named { system, class, image, snapshot, user_data } = references.named_by(&order)?;
     let host = order.into_object(department, name);
     let apart = snapshot.map(|snapshot| host_misfits(&host.spec, snapshot)).unwrap_or_default();
-    let faults = misfits(&host.spec, system, class, image).chain(apart).map(contradiction).collect();
+    let unfit = user_data.and_then(|secret| user_data::text(secret).err());
+    let faults = misfits(&host.spec, system, class, image).chain(apart).chain(unfit).map(contradiction).collect();
     let wish = Wish::new(&host, system, class);
     Problem::of_body(faults).map_or(Ok(Draft { host, wish }), Err)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::{join_all, try_join_all};
 use jiyun_crds::v1alpha1::{CloudHost, CloudSnapshot, HostClass, HostImage, InformationSystem, NetworkZone};
+use k8s_openapi::api::core::v1::Secret;
 use kube::Resource;
 use serde::de::DeserializeOwned;
 
@@ -26,6 +27,7 @@ pub(in crate::app) struct References {
     images: Seen<HostImage>,
     zones: Seen<NetworkZone>,
     snapshots: Seen<CloudSnapshot>,
+    secrets: Seen<Secret>,
 }
 
 /// What an order names and has to fit.
@@ -35,6 +37,8 @@ pub(super) struct Named<'a> {
     pub image: &'a HostImage,
     /// The snapshot the system disk is made from.
     pub snapshot: Option<&'a CloudSnapshot>,
+    /// The Secret its user data is in.
+    pub user_data: Option<&'a Secret>,
 }
 
 impl References {
@@ -51,18 +55,23 @@ impl References {
         let names =
             |field: fn(&HostOrder) -> &str| -> BTreeSet<&str> { orders.clone().into_iter().map(field).collect() };
         let snapshots = orders.clone().into_iter().filter_map(|order| order.snapshot.as_deref()).collect();
-        let (systems, classes, images, zones, snapshots) = tokio::join!(
+        let secrets = orders.clone().into_iter().filter_map(|order| order.user_data_secret.as_deref()).collect();
+        let home = department.namespace();
+        let (systems, classes, images, zones, snapshots, secrets) = tokio::join!(
             systems(caller, department, names(|order| &order.system), run),
             seen(caller, None, "HostClass", names(|order| &order.class), run),
             seen(caller, None, "HostImage", names(|order| &order.image), run),
             seen(caller, None, "NetworkZone", names(|order| &order.zone), run),
             kept(caller, department, snapshots),
+            // Made just before they are named, as snapshots are.
+            seen(caller, Some(&home), "Secret", secrets, Run::Dry),
         );
-        Ok(Self { systems: systems?, classes: classes?, images: images?, zones: zones?, snapshots: snapshots? })
+        let (zones, snapshots, secrets) = (zones?, snapshots?, secrets?);
+        Ok(Self { systems: systems?, classes: classes?, images: images?, zones, snapshots, secrets })
     }
 
-    /// Looks up what a host that is there names, but for its zone, in which it lies, and for the snapshot its disk began
-    /// with, once it was granted.
+    /// Looks up what a host that is there names, but for its zone, in which it lies, its user data, which a change does not
+    /// touch, and the snapshot its disk began with, once it was granted.
     ///
     /// # Errors
     /// As [`References::of`].
@@ -79,8 +88,8 @@ impl References {
             seen(caller, None, "HostImage", [spec.image_ref.name.as_str()].into(), run),
             kept(caller, department, snapshot),
         );
-        let (zones, snapshots) = (Seen::new(), snapshots?);
-        Ok(Self { systems: systems?, classes: classes?, images: images?, zones, snapshots })
+        let (zones, secrets) = (Seen::new(), Seen::new());
+        Ok(Self { systems: systems?, classes: classes?, images: images?, zones, snapshots: snapshots?, secrets })
     }
 
     /// That the system called `name`, which `field` names, is among them.
@@ -102,8 +111,10 @@ impl References {
         pick(&self.zones, "zone", "NetworkZone", &order.zone, &mut faults);
         let snapshot = order.snapshot.as_deref();
         let snapshot = snapshot.and_then(|name| pick(&self.snapshots, "snapshot", "CloudSnapshot", name, &mut faults));
+        let user_data = order.user_data_secret.as_deref();
+        let user_data = user_data.and_then(|name| pick(&self.secrets, "userDataSecret", "Secret", name, &mut faults));
         let named = self.named(&order.system, &order.class, &order.image, faults)?;
-        Ok(Named { snapshot, ..named })
+        Ok(Named { snapshot, user_data, ..named })
     }
 
     /// What a host, the one these are of, names. Its snapshot may be gone, which is told elsewhere.
@@ -124,7 +135,9 @@ impl References {
         let image = pick(&self.images, "image", "HostImage", image, &mut faults);
         faults.extend(others);
         match (Problem::of_body(faults), system, class, image) {
-            (None, Some(system), Some(class), Some(image)) => Ok(Named { system, class, image, snapshot: None }),
+            (None, Some(system), Some(class), Some(image)) => {
+                Ok(Named { system, class, image, snapshot: None, user_data: None })
+            }
             (Some(problem), ..) => Err(problem),
             (None, ..) => Err(Problem::bare(Code::Internal)),
         }

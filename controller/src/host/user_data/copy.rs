@@ -10,22 +10,23 @@ use super::{
     super::{
         approved::Approved,
         ending::remove,
+        labelled,
         plan::ours,
         rejection::Rejection,
         request::{engine_name, engine_namespace},
     },
     first_boot::{message, settings},
-    text,
+    text, unknown,
 };
 use crate::{context::Context, database::credentials::read, error::ReconcileError, site::SiteEngines};
 
 /// The key KubeVirt looks for (`pkg/cloud-init/cloud-init.go`, `resolveNoCloudSecrets`).
 const KEY: &str = "userdata";
 
-/// Has a copy be there of the user data that `claim` was granted with. `was_made`: its machine was there before.
+/// Has a copy be there of the user data that `claim` was granted with. `is_established`: its disk was in use before.
 ///
-/// What a host was made with cannot be had again once its Secret is gone or it was handed over: a copy that got lost has only
-/// what every host has then, so that the machine can start.
+/// What such a host was made with is not asked for again, whatever the Secret says today: a copy that got lost has only what
+/// every host has then, so that the machine can start.
 ///
 /// # Errors
 /// When it cannot be made, or something else has its name.
@@ -33,27 +34,31 @@ pub async fn provide(
     claim: &Claim,
     (approved, secret): (&Approved, &str),
     label: &str,
-    was_made: bool,
+    is_established: bool,
     site: &SiteEngines,
     context: &Context,
 ) -> Result<Option<Rejection>, ReconcileError> {
     let (namespace, name) = (engine_namespace(claim), user_data_name(engine_name(claim)));
+    let api = Api::<Secret>::namespaced(site.client.clone(), &namespace);
     if let Some(found) = read(&site.client, &namespace, &name).await? {
-        ours(&found.metadata, label, "Secret")?;
-        return Ok(None);
+        if !is_late(&found, context) {
+            ours(&found.metadata, label, "Secret")?;
+            return Ok(None);
+        }
+        context.writer.delete(&api, &found).await?;
     }
-    // Of a department that took the host over, a Secret of this name is another one.
     let source = match claim.engine_namespace {
-        None => read(&context.client, &claim.subject.namespace, secret).await?,
-        Some(_) => None,
+        None if !is_established => read(&context.client, &claim.subject.namespace, secret).await?,
+        // Of a department that took the host over, a Secret of this name is another one.
+        _ => None,
     };
     let data = match text(source.as_ref(), secret) {
         Ok(data) => Some(data),
-        Err(_) if was_made => None,
+        Err(_) if is_established => None,
+        Err(_) if claim.engine_namespace.is_some() => return Ok(Some(unknown("UserDataLeftBehind", secret))),
         Err(rejection) => return Ok(Some(rejection)),
     };
     let data = message(data, &settings(engine_name(claim), &approved.ssh_authorized_keys));
-    let api = Api::<Secret>::namespaced(site.client.clone(), &namespace);
     let error = match context.writer.create(&api, &build(&namespace, &name, label, data)).await {
         Ok(_) => return Ok(None),
         Err(error) => error,
@@ -65,6 +70,13 @@ pub async fn provide(
     let Some(found) = read(&site.client, &namespace, &name).await? else { return Err(error.into()) };
     ours(&found.metadata, label, "Secret")?;
     Ok(None)
+}
+
+/// Whether a copy is of a claim of this book that is over: its making was on its way when that ended, and came after.
+fn is_late(found: &Secret, context: &Context) -> bool {
+    let label = found.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL_CLAIM));
+    let is_over = |label| context.ledger.read(|state| labelled(label, state).is_some_and(|claim| !claim.is_open()));
+    label.is_some_and(|label| is_over(label)) && !context.quarantined()
 }
 
 /// Deletes the copy of a claim whose machine is gone. `None` once it is not there; otherwise what is.

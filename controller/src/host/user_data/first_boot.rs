@@ -3,24 +3,9 @@
 //! (`cloudinit/user_data.py`; <https://cloudinit.readthedocs.io/en/latest/explanation/format.html>).
 
 use data_encoding::BASE64_MIME;
+use jiyun_crds::v1alpha1::user_data::is_message;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-
-/// How data begins that cloud-init knows what to do with (`cloudinit/handlers/__init__.py`, `INCLUSION_TYPES_MAP`). It passes
-/// over anything else with a warning in a log that nobody reads.
-const BEGINNINGS: [&str; 6] =
-    ["#cloud-config", "#!", "#include", "#cloud-boothook", "#part-handler", "## template: jinja"];
-
-/// Whether cloud-init knows what to do with this.
-pub fn is_understood(text: &str) -> bool {
-    is_message(text) || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
-}
-
-/// Whether this is a MIME message already.
-fn is_message(text: &str) -> bool {
-    let begins = |with: &str| text.get(..with.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(with));
-    begins("MIME-Version:") || begins("Content-Type: multipart/")
-}
 
 /// What every host has: its name and the keys that may sign in. JSON is YAML, and quoting it keeps a key's comment from becoming
 /// another setting.
@@ -116,33 +101,5 @@ mod tests {
         assert_eq!(parts_of[0].0, "Content-Type: multipart/mixed; boundary=\"==B==\"\nMIME-Version: 1.0");
         assert!(parts_of[0].1.starts_with("--==B==\nContent-Type: text/x-shellscript"));
         assert_eq!(parts(&message(None, &settings("web", &[]))).len(), 1);
-    }
-
-    #[test]
-    fn data_is_told_by_its_beginning() {
-        for text in [
-            "#cloud-config\n{}",
-            "#cloud-config-archive\n",
-            "#!/bin/bash\n",
-            "#include\nhttps://x",
-            "#include-once\n",
-            "#cloud-boothook\n",
-            "#part-handler\n",
-            "## template: jinja\n#cloud-config",
-            "mime-version: 1.0\n",
-            "Content-Type: Multipart/mixed; boundary=a\n",
-        ] {
-            assert!(is_understood(text), "{text}");
-        }
-        for text in [
-            "",
-            "runcmd: []",
-            "\u{feff}#cloud-config\n",
-            " #cloud-config",
-            "# cloud-config",
-            "Content-Type: text/html\n",
-        ] {
-            assert!(!is_understood(text), "{text}");
-        }
     }
 }

@@ -37,6 +37,9 @@ pub(super) fn take_out(value: &mut Value) {
             // `{name: DB_PASSWORD, value: ...}`, as containers have it.
             let is_named = fields.get("name").and_then(Value::as_str).is_some_and(sounds_secret);
             for (name, field) in fields.iter_mut() {
+                if is_reference(name, field) {
+                    continue;
+                }
                 let data = is_secret && matches!(name.as_str(), "data" | "stringData");
                 if data || (is_named && name == "value") || sounds_secret(name) {
                     *field = Value::String(SECRET.to_owned());
@@ -47,6 +50,13 @@ pub(super) fn take_out(value: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// Whether this only says where something is, as `userDataSecretRef: {name: boot}` does.
+fn is_reference(name: &str, value: &Value) -> bool {
+    let is_place =
+        |(name, value): (&String, &Value)| matches!(name.as_str(), "name" | "namespace") && value.is_string();
+    name.ends_with("Ref") && value.as_object().is_some_and(|fields| !fields.is_empty() && fields.iter().all(is_place))
 }
 
 fn sounds_secret(name: &str) -> bool {
@@ -77,6 +87,9 @@ mod tests {
                 "env": [{"name": "DB_PASSWD", "value": "hunter2-c"}, {"name": "MODE", "value": "fast"}],
                 "note": "-----BEGIN RSA PRIVATE KEY-----hunter2-d",
                 "header": "Bearer hunter2-e",
+                "userDataSecretRef": {"name": "boot"},
+                "otherSecretRef": {"name": "a", "data": "hunter2-i"},
+                "passwordRef": "hunter2-j",
             },
             "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{hunter2-f}"}},
             "items": [{"kind": "Secret", "data": {"a": "hunter2-g"}, "stringData": {"b": "hunter2-h"}}],
@@ -85,5 +98,6 @@ mod tests {
         let text = value.to_string();
         assert!(!text.contains("hunter2"), "{text}");
         assert!(text.contains("\"cores\":4") && text.contains("fast"), "{text}");
+        assert_eq!(value["spec"]["userDataSecretRef"], json!({"name": "boot"}), "where something is may be known");
     }
 }
