@@ -49,6 +49,10 @@ pub struct ItemSummary {
     #[schema(example = "before-upgrade")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
+    /// The Secret with a host's user data (自定义数据): what is agreed to is its name.
+    #[schema(example = "web-boot")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_data_secret: Option<String>,
     /// Until when a host would be lent (租期); absent where it has no end.
     #[schema(example = "2027-06-30T16:00:00Z", format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +132,7 @@ impl ItemSummary {
             image: find("image"),
             source: find("source"),
             snapshot: find("snapshot"),
+            user_data_secret: find("userData"),
             tier: find("tier"),
             flow: flow(&find),
             lease_ends_at: find("leaseEndsAt"),

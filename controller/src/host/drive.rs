@@ -88,7 +88,13 @@ pub async fn drive(
     let mut awaits_mending = None;
     let instance = site.instance(&order.namespace, &order.name);
     if let Some(secret) = approved.user_data.as_deref().filter(|_| problem.is_none() && !awaits_network)
-        && starts(&steps, power, host, &observed, instance.as_ref())
+        && starts(
+            &steps,
+            power,
+            &observed,
+            instance.as_ref(),
+            restart::may_begin(host, observed.machine.as_ref(), instance.as_ref()),
+        )
     {
         let provided =
             Box::pin(user_data::provide(claim, (approved, secret), &desired.claim, desired.established, site, context))
@@ -189,18 +195,16 @@ pub async fn drive(
     })
 }
 
-/// Whether the machine is about to be started: what it reads then has to be there, or it hangs.
-fn starts(
-    steps: &[Step],
-    power: Power,
-    host: &CloudHost,
-    observed: &Observed,
-    instance: Option<&InstanceView>,
-) -> bool {
+/// Whether the machine is about to be made or started: what it reads then has to be there, or it hangs.
+fn starts(steps: &[Step], power: Power, observed: &Observed, instance: Option<&InstanceView>, restarts: bool) -> bool {
+    if steps.contains(&Step::ApplyMachine(Why::Missing)) {
+        return true;
+    }
     let is_up = instance.is_some_and(|instance| instance.status.phase.as_deref() == Some("Running"));
+    // While its disk is being filled, nothing starts.
+    let is_filled = observed.disk.as_ref().is_some_and(|disk| cdi::state(disk) == DiskState::Filled);
     let is_applied = steps.iter().any(|step| matches!(step, Step::ApplyMachine(_)));
-    let goes_on = is_up && !is_applied && !restart::may_begin(host, observed.machine.as_ref(), instance);
-    steps.contains(&Step::ApplyMachine(Why::Missing)) || (power == Power::On && !goes_on)
+    observed.machine.is_some() && power == Power::On && (is_applied || restarts || (is_filled && !is_up))
 }
 
 /// What is told of a step that was not taken, where asking again at once is no use.
@@ -229,4 +233,43 @@ pub fn told(host: &CloudHost, step: &str, error: ReconcileError) -> Result<Fault
 fn is_lost(instance: &InstanceView, site: &SiteEngines) -> bool {
     let status = &instance.status;
     kubevirt::is_given_up(status) || status.node_name.as_deref().is_some_and(|node| site.is_silent(node))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_machine_reads_at_its_start_is_looked_at_when_it_is_made_or_started_and_not_at_every_look() {
+        let made = |phase: &str| -> Observed {
+            let disk = json!({"metadata": {"name": "web-system"}, "status": {"phase": phase}});
+            Observed {
+                disk: serde_json::from_value(disk).unwrap(),
+                machine: serde_json::from_value(json!({"metadata": {"name": "web"}})).unwrap(),
+            }
+        };
+        let instance = |phase: &str| -> InstanceView {
+            serde_json::from_value(json!({"metadata": {"name": "web"}, "status": {"phase": phase}})).unwrap()
+        };
+        let (up, pending) = (instance("Running"), instance("Pending"));
+        let (missing, changed) = (Step::ApplyMachine(Why::Missing), Step::ApplyMachine(Why::Changed));
+        let (filled, filling, nothing) = (made("Succeeded"), made("ImportInProgress"), Observed::default());
+        for (what, steps, power, observed, instance, restarts, expected) in [
+            ("it is made", &[missing][..], Power::On, &nothing, None, false, true),
+            ("it is made, and stays off", &[missing], Power::Off, &nothing, None, false, true),
+            ("nothing can be made yet", &[], Power::On, &nothing, None, false, false),
+            ("its disk is being filled", &[], Power::On, &filling, None, false, false),
+            ("it starts", &[], Power::On, &filled, Some(&pending), false, true),
+            ("its instance went", &[], Power::On, &filled, None, false, true),
+            ("it runs", &[], Power::On, &filled, Some(&up), false, false),
+            ("it runs, and its restart is due", &[], Power::On, &filled, Some(&up), true, true),
+            ("it runs, and is changed", &[changed], Power::On, &filled, Some(&up), false, true),
+            ("it is switched off", &[changed], Power::Off, &filled, Some(&up), false, false),
+            ("it is off", &[], Power::Off, &filled, None, false, false),
+        ] {
+            assert_eq!(starts(steps, power, observed, instance, restarts), expected, "{what}");
+        }
+    }
 }

@@ -121,7 +121,7 @@ pub async fn dismantle(claim: &Claim, context: &Context) -> Result<Option<String
     };
     let namespace = engine_namespace(claim);
     let (name, label) = (engine_name(claim), &claim_label(claim, context));
-    if let Some(left) = user_data::discard(claim, label, &site, context).await? {
+    if let Some(left) = user_data::discard(claim, label, site, context).await? {
         return Ok(Some(left));
     }
     let disk = system_disk_name(name);

@@ -88,6 +88,10 @@ fn fact(object: &Value) -> Option<(String, Value)> {
     if let Some(labels) = spec.pointer_mut("/template/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove(LABEL_CLAIM);
     }
+    // What cloud-init knows a machine by is its claim's.
+    if let Some(domain) = spec.pointer_mut("/template/spec/domain").and_then(Value::as_object_mut) {
+        domain.remove("firmware");
+    }
     let told = json!({
         "spec": spec,
         "finalizers": object["metadata"]["finalizers"], "conditions": conditions,

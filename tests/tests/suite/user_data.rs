@@ -27,7 +27,7 @@ struct Writer<'a> {
     home: String,
 }
 
-impl<'a> Writer<'a> {
+impl Writer<'_> {
     async fn new() -> Result<Writer<'static>, WorldError> {
         let bureau = World::shared().await?.department(Quota::AMPLE).await?;
         Ok(Writer { home: format!("dept-{}", bureau.name), bureau })
@@ -129,9 +129,9 @@ async fn a_machine_reads_what_its_department_wrote_nobody_else_does_and_at_its_e
     }
     assert_eq!(writer.copy("web").await?.map(|copy| copy.metadata.uid), Some(copy.metadata.uid));
 
-    let seen = bureau.caller.get(&bureau.host_path("web")).await?;
+    let shown = bureau.caller.get(&bureau.host_path("web")).await?;
     let object = writer.asks("operator", &["get", "cloudhost", "web", "-o", "yaml"]).await?;
-    let everything = [written(bureau.world)?, format!("{seen:?}"), object, machine.to_string()].concat();
+    let everything = [written(bureau.world)?, format!("{shown:?}"), object, machine.to_string()].concat();
     let lines = message.lines().filter(|line| line.len() > 60 && !line.contains(' '));
     let forms = [WORD.to_owned(), BASE64.encode(data.as_bytes()), BASE64.encode(message.as_bytes())];
     for form in forms.into_iter().chain(lines.map(str::to_owned)) {
@@ -205,7 +205,8 @@ async fn user_data_that_goes_between_grant_and_machine_is_asked_for_again() -> R
     writer.makes("boot", "jiyun.io/user-data", &[data]).await?;
     bureau.wait_ready("web").await?;
 
-    // A copy that is lost of a host in use is made anew without it, whatever the Secret says by then.
+    // A copy that is lost of a host in use is made anew with what is left.
+    writer.asks("operator", &["delete", "secret", "boot"]).await?;
     lab.kubectl(&["delete", "secret", "user-data.web", "-n", &engines]).await?;
     for power in ["Stopped", "Running"] {
         bureau.caller.patch(&bureau.host_path("web"), &json!({"power": power}), "").await?;
@@ -278,22 +279,23 @@ async fn nobody_agrees_to_a_host_whose_user_data_is_not_there() -> Result<(), Wo
         bureau.world.lab.apply_text(&object.to_string()).await?;
     }
     let orders = Api::<jiyun_crds::v1alpha1::Order>::namespaced(bureau.world.lab.client().await?, &writer.home);
-    let accepted = |wanted: &'static str| {
+    let accepted = |wanted: &'static str, about: &'static str| {
         let orders = orders.clone();
         jiyun_lab::wait_for(format!("the order to be {wanted}"), PATIENCE, move || {
             let orders = orders.clone();
             async move {
                 let found = orders.get("rollout").await.map_err(|error| error.to_string())?;
                 let status = found.status.unwrap_or_default();
-                let is = condition::find(&status.conditions, ConditionType::Accepted).map(|told| told.reason.clone());
-                if is.as_deref() == Some(wanted) { Ok(()) } else { Err(format!("{status:?}")) }
+                let told = condition::find(&status.conditions, ConditionType::Accepted);
+                let is_it = told.is_some_and(|told| told.reason == wanted && told.message.contains(about));
+                if is_it { Ok(()) } else { Err(format!("{status:?}")) }
             }
         })
     };
-    accepted("UnknownReference").await?;
+    accepted("UnknownReference", "Secret boot").await?;
     assert_eq!(bureau.used("Vcpu").await?, (0, 0), "nothing is held for it");
     writer.makes("boot", "jiyun.io/user-data", &["userData=#!/bin/sh"]).await?;
-    accepted("Valid").await?;
+    accepted("Valid", "").await?;
     bureau.wait_ready("web").await?;
     Ok(())
 }

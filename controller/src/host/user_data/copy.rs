@@ -5,6 +5,7 @@ use jiyun_crds::names::{LABEL_CLAIM, LABEL_MANAGED_BY, MANAGED_BY, user_data_nam
 use jiyun_ledger::Claim;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, core::ObjectMeta};
+use tracing::warn;
 
 use super::{
     super::{
@@ -25,8 +26,8 @@ const KEY: &str = "userdata";
 
 /// Has a copy be there of the user data that `claim` was granted with. `is_established`: its disk was in use before.
 ///
-/// What such a host was made with is not asked for again, whatever the Secret says today: a copy that got lost has only what
-/// every host has then, so that the machine can start.
+/// What such a host was made with is not waited for where its Secret is gone: a copy that got lost has only what every host has
+/// then, so that the machine can start.
 ///
 /// # Errors
 /// When it cannot be made, or something else has its name.
@@ -40,29 +41,40 @@ pub async fn provide(
 ) -> Result<Option<Rejection>, ReconcileError> {
     let (namespace, name) = (engine_namespace(claim), user_data_name(engine_name(claim)));
     let api = Api::<Secret>::namespaced(site.client.clone(), &namespace);
-    if let Some(found) = read(&site.client, &namespace, &name).await? {
-        if !is_late(&found, context) {
+    let failed = |source| ReconcileError::read(format!("Secret {name}"), source);
+    // Whose it is, is enough: what it says is a lot, and was looked at when it was made.
+    if let Some(found) = api.get_metadata_opt(&name).await.map_err(failed)? {
+        if !is_late(&found.metadata, context) {
             ours(&found.metadata, label, "Secret")?;
             return Ok(None);
         }
-        context.writer.delete(&api, &found).await?;
+        if let Some(late) = read(&site.client, &namespace, &name).await?.filter(|late| is_late(&late.metadata, context))
+        {
+            context.writer.delete(&api, &late).await?;
+        }
     }
     let source = match claim.engine_namespace {
-        None if !is_established => read(&context.client, &claim.subject.namespace, secret).await?,
+        None => read(&context.client, &claim.subject.namespace, secret).await?,
         // Of a department that took the host over, a Secret of this name is another one.
-        _ => None,
+        Some(_) => None,
     };
     let data = match text(source.as_ref(), secret) {
         Ok(data) => Some(data),
-        Err(_) if is_established => None,
+        Err(rejection) if is_established => {
+            warn!(
+                namespace,
+                name,
+                code = rejection.code,
+                "the copy of a host's user data is lost, and made without it"
+            );
+            None
+        }
         Err(_) if claim.engine_namespace.is_some() => return Ok(Some(unknown("UserDataLeftBehind", secret))),
         Err(rejection) => return Ok(Some(rejection)),
     };
     let data = message(data, &settings(engine_name(claim), &approved.ssh_authorized_keys));
-    let error = match context.writer.create(&api, &build(&namespace, &name, label, data)).await {
-        Ok(_) => return Ok(None),
-        Err(error) => error,
-    };
+    let created = context.writer.create(&api, &build(&namespace, &name, label, data)).await;
+    let Err(error) = created else { return Ok(None) };
     if error.status() != Some(409) {
         return Err(error.into());
     }
@@ -73,8 +85,8 @@ pub async fn provide(
 }
 
 /// Whether a copy is of a claim of this book that is over: its making was on its way when that ended, and came after.
-fn is_late(found: &Secret, context: &Context) -> bool {
-    let label = found.metadata.labels.as_ref().and_then(|labels| labels.get(LABEL_CLAIM));
+fn is_late(found: &ObjectMeta, context: &Context) -> bool {
+    let label = found.labels.as_ref().and_then(|labels| labels.get(LABEL_CLAIM));
     let is_over = |label| context.ledger.read(|state| labelled(label, state).is_some_and(|claim| !claim.is_open()));
     label.is_some_and(|label| is_over(label)) && !context.quarantined()
 }

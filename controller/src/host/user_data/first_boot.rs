@@ -24,20 +24,21 @@ pub fn message(text: Option<&str>, settings: &Value) -> String {
         {"name": "dict", "settings": ["no_replace", "recurse_list"]},
     ]);
     let settings = part("text/cloud-config", &format!("#cloud-config\n{settings}\n"));
-    let department = text.map(|text| match is_message(text) {
-        // A part is headers, an empty line and a body, as a message is.
-        true => format!("{}\n", text.trim_end()),
-        // cloud-init finds out by its beginning what a plain text is.
-        false => part("text/plain", text),
+    let department = text.map(|text| {
+        if is_message(text) {
+            // A part is headers, an empty line and a body, as a message is.
+            format!("{}\n", text.trim_end())
+        } else {
+            // cloud-init finds out by its beginning what a plain text is.
+            part("text/plain", text)
+        }
     });
     // No text can contain the digest of itself.
     let boundary = format!("jiyun-{}", hex::encode(Sha256::digest(text.unwrap_or_default().as_bytes())));
-    let mut message = format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"{boundary}\"\n\n");
-    for part in department.into_iter().chain([settings]) {
-        message.push_str(&format!("--{boundary}\n{part}"));
-    }
-    message.push_str(&format!("--{boundary}--\n"));
-    message
+    let parts: Vec<String> =
+        department.into_iter().chain([settings]).map(|part| format!("--{boundary}\n{part}")).collect();
+    let head = format!("MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"{boundary}\"");
+    format!("{head}\n\n{}--{boundary}--\n", parts.concat())
 }
 
 /// One part, in base 64: Python reads a letter that is not ASCII as something else where a part is plain

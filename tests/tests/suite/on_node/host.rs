@@ -21,20 +21,22 @@ use super::{DEPARTMENT, able_with};
 const PARTS: [Part; 3] = [Part::Kubevirt, Part::Cdi, Part::Csi];
 
 /// What a guest does at its first start: it says so on its page, with the keys that may sign in.
-const USER_DATA: &str = r#"#!/bin/sh
+const USER_DATA: &str = r"#!/bin/sh
 echo run >>/srv/www/runs.txt
 cat >/srv/www/index.txt <<END
 its department has set up $(hostname) 一号, $(wc -l </srv/www/runs.txt) times
 $(find / -xdev -name authorized_keys -exec cat {} +)
 END
-"#;
+";
 
 /// Waits until the page of a host says this.
 async fn says(bureau: &Bureau<'_>, host: &str, path: &str, wanted: &str) -> Result<String, WorldError> {
-    let found = bureau.wait_ready(host).await?;
-    let address = found.status.and_then(|status| status.addresses.first().cloned()).unwrap_or_default();
-    let lab = &bureau.world.lab;
+    bureau.wait_ready(host).await?;
+    let (lab, hosts) = (&bureau.world.lab, bureau.world.hosts(&bureau.name).await?);
     Ok(wait_for(format!("{host} to say {wanted:?}"), PATIENCE * 2, || async {
+        // It may be known a moment after the machine is Ready.
+        let found = hosts.get(host).await.map_err(|error| error.to_string())?;
+        let address = found.status.and_then(|status| status.addresses.first().cloned()).unwrap_or_default();
         let address: SocketAddr = format!("{address}:80").parse().map_err(|_| format!("no address: {address:?}"))?;
         let said = page(lab, address, path).await?;
         if said.contains(wanted) { Ok(said) } else { Err(said) }
@@ -61,8 +63,8 @@ async fn a_host_boots_with_its_user_data_and_has_what_was_on_its_disk_when_it_is
     let lab = Lab::start(options.departments([DEPARTMENT])).await?;
     let world = World::deployed(lab, &[]).await?;
     for file in CATALOGUE_FILES {
-        let text = std::fs::read_to_string(folder().join(file))?;
-        world.take(file, &on_node_with_snapshots(&text)).await?;
+        let there = on_node_with_snapshots(&std::fs::read_to_string(folder().join(file))?);
+        world.take(file, &there).await?;
     }
     let bureau = world.named_department(DEPARTMENT, Quota::AMPLE).await?;
     if let Err(error) = Box::pin(life(&bureau)).await {

@@ -38,6 +38,7 @@ pub(super) fn take_out(value: &mut Value) {
             let is_named = fields.get("name").and_then(Value::as_str).is_some_and(sounds_secret);
             for (name, field) in fields.iter_mut() {
                 if is_reference(name, field) {
+                    take_out(field);
                     continue;
                 }
                 let data = is_secret && matches!(name.as_str(), "data" | "stringData");
@@ -56,7 +57,8 @@ pub(super) fn take_out(value: &mut Value) {
 fn is_reference(name: &str, value: &Value) -> bool {
     let is_place =
         |(name, value): (&String, &Value)| matches!(name.as_str(), "name" | "namespace") && value.is_string();
-    name.ends_with("Ref") && value.as_object().is_some_and(|fields| !fields.is_empty() && fields.iter().all(is_place))
+    name.ends_with("SecretRef")
+        && value.as_object().is_some_and(|fields| !fields.is_empty() && fields.iter().all(is_place))
 }
 
 fn sounds_secret(name: &str) -> bool {
@@ -89,7 +91,8 @@ mod tests {
                 "header": "Bearer hunter2-e",
                 "userDataSecretRef": {"name": "boot"},
                 "otherSecretRef": {"name": "a", "data": "hunter2-i"},
-                "passwordRef": "hunter2-j",
+                "passwordRef": {"name": "hunter2-j"},
+                "keySecretRef": {"name": "Bearer hunter2-k"},
             },
             "metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{hunter2-f}"}},
             "items": [{"kind": "Secret", "data": {"a": "hunter2-g"}, "stringData": {"b": "hunter2-h"}}],
