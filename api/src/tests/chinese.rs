@@ -26,15 +26,18 @@ const HOSTS: &str = "/v1/departments/finance/hosts";
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 /// Words of the notation: fields, parameters, headers and units a caller writes as they are.
-const FIXED: [&str; 30] = [
+const FIXED: [&str; 34] = [
     "Authorization",
+    "BOM",
     "Bearer",
     "Disabled",
     "ETag",
     "GiB",
     "JSON",
+    "MIME",
     "PUT",
     "Running",
+    "Secret",
     "Stopped",
     "application",
     "architecture",
@@ -55,12 +58,14 @@ const FIXED: [&str; 30] = [
     "snapshot",
     "sshAuthorizedKeys",
     "system",
+    "userDataSecret",
     "vCPU",
     "zone",
 ];
 
 /// Names the callers below invent.
-const NAMES: [&str; 8] = ["colour", "finance", "huge", "moon", "openeuler", "other", "portal", "soon"];
+const NAMES: [&str; 12] =
+    ["colour", "empty", "finance", "huge", "large", "moon", "nobody", "openeuler", "other", "plain", "portal", "soon"];
 
 /// Words in Latin letters that are neither quoted, nor names, nor fixed.
 fn foreign(text: &str) -> Vec<String> {
@@ -304,14 +309,21 @@ async fn what_is_wrong_with_a_snapshot_what_is_made_from_one_or_user_data_is_tol
         ("informationsystems/system-1", one("InformationSystem", "system-1", system, Value::Null)),
         ("cloudvolumes/data-1", one("CloudVolume", "data-1", volume, json!({"claimId": "claim-1"}))),
         ("cloudsnapshots/of-host", one("CloudSnapshot", "of-host", kept("CloudHost", "web-1"), image)),
-        ("secrets/other", secret("other", "Opaque", "#!/bin/sh")),
-        ("secrets/empty", secret("empty", "jiyun.io/user-data", "")),
-        ("secrets/large", secret("large", "jiyun.io/user-data", &"#!".repeat(17_000))),
-        ("secrets/plain", secret("plain", "jiyun.io/user-data", "runcmd: []")),
         ("cloudsnapshots/of-volume", one("CloudSnapshot", "of-volume", kept("CloudVolume", "data-2"), Value::Null)),
     ]
     .into_iter()
     .fold(city(), |server, (path, object)| server.on(&format!("GET {}", finance(path)), 200, object));
+    let secrets = [
+        secret("other", "Opaque", "#!/bin/sh"),
+        secret("empty", "jiyun.io/user-data", ""),
+        secret("large", "jiyun.io/user-data", &"#!".repeat(17_000)),
+        secret("plain", "jiyun.io/user-data", "runcmd: []"),
+    ];
+    let server = secrets.into_iter().fold(server, |server, secret| {
+        let path =
+            format!("GET /api/v1/namespaces/dept-finance/secrets/{}", secret["metadata"]["name"].as_str().unwrap());
+        server.on(&path, 200, secret)
+    });
     let api = Api::over(server);
     let department = "/v1/departments/finance";
     let source =
