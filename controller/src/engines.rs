@@ -2,6 +2,7 @@
 
 pub mod applied;
 pub mod cdi;
+pub mod cloud_init;
 pub mod cnpg;
 pub mod fault;
 pub mod installation;

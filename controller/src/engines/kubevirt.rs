@@ -17,13 +17,12 @@ use sha2::{Digest as _, Sha256};
 pub use attached::{Declared, Plugs};
 
 use super::{
-    applied,
+    applied, cloud_init,
     fault::Fault,
     kube_ovn,
     order::{Apart, MachineOrder, Power},
     view::{EngineKind, View},
 };
-use crate::host::user_data::settings;
 
 /// The kind `VirtualMachine`.
 #[derive(Clone, Debug)]
@@ -376,7 +375,9 @@ fn identity(claim: &str) -> String {
 fn seed(order: &MachineOrder) -> Value {
     match &order.user_data {
         Some(secret) => json!({"secretRef": {"name": secret}}),
-        None => json!({"userData": format!("#cloud-config\n{}\n", settings(&order.name, &order.ssh_authorized_keys))}),
+        None => {
+            json!({"userData": format!("#cloud-config\n{}\n", cloud_init::settings(&order.name, &order.ssh_authorized_keys))})
+        }
     }
 }
 

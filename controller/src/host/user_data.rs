@@ -3,7 +3,6 @@
 //! log and no record.
 
 mod copy;
-mod first_boot;
 
 use jiyun_crds::v1alpha1::{
     CloudHost, Reason,
@@ -18,7 +17,6 @@ use super::rejection::Rejection;
 use crate::{claims::open_claim, context::Context, database::credentials::read, error::ReconcileError};
 
 pub use copy::{discard, provide};
-pub use first_boot::settings;
 
 /// Whether the user data that `host` names, otherwise valid, is there and can be used. Secrets are not kept in memory: the API
 /// server is asked, and only about hosts that were not granted; what becomes of a Secret afterwards is of no matter.

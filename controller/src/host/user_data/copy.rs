@@ -1,5 +1,6 @@
 //! The copy of a host's user data that its machine reads, beside the machine: made before that is, and there as long as that
-//! is. What is done to the department's Secret later changes nothing: cloud-init does most of it at the first start only.
+//! is. What is done to the department's Secret later changes nothing, unless the copy gets lost: cloud-init does most of it at the first
+//! start only.
 
 use jiyun_crds::names::{LABEL_CLAIM, LABEL_MANAGED_BY, MANAGED_BY, user_data_name};
 use jiyun_ledger::Claim;
@@ -16,10 +17,15 @@ use super::{
         rejection::Rejection,
         request::{engine_name, engine_namespace},
     },
-    first_boot::{message, settings},
     text, unknown,
 };
-use crate::{context::Context, database::credentials::read, error::ReconcileError, site::SiteEngines};
+use crate::{
+    context::Context,
+    database::credentials::read,
+    engines::cloud_init::{message, settings},
+    error::ReconcileError,
+    site::SiteEngines,
+};
 
 /// The key KubeVirt looks for (`pkg/cloud-init/cloud-init.go`, `resolveNoCloudSecrets`).
 const KEY: &str = "userdata";

@@ -77,7 +77,7 @@ async fn a_host_boots_with_its_user_data_and_has_what_was_on_its_disk_when_it_is
 /// What the test is about.
 async fn life(bureau: &Bureau<'_>) -> Result<(), WorldError> {
     let (snapshots, lab) = (Snapshots { bureau }, &bureau.world.lab);
-    let home = department_namespace(&bureau.name);
+    let (home, engines) = (department_namespace(&bureau.name), engine_namespace(&bureau.name));
     let (kind, data) = ("--type=jiyun.io/user-data", format!("--from-literal=userData={USER_DATA}"));
     let (who, group) = (format!("--as={DEPARTMENT}-operator"), format!("--as-group={DEPARTMENT}-operators"));
     lab.kubectl(&["create", "secret", "generic", "boot", "-n", &home, kind, &data, &who, &group]).await?;
@@ -106,9 +106,8 @@ async fn life(bureau: &Bureau<'_>) -> Result<(), WorldError> {
     told(lab, "started again");
 
     // Its machine goes, as with an archive; the one that is made anew on its disk does not set it up once more.
-    lab.kubectl(&["delete", "vm", "web", "-n", &engine_namespace(&bureau.name)]).await?;
+    lab.kubectl(&["delete", "vm", "web", "-n", &engines]).await?;
     says(bureau, "web", "/", "start 3").await?;
-    let engines = engine_namespace(&bureau.name);
     wait_for("cloud-init to be through once more", PATIENCE * 2, || async {
         let text = lab.console(&engines, "web").await.map_err(|error| error.to_string())?;
         if text.contains("finished at") { Ok(()) } else { Err(text) }
@@ -145,7 +144,6 @@ async fn life(bureau: &Bureau<'_>) -> Result<(), WorldError> {
     }
     bureau.caller.delete(&snapshots.one("once")).await?;
     snapshots.wait_gone("once").await?;
-    let engines = engine_namespace(&bureau.name);
     let left = lab.kubectl(&["get", "vm,vmi,dv,pvc,volumesnapshots,secrets", "-n", &engines, "-o", "name"]).await?;
     assert_eq!(left.trim(), "", "{} and all else is gone", user_data_name("web"));
     told(lab, "nothing is left");

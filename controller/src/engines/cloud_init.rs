@@ -1,5 +1,5 @@
-//! First-boot data as the machine of a host with user data reads it: what the department wrote, and after it what every host
-//! has. cloud-init takes both as parts of one MIME message
+//! cloud-init: first-boot data as the machine of a host reads it. With user data that is what the department wrote, and after it
+//! what every host has: cloud-init takes both as parts of one MIME message
 //! (`cloudinit/user_data.py`; <https://cloudinit.readthedocs.io/en/latest/explanation/format.html>).
 
 use data_encoding::BASE64_MIME;
