@@ -4,6 +4,7 @@ mod approval;
 mod audit;
 mod bucket;
 mod catalogue;
+mod console;
 mod create;
 mod database;
 mod department;
@@ -45,6 +46,7 @@ use crate::{
 };
 
 pub use audit::Search;
+pub use console::Doors;
 pub use flow::flow_state;
 pub use host::Ordered;
 pub use inbox::Waiting;
@@ -66,6 +68,7 @@ pub struct App {
     records: Records,
     waiting: Semaphore,
     reaches: Reaches,
+    doors: Option<Doors>,
     stopping: CancellationToken,
     book_was_read: AtomicBool,
 }
@@ -75,13 +78,20 @@ impl App {
     pub fn new(kubernetes: Kubernetes, book: Arc<dyn Book>, stopping: CancellationToken) -> Self {
         let waiting = Semaphore::new(MAX_WAITING);
         let (records, reaches) = (Records::default(), Reaches::default());
-        Self { kubernetes, book, records, waiting, reaches, stopping, book_was_read: AtomicBool::new(false) }
+        let (doors, book_was_read) = (None, AtomicBool::new(false));
+        Self { kubernetes, book, records, waiting, reaches, doors, stopping, book_was_read }
     }
 
     /// The same, with the audit trail's files to read.
     #[must_use]
     pub fn with_records(self, records: Records) -> Self {
         Self { records, ..self }
+    }
+
+    /// The same, with a way to consoles.
+    #[must_use]
+    pub fn with_consoles(self, doors: Option<Doors>) -> Self {
+        Self { doors, ..self }
     }
 
     /// What records changes.

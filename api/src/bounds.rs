@@ -13,9 +13,9 @@ use std::{net::IpAddr, time::Duration};
 use clap::Args;
 use http::HeaderMap;
 
-pub use self::asker::Asker;
-use self::{
-    rate::Rate,
+use self::rate::Rate;
+pub use self::{
+    asker::Asker,
     under_way::{Place, UnderWay},
 };
 

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use jiyun_trail::{core::writer::Writer, store::limits::Retention};
 
-use crate::bounds::BoundOptions;
+use crate::{bounds::BoundOptions, console::ConsoleArgs};
 
 /// Jiyun's provisioning API: the caller's own token in, the controller's decision out.
 #[derive(Debug, Parser)]
@@ -23,6 +23,9 @@ pub struct Cli {
     /// The audit trail; apart for the same reason.
     #[command(flatten)]
     pub trail: TrailArgs,
+    /// Consoles of hosts; apart for the same reason.
+    #[command(flatten)]
+    pub consoles: ConsoleArgs,
 }
 
 /// What the program does besides serving.

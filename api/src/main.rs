@@ -3,6 +3,7 @@
 mod app;
 mod bounds;
 mod cli;
+mod console;
 mod extract;
 mod handler;
 mod metrics;
@@ -25,13 +26,14 @@ use clap::{CommandFactory, Parser, error::ErrorKind};
 use crate::{
     bounds::BoundOptions,
     cli::{Cli, Command, TrailArgs},
+    console::ConsoleArgs,
 };
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match (cli.command, cli.serve) {
         (Some(Command::Openapi { check }), _) => openapi(check.as_deref()),
-        (None, Some(options)) => serve(options, &cli.bounds, &cli.trail),
+        (None, Some(options)) => serve(options, &cli.bounds, &cli.trail, &cli.consoles),
         (None, None) => Cli::command().error(ErrorKind::MissingRequiredArgument, "nothing to do; see --help").exit(),
     };
     match outcome {
@@ -45,12 +47,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(options: cli::Serve, bounds: &BoundOptions, trail: &TrailArgs) -> Result<(), Box<dyn Error>> {
+fn serve(
+    options: cli::Serve,
+    bounds: &BoundOptions,
+    trail: &TrailArgs,
+    consoles: &ConsoleArgs,
+) -> Result<(), Box<dyn Error>> {
     telemetry::start();
     // Fails only if there is a provider already, which would be this one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(server::serve(options, bounds, trail))?;
+    runtime.block_on(server::serve(options, bounds, trail, consoles))?;
     Ok(())
 }
 

@@ -4,9 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
 use jiyun_trail::figures::Figures;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use crate::{app::App, bounds::Bound};
+use crate::{
+    app::App,
+    bounds::Bound,
+    console::{Console, Ending},
+};
 
 /// Upper bounds in seconds: calls at the API server take milliseconds, waiting for a decision takes up to a minute.
 const BUCKETS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 90.0];
@@ -61,6 +65,21 @@ impl Metrics {
         Figures::new(&self.registry)
     }
 
+    /// The figures of consoles.
+    ///
+    /// # Errors
+    /// When they are registered already.
+    pub fn consoles(&self) -> Result<ConsoleFigures, prometheus::Error> {
+        let open = IntGaugeVec::new(Opts::new("jiyun_api_consoles_open", "Consoles open now."), &["console"])?;
+        let closed = IntCounterVec::new(
+            Opts::new("jiyun_api_consoles_closed_total", "Consoles that were closed, by what ended them."),
+            &["console", "ending"],
+        )?;
+        self.registry.register(Box::new(open.clone()))?;
+        self.registry.register(Box::new(closed.clone()))?;
+        Ok(ConsoleFigures { open, closed })
+    }
+
     /// Counts one answer. `route` is the pattern, so names of departments and hosts make no series of their own.
     pub fn observe(&self, route: &str, method: &Method, status: StatusCode, elapsed: Duration) {
         let method = known(method);
@@ -81,6 +100,42 @@ impl Metrics {
         let lag = book.lag_seconds().map_or(-1, |seconds| i64::try_from(seconds).unwrap_or(i64::MAX));
         self.ledger_lag.set(lag);
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// What is counted of consoles.
+#[derive(Clone, Debug)]
+pub struct ConsoleFigures {
+    open: IntGaugeVec,
+    closed: IntCounterVec,
+}
+
+/// A console that counts as open until this is dropped.
+#[derive(Debug)]
+pub struct OpenConsole {
+    console: &'static str,
+    figures: ConsoleFigures,
+}
+
+impl ConsoleFigures {
+    /// Counts one that is open.
+    pub fn open(&self, console: Console) -> OpenConsole {
+        let console = console.into();
+        self.open.with_label_values(&[console]).inc();
+        OpenConsole { console, figures: self.clone() }
+    }
+}
+
+impl OpenConsole {
+    /// Counts what ended it.
+    pub fn closed(self, ending: Ending) {
+        self.figures.closed.with_label_values(&[self.console, ending.into()]).inc();
+    }
+}
+
+impl Drop for OpenConsole {
+    fn drop(&mut self) {
+        self.figures.open.with_label_values(&[self.console]).dec();
     }
 }
 

@@ -4,6 +4,7 @@ pub mod bounds;
 pub mod observe;
 pub mod panic;
 pub mod problems;
+pub mod protocol_token;
 pub mod record;
 pub mod request_id;
 pub mod time_limit;

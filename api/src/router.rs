@@ -30,7 +30,7 @@ use crate::{
         quota, snapshot, system, usage, volume,
     },
     metrics::Metrics,
-    middleware::{bounds, observe, panic, problems, record, request_id, time_limit},
+    middleware::{bounds, observe, panic, problems, protocol_token, record, request_id, time_limit},
     problem::{Code, Problem},
 };
 
@@ -81,6 +81,8 @@ fn table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(host::order::create, host::list::list))
         .routes(routes!(host::one::show, host::one::change, host::one::delete))
         .routes(routes!(host::restart::create))
+        .routes(routes!(host::console::serial))
+        .routes(routes!(host::console::graphical))
         .routes(routes!(host::restore::create))
         .routes(routes!(database::order::create, database::list::list))
         .routes(routes!(database::one::show, database::one::change, database::one::delete))
@@ -124,6 +126,7 @@ pub fn public(app: Arc<App>, metrics: Arc<Metrics>, bounds: Arc<Bounds>) -> Resu
     // From the outside in. A panic becomes a problem, a problem its document, and both are logged under the number.
     let around = ServiceBuilder::new()
         .layer(from_fn(request_id::layer))
+        .layer(from_fn(protocol_token::layer))
         .layer(from_fn_with_state(Arc::clone(&metrics), observe::layer))
         .layer(from_fn(problems::layer))
         .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| panic::answer(panic.as_ref())))

@@ -16,13 +16,15 @@ use tokio_util::sync::CancellationToken;
 
 use self::certificate::Certificate;
 use crate::{
-    app::App,
+    app::{App, Doors},
     bounds::{BoundOptions, Bounds},
     cli::{Serve, TrailArgs},
+    console::ConsoleArgs,
     metrics::Metrics,
     router,
     store::{
         Kubernetes, Records,
+        consoles::Consoles,
         follower::{self, LedgerAddress, LedgerFiles},
         kubernetes::ConnectError,
     },
@@ -93,7 +95,12 @@ pub enum ServeError {
 }
 
 /// Serves until told to stop by SIGTERM or SIGINT.
-pub async fn serve(options: Serve, bounds: &BoundOptions, trail: &TrailArgs) -> Result<(), ServeError> {
+pub async fn serve(
+    options: Serve,
+    bounds: &BoundOptions,
+    trail: &TrailArgs,
+    consoles: &ConsoleArgs,
+) -> Result<(), ServeError> {
     let certificate = match (&options.tls_cert, &options.tls_key) {
         (Some(cert), Some(key)) => {
             Some(Certificate::load(cert.clone(), key.clone()).await.map_err(ServeError::Certificate)?)
@@ -109,7 +116,8 @@ pub async fn serve(options: Serve, bounds: &BoundOptions, trail: &TrailArgs) -> 
     recorder.ready().await;
     let webhook = Webhook::prepared(trail, &recorder).await?;
     let kubernetes = Kubernetes::new(&options.kubernetes_url, &options.kubernetes_ca)?.recorded(recorder);
-    let app = App::new(kubernetes, Arc::new(follower::follow(etcd)), stopping.clone());
+    let doors = doors(&options, consoles, &metrics)?;
+    let app = App::new(kubernetes, Arc::new(follower::follow(etcd)), stopping.clone()).with_consoles(doors);
     let app = Arc::new(app.with_records(trail.folder.clone().map(Records::of).unwrap_or_default()));
     let public = router::public(Arc::clone(&app), Arc::clone(&metrics), Arc::new(Bounds::new(bounds)))?;
     let private = router::private(app, metrics);
@@ -132,6 +140,16 @@ pub async fn serve(options: Serve, bounds: &BoundOptions, trail: &TrailArgs) -> 
     keeping.ended().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The way to consoles, where this program has an account for that.
+fn doors(options: &Serve, arguments: &ConsoleArgs, metrics: &Metrics) -> Result<Option<Doors>, ServeError> {
+    let Some(token) = &arguments.token else {
+        tracing::info!("there are no consoles: --console-token is not given");
+        return Ok(None);
+    };
+    let consoles = Consoles::new(&options.kubernetes_url, &options.kubernetes_ca, token)?;
+    Ok(Some(Doors::new(consoles, arguments, metrics.consoles()?)))
 }
 
 /// Where the API server's audit events are received.

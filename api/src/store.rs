@@ -1,7 +1,8 @@
 //! Where the API reads and writes: the API server in the caller's name; the ledger's stream and the audit trail's files, read
-//! only.
+//! only; consoles of machines, with an account of its own.
 
 pub mod book;
+pub mod consoles;
 pub mod follower;
 pub mod kubernetes;
 mod records;

@@ -8,6 +8,7 @@ mod buckets;
 mod catalogue;
 mod change;
 mod chinese;
+mod consoles;
 mod databases;
 mod dry;
 mod edge;

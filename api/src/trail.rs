@@ -11,5 +11,5 @@ pub use self::{
     few::Few,
     origin::Origin,
     recorder::{Begun, Keeping, Recorder},
-    write::{Asked, begun, order as order_of, refused, state_of, zone as zone_of},
+    write::{Asked, begun, console_closed, console_opened, order as order_of, refused, state_of, zone as zone_of},
 };

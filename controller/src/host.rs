@@ -39,9 +39,8 @@ use jiyun_crds::{
     names,
     v1alpha1::{CloudHost, CloudHostStatus, OrderAction, Power as WishedPower, Reason},
 };
-use jiyun_ledger::{
-    Claim, ClaimId, ClaimStage, Decision, LedgerError, Meter, Refusal, RefusalCode, RequestError, State,
-};
+use jiyun_ledger::{Claim, ClaimStage, Decision, LedgerError, Meter, Refusal, RefusalCode, RequestError};
+pub use jiyun_ledger::{label_of, labelled};
 use kube::{Api, ResourceExt, runtime::controller::Action};
 use tracing::{info, warn};
 
@@ -361,19 +360,6 @@ pub fn has_vanished(claim: &Claim, context: &Context) -> bool {
     let is_missing = !lease::is_archived(claim) && site.machine(&namespace, name).is_none();
     let is_restoring = content::is_restoring(claim);
     is_missing || (!is_restoring && site.disk(&namespace, &names::system_disk_name(name)).is_none())
-}
-
-/// How engine objects are labelled with a claim: numbers are given once in a book, and another book begins anew.
-pub fn label_of(claim: ClaimId, state: &State) -> String {
-    let lineage = state.lineage().map(ToString::to_string).unwrap_or_default();
-    let beginning: String = lineage.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    format!("{claim}.{beginning}")
-}
-
-/// The claim an engine object is labelled with, if it is one of this book.
-pub fn labelled<'a>(label: &str, state: &'a State) -> Option<&'a Arc<Claim>> {
-    let claim = state.claim(label.split_once('.')?.0.parse().ok()?)?;
-    (label_of(claim.id, state) == label).then_some(claim)
 }
 
 /// How engine objects of this claim are labelled.

@@ -9,6 +9,7 @@ pub mod dimensions;
 pub mod event;
 mod floor;
 mod flow;
+pub mod label;
 pub mod meter;
 pub mod money;
 pub mod month;

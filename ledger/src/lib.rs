@@ -25,6 +25,7 @@ pub use crate::core::command::{Command, CommandError, Transfer};
 pub use crate::core::decide::{Decision, Plan, decide};
 pub use crate::core::dimensions::Dimensions;
 pub use crate::core::event::{Entry, Event, HoldEnd, Lineage};
+pub use crate::core::label::{label_of, labelled};
 pub use crate::core::meter::Meter;
 pub use crate::core::money::{MoneyError, fen};
 pub use crate::core::month::{FiscalMonth, MonthError, Period};

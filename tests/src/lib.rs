@@ -4,6 +4,7 @@ pub mod bench;
 pub mod booked;
 pub mod bucket;
 pub mod city;
+pub mod console;
 pub mod database;
 pub mod demo;
 pub mod desk;

@@ -1,12 +1,15 @@
 //! A whole system on a lab: control plane, charts, catalogue, controller and API, ready to be used by people.
 
 use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
 use jiyun_crds::{
-    names::{FINALIZER_ACCOUNT, department_namespace},
+    names::{FINALIZER_ACCOUNT, SYSTEM_NAMESPACE, department_namespace},
     v1alpha1::{CloudHost, ConditionType, Department, condition},
 };
 use jiyun_lab::{ApiOptions, ControllerOptions, Engines, Guest, Lab, LabError, LabOptions, NotInTime, wait_for};
@@ -175,9 +178,11 @@ impl World {
             ..controller
         };
         let controller = lab.spawn_controller(controller).await?;
+        let consoles = console_token(&lab).await?;
+        let arguments = UNBOUNDED.into_iter().chain(api_arguments.iter().copied()).chain([consoles.as_str()]);
         let api = lab.spawn_api(ApiOptions {
             environment,
-            arguments: UNBOUNDED.iter().chain(api_arguments).map(|argument| (*argument).to_owned()).collect(),
+            arguments: arguments.map(str::to_owned).collect(),
             ..ApiOptions::default()
         })?;
         Self::of(lab, controller, api).await
@@ -385,7 +390,8 @@ impl World {
     /// # Errors
     /// When it does not become ready in time.
     pub async fn another_api(&self, name: &str, arguments: &[&str]) -> Result<Guest, WorldError> {
-        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let consoles = console_token(&self.lab).await?;
+        let arguments = arguments.iter().copied().chain([consoles.as_str()]).map(str::to_owned).collect();
         let api = self.lab.spawn_api(ApiOptions { name: name.into(), arguments, ..ApiOptions::default() })?;
         api.wait_until_healthy("/readyz", PATIENCE).await?;
         Ok(api)
@@ -419,6 +425,17 @@ impl World {
     pub fn hosts_with(&self, client: Client, department: &str) -> Api<CloudHost> {
         Api::namespaced(client, &department_namespace(department))
     }
+}
+
+/// The argument with which an API reaches consoles: the token of its own account, in a file for its owner alone.
+async fn console_token(lab: &Lab) -> Result<String, WorldError> {
+    let path = lab.folder().join("console.token");
+    if !path.exists() {
+        let token = lab.user_token(SYSTEM_NAMESPACE, "jiyun-api").await?;
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        file.write_all(token.as_bytes())?;
+    }
+    Ok(format!("--console-token={}", path.display()))
 }
 
 /// A client that trusts the lab's authority and nothing else. A new one for each caller: its connections end with the

@@ -11,6 +11,7 @@ mod suite {
     mod calendar;
     mod charts;
     mod city;
+    mod consoles;
     mod contract;
     mod databases;
     mod deletion;

@@ -1,5 +1,6 @@
 //! Cloud hosts over HTTP.
 
+pub mod console;
 pub mod list;
 pub mod one;
 pub mod order;

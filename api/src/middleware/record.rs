@@ -37,6 +37,9 @@ const KINDS: [(&str, &str); 9] = [
 /// Ends of addresses where something that is there is asked to do something.
 const CHANGING: [&str; 3] = ["/restart", "/restore", "/rotate-credentials"];
 
+/// Ends of addresses where a console is opened: it changes nothing by itself, and whoever has it may change everything.
+const CONSOLES: [&str; 2] = ["/console", "/vnc"];
+
 /// The kind of what `route` changes.
 fn kind_at(route: &str) -> Option<&'static str> {
     KINDS.into_iter().find(|(part, _)| route.contains(part)).map(|(_, kind)| kind)
@@ -82,6 +85,7 @@ impl Attempt {
             // Nothing comes to be: it is a change of what is there.
             Method::POST if CHANGING.iter().any(|verb| route.ends_with(verb)) => Action::Change,
             Method::POST => Action::Create,
+            Method::GET if CONSOLES.iter().any(|console| route.ends_with(console)) => Action::ConsoleOpened,
             Method::PATCH => Action::Change,
             Method::DELETE => Action::Delete,
             _ => return None,

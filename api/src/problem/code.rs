@@ -36,6 +36,16 @@ pub enum Code {
     NothingToRestart,
     /// The system disk of a host that is to run cannot be restored.
     HostIsRunning,
+    /// The machine of a host does not run, and has no console.
+    HostNotRunning,
+    /// A console is asked for by something else than a WebSocket.
+    WebSocketNeeded,
+    /// There are no consoles on this platform.
+    ConsolesOff,
+    /// The engine does not give the console now.
+    ConsoleUnavailable,
+    /// As many consoles are open as there may be.
+    TooManyConsoles,
     /// A volume that is to be at a host cannot be restored.
     VolumeHasHost,
     /// Nothing would come of restoring the disk as it stands.
@@ -112,6 +122,7 @@ impl Code {
             | Self::BeingDeleted
             | Self::DeletionProtected
             | Self::HostIsStopped
+            | Self::HostNotRunning
             | Self::NothingToRestart
             | Self::HostIsRunning
             | Self::VolumeHasHost
@@ -121,10 +132,14 @@ impl Code {
             | Self::AlreadyDecided => StatusCode::CONFLICT,
             Self::Stale => StatusCode::PRECONDITION_FAILED,
             Self::ContinueExpired => StatusCode::GONE,
-            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::LedgerUnavailable | Self::AuditUnwritable | Self::AuditUnreadable | Self::KubernetesUnavailable => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::WebSocketNeeded => StatusCode::UPGRADE_REQUIRED,
+            Self::TooManyRequests | Self::TooManyConsoles => StatusCode::TOO_MANY_REQUESTS,
+            Self::ConsolesOff => StatusCode::NOT_IMPLEMENTED,
+            Self::LedgerUnavailable
+            | Self::AuditUnwritable
+            | Self::AuditUnreadable
+            | Self::ConsoleUnavailable
+            | Self::KubernetesUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout | Self::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

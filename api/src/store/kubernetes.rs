@@ -40,7 +40,7 @@ pub use watch::Change;
 
 /// The longest a single call may take. The API server answers such calls within milliseconds; its own limit is 60 s,
 /// longer than our callers wait.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,19 +66,8 @@ pub struct Kubernetes {
 impl Kubernetes {
     /// Prepares the way to `url`, trusting the certificates (PEM) in the file `ca`. Connects at the first call.
     pub fn new(url: &str, ca: &Path) -> Result<Self, ConnectError> {
-        let uri = url.parse().map_err(|source| ConnectError::Url { url: url.to_owned(), source })?;
-        let pem = std::fs::read(ca).map_err(|source| ConnectError::ReadCa { path: ca.to_owned(), source })?;
-        let roots = error::certificates(&pem).map_err(|source| ConnectError::Ca { path: ca.to_owned(), source })?;
-        if roots.is_empty() {
-            return Err(ConnectError::NoCa { path: ca.to_owned() });
-        }
-        let mut config = Config::new(uri);
-        config.root_cert = Some(roots);
-        config.connect_timeout = Some(CONNECT_TIMEOUT);
-        // The built-in retry repeats every method for minutes; a person is waiting here, and a repeated POST may be a
-        // second order.
-        config.default_retry = false;
-        let builder = ClientBuilder::try_from(config).map_err(|source| ConnectError::Client { source })?;
+        let builder =
+            ClientBuilder::try_from(configured(url, ca)?).map_err(|source| ConnectError::Client { source })?;
         Ok(Self { client: builder.build(), recorder: Recorder::default(), users: users(), sights: sights() })
     }
 
@@ -110,6 +99,23 @@ impl Kubernetes {
             sights: self.sights.clone(),
         }
     }
+}
+
+/// How the API server at `url` is reached, trusting the certificates (PEM) in the file `ca`; with nobody's token.
+pub(super) fn configured(url: &str, ca: &Path) -> Result<Config, ConnectError> {
+    let uri = url.parse().map_err(|source| ConnectError::Url { url: url.to_owned(), source })?;
+    let pem = std::fs::read(ca).map_err(|source| ConnectError::ReadCa { path: ca.to_owned(), source })?;
+    let roots = error::certificates(&pem).map_err(|source| ConnectError::Ca { path: ca.to_owned(), source })?;
+    if roots.is_empty() {
+        return Err(ConnectError::NoCa { path: ca.to_owned() });
+    }
+    let mut config = Config::new(uri);
+    config.root_cert = Some(roots);
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    // The built-in retry repeats every method for minutes; a person is waiting here, and a repeated POST may be a
+    // second order.
+    config.default_retry = false;
+    Ok(config)
 }
 
 /// The API server in the name of one caller.

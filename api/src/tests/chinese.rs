@@ -26,7 +26,7 @@ const HOSTS: &str = "/v1/departments/finance/hosts";
 const HOST: &str = "/v1/departments/finance/hosts/web-1";
 
 /// Words of the notation: fields, parameters, headers and units a caller writes as they are.
-const FIXED: [&str; 34] = [
+const FIXED: [&str; 36] = [
     "Authorization",
     "BOM",
     "Bearer",
@@ -39,6 +39,8 @@ const FIXED: [&str; 34] = [
     "Running",
     "Secret",
     "Stopped",
+    "VNC",
+    "WebSocket",
     "application",
     "architecture",
     "body",
@@ -231,6 +233,7 @@ async fn every_problem_of_the_api_is_told_in_chinese_with_its_own_parameters() {
         answers.push(api.send(request(Method::POST, &format!("{HOST}/{verb}"), &[], body)).await);
     }
     answers.push(restored_at_its_host().await);
+    answers.extend(super::consoles::problems().await);
     let changed = ApiServer::default().refuse(&format!("PATCH {}", finance("cloudhosts/web-1")), 409, "Conflict");
     let changed = Api::over(changed);
     for (tag, kind, body) in [

@@ -16,6 +16,10 @@ const RESTART: &str = "/v1/departments/finance/hosts/web-1/restart";
 
 const RESTORE: &str = "/v1/departments/finance/hosts/web-1/restore";
 
+const CONSOLE: &str = "/v1/departments/finance/hosts/web-1/console";
+
+const SCREEN: &str = "/v1/departments/finance/hosts/web-1/vnc";
+
 const SYSTEM: &str = "/v1/departments/finance/systems/web-1";
 
 const DATABASE: &str = "/v1/departments/finance/databases/web-1";
@@ -33,7 +37,7 @@ const FLOW: &str = "/v1/departments/finance/flows/web-1";
 const ORDER: &str = "/v1/departments/finance/orders/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 53] = [
+const ROUTES: [(Method, &str); 55] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
@@ -41,6 +45,8 @@ const ROUTES: [(Method, &str); 53] = [
     (Method::DELETE, HOST),
     (Method::POST, RESTART),
     (Method::POST, RESTORE),
+    (Method::GET, CONSOLE),
+    (Method::GET, SCREEN),
     (Method::POST, "/v1/departments/finance/systems"),
     (Method::GET, "/v1/departments/finance/systems"),
     (Method::GET, SYSTEM),

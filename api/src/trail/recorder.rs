@@ -143,6 +143,11 @@ pub struct Begun {
 }
 
 impl Begun {
+    /// What was recorded.
+    pub fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
     /// Records how it ended; `answered` is the object as it is then. Nobody waits for that: it was recorded that it was
     /// begun, which stands if this record fails.
     pub fn ended(mut self, result: Outcome, answered: Option<&Value>) {

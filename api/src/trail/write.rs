@@ -1,7 +1,10 @@
 //! Records of what is written in a caller's name: pure, from what was asked and what was answered.
 
 use jiff::Timestamp;
-use jiyun_crds::names::{ANNOTATION_ORDER, department_of_namespace};
+use jiyun_crds::{
+    names::{ANNOTATION_ORDER, department_of_namespace},
+    v1alpha1::CloudHost,
+};
 use jiyun_trail::core::{
     action::Action,
     actor::{Actor, Authentication},
@@ -13,7 +16,10 @@ use jiyun_trail::core::{
 use serde_json::{Value, json};
 
 use super::Origin;
-use crate::store::User;
+use crate::{
+    console::{Console, Course},
+    store::User,
+};
 
 /// What is about to be written.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +58,37 @@ pub fn begun(at: Timestamp, asked: &Asked<'_>, user: &User, insider: bool, origi
         Content::of(if is_patch { json!({"patch": sent}) } else { state_of(sent) })
     });
     record
+}
+
+/// The record written before a console of `host` is opened in somebody's name.
+pub fn console_opened(
+    at: Timestamp,
+    namespace: &str,
+    host: &CloudHost,
+    console: Console,
+    user: &User,
+    insider: bool,
+    origin: &Origin,
+) -> Record {
+    let name = host.metadata.name.clone().unwrap_or_default();
+    let object = Object { namespace: Some(namespace.to_owned()), ..Object::new("CloudHost", name) };
+    let object = Object { uid: host.metadata.uid.clone(), ..object };
+    let mut record = about(at, Action::ConsoleOpened, object, Outcome::Begun, user, insider, origin);
+    record.zone = Some(host.spec.zone_ref.name.clone());
+    record.after = Some(Content::of(json!({"console": <&str>::from(console)})));
+    record
+}
+
+/// The record written when it was closed: for how long it was open and how much went over it, nothing of what that was.
+pub fn console_closed(opened: Record, at: Timestamp, console: Console, course: &Course) -> Record {
+    let Course { ending, open_for, typed, shown } = course;
+    let told = json!({
+        "console": <&str>::from(console), "ending": <&str>::from(ending), "seconds": open_for.as_secs(),
+        "typedBytes": typed, "shownBytes": shown,
+    });
+    let department = department_of(&opened.object).or(opened.department);
+    let (action, result, after) = (Action::ConsoleClosed, Outcome::Succeeded, Some(Content::of(told)));
+    Record { at, action, result, department, after, ..opened }
 }
 
 /// The record written when it has been answered; `answered` is the object as it is then.

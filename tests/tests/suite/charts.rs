@@ -13,6 +13,15 @@ fn helm(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// What helm says to settings that it does not take.
+fn refused(setting: &str) -> String {
+    let program = jiyun_lab::programs::program("helm", "helm").unwrap();
+    let arguments = ["template", "jiyun", "charts/jiyun", "--set", setting];
+    let output = Command::new(program).args(arguments).current_dir(jiyun_lab::source_root()).output().unwrap();
+    assert!(!output.status.success(), "helm took {setting}");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 pub(super) fn rendered(settings: &[&str]) -> Vec<Value> {
     let mut arguments = vec!["template", "jiyun", "charts/jiyun", "--namespace", "jiyun-system"];
     arguments.extend(settings);
@@ -77,7 +86,7 @@ fn no_role_holds_a_wildcard() {
 }
 
 #[test]
-fn workloads_run_restricted_and_the_api_has_no_token() {
+fn workloads_run_restricted_and_the_api_has_no_token_but_for_consoles() {
     let (plain, recorded) = (rendered(&[]), rendered(&["--set", "trail.enabled=true"]));
     let of = |objects| [of_kind(objects, "Deployment"), of_kind(objects, "StatefulSet")].concat();
     let workloads = [of(&plain), of(&recorded)].concat();
@@ -110,6 +119,29 @@ fn workloads_run_restricted_and_the_api_has_no_token() {
         if !changes {
             assert_eq!(pod["automountServiceAccountToken"], false);
         }
+    }
+}
+
+#[test]
+fn consoles_switched_off_or_unknown_to_older_values_leave_the_api_without_token_and_without_right() {
+    let (token, role) = ("--console-token=/var/run/secrets/jiyun/token", "jiyun-consoles");
+    for (settings, on) in [
+        (&[][..], true),
+        (&["--set", "api.consoles.enabled=false"], false),
+        // As `helm upgrade --reuse-values` has them, of a release that had no consoles.
+        (&["--set", "api.consoles=null"], false),
+    ] {
+        let objects = rendered(settings);
+        let rights = of_kind(&objects, "ClusterRole").into_iter().find(|one| one["metadata"]["name"] == role);
+        let rights = rights.unwrap()["rules"].as_array().map_or(0, Vec::len);
+        let api = of_kind(&objects, "Deployment").into_iter().find(|one| one["metadata"]["name"] == "jiyun-api");
+        let pod = &api.unwrap()["spec"]["template"]["spec"];
+        let has = |text: &str| pod.to_string().contains(text);
+        assert_eq!((rights > 0, has(token), has("serviceAccountToken\"")), (on, on, on), "{settings:?}");
+    }
+    for wrong in ["0s", "200h", "soon", "15"] {
+        let told = refused(&format!("api.consoles.idle={wrong}"));
+        assert!(told.contains("idle"), "{told}");
     }
 }
 

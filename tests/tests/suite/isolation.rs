@@ -81,12 +81,18 @@ impl Question {
     /// What the documents say: rights on Jiyun's own kinds and on credentials, in the department's own namespace, and the
     /// catalogue.
     fn expected(&self, rights: &Rights, own: &str) -> bool {
-        let says = |role: &str| {
-            rights.get(&(role.to_owned(), self.resource.clone())).is_some_and(|verbs| verbs.contains(&self.verb))
-        };
+        let says =
+            |role: &str| rights.get(&(role.to_owned(), self.named())).is_some_and(|verbs| verbs.contains(&self.verb));
         self.group == group_of(&self.resource)
-            && self.subresource.is_empty()
             && (says("catalogue-reader") || self.namespace == own && says(&format!("department-{}", self.role)))
+    }
+
+    /// The resource as roles and documents name it.
+    fn named(&self) -> String {
+        if self.subresource.is_empty() {
+            return self.resource.clone();
+        }
+        format!("{}/{}", self.resource, self.subresource)
     }
 
     async fn ask(&self, client: Client) -> Result<bool, WorldError> {
@@ -110,7 +116,10 @@ impl Question {
 /// Every role, verb and resource in the namespaces of departments and machines, and where none is named.
 fn questions(role: &'static str, namespaces: &[String], rights: &Rights) -> Vec<Question> {
     let own = rights.keys().map(|(_, resource)| resource.as_str()).collect::<std::collections::BTreeSet<_>>();
-    let own = own.into_iter().map(|resource| (group_of(resource), resource, ""));
+    let own = own.into_iter().map(|named| {
+        let (resource, part) = named.split_once('/').unwrap_or((named, ""));
+        (group_of(resource), resource, part)
+    });
     let resources: Vec<_> = FOREIGN.into_iter().chain(own).collect();
     let mut questions = Vec::new();
     for namespace in namespaces {

@@ -124,8 +124,9 @@ fn right(line: &str) -> Option<(&str, &str)> {
 }
 
 #[tokio::test]
-async fn the_apis_own_account_reads_the_catalogue_as_everybody_does_and_nothing_else() -> Result<(), WorldError> {
-    let lab = &World::shared().await?.lab;
+async fn the_apis_own_account_opens_consoles_where_machines_live_and_has_no_other_right() -> Result<(), WorldError> {
+    let world = World::shared().await?;
+    let (lab, bureau) = (&world.lab, world.department(Quota::AMPLE).await?);
     let account = "system:serviceaccount:jiyun-system:jiyun-api";
     let who = format!("--as={account}");
     let listed = lab.kubectl(&["auth", "can-i", "--list", &who, "-n", "jiyun-system"]).await?;
@@ -141,6 +142,15 @@ async fn the_apis_own_account_reads_the_catalogue_as_everybody_does_and_nothing_
     let catalogue: BTreeSet<(&str, &str)> =
         catalogue.iter().map(|resource| (resource.as_str(), "get list watch")).collect();
     assert_eq!(rights, catalogue, "{listed}");
+
+    let listed = lab.kubectl(&["auth", "can-i", "--list", &who, "-n", &format!("engine-{}", bureau.name)]).await?;
+    let there: BTreeSet<(&str, &str)> = listed.lines().filter_map(right).filter(|right| !is_anybodys(right)).collect();
+    let machine = "virtualmachineinstances";
+    let subresource = |name| format!("{machine}.subresources.kubevirt.io/{name}");
+    let more = [format!("{machine}.kubevirt.io"), subresource("console"), subresource("vnc")];
+    let with_consoles: BTreeSet<_> =
+        catalogue.iter().copied().chain(more.iter().map(|named| (named.as_str(), "get"))).collect();
+    assert_eq!(there, with_consoles, "{listed}");
 
     // What a list of one namespace does not show: everywhere, and of what is in no namespace.
     let reviews = Api::<SubjectAccessReview>::all(lab.client().await?);

@@ -44,6 +44,10 @@ pub enum Action {
     MachineStarted,
     /// A machine was stopped.
     MachineStopped,
+    /// A console of a machine was opened.
+    ConsoleOpened,
+    /// A console of a machine was closed.
+    ConsoleClosed,
     /// A quota or floor was changed.
     QuotaChanged,
     /// A price was changed.

@@ -53,6 +53,12 @@ impl Caller {
         self.may("patch", "cloudhosts", namespace, None).await
     }
 
+    /// Whether the caller may open a console of the host called `name` in `namespace`: `create` of its subresource `console`,
+    /// which is not stored either.
+    pub async fn may_open_console(&self, namespace: &str, name: &str) -> Result<bool, KubernetesError> {
+        self.may_of("create", ("cloudhosts", Some("console")), Some(namespace), Some(name)).await
+    }
+
     /// Whether the caller may look at the department of `namespace`: every role in it may list its hosts. Asked once for each
     /// request.
     pub(super) async fn is_insider(&self, namespace: Option<&str>) -> Result<bool, KubernetesError> {
@@ -67,11 +73,22 @@ impl Caller {
         namespace: Option<&str>,
         name: Option<&str>,
     ) -> Result<bool, KubernetesError> {
+        self.may_of(verb, (resource, None), namespace, name).await
+    }
+
+    async fn may_of(
+        &self,
+        verb: &str,
+        (resource, subresource): (&str, Option<&str>),
+        namespace: Option<&str>,
+        name: Option<&str>,
+    ) -> Result<bool, KubernetesError> {
         let attributes = ResourceAttributes {
             group: Some(jiyun_crds::names::GROUP.to_owned()),
             name: name.map(str::to_owned),
             namespace: namespace.map(str::to_owned),
             resource: Some(resource.to_owned()),
+            subresource: subresource.map(str::to_owned),
             verb: Some(verb.to_owned()),
             version: Some(jiyun_crds::v1alpha1::VERSION.to_owned()),
             ..ResourceAttributes::default()

@@ -147,7 +147,7 @@ impl From<kube::Error> for KubernetesError {
 
 impl KubernetesError {
     /// Tells refusals apart by status code and, where one code has several meanings, by reason.
-    pub(super) fn from_status(status: Box<Status>) -> Self {
+    pub(in crate::store) fn from_status(status: Box<Status>) -> Self {
         match status.code {
             401 => Self::Unauthenticated,
             403 => Self::Forbidden(status),

@@ -2,6 +2,7 @@
 
 use http::Request;
 use jiff::Timestamp;
+use jiyun_crds::v1alpha1::CloudHost;
 use jiyun_trail::core::{action::Action, outcome::Outcome};
 use kube::{Resource, api::GetParams, core::request::Request as Verb};
 use serde::de::DeserializeOwned;
@@ -9,6 +10,7 @@ use serde_json::Value;
 
 use super::{Caller, KubernetesError, decode};
 use crate::{
+    console::Console,
     store::Run,
     trail::{self, Asked, Begun},
 };
@@ -30,14 +32,26 @@ impl Caller {
         }
         let asked = tokio::join!(self.who(), self.is_insider(namespace), self.remembered::<K>(action, namespace, name));
         let (user, insider, before) = asked;
-        let unasked = |error| match error {
-            KubernetesError::Unauthenticated => KubernetesError::Unauthenticated,
-            error => KubernetesError::Unasked(Box::new(error)),
-        };
         let (user, insider) = (user.map_err(unasked)?, insider.map_err(unasked)?);
         let kind = K::kind(&());
         let asked = Asked { action, kind: &kind, namespace, name, sent, before: before.as_ref() };
         let record = trail::begun(Timestamp::now(), &asked, &user, insider, &self.origin);
+        Ok(self.recorder.begin(record, &self.origin).await?)
+    }
+
+    /// Records that a console of `host` is about to be opened; none where no trail is kept.
+    pub async fn begin_console(
+        &self,
+        namespace: &str,
+        host: &CloudHost,
+        console: Console,
+    ) -> Result<Option<Begun>, KubernetesError> {
+        if !self.recorder.is_kept() {
+            return Ok(None);
+        }
+        let (user, insider) = tokio::try_join!(self.who(), self.is_insider(Some(namespace))).map_err(unasked)?;
+        let now = Timestamp::now();
+        let record = trail::console_opened(now, namespace, host, console, &user, insider, &self.origin);
         Ok(self.recorder.begin(record, &self.origin).await?)
     }
 
@@ -70,6 +84,14 @@ impl Caller {
         }
         let request = Verb::new(K::url_path(&(), namespace)).get(name, &GetParams::any()).ok()?;
         self.ask(request).await.ok()
+    }
+}
+
+/// Who it is was not found out: nothing is asked for.
+fn unasked(error: KubernetesError) -> KubernetesError {
+    match error {
+        KubernetesError::Unauthenticated => KubernetesError::Unauthenticated,
+        error => KubernetesError::Unasked(Box::new(error)),
     }
 }
 

@@ -14,6 +14,12 @@ use serde_json::{Value, json};
 use super::access::{Access, Subject};
 use crate::{context::Context, error::ReconcileError};
 
+/// The controller's own account.
+const CONTROLLER: &str = "jiyun-controller";
+
+/// The API's own account: it reaches consoles, and has no other right.
+const API: &str = "jiyun-api";
+
 /// All children of one department, ready for server-side apply.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Children {
@@ -34,9 +40,10 @@ impl Children {
             namespaces: vec![namespace(&engines, &name, "privileged"), namespace(&home, &name, "restricted")],
             role_bindings: roles.map(|(role, subjects)| role_binding(&home, &name, role, subjects)).into(),
             own_bindings: vec![
-                own_binding(&engines, &name, "credentials-reader", platform),
-                own_binding(&engines, &name, "bucket-keys", platform),
-                own_binding(&home, &name, "credentials-writer", platform),
+                own_binding(&engines, &name, "credentials-reader", CONTROLLER, platform),
+                own_binding(&engines, &name, "bucket-keys", CONTROLLER, platform),
+                own_binding(&engines, &name, "consoles", API, platform),
+                own_binding(&home, &name, "credentials-writer", CONTROLLER, platform),
             ],
             walls: vec![wall(&home, &name), wall(&engines, &name), import_gate(&engines, &name)],
         }
@@ -89,7 +96,10 @@ impl Children {
         let Some(engines) = self.namespaces.first() else { return Ok(()) };
         ensure(&Api::<Namespace>::all(context.client.clone()), engines, context).await?;
         let home = Some(name_of(engines));
-        let there = |wall: &&Value| wall.pointer("/metadata/namespace").and_then(Value::as_str) == home;
+        let there = |child: &&Value| child.pointer("/metadata/namespace").and_then(Value::as_str) == home;
+        for binding in self.own_bindings.iter().filter(there) {
+            ensure_in::<RoleBinding>(binding, context).await?;
+        }
         for wall in self.walls.iter().filter(there) {
             ensure_in::<NetworkPolicy>(wall, context).await?;
         }
@@ -185,15 +195,15 @@ fn role_binding(namespace: &str, department: &str, role: &str, subjects: &[Subje
 
 /// A right of the platform itself that it has in a department's namespace and nowhere else: what databases are signed in
 /// with is read where the engine makes it, key pairs of buckets are made there, and both are written where the department finds
-/// them.
-fn own_binding(namespace: &str, department: &str, role: &str, platform: &str) -> Value {
+/// them; consoles of machines are opened there, by the API.
+fn own_binding(namespace: &str, department: &str, role: &str, account: &str, platform: &str) -> Value {
     let name = format!("jiyun-{role}");
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",
         "metadata": {"name": name, "namespace": namespace, "labels": labels(department)},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-        "subjects": [{"kind": "ServiceAccount", "name": "jiyun-controller", "namespace": platform}],
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": platform}],
     })
 }
 
@@ -272,8 +282,11 @@ mod tests {
         let told: Vec<_> = bindings.iter().map(|it| (&it["metadata"]["namespace"], &it["roleRef"]["name"])).collect();
         let (reader, writer) = (json!("jiyun-credentials-reader"), json!("jiyun-credentials-writer"));
         let (engines, home, keys) = (json!("engine-finance"), json!("dept-finance"), json!("jiyun-bucket-keys"));
-        assert_eq!(told, [(&engines, &reader), (&engines, &keys), (&home, &writer)]);
+        let consoles = json!("jiyun-consoles");
+        assert_eq!(told, [(&engines, &reader), (&engines, &keys), (&engines, &consoles), (&home, &writer)]);
         assert!(bindings.iter().all(|it| it["subjects"].as_array().unwrap().len() == 1));
+        let of_api = bindings.iter().filter(|it| it["subjects"][0]["name"] == "jiyun-api");
+        assert!(of_api.map(|it| &it["roleRef"]["name"]).eq([&consoles]), "the API opens consoles and nothing else");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use jiyun_lab::{Lab, LabOptions, Part, wait_for};
 use jiyun_tests::{
     Order, World, WorldError,
     city::{CATALOGUE_FILES, folder, on_node_with_snapshots},
+    console::{self, Seat},
     installed::{self, page},
     snapshot::{Of, Snapshots},
     world::{Bureau, PATIENCE, Quota},
@@ -74,6 +75,24 @@ async fn a_host_boots_with_its_user_data_and_has_what_was_on_its_disk_when_it_is
     world.close().await
 }
 
+/// Opens both consoles of a host over the API; gives the serial one, whose guest asks for a password.
+async fn seated(bureau: &Bureau<'_>, host: &str) -> Result<Seat, WorldError> {
+    let operator = console::person(bureau.world, &format!("{}-operator", bureau.name))?;
+    let open = async |path: &str| {
+        let path = format!("{}/{path}", bureau.host_path(host));
+        Ok::<_, WorldError>(console::open(&operator, &path).await?.unwrap_or_else(|answer| panic!("{answer:?}")))
+    };
+    let mut screen = open("vnc").await?;
+    screen.wait_for("RFB 003.00").await?;
+    screen.leave().await?;
+    let mut seat = open("console").await?;
+    seat.type_in("\n").await?;
+    seat.wait_for("login:").await?;
+    seat.type_in("nobody-of-this-name\n").await?;
+    seat.wait_for("assword:").await?;
+    Ok(seat)
+}
+
 /// What the test is about.
 async fn life(bureau: &Bureau<'_>) -> Result<(), WorldError> {
     let (snapshots, lab) = (Snapshots { bureau }, &bureau.world.lab);
@@ -96,9 +115,12 @@ async fn life(bureau: &Bureau<'_>) -> Result<(), WorldError> {
     let set_up = says(bureau, "web", "/index.txt", "its department has set up web 一号, 1 times").await?;
     assert!(set_up.contains("of-the-order"), "its keys are those of the order: {set_up}");
     told(lab, "cloud-init did what its department wrote");
+    let mut seat = seated(bureau, "web").await?;
+    told(lab, "its consoles were opened");
 
     // Its disk as it is when the host was off after one start.
     power(bureau, "web", "Stopped").await?;
+    assert_eq!(seat.closed().await?.0, 1000, "whoever sits in front of it is told that it is over");
     snapshots.take("once", Of::Host("web")).await?;
     told(lab, "a snapshot was taken");
     power(bureau, "web", "Running").await?;
