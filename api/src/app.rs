@@ -47,6 +47,8 @@ use crate::{
 
 pub use audit::Search;
 pub use console::Doors;
+#[cfg(test)]
+pub use console::Holder;
 pub use flow::flow_state;
 pub use host::Ordered;
 pub use inbox::Waiting;

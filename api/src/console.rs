@@ -12,8 +12,8 @@ pub use self::{
     ending::Ending,
     handshake::{Handshake, Upgraded},
     limits::{ConsoleArgs, Limits},
-    places::{Place, Places},
-    session::{Course, Rights, Session},
+    places::{Full, Place, Places},
+    session::{Course, Rights, Session, Standing},
 };
 
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -38,8 +38,8 @@ impl Console {
 }
 
 /// The largest message taken from either side. Engines send some 32 KiB at a time (Go's `io.Copy`), viewers far less; a
-/// pasted text may be longer.
-const MAX_MESSAGE: usize = 1024 * 1024;
+/// pasted text may be longer. The library keeps what it once needed: a console costs up to twice this for either side.
+const MAX_MESSAGE: usize = 128 * 1024;
 
 /// What is set aside to read into, for each side of each console. The library's own 128 KiB are for other amounts.
 const READ_BUFFER: usize = 16 * 1024;

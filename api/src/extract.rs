@@ -18,7 +18,7 @@ pub use idempotency::{IdempotencyKey, Keyed};
 pub use json::NoBody;
 pub use merge_patch::MergePatch;
 pub use name::{DepartmentName, ObjectName};
-pub use path::{DepartmentPath, ObjectPath, OrderPath, PoolPath};
+pub use path::{DepartmentPath, ImagePath, ObjectPath, OrderPath, PoolPath};
 pub use prefer::Wait;
 pub use query::Query;
 pub use version::{IfMatch, IfNoneMatch, Version, etag};

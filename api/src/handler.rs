@@ -8,6 +8,7 @@ pub mod flow;
 pub mod health;
 pub mod holders;
 pub mod host;
+pub mod image_holders;
 pub mod inbox;
 pub mod openapi;
 pub mod order;

@@ -26,8 +26,8 @@ use crate::{
     bounds::Bounds,
     extract::json::MAX_BODY,
     handler::{
-        audit, bucket, catalogue, database, flow, health, holders, host, inbox, openapi, openapi::Description, order,
-        quota, snapshot, system, usage, volume,
+        audit, bucket, catalogue, database, flow, health, holders, host, image_holders, inbox, openapi,
+        openapi::Description, order, quota, snapshot, system, usage, volume,
     },
     metrics::Metrics,
     middleware::{bounds, observe, panic, problems, protocol_token, record, request_id, time_limit},
@@ -57,7 +57,7 @@ use crate::{
         (name = "orders", description = "Orders (申请单) of a department that people decide about, and their decisions (审批意见)."),
         (name = "departments", description = "Quota (配额) and cost (用量账单) of a department."),
         (name = "catalogue", description = "What can be ordered (云服务目录)."),
-        (name = "operations", description = "Who holds the pools (资源池占用): for platform operators."),
+        (name = "operations", description = "Who holds the pools (资源池占用) and whose hosts were made from an image (镜像): for platform operators."),
         (name = "audit", description = "Who did what (操作留痕)."),
         (name = "about", description = "This description."),
         (name = "health", description = "Whether the program lives."),
@@ -106,6 +106,7 @@ fn table() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(quota::show))
         .routes(routes!(usage::show))
         .routes(routes!(holders::show))
+        .routes(routes!(image_holders::show))
         .routes(routes!(catalogue::show))
         .routes(routes!(audit::of_department))
         .routes(routes!(audit::all))

@@ -3,6 +3,7 @@
 //! Nothing is made before a claim is granted; nothing is given back before it is gone. The ledger's answer and the
 //! claim's approved spec decide; the wish only asks.
 
+pub mod ahead;
 pub mod approved;
 pub mod change;
 pub mod digest;
@@ -96,7 +97,7 @@ pub async fn reconcile(host: &CloudHost, context: &Context) -> Result<Action, Re
         return ending::reconcile(host, context).await;
     }
     let valid = match valid::validate(host, &found::dereference(host, context)) {
-        Ok(valid) => user_data::check(host, context).await?.map(|()| valid),
+        Ok(valid) => ahead::check(host, context).await?.map(|()| valid),
         Err(rejection) => Err(rejection),
     };
     // What is only held is the order's business; the host has nothing yet.

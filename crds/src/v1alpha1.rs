@@ -70,7 +70,7 @@ pub use department::{
 };
 pub use handover::{Handover, HandoverFailure, HandoverParty, HandoverSpec, HandoverStatus};
 pub use host_class::{HostClass, HostClassSpec, HostSeries};
-pub use host_image::{HostImage, HostImageSpec, HttpSource, ImageSource, RegistrySource};
+pub use host_image::{HostImage, HostImageSpec, HttpSource, ImageLifecycle, ImageSource, RegistrySource};
 pub use information_system::{InformationSystem, InformationSystemSpec, SystemOwner};
 pub use lease::{Lease, LeaseStage, LeaseStatus};
 pub use maintenance::Maintenance;

@@ -245,7 +245,8 @@ async fn machine(
     line.send(Message::binary(first)).await?;
     loop {
         let frame = tokio::select! {
-            () = turn.cancelled() => break,
+            // As virt-handler does: no frame says so.
+            () = turn.cancelled() => return Ok(()),
             frame = line.next() => frame,
         };
         match frame {

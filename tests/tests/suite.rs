@@ -23,6 +23,7 @@ mod suite {
     mod handover;
     mod hostile;
     mod identity;
+    mod images;
     mod interrupted;
     mod isolation;
     mod leases;

@@ -1,6 +1,6 @@
 //! The service catalogue, as the caller may see it.
 
-use jiyun_crds::v1alpha1::{DatabaseClass, HostClass, HostImage, NetworkZone, PriceList};
+use jiyun_crds::v1alpha1::{DatabaseClass, HostClass, HostImage, ImageLifecycle, NetworkZone, PriceList};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, ResourceExt, api::ListParams};
 use serde::de::DeserializeOwned;
@@ -35,12 +35,17 @@ impl App {
         Ok(Catalogue {
             classes: classes.into_iter().map(Class::from).collect(),
             database_classes: database_classes.into_iter().map(DatabaseSize::from).collect(),
-            images: images.into_iter().map(Image::from).collect(),
+            images: images.into_iter().filter(is_offered).map(Image::from).collect(),
             zones: zones.into_iter().map(Zone::from).collect(),
             prices: prices.map(Prices::from),
             upcoming_prices: upcoming.into_iter().map(Prices::from).collect(),
         })
     }
+}
+
+/// Whether a new host may be made from it.
+fn is_offered(image: &HostImage) -> bool {
+    image.spec.lifecycle != ImageLifecycle::Retired
 }
 
 /// All objects of a kind, by name.

@@ -34,6 +34,11 @@ impl Asker {
         Self::of(b"address", place.as_bytes())
     }
 
+    /// Whoever the API server says is called `name`: the same under all of their tokens.
+    pub fn called(name: &str) -> Self {
+        Self::of(b"name", name.as_bytes())
+    }
+
     /// One of 4,096, which strangers share where each of them for himself would take too much memory.
     pub const fn folded(self) -> Self {
         let Self(digest) = self;

@@ -10,11 +10,11 @@ use super::Limits;
 /// Why a console ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::Display, strum::EnumIter)]
 pub enum Ending {
-    /// Its caller closed it.
+    /// Its caller closed it, or the caller's program ended.
     ClosedByCaller,
-    /// Its caller is gone without a word, or takes nothing any more.
+    /// Its caller gives no sign of life, or takes nothing any more, or the connection broke.
     CallerLost,
-    /// Its caller sent what is no frame, or too much at once.
+    /// Its caller sent what is no frame or no text, or too much at once.
     NoFrames,
     /// The machine's side closed it: the machine was switched off or moved, or somebody else opened the same console.
     ClosedByMachine,
@@ -26,6 +26,8 @@ pub enum Ending {
     Withdrawn,
     /// This program ends; another one takes over.
     Stopping,
+    /// This program failed.
+    BrokenOff,
 }
 
 /// The longest reason in a frame that closes (RFC 6455, 5.5: 125 bytes with the code).
@@ -35,7 +37,7 @@ impl Ending {
     /// What the caller is told; none where nobody listens any more.
     pub fn frame(self, limits: &Limits, language: Language) -> Option<CloseFrame> {
         let code = match self {
-            Self::ClosedByCaller | Self::CallerLost => return None,
+            Self::ClosedByCaller | Self::CallerLost | Self::BrokenOff => return None,
             Self::NoFrames => CloseCode::Protocol,
             Self::ClosedByMachine => CloseCode::Normal,
             Self::Idle | Self::TooLong | Self::Withdrawn => CloseCode::Policy,
@@ -63,16 +65,14 @@ impl Ending {
     }
 }
 
-/// A time in whole minutes, where it is that.
+/// A time in the largest unit of which it is a whole number.
 fn words(time: Duration, language: Language) -> String {
     let seconds = time.as_secs();
-    let minutes = seconds.is_multiple_of(60).then_some(seconds / 60);
-    match (language, minutes) {
-        (Language::Chinese, Some(minutes)) => format!("{minutes} 分钟"),
-        (Language::Chinese, None) => format!("{seconds} 秒"),
-        (Language::English, Some(minutes)) => format!("{minutes} minutes"),
-        (Language::English, None) => format!("{seconds} seconds"),
-    }
+    let units = [(3600, "小时", "hours"), (60, "分钟", "minutes"), (1, "秒", "seconds")];
+    let whole = units.into_iter().find(|(size, ..)| seconds.is_multiple_of(*size));
+    let (size, chinese, english) = whole.unwrap_or((1, "秒", "seconds"));
+    let unit = if language == Language::Chinese { chinese } else { english };
+    format!("{} {unit}", seconds / size)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 pub struct ConsoleArgs {
     /// The token of this program's own account, which reaches the consoles of machines and nothing else. Read again when it
     /// changes; without it there are no consoles.
-    #[arg(long = "console-token", env = "JIYUN_CONSOLE_TOKEN", value_name = "FILE")]
+    #[arg(long = "console-token", env = "JIYUN_CONSOLE_TOKEN_FILE", value_name = "FILE")]
     pub token: Option<PathBuf>,
     /// How long nothing may be typed until a console is closed, as 15m.
     #[arg(long = "console-idle", value_name = "TIME", default_value = "15m", value_parser = time)]
@@ -21,10 +21,10 @@ pub struct ConsoleArgs {
     /// How often it is asked again whether the caller may still have it; at the latest then it is closed.
     #[arg(long = "console-review", value_name = "TIME", default_value = "30s", value_parser = time)]
     pub review: Duration,
-    /// Consoles open at the same time; 0: any number.
+    /// Consoles open at the same time at this replica, of all callers; 0: any number.
     #[arg(long = "consoles", value_name = "CONSOLES", default_value_t = 256)]
     pub most: u32,
-    /// Consoles of one caller (one token) open at the same time; 0: any number.
+    /// Consoles of one person open at the same time at this replica; 0: any number.
     #[arg(long = "caller-consoles", value_name = "CONSOLES", default_value_t = 8)]
     pub most_of_caller: u32,
 }

@@ -13,6 +13,15 @@ pub struct Places {
     of_all: Option<(Arc<Semaphore>, u32)>,
 }
 
+/// How many there may be, where all of them are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// Of one caller.
+    OfCaller(u32),
+    /// Of all.
+    OfAll(u32),
+}
+
 /// The place of one console; dropping it gives it back.
 #[derive(Debug)]
 pub struct Place {
@@ -33,10 +42,12 @@ impl Places {
     /// A place for a console of `asker`.
     ///
     /// # Errors
-    /// How many there may be, where all of them are open.
-    pub fn take(&self, asker: Asker) -> Result<Place, u32> {
-        let of_caller = self.of_caller.as_ref().map(|(taken, most)| taken.take(asker).ok_or(*most)).transpose()?;
-        let of_all = self.of_all.as_ref().map(|(all, most)| Arc::clone(all).try_acquire_owned().map_err(|_| *most));
+    /// Where all of them are open.
+    pub fn take(&self, asker: Asker) -> Result<Place, Full> {
+        let of_caller = self.of_caller.as_ref();
+        let of_caller = of_caller.map(|(taken, most)| taken.take(asker).ok_or(Full::OfCaller(*most))).transpose()?;
+        let of_all = self.of_all.as_ref();
+        let of_all = of_all.map(|(all, most)| Arc::clone(all).try_acquire_owned().map_err(|_| Full::OfAll(*most)));
         Ok(Place { _of_caller: of_caller, _of_all: of_all.transpose()? })
     }
 }
@@ -50,9 +61,9 @@ mod tests {
         let places = Places::new(2, 3);
         let [one, other] = ["10.0.0.1", "10.0.0.2"].map(|address| Asker::at(address.parse().unwrap()));
         let of_one = [places.take(one).unwrap(), places.take(one).unwrap()];
-        assert_eq!(places.take(one).unwrap_err(), 2);
+        assert_eq!(places.take(one).unwrap_err(), Full::OfCaller(2));
         let of_other = places.take(other).unwrap();
-        assert_eq!(places.take(other).unwrap_err(), 3, "all are taken");
+        assert_eq!(places.take(other).unwrap_err(), Full::OfAll(3));
         drop((of_one, of_other));
         drop([places.take(other).unwrap(), places.take(other).unwrap()]);
         assert!((0..9).all(|_| Places::new(0, 0).take(one).is_ok()), "0 is any number");

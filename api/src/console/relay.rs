@@ -1,12 +1,15 @@
 //! Frames from one side to the other, until one of them ends it.
 
 use std::{
+    io::ErrorKind,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use futures::{Sink, SinkExt, Stream, StreamExt};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, error::ProtocolError};
 
 use super::Ending;
@@ -27,6 +30,7 @@ pub struct Traffic {
     typed: AtomicU64,
     typed_at: AtomicU64,
     heard_at: AtomicU64,
+    answered_at: AtomicU64,
     shown: AtomicU64,
 }
 
@@ -34,7 +38,14 @@ impl Traffic {
     /// Nothing yet.
     pub fn new() -> Self {
         let zero = AtomicU64::default;
-        Self { began: Instant::now(), typed: zero(), typed_at: zero(), heard_at: zero(), shown: zero() }
+        Self {
+            began: Instant::now(),
+            typed: zero(),
+            typed_at: zero(),
+            heard_at: zero(),
+            answered_at: zero(),
+            shown: zero(),
+        }
     }
 
     /// Bytes the caller sent.
@@ -58,6 +69,10 @@ impl Traffic {
 
     fn heard(&self) {
         self.heard_at.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn answered(&self) {
+        self.answered_at.store(self.now(), Ordering::Relaxed);
     }
 
     fn note_typed(&self, data: &Bytes) {
@@ -91,9 +106,17 @@ pub async fn idle(traffic: &Traffic, idle: Duration) {
 }
 
 /// A side of a console.
-pub trait Side: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin + Send {}
+pub trait Side: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin + Send {
+    /// Reads what is no frame any more to its end, and throws it away: unread, it would cut the connection before the other end
+    /// has read what it was told last.
+    fn discard(&mut self) -> impl Future<Output = ()> + Send;
+}
 
-impl<T: Stream<Item = Result<Message, Error>> + Sink<Message, Error = Error> + Unpin + Send> Side for T {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Side for WebSocketStream<S> {
+    async fn discard(&mut self) {
+        drop(tokio::io::copy(self.get_mut(), &mut tokio::io::sink()).await);
+    }
+}
 
 /// Passes on what comes, both ways at once: neither waits for the other, so that none of them can hold up both.
 pub async fn relay(caller: &mut impl Side, machine: &mut impl Side, traffic: &Traffic) -> Ending {
@@ -111,15 +134,29 @@ async fn typed(
     mut machine: impl Sink<Message, Error = Error> + Unpin,
     traffic: &Traffic,
 ) -> Ending {
-    while let Some(frame) = caller.next().await {
+    let mut beat = beat();
+    loop {
+        let frame = tokio::select! {
+            frame = caller.next() => frame,
+            _ = beat.tick() => {
+                if traffic.since(&traffic.answered_at).elapsed() >= LOST || !passed(&mut machine, PING).await {
+                    return Ending::ClosedByMachine;
+                }
+                continue;
+            }
+        };
         traffic.heard();
+        let Some(frame) = frame else { return Ending::ClosedByCaller };
         let data = match frame {
             Ok(Message::Binary(data)) => data,
             Ok(Message::Text(text)) => text.into(),
-            Ok(Message::Close(_)) => return Ending::ClosedByCaller,
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
-            // One that goes without a closing frame is a protocol error to the library, and everyday life to us.
-            Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => return Ending::CallerLost,
+            // One that goes without a closing frame is a protocol error to the library, and everyday life to us: programs are ended.
+            Ok(Message::Close(_)) | Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
+                return Ending::ClosedByCaller;
+            }
+            // The same over TLS, whose end programs that are ended do not announce either.
+            Err(Error::Io(error)) if error.kind() == ErrorKind::UnexpectedEof => return Ending::ClosedByCaller,
             Err(Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_)) => return Ending::NoFrames,
             Err(_) => return Ending::CallerLost,
         };
@@ -128,11 +165,24 @@ async fn typed(
             continue;
         }
         traffic.note_typed(&data);
-        if !matches!(timeout(PATIENCE, machine.send(Message::Binary(data))).await, Ok(Ok(()))) {
+        if !passed(&mut machine, Message::Binary(data)).await {
             return Ending::ClosedByMachine;
         }
     }
-    Ending::CallerLost
+}
+
+/// What asks a side whether it still lives.
+const PING: Message = Message::Ping(Bytes::new());
+
+fn beat() -> Interval {
+    let mut beat = interval_at(Instant::now() + BEAT, BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat
+}
+
+/// Whether a side took it in time.
+async fn passed(side: &mut (impl Sink<Message, Error = Error> + Unpin), frame: Message) -> bool {
+    matches!(timeout(PATIENCE, side.send(frame)).await, Ok(Ok(())))
 }
 
 /// From the machine to the caller, who is asked now and then whether it is still there.
@@ -141,24 +191,26 @@ async fn shown(
     mut caller: impl Sink<Message, Error = Error> + Unpin,
     traffic: &Traffic,
 ) -> Ending {
-    let mut beat = interval_at(Instant::now() + BEAT, BEAT);
-    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut beat = beat();
     loop {
         let frame = tokio::select! {
-            frame = machine.next() => match frame {
-                Some(Ok(Message::Binary(data))) => traffic.showing(data),
-                Some(Ok(Message::Text(text))) => traffic.showing(text.into()),
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return Ending::ClosedByMachine,
-            },
+            frame = machine.next() => {
+                traffic.answered();
+                match frame {
+                    Some(Ok(Message::Binary(data))) => traffic.showing(data),
+                    Some(Ok(Message::Text(text))) => traffic.showing(text.into()),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Ending::ClosedByMachine,
+                }
+            }
             _ = beat.tick() => {
                 if traffic.since(&traffic.heard_at).elapsed() >= LOST {
                     return Ending::CallerLost;
                 }
-                Message::Ping(Bytes::new())
+                PING
             }
         };
-        if !matches!(timeout(PATIENCE, caller.send(frame)).await, Ok(Ok(()))) {
+        if !passed(&mut caller, frame).await {
             return Ending::CallerLost;
         }
     }
@@ -190,6 +242,10 @@ mod tests {
     fn side() -> (Ends, Held) {
         let ((send, comes), (goes, taken)) = (mpsc::unbounded(), mpsc::channel(0));
         (Ends { comes, goes }, Held { send, taken })
+    }
+
+    impl Side for Ends {
+        async fn discard(&mut self) {}
     }
 
     impl Stream for Ends {
@@ -258,24 +314,32 @@ mod tests {
         assert_eq!((ending, began.elapsed()), (Ending::CallerLost, PATIENCE));
     }
 
+    /// Answers questions of one side, or does not.
+    async fn answering(mut held: Held, answers: bool) {
+        while let Some(frame) = held.taken.next().await {
+            assert_eq!(frame, PING);
+            if answers {
+                held.send.unbounded_send(Ok(Message::Pong(Bytes::new()))).unwrap();
+            }
+        }
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_caller_who_gives_no_sign_of_life_is_lost_and_one_who_answers_is_not() {
-        for answers in [false, true] {
-            let ((mut caller, mut person), (mut machine, guest)) = (side(), side());
+    async fn a_side_that_gives_no_sign_of_life_is_lost_and_one_that_answers_is_not() {
+        for (person_answers, machine_answers, lost) in
+            [(true, true, None), (false, true, Some(Ending::CallerLost)), (true, false, Some(Ending::ClosedByMachine))]
+        {
+            let ((mut caller, person), (mut machine, guest)) = (side(), side());
             let traffic = Traffic::new();
-            let scene = async {
-                while let Some(frame) = person.taken.next().await {
-                    assert_eq!(frame, Message::Ping(Bytes::new()));
-                    if answers {
-                        person.send.unbounded_send(Ok(Message::Pong(Bytes::new()))).unwrap();
-                    }
-                }
-            };
+            let began = Instant::now();
             let ended = timeout(Duration::from_mins(10), async {
-                tokio::select! { ending = relay(&mut caller, &mut machine, &traffic) => ending, () = scene => unreachable!() }
+                tokio::select! {
+                    ending = relay(&mut caller, &mut machine, &traffic) => ending,
+                    _ = async { tokio::join!(answering(person, person_answers), answering(guest, machine_answers)) } => unreachable!(),
+                }
             });
-            assert_eq!(ended.await.ok(), (!answers).then_some(Ending::CallerLost));
-            drop(guest);
+            assert_eq!(ended.await.ok(), lost);
+            assert_eq!(began.elapsed(), if lost.is_some() { LOST } else { Duration::from_mins(10) });
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use jiyun_messages::Language;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
@@ -16,10 +16,25 @@ use super::{
 /// How long a side may take to be told that it is over.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How long nobody may be able to say whether the caller still has the right: an outage is no reason to lose a console, and whoever
+/// could make one would never lose theirs.
+const UNANSWERED: Duration = Duration::from_mins(10);
+
 /// Whether a caller may still have the console they opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They may.
+    Held,
+    /// They may not.
+    Lost,
+    /// Nobody can say now.
+    Unknown,
+}
+
+/// What says so.
 pub trait Rights {
-    /// False once they may not; where nobody can say, nothing has changed.
-    fn stand(&self) -> impl Future<Output = bool> + Send;
+    /// Asks.
+    fn stand(&self) -> impl Future<Output = Standing> + Send;
 }
 
 /// What an open console is bound to.
@@ -51,6 +66,8 @@ pub struct Course {
 impl Course {
     /// Of one whose caller was gone before it began.
     pub const NEVER_TAKEN: Self = Self { ending: Ending::CallerLost, open_for: Duration::ZERO, typed: 0, shown: 0 };
+    /// Of one whose end nobody saw: how long it was and what went over it is not known.
+    pub const BROKEN_OFF: Self = Self { ending: Ending::BrokenOff, ..Self::NEVER_TAKEN };
 }
 
 impl<R: Rights> Session<R> {
@@ -67,16 +84,31 @@ impl<R: Rights> Session<R> {
         };
         let open_for = traffic.open_for();
         let frame = ending.frame(&self.limits, self.language);
-        tokio::join!(farewell(&mut caller, Message::Close(frame)), farewell(&mut machine, Message::Close(None)));
+        let rest = (ending == Ending::NoFrames).then_some(FAREWELL);
+        let to_caller = async {
+            farewell(&mut caller, Message::Close(frame)).await;
+            // What cannot be read as frames is still in the way of what it was told.
+            if let Some(patience) = rest {
+                drop(timeout(patience, caller.discard()).await);
+            }
+        };
+        tokio::join!(to_caller, farewell(&mut machine, Message::Close(None)));
         Course { ending, open_for, typed: traffic.typed(), shown: traffic.shown() }
     }
 
-    /// Returns once the caller may not have it any more.
+    /// Returns once the caller may not have it any more, or nobody could say so for too long.
     async fn withdrawn(&self) {
+        let mut answered = Instant::now();
         loop {
             sleep(self.limits.review).await;
-            if !self.rights.stand().await {
-                return;
+            match self.rights.stand().await {
+                Standing::Held => answered = Instant::now(),
+                Standing::Lost => return,
+                Standing::Unknown if answered.elapsed() >= UNANSWERED => {
+                    tracing::warn!("a console is closed: nobody could say whether its caller still may");
+                    return;
+                }
+                Standing::Unknown => tracing::info!("nobody can say whether the caller of a console still may"),
             }
         }
     }
@@ -97,7 +129,7 @@ async fn farewell(side: &mut impl Side, last: Message) {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use tokio::{io::DuplexStream, time::Instant};
+    use tokio::io::DuplexStream;
     use tokio_tungstenite::{
         WebSocketStream,
         tungstenite::{
@@ -113,23 +145,23 @@ mod tests {
     /// A connection of two ends.
     async fn line() -> (Line, Line) {
         let (one, other) = tokio::io::duplex(4096);
-        let frames = Some(super::super::frames());
-        let server = WebSocketStream::from_raw_socket(one, Role::Server, frames).await;
-        (server, WebSocketStream::from_raw_socket(other, Role::Client, frames).await)
+        let server = WebSocketStream::from_raw_socket(one, Role::Server, Some(super::super::frames())).await;
+        (server, WebSocketStream::from_raw_socket(other, Role::Client, None).await)
     }
 
-    /// Rights that stand so many times.
-    struct Stand(AtomicU32);
+    /// Rights that stand so many times, and what is said then.
+    struct Stand(AtomicU32, Standing);
 
     impl Rights for Stand {
-        async fn stand(&self) -> bool {
-            self.0.fetch_sub(1, Ordering::Relaxed) > 1
+        async fn stand(&self) -> Standing {
+            let left = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+            if left.is_ok_and(|left| left > 1) { Standing::Held } else { self.1 }
         }
     }
 
     fn session(times: u32) -> Session<Stand> {
         let (language, stopping) = (Language::English, CancellationToken::new());
-        Session { limits: Limits::default(), language, rights: Stand(AtomicU32::new(times)), stopping }
+        Session { limits: Limits::default(), language, rights: Stand(AtomicU32::new(times), Standing::Lost), stopping }
     }
 
     /// Lets `person` act on a session between two lines, and gives how it went and what the caller was told last.
@@ -158,8 +190,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_console_nobody_types_in_is_closed_and_says_so() {
         let (course, frame) = acted(session(u32::MAX), |person, guest| async move {
+            let guest = tokio::spawn(last(guest));
             let said = last(person).await;
-            drop(guest);
+            drop(guest.await);
             said
         })
         .await;
@@ -171,9 +204,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_types_all_day_is_closed_after_the_longest_time_and_whoever_loses_the_right_at_the_next_look() {
-        for (times, ending, after) in [(u32::MAX, Ending::TooLong, 8 * 3600), (3, Ending::Withdrawn, 90)] {
+        for (times, then, ending, after) in [
+            (u32::MAX, Standing::Held, Ending::TooLong, 8 * 3600),
+            (3, Standing::Lost, Ending::Withdrawn, 90),
+            // Nobody can say after the second look, for ten minutes.
+            (3, Standing::Unknown, Ending::Withdrawn, 60 + 600),
+        ] {
             let began = Instant::now();
-            let (course, frame) = acted(session(times), |mut person, guest| async move {
+            let session = Session { rights: Stand(AtomicU32::new(times), then), ..session(times) };
+            let (course, frame) = acted(session, |mut person, guest| async move {
                 let guest = tokio::spawn(last(guest));
                 let frame = loop {
                     tokio::select! {
@@ -212,6 +251,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn whoever_sends_too_much_at_once_is_told_so_though_it_is_not_all_read() {
+        let (course, frame) = acted(session(u32::MAX), |mut person, guest| async move {
+            let guest = tokio::spawn(last(guest));
+            // More than the line holds: what is not read of it is thrown away, so that sending comes to an end.
+            let much = Message::Binary(vec![b'x'; 2 * 1024 * 1024].into());
+            drop(person.send(much).await);
+            let said = last(person).await;
+            drop(guest.await);
+            said
+        })
+        .await;
+        assert_eq!((course.ending, told(frame).0), (Ending::NoFrames, CloseCode::Protocol));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn whoever_closes_it_is_answered_at_once() {
         let began = Instant::now();
         let (course, answer) = acted(session(u32::MAX), |mut person, guest| async move {
@@ -241,6 +295,6 @@ mod tests {
             last(guest).await
         })
         .await;
-        assert_eq!(course.ending, Ending::CallerLost);
+        assert_eq!(course.ending, Ending::ClosedByCaller, "programs are ended without a word every day");
     }
 }

@@ -64,6 +64,19 @@ pub struct PoolPath {
     pub pool: String,
 }
 
+/// `/v1/images/{image}/...`
+#[derive(Clone, Debug)]
+pub struct ImagePath(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ImagePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(image) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| nowhere(parts))?;
+        if is_subdomain(&image) { Ok(Self(image)) } else { Err(nowhere(parts)) }
+    }
+}
+
 impl std::fmt::Display for PoolPath {
     /// As problems name it.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -88,6 +88,13 @@ pub struct Image {
     /// The smallest system disk it fits on.
     #[schema(example = "40Gi")]
     pub min_disk: String,
+    /// `Offered`; `Deprecated`: it can still be ordered, and better is not. What was retired is not in the catalogue.
+    #[schema(example = "Offered")]
+    pub lifecycle: String,
+    /// The image to order instead, where there is one.
+    #[schema(example = "openeuler-24.03-sp2-amd64")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
 }
 
 /// One of the separated networks.
@@ -177,6 +184,8 @@ impl From<HostImage> for Image {
             operating_system: image.spec.operating_system,
             architecture: image.spec.architecture.into(),
             min_disk: image.spec.min_disk.to_string(),
+            lifecycle: image.spec.lifecycle.to_string(),
+            replaced_by: image.spec.replaced_by.map(|other| other.name),
         }
     }
 }

@@ -412,7 +412,7 @@ pub fn catalogue() -> Value {
         }],
         "images": [{
             "name": "openeuler-24.03-amd64", "displayName": "openEuler 24.03 LTS（x86）",
-            "operatingSystem": "openEuler 24.03 LTS", "architecture": "amd64", "minDisk": "20Gi",
+            "operatingSystem": "openEuler 24.03 LTS", "architecture": "amd64", "minDisk": "20Gi", "lifecycle": "Offered",
         }],
         "zones": [{"name": "extranet-public", "displayName": "政务外网公共区", "kind": "GovExtranetPublic"}],
         "prices": {
@@ -504,6 +504,16 @@ pub fn pool_holders() -> Value {
                 {"meter": "BlockStorage", "unit": "MiB", "quantity": 102_400},
             ],
         }],
+    })
+}
+
+/// An image that one host was made from.
+pub fn image_holders() -> Value {
+    json!({
+        "image": "openeuler-24.03-amd64", "revision": 4711, "asOf": NOW, "hostCount": 1,
+        "departments": [{"department": "finance", "displayName": "衡山县财政局", "hostCount": 1, "hosts": [
+            {"host": "web-1", "system": "portal", "stage": "Billable", "since": NOW},
+        ]}],
     })
 }
 

@@ -44,8 +44,10 @@ pub enum Code {
     ConsolesOff,
     /// The engine does not give the console now.
     ConsoleUnavailable,
-    /// As many consoles are open as there may be.
+    /// As many consoles of this caller are open as there may be.
     TooManyConsoles,
+    /// As many consoles of all callers are open as there may be.
+    ConsolesExhausted,
     /// A volume that is to be at a host cannot be restored.
     VolumeHasHost,
     /// Nothing would come of restoring the disk as it stands.
@@ -139,6 +141,7 @@ impl Code {
             | Self::AuditUnwritable
             | Self::AuditUnreadable
             | Self::ConsoleUnavailable
+            | Self::ConsolesExhausted
             | Self::KubernetesUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout | Self::OutcomeUnknown => StatusCode::GATEWAY_TIMEOUT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,

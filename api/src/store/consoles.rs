@@ -82,6 +82,8 @@ struct Running {
 #[derive(Debug, Deserialize)]
 struct Metadata {
     #[serde(default)]
+    uid: String,
+    #[serde(default)]
     labels: std::collections::BTreeMap<String, String>,
 }
 
@@ -112,8 +114,8 @@ impl Consoles {
         Self { client }
     }
 
-    /// Makes sure that the machine runs, and is that claim's.
-    pub async fn check(&self, place: &Place) -> Result<(), ConsoleError> {
+    /// Makes sure that the machine runs, and is that claim's; gives the UID of what runs.
+    pub async fn check(&self, place: &Place) -> Result<String, ConsoleError> {
         let Place { namespace, name, claim } = place;
         let path = format!("/apis/kubevirt.io/v1/namespaces/{namespace}/virtualmachineinstances/{name}");
         let request = Request::get(path).body(Vec::new()).map_err(|_| Self::no_address())?;
@@ -127,7 +129,7 @@ impl Consoles {
         if label != Some(claim) {
             return Err(ConsoleError::Another { place: place.clone(), found: label.cloned() });
         }
-        if found.status.phase == "Running" { Ok(()) } else { Err(ConsoleError::NotRunning) }
+        if found.status.phase == "Running" { Ok(found.metadata.uid) } else { Err(ConsoleError::NotRunning) }
     }
 
     /// Opens a console of a machine; whoever had it open loses it, which is the engine's way (pkg/virt-handler/rest/console.go,
@@ -175,7 +177,8 @@ async fn refused(answer: http::Response<Body>) -> ConsoleError {
     let told = told.unwrap_or_else(|| Status::failure("no status", "Unknown"));
     let error = KubernetesError::from_status(Box::new(told.with_code(code.as_u16())));
     match code {
-        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::CONFLICT => not_there(error),
+        // 404 of a machine that was there a moment ago is the engine's API that is gone.
+        StatusCode::BAD_REQUEST | StatusCode::CONFLICT => not_there(error),
         _ => error.into(),
     }
 }

@@ -109,7 +109,7 @@ impl Bookkeeper {
                 quantities: [(Meter::Vcpu, vcpu)].into(),
             }],
             spec_digest: "digest".to_owned(),
-            approved_spec: serde_json::Value::Null.into(),
+            approved_spec: serde_json::json!({"image": "openeuler"}).into(),
             hold_until: None,
             wait: false,
         };

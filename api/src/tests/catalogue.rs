@@ -30,6 +30,14 @@ fn catalogue() -> ApiServer {
     let image = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "HostImage", "metadata": {"name": "openeuler"},
         "spec": {"displayName": "欧拉", "operatingSystem": "openEuler", "architecture": "arm64", "minDisk": "20Gi",
             "source": {"http": {"url": "https://inner.example/image"}}}});
+    let of_state = |name: &str, state: &str| {
+        let mut other = image.clone();
+        other["metadata"]["name"] = json!(name);
+        other["spec"]["lifecycle"] = json!(state);
+        other["spec"]["replacedBy"] = json!({"name": "openeuler"});
+        other
+    };
+    let (older, oldest) = (of_state("older", "Deprecated"), of_state("oldest", "Retired"));
     let database = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "DatabaseClass", "metadata": {"name": "pg-2c8g"},
         "spec": {"displayName": "2C8G", "engine": "Postgresql", "vcpu": 2, "memory": "8Gi", "architectures": ["arm64"],
             "versions": [{"version": "17", "image": "inner.example/postgresql:17.6"}]}});
@@ -45,7 +53,7 @@ fn catalogue() -> ApiServer {
         .on(&get("hostclasses"), 200, list("HostClass", "more", &[class("c8")]))
         .on(&get("hostclasses"), 200, list("HostClass", "", &[class("c4")]))
         .on(&get("databaseclasses"), 200, list("DatabaseClass", "", &[database]))
-        .on(&get("hostimages"), 200, list("HostImage", "", &[image]))
+        .on(&get("hostimages"), 200, list("HostImage", "", &[oldest, older, image]))
         .on(&get("networkzones"), 200, list("NetworkZone", "", &[]))
         .on(&get("pricelists"), 200, list("PriceList", "", &lists))
 }
@@ -58,6 +66,11 @@ async fn the_catalogue_is_read_whole_and_shows_the_prices_in_force() {
     let body = answer.json();
     let names: Vec<_> = body["classes"].as_array().unwrap().iter().map(|class| class["name"].clone()).collect();
     assert_eq!(names, ["c4", "c8"]);
+    let images: Vec<_> = body["images"].as_array().unwrap().iter().map(|image| image["name"].clone()).collect();
+    assert_eq!(images, ["older", "openeuler"], "what was retired cannot be ordered");
+    let (older, newer) = (&body["images"][0], &body["images"][1]);
+    assert_eq!((&older["lifecycle"], &older["replacedBy"]), (&json!("Deprecated"), &json!("openeuler")));
+    assert_eq!((&newer["lifecycle"], &newer["replacedBy"]), (&json!("Offered"), &json!(null)));
     assert_eq!(body["databaseClasses"][0]["versions"], json!(["17"]));
     assert_eq!(body["prices"]["name"], "now");
     let objects = json!({"meter": "ObjectStorage", "tier": "standard", "unit": "GiBMonth", "price": "0.08"});

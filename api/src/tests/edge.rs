@@ -37,7 +37,7 @@ const FLOW: &str = "/v1/departments/finance/flows/web-1";
 const ORDER: &str = "/v1/departments/finance/orders/web-1";
 
 /// Every route that asks the API server, with a method it knows.
-const ROUTES: [(Method, &str); 55] = [
+const ROUTES: [(Method, &str); 56] = [
     (Method::POST, "/v1/departments/finance/hosts"),
     (Method::GET, "/v1/departments/finance/hosts"),
     (Method::GET, HOST),
@@ -92,6 +92,7 @@ const ROUTES: [(Method, &str); 55] = [
     (Method::GET, "/v1/departments/finance/audit-records"),
     (Method::GET, "/v1/audit-records"),
     (Method::GET, "/v1/pools/compute/x86/holders"),
+    (Method::GET, "/v1/images/openeuler/holders"),
     (Method::GET, "/v1/catalogue"),
 ];
 
@@ -118,7 +119,7 @@ async fn every_route_of_the_document_is_known_to_the_test_of_tokens() {
     let mut documented: Vec<String> = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         let path = path.replace("{department}", "finance").replace("{name}", "web-1");
-        let path = path.replace("{kind}", "compute").replace("{pool}", "x86");
+        let path = path.replace("{kind}", "compute").replace("{pool}", "x86").replace("{image}", "openeuler");
         documented.extend(item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())));
     }
     let tested = ROUTES.iter().map(|(method, path)| format!("{method} {path}"));
@@ -432,7 +433,7 @@ async fn every_operation_of_the_document_tells_its_problems_and_its_token() {
     let mut names = std::collections::BTreeSet::new();
     for (method, path) in ROUTES {
         let path = path.replace("finance", "{department}").replace("web-1", "{name}");
-        let path = path.replace("compute/x86", "{kind}/{pool}");
+        let path = path.replace("compute/x86", "{kind}/{pool}").replace("images/openeuler", "images/{image}");
         let operation = &document["paths"][&path][method.as_str().to_lowercase()];
         let problem = &operation["responses"]["4XX"]["content"]["application/problem+json"]["schema"]["$ref"];
         assert_eq!(*problem, "#/components/schemas/ProblemDocument", "{method} {path}");

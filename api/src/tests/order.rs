@@ -114,6 +114,40 @@ async fn what_does_not_go_together_is_all_named_and_nothing_is_created() {
 }
 
 #[tokio::test]
+async fn an_image_that_was_retired_is_refused_with_the_one_to_order_instead_and_a_copy_of_a_snapshot_needs_none() {
+    let retired = |replaced_by: Option<&str>| {
+        let image = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "HostImage", "metadata": {"name": "old"},
+            "spec": {"displayName": "欧拉", "operatingSystem": "openEuler", "architecture": "amd64", "minDisk": "20Gi",
+                "source": {"http": {"url": "https://images.example/old.qcow2"}}, "lifecycle": "Retired",
+                "replacedBy": replaced_by.map(|name| json!({"name": name}))}});
+        city().on(&format!("GET {}", cluster("hostimages/old")), 200, image).on(
+            &post_hosts(),
+            201,
+            host("7", &json!({})),
+        )
+    };
+    let mut order = order();
+    order["image"] = json!("old");
+    for (replaced_by, code, word) in
+        [(None, "ImageRetired", "another image"), (Some("openeuler"), "ImageReplaced", "openeuler")]
+    {
+        let api = Api::over(retired(replaced_by));
+        let document = place(&api, &order).await.problem(422, code);
+        assert_eq!(document["field"], "image");
+        assert!(document["detailEn"].as_str().unwrap().contains(word), "{document}");
+        assert!(api.server.seen_with("POST").is_empty());
+    }
+    order["snapshot"] = json!("daily-1");
+    let daily = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "CloudSnapshot",
+        "metadata": {"name": "daily-1", "namespace": "dept-finance"},
+        "spec": {"systemRef": {"name": "portal"}, "zoneRef": {"name": "public"},
+            "sourceRef": {"kind": "CloudHost", "name": "web-0"}}});
+    let api = Api::over(retired(None).on(&format!("GET {}", finance("cloudsnapshots/daily-1")), 200, daily));
+    let told = place(&api, &order).await;
+    assert!(!told.text().contains("ImageRetired"), "{}", told.text());
+}
+
+#[tokio::test]
 async fn an_unknown_system_is_named_where_the_department_exists() {
     let api = Api::over(city().refuse(&format!("GET {}", cluster("departments/finance")), 403, "Forbidden"));
     let mut order = order();

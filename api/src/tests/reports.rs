@@ -8,7 +8,7 @@ use super::{
     Answer, Api,
     book::{Bookkeeper, StillBook},
     request,
-    stub::ApiServer,
+    stub::{ApiServer, cluster},
 };
 use crate::store::{Book, BookError, follower::FollowedBook};
 
@@ -91,6 +91,32 @@ async fn operators_see_who_holds_a_pool_and_with_a_department_each_claim() {
     assert_eq!((claims.len(), &claims[0]["object"]), (2, &json!("CloudHost web-1")));
     assert_eq!(api.get("/v1/pools/compute/x86/holders?department=tax").await.json()["departments"], json!([]));
     api.get("/v1/pools/compute/x86/holders?department=-").await.problem(400, "InvalidParameter");
+}
+
+#[tokio::test]
+async fn operators_see_whose_hosts_were_made_from_an_image_and_a_name_that_is_none_is_not_called_unused() {
+    let keeper = Bookkeeper::open().await;
+    keeper.hand_over("web-2", 2).await;
+    keeper.hand_over("web-1", 4).await;
+    let image = json!({"apiVersion": "jiyun.io/v1alpha1", "kind": "HostImage", "metadata": {"name": "new"},
+        "spec": {"displayName": "欧拉", "operatingSystem": "openEuler", "architecture": "arm64", "minDisk": "20Gi",
+            "source": {"http": {"url": "https://inner.example/image"}}}});
+    let server = review(true).on(&format!("GET {}", cluster("hostimages/new")), 200, image);
+    let api = Api::with_book(server, StillBook::at(keeper.ledger.snapshot(), "2026-11-20T16:00:00Z"));
+    let body = api.get("/v1/images/openeuler/holders").await.json();
+    assert_eq!((&body["hostCount"], &body["departments"][0]["department"]), (&json!(2), &json!("finance")));
+    let hosts = body["departments"][0]["hosts"].as_array().unwrap();
+    let told: Vec<_> = hosts.iter().map(|host| (host["host"].as_str(), host["stage"].as_str())).collect();
+    assert_eq!(told, [(Some("web-1"), Some("Billable")), (Some("web-2"), Some("Billable"))]);
+    let asked = &api.server.seen()[0].body["spec"]["resourceAttributes"];
+    assert_eq!((&asked["resource"], &asked["name"]), (&json!("imageholders"), &json!("openeuler")));
+    assert_eq!(api.server.seen().len(), 1, "an image that is deleted is told of by its hosts");
+
+    assert_eq!(api.get("/v1/images/new/holders").await.json()["departments"], json!([]));
+    api.get("/v1/images/mispelt/holders").await.problem(404, "NotFound");
+    api.get("/v1/images/A_b/holders").await.problem(404, "NotFound");
+    let closed = Api::with_book(review(false), StillBook::away(BookError::CatchingUp));
+    closed.get("/v1/images/openeuler/holders").await.problem(404, "NotFound");
 }
 
 #[tokio::test]

@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long records under way may take at the end of the program.
 const DRAIN: Duration = Duration::from_secs(3);
 
+/// How long the end of something is kept while the trail cannot be written: its store elects a leader within seconds.
+const INSISTENCE: Duration = Duration::from_mins(1);
+
 /// Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Recorder(Option<Kept>);
@@ -143,16 +146,48 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// What was recorded.
-    pub fn record(&self) -> Option<&Record> {
-        self.record.as_ref()
-    }
-
     /// Records how it ended; `answered` is the object as it is then. Nobody waits for that: it was recorded that it was
     /// begun, which stands if this record fails.
     pub fn ended(mut self, result: Outcome, answered: Option<&Value>) {
         if let Some(record) = self.record.take() {
             self.recorder.note(write::ended(record, Timestamp::now(), result, answered));
+        }
+    }
+
+    /// Records that it was done, and that it goes on: see [`Lasting`]. `broken_off` makes the record of an end that nobody saw.
+    pub async fn lasts(mut self, broken_off: impl FnOnce(Record) -> Record) -> Option<Lasting> {
+        let begun = self.record.take()?;
+        let record = write::ended(begun, Timestamp::now(), Outcome::Succeeded, None);
+        self.recorder.tell(record.clone()).await;
+        let broken_off = Some(broken_off(record.clone()));
+        Some(Lasting { recorder: self.recorder.clone(), record, broken_off })
+    }
+}
+
+/// Something that was done and goes on. If nobody says how it ended, that it was broken off is recorded.
+#[derive(Debug)]
+pub struct Lasting {
+    recorder: Recorder,
+    record: Record,
+    broken_off: Option<Record>,
+}
+
+impl Lasting {
+    /// Records its end, and waits a while where the trail cannot be written just then: there is no second chance.
+    pub async fn ended(mut self, end: impl FnOnce(Record) -> Record) {
+        let Some(Kept { trail, .. }) = &self.recorder.0 else { return };
+        let end = end(self.record.clone());
+        self.broken_off = Some(end.clone());
+        drop(tokio::time::timeout(INSISTENCE, trail.writable()).await);
+        self.broken_off = None;
+        self.recorder.tell(end).await;
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        if let Some(record) = self.broken_off.take() {
+            self.recorder.note(Record { at: Timestamp::now(), ..record });
         }
     }
 }

@@ -8,29 +8,22 @@ use jiyun_crds::v1alpha1::{
     CloudHost, Reason,
     user_data::{self, FIELD},
 };
-use jiyun_ledger::ClaimStage;
 use jiyun_messages::parameters;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 
 use super::rejection::Rejection;
-use crate::{claims::open_claim, context::Context, database::credentials::read, error::ReconcileError};
+use crate::{context::Context, database::credentials::read, error::ReconcileError};
 
 pub use copy::{discard, provide};
 
-/// Whether the user data that `host` names, otherwise valid, is there and can be used. Secrets are not kept in memory: the API
-/// server is asked, and only about hosts that were not granted; what becomes of a Secret afterwards is of no matter.
+/// Whether the user data that `host` names is there and can be used. Secrets are not kept in memory: the API server is asked, and
+/// only about hosts that were not granted.
 ///
 /// # Errors
 /// When it cannot be asked; within, what is wrong with it.
 pub async fn check(host: &CloudHost, context: &Context) -> Result<Result<(), Rejection>, ReconcileError> {
     let Some(secret) = &host.spec.user_data_secret_ref else { return Ok(Ok(())) };
-    let is_granted = |stage| !matches!(stage, ClaimStage::Held | ClaimStage::Ending);
-    // Or was, as far as it says itself: that the book does not know it is what has to be told then.
-    let was_granted = host.status.as_ref().is_some_and(|status| status.claim_id.is_some());
-    if was_granted || open_claim(host, context).is_some_and(|claim| is_granted(claim.stage())) {
-        return Ok(Ok(()));
-    }
     let found = read(&context.client, &host.namespace().unwrap_or_default(), &secret.name).await?;
     Ok(text(found.as_ref(), &secret.name).map(drop))
 }

@@ -18,7 +18,7 @@ use crate::{
     catalogue::lookup,
     context::Context,
     error::ReconcileError,
-    host::{rejection::Rejection, user_data},
+    host::{ahead, rejection::Rejection},
 };
 
 /// One item with what is known of it.
@@ -55,7 +55,7 @@ pub async fn dereference(order: &Order, context: &Context) -> Result<Found, Reco
     let namespace = order.metadata.namespace.as_deref();
     let mut items = items(order, context);
     for item in &mut items {
-        item.look_at_user_data(context).await?;
+        item.look_ahead(context).await?;
     }
     let system = lookup(&context.catalogue.systems, namespace, &order.spec.system_ref.name)
         .filter(|system| system.metadata.deletion_timestamp.is_none());
@@ -106,10 +106,10 @@ fn requirement(
 }
 
 impl FoundItem {
-    /// Whether the user data that a host names can be used, as long as nobody has agreed to it.
-    async fn look_at_user_data(&mut self, context: &Context) -> Result<(), ReconcileError> {
+    /// Whether what a host names can be used for a new one, as long as nobody has agreed to it.
+    async fn look_ahead(&mut self, context: &Context) -> Result<(), ReconcileError> {
         if let (Some(Subject::Host(host)), Some(Ok(_))) = (&self.subject, &self.wish)
-            && let Err(rejection) = user_data::check(host, context).await?
+            && let Err(rejection) = ahead::check(host, context).await?
         {
             self.wish = Some(Err(rejection));
         }

@@ -1,9 +1,10 @@
 //! Host image (云主机镜像): an operating system a cloud host can start from.
 
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, PlainStatus};
+use super::{Architecture, LocalRef, PlainStatus};
 use crate::quantity::Quantity;
 use crate::rules;
 use crate::schema::structural;
@@ -20,11 +21,16 @@ use crate::schema::structural;
     category = "jiyun",
     derive = "PartialEq",
     validation = rules::referable_name(),
+    validation = Rule::new("!has(self.spec.replacedBy) || self.spec.replacedBy.name != self.metadata.name").message(
+        "替代镜像不能是自己 (replacedBy must name another image)"
+    ),
     printcolumn(name = "Display", type_ = "string", json_path = ".spec.displayName"),
     printcolumn(name = "OS", type_ = "string", json_path = ".spec.operatingSystem"),
     printcolumn(name = "Arch", type_ = "string", json_path = ".spec.architecture"),
     printcolumn(name = "MinDisk", type_ = "string", json_path = ".spec.minDisk"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Lifecycle", type_ = "string", json_path = ".spec.lifecycle"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "ReplacedBy", type_ = "string", json_path = ".spec.replacedBy.name", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = structural)]
@@ -47,6 +53,42 @@ pub struct HostImageSpec {
     #[schemars(with = "ImageSourceFields")]
     #[x_kube(validation = rules::immutable("镜像来源", "source"))]
     pub source: ImageSource,
+    /// [free] Whether hosts may still be ordered with it. What was granted stays as it is: it is started, resized, restored and
+    /// copied from its snapshots whatever becomes of its image.
+    #[serde(default)]
+    pub lifecycle: ImageLifecycle,
+    /// [free] The `HostImage` to order instead, named to whoever orders this one after it was retired, and in the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<LocalRef>,
+}
+
+/// How far an image is on its way out.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::EnumIter,
+    strum::EnumString,
+)]
+pub enum ImageLifecycle {
+    /// hosts are ordered with it (在用).
+    #[default]
+    Offered,
+    /// hosts can still be ordered with it, and better are not (不推荐).
+    Deprecated,
+    /// no host is ordered with it any more (已下架).
+    Retired,
 }
 
 /// Where an image is fetched from.

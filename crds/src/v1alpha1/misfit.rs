@@ -3,7 +3,7 @@
 
 use super::{
     Architecture, CloudBucketSpec, CloudDatabaseSpec, CloudHostSpec, CloudVolumeSpec, DatabaseClass, HostClass,
-    HostImage, InformationSystem, LocalRef, Quantity,
+    HostImage, ImageLifecycle, InformationSystem, LocalRef, Quantity,
 };
 
 /// Two things that each exist and do not go together.
@@ -12,7 +12,7 @@ pub struct Misfit {
     /// The field to mend, e.g. `spec.imageRef.name`.
     pub field: &'static str,
     /// Code of its sentence: `SystemInOtherZone`, `ArchitectureNotOffered`, `ImageArchitectureDiffers`,
-    /// `DiskSmallerThanImage`, `EngineNotOffered`, `VersionNotOffered`; where something is made from a snapshot,
+    /// `DiskSmallerThanImage`, of [`retired`] `ImageRetired` and `ImageReplaced`, `EngineNotOffered`, `VersionNotOffered`; where something is made from a snapshot,
     /// `SnapshotInOtherSystem`, `SnapshotOfVolume`, `SnapshotOfOtherImage`, `DiskSmallerThanSnapshot`; those of [`super::user_data`]; or, where a volume's host
     /// is looked at, `HostInOtherSystem`.
     pub code: &'static str,
@@ -34,6 +34,18 @@ pub fn misfits(
         large_enough(host, image),
     ];
     all.into_iter().flatten()
+}
+
+/// Whether a new host may be made from `image`: not from one that was retired, unless its disk is made from a snapshot. Asked of
+/// hosts that were not granted alone.
+pub fn retired(host: &CloudHostSpec, image: &HostImage) -> Option<Misfit> {
+    let is_retired = image.spec.lifecycle == ImageLifecycle::Retired && host.snapshot_ref.is_none();
+    let replacement = image.spec.replaced_by.as_ref().map(|other| ("replacement", other.name.clone()));
+    is_retired.then(|| Misfit {
+        field: "spec.imageRef.name",
+        code: if replacement.is_some() { "ImageReplaced" } else { "ImageRetired" },
+        parameters: [("image", host.image_ref.name.clone())].into_iter().chain(replacement).collect(),
+    })
 }
 
 /// The same of a database.

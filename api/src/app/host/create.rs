@@ -3,7 +3,7 @@
 
 use jiyun_crds::v1alpha1::{
     CloudHost,
-    misfit::{Misfit, misfits},
+    misfit::{Misfit, misfits, retired},
     user_data,
 };
 
@@ -78,6 +78,7 @@ pub(in crate::app) fn drafted(
     let host = order.into_object(department, name);
     let apart = snapshot.map(|snapshot| host_misfits(&host.spec, snapshot)).unwrap_or_default();
     let unfit = user_data.and_then(|secret| user_data::text(secret).err());
+    let unfit = retired(&host.spec, image).into_iter().chain(unfit);
     let faults = misfits(&host.spec, system, class, image).chain(apart).chain(unfit).map(contradiction).collect();
     let wish = Wish::new(&host, system, class);
     Problem::of_body(faults).map_or(Ok(Draft { host, wish }), Err)

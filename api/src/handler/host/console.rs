@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 use jiyun_messages::Language;
+use tracing::Instrument;
 
 use crate::{
     app::App,
@@ -19,8 +20,8 @@ use crate::{
 /// way; text frames are taken too. The terminal shows what comes from now on, so press Enter. Whoever opens it while somebody
 /// else has it open takes it over. Browsers, which send no `Authorization`, offer the subprotocol
 /// `base64url.bearer.authorization.k8s.io.<token in base64url>` beside `plain.kubevirt.io`. Opening and closing is in the audit
-/// trail, what is typed and shown is not. It is closed when nothing was typed for a while (15 minutes, unless the platform has set
-/// it otherwise), after a day's work (8 hours), soon after the caller or their token lost the right (30 seconds), and whenever
+/// trail, where one is kept; what is typed and shown is not. It is closed when nothing was typed for a while (15 minutes, unless the platform has set
+/// it otherwise), after a day's work (8 hours), soon after the token it was opened with has no right any more (30 seconds), and whenever
 /// the machine stops or moves; the closing frame says why.
 #[utoipa::path(
     get, path = "/v1/departments/{department}/hosts/{name}/console", tag = "hosts", operation_id = "openHostConsole",
@@ -35,9 +36,9 @@ use crate::{
         (status = 404, description = "No such host, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "Its machine does not run (`HostNotRunning`).", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 426, description = "Not asked for as a WebSocket (`WebSocketNeeded`), or over HTTP/2.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many consoles are open (`TooManyConsoles`), or too many requests were sent.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many consoles of this caller are open (`TooManyConsoles`), or too many requests were sent.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 501, description = "Consoles are switched off on this platform (`ConsolesOff`).", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The engine cannot be reached (`ConsoleUnavailable`), or nothing can be recorded.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The console cannot be opened now (`ConsoleUnavailable`), too many are open (`ConsolesExhausted`), or nothing can be recorded.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
     ),
@@ -70,9 +71,9 @@ pub async fn serial(
         (status = 404, description = "No such host, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 409, description = "Its machine does not run (`HostNotRunning`).", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 426, description = "Not asked for as a WebSocket (`WebSocketNeeded`), or over HTTP/2.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many consoles are open (`TooManyConsoles`), or too many requests were sent.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many consoles of this caller are open (`TooManyConsoles`), or too many requests were sent.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = 501, description = "Consoles are switched off on this platform (`ConsolesOff`).", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The engine cannot be reached (`ConsoleUnavailable`), or nothing can be recorded.", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The console cannot be opened now (`ConsoleUnavailable`), too many are open (`ConsolesExhausted`), or nothing can be recorded.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
         (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
     ),
@@ -98,6 +99,7 @@ async fn opened(
     let caller = app.caller(bearer);
     let (handshake, opened) = app.open_console(caller, path, console, language, handshake).await?;
     let (answer, becomes) = handshake.agree();
-    tokio::spawn(opened.run(becomes));
+    // The log has it under the request's number.
+    tokio::spawn(opened.run(becomes).in_current_span());
     Ok(answer)
 }

@@ -1,4 +1,4 @@
-//! Asking what the caller may see: what is not stored as an object (quota, statements, the audit trail, holders of pools), and
+//! Asking what the caller may see: what is not stored as an object (quota, statements, the audit trail, holders of pools and images), and
 //! where they may list orders.
 
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
@@ -41,6 +41,11 @@ impl Caller {
     /// Whether the caller may see who holds the pool called `name`: `get` of `poolholders`, which is not stored either.
     pub async fn may_read_holders(&self, name: &str) -> Result<bool, KubernetesError> {
         self.may("get", "poolholders", None, Some(name)).await
+    }
+
+    /// Whether the caller may see which hosts were made from the image called `name`: `get` of `imageholders`, not stored either.
+    pub async fn may_read_image_holders(&self, name: &str) -> Result<bool, KubernetesError> {
+        self.may("get", "imageholders", None, Some(name)).await
     }
 
     /// Whether the caller may list the orders of `namespace`. Where there is no such namespace, nobody was given the right.
