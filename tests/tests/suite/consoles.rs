@@ -262,7 +262,7 @@ async fn a_console_ends_and_its_last_frame_and_the_trail_say_why() -> Result<(),
 
     // Whoever opens the same one takes it over; and the machine goes down.
     let (old, mut new) = (opened(&operator, &first).await?, opened(&operator, &first).await?);
-    ended(old, 1000, "took it over").await?;
+    ended(old, 1000, "took the console over").await?;
     new.type_in("still here\n").await?;
     new.wait_for("still here\n").await?;
     new.type_in(SHUTDOWN).await?;
@@ -285,7 +285,7 @@ async fn a_console_ends_and_its_last_frame_and_the_trail_say_why() -> Result<(),
     // The host is deleted.
     let held = opened(&at(&operator, &strict)?, &second).await?;
     assert_eq!(culture.caller.delete(&culture.host_path("web-2")).await?.status, StatusCode::ACCEPTED);
-    ended(held, 1008, "no longer what it was").await?;
+    ended(held, 1008, "has changed").await?;
 
     // It is handed over: the machine stays where it is, and its console is the other department's from then on.
     let held = opened(&at(&operator, &strict)?, &first).await?;
@@ -296,7 +296,7 @@ async fn a_console_ends_and_its_last_frame_and_the_trail_say_why() -> Result<(),
     });
     culture.wait_gone("web-2").await?;
     world.lab.apply_text(&handover.to_string()).await?;
-    ended(held, 1008, "no longer what it was").await?;
+    ended(held, 1008, "has changed").await?;
     culture.wait_gone("web-1").await?;
     tax.wait_ready("web-1").await?;
     let taker = at(&console::person(&world, "tax-operator")?, &strict)?;
@@ -309,7 +309,7 @@ async fn a_console_ends_and_its_last_frame_and_the_trail_say_why() -> Result<(),
     // Its caller loses the right.
     let others = json!({"spec": {"access": {"operators": ["others"]}}}).to_string();
     world.lab.kubectl(&["patch", "department", "tax", "--type=merge", "-p", &others]).await?;
-    ended(held, 1008, "no longer what it was").await?;
+    ended(held, 1008, "has changed").await?;
     problem(&refused(&taker, &theirs).await?, 404, "NotFound");
 
     for (department, endings) in [("culture", ["ClosedByMachine", "Stopping", "Withdrawn"]), ("tax", ["Withdrawn"; 3])]

@@ -61,7 +61,9 @@ async fn a_retired_image_is_ordered_no_more_and_its_hosts_go_on_until_they_are_r
     );
 
     image(&bureau, "Retired").await?;
-    let refused = ordered(&bureau, "late").await?;
+    // Whoever has just ordered with it is told after five seconds; a preview is told at once.
+    let preview = format!("{}?dryRun=true", bureau.hosts_path());
+    let refused = bureau.caller.post(&preview, &order(&bureau, "late").body(), 0).await?;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
     let problem = refused.json();
     assert_eq!((&problem["code"], &problem["field"]), (&json!("ImageReplaced"), &json!("image")));
