@@ -1,5 +1,7 @@
 //! The service catalogue, as the caller may see it.
 
+use std::collections::BTreeSet;
+
 use jiyun_crds::v1alpha1::{DatabaseClass, HostClass, HostImage, ImageLifecycle, NetworkZone, PriceList};
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource, ResourceExt, api::ListParams};
@@ -32,10 +34,16 @@ impl App {
         let (classes, database_classes, images, zones, lists) =
             all.map_err(|error| Problem::from_kubernetes(error, "catalogue"))?;
         let (prices, upcoming) = in_force(lists, Timestamp::now());
+        let offered: BTreeSet<_> = images.iter().filter(|image| is_offered(image)).map(ResourceExt::name_any).collect();
+        let mut images: Vec<_> = images.into_iter().filter(is_offered).map(Image::from).collect();
+        for image in &mut images {
+            // Nobody is sent to one that is not here.
+            image.replaced_by = image.replaced_by.take().filter(|other| offered.contains(other));
+        }
         Ok(Catalogue {
             classes: classes.into_iter().map(Class::from).collect(),
             database_classes: database_classes.into_iter().map(DatabaseSize::from).collect(),
-            images: images.into_iter().filter(is_offered).map(Image::from).collect(),
+            images,
             zones: zones.into_iter().map(Zone::from).collect(),
             prices: prices.map(Prices::from),
             upcoming_prices: upcoming.into_iter().map(Prices::from).collect(),

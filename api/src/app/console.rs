@@ -9,7 +9,8 @@ use jiyun_crds::v1alpha1::CloudHost;
 use jiyun_messages::Language;
 use jiyun_trail::core::outcome::Outcome;
 use kube::ResourceExt;
-use tokio::time::timeout;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use self::holder::machine_of;
 use super::{App, department::unavailable, noun::called};
@@ -36,6 +37,9 @@ const RETRY: Duration = Duration::from_secs(30);
 
 /// When to try again where this program ends: another one answers then.
 const SOON: Duration = Duration::from_secs(5);
+
+/// The same when this program ends.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// The way to consoles, and how many are open.
 pub struct Doors {
@@ -86,10 +90,6 @@ impl App {
         let wanted = wanted?;
         let doors = self.doors.as_ref().ok_or_else(|| Problem::bare(Code::ConsolesOff))?;
         let what = || called::<CloudHost>(&path.department, path.name.as_str());
-        if self.stopping.is_cancelled() {
-            // It would be closed at once, and whoever has it open now would have lost it.
-            return Err(not_now(what(), SOON));
-        }
         let uid = host.uid().unwrap_or_default();
         let reading = self.book.read().map_err(unavailable)?;
         let (claim, at) =
@@ -98,6 +98,13 @@ impl App {
         let uid_of_machine = doors.consoles.check(&at).await.map_err(|error| unopened(error, what()))?;
         let begun = caller.begin_console(&path.department.namespace(), &host, console).await;
         let begun = begun.map_err(|error| Problem::from_kubernetes(error, what()))?;
+        if self.stopping.is_cancelled() {
+            // Told while this was asked for: nobody who has it open now loses it for nothing.
+            if let Some(begun) = begun {
+                begun.ended(Outcome::failed("the program ends"), None);
+            }
+            return Err(not_now(what(), SOON));
+        }
         let machine = match doors.open(&at, &uid_of_machine, console).await {
             Ok(machine) => machine,
             Err(error) => {
@@ -118,8 +125,7 @@ impl Opened {
     /// Lets the caller have it until it ends.
     pub async fn run(self, becomes: impl Future<Output = Result<Upgraded, hyper::Error>>) {
         let Self { app, machine, console, session, begun, place } = self;
-        let Some(doors) = &app.doors else { return };
-        let open = doors.figures.open(console);
+        let Some(open) = app.doors.as_ref().map(|doors| doors.figures.open(console)) else { return };
         let host = format!("{}/{}", session.rights.path.department, session.rights.path.name.as_str());
         tracing::info!(%console, host, "a console was opened");
         let lasting = match begun {
@@ -128,22 +134,40 @@ impl Opened {
             }
             None => None,
         };
-        // Whoever does not take the answer has no console, and keeps nobody from having it.
-        let taken = tokio::select! {
-            taken = timeout(PATIENCE, becomes) => taken.ok().and_then(Result::ok),
-            () = session.stopping.cancelled() => None,
-        };
-        let course = match taken {
+        let course = match taken(becomes, &session.stopping).await {
             Some(caller) => session.run(caller, machine).await,
-            None => Course::NEVER_TAKEN,
+            None => {
+                drop(machine);
+                Course::NEVER_TAKEN
+            }
         };
         let (ending, seconds) = (course.ending, course.open_for.as_secs());
         tracing::info!(%console, host, %ending, seconds, "a console was closed");
         open.closed(ending);
-        drop(place);
+        // Nothing of it is kept while its end is recorded, which may take a while.
+        drop((place, session, app));
         if let Some(lasting) = lasting {
             lasting.ended(|record| console_closed(record, Timestamp::now(), console, &course)).await;
         }
+    }
+}
+
+/// The caller's side, once the answer was sent. Whoever does not take the answer has no console, and keeps nobody from having it;
+/// when this program ends there is a moment left to be told so.
+async fn taken(
+    becomes: impl Future<Output = Result<Upgraded, hyper::Error>>,
+    stopping: &CancellationToken,
+) -> Option<Upgraded> {
+    let late = async {
+        tokio::select! {
+            () = sleep(PATIENCE) => {}
+            () = async { stopping.cancelled().await; sleep(MOMENT).await } => {}
+        }
+    };
+    tokio::select! {
+        biased;
+        taken = becomes => taken.ok(),
+        () = late => None,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct HoldersQuery {
-    /// Only this department, and its claims one by one; left out: sums of all departments.
+    /// Only this department: of a pool its claims one by one, and without it sums of all departments.
     #[param(example = "finance")]
     department: Option<String>,
 }
@@ -48,8 +48,14 @@ pub async fn show(
     Query(query): Query<HoldersQuery>,
     bearer: Bearer,
 ) -> Result<Json<PoolHolders>, Problem> {
-    let only = query.department.as_deref().map(department).transpose()?;
-    app.holders(&app.caller(&bearer), &path, only.as_ref()).await.map(Json)
+    app.holders(&app.caller(&bearer), &path, query.only()?.as_ref()).await.map(Json)
+}
+
+impl HoldersQuery {
+    /// The department that is meant; none for all.
+    pub(super) fn only(&self) -> Result<Option<DepartmentName>, Problem> {
+        self.department.as_deref().map(department).transpose()
+    }
 }
 
 fn department(text: &str) -> Result<DepartmentName, Problem> {

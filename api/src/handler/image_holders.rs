@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 
+use super::holders::HoldersQuery;
 use crate::{
     app::App,
-    extract::{Bearer, ImagePath},
+    extract::{Bearer, ImagePath, Query},
     model::ImageHolders,
     problem::{Problem, ProblemDocument},
 };
@@ -19,6 +20,7 @@ use crate::{
     get, path = "/v1/images/{image}/holders", tag = "operations", operation_id = "showImageHolders",
     params(
         ("image" = String, Path, description = "Name of the image.", example = "openeuler-24.03-amd64"),
+        HoldersQuery,
         ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
     responses(
@@ -32,7 +34,8 @@ use crate::{
 pub async fn show(
     State(app): State<Arc<App>>,
     ImagePath(image): ImagePath,
+    Query(query): Query<HoldersQuery>,
     bearer: Bearer,
 ) -> Result<Json<ImageHolders>, Problem> {
-    app.image_holders(&app.caller(&bearer), &image).await.map(Json)
+    app.image_holders(&app.caller(&bearer), &image, query.only()?).await.map(Json)
 }

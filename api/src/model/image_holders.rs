@@ -41,7 +41,7 @@ pub struct ImageDepartment {
     pub display_name: String,
     /// How many it has.
     pub host_count: usize,
-    /// Which, by name; at most 2000 of all departments.
+    /// Which, by name; at most 2000 of all departments together: those of one are asked for by its name.
     pub hosts: Vec<ImageHost>,
 }
 
@@ -64,9 +64,10 @@ pub struct ImageHost {
 }
 
 impl ImageHolders {
-    /// The hosts made from the image called `image`. Those made from a snapshot are of the image that its host was made from.
-    pub fn new(state: &State, image: &str, as_of: Timestamp) -> Self {
-        let of_image = |claim: &&_| is_of(claim, image);
+    /// The hosts made from the image called `image`, of `only` or of all. Those made from a snapshot are of the image that its host
+    /// was made from.
+    pub fn new(state: &State, image: &str, only: Option<&str>, as_of: Timestamp) -> Self {
+        let of_image = |claim: &&Claim| only.is_none_or(|only| only == claim.account.as_str()) && is_of(claim, image);
         let mut by_department: BTreeMap<&str, Vec<&Claim>> = BTreeMap::new();
         for claim in state.claims().map(AsRef::as_ref).filter(of_image) {
             by_department.entry(claim.account.as_str()).or_default().push(claim);
@@ -89,8 +90,10 @@ impl ImageHolders {
 
 /// Whether it is of a host that is there, or on its way, and was made from the image: as it was approved.
 fn is_of(claim: &Claim, image: &str) -> bool {
-    let approved = claim.approved_spec.get("image").and_then(Value::as_str);
-    claim.is_open() && claim.subject.kind == "CloudHost" && approved == Some(image)
+    // What is quickly told first: most claims of an old book are over.
+    claim.is_open()
+        && claim.subject.kind == "CloudHost"
+        && claim.approved_spec.get("image").and_then(Value::as_str) == Some(image)
 }
 
 impl From<&Claim> for ImageHost {

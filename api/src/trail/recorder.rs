@@ -158,9 +158,10 @@ impl Begun {
     pub async fn lasts(mut self, broken_off: impl FnOnce(Record) -> Record) -> Option<Lasting> {
         let begun = self.record.take()?;
         let record = write::ended(begun, Timestamp::now(), Outcome::Succeeded, None);
-        self.recorder.tell(record.clone()).await;
         let broken_off = Some(broken_off(record.clone()));
-        Some(Lasting { recorder: self.recorder.clone(), record, broken_off })
+        let lasting = Lasting { recorder: self.recorder.clone(), record, broken_off };
+        lasting.recorder.tell(lasting.record.clone()).await;
+        Some(lasting)
     }
 }
 
@@ -173,14 +174,25 @@ pub struct Lasting {
 }
 
 impl Lasting {
-    /// Records its end, and waits a while where the trail cannot be written just then: there is no second chance.
+    /// Records its end, and tries for a while where the trail cannot be written just then: there is no second chance. One that was
+    /// not acknowledged may have been written all the same, and stands there twice then.
     pub async fn ended(mut self, end: impl FnOnce(Record) -> Record) {
         let Some(Kept { trail, .. }) = &self.recorder.0 else { return };
         let end = end(self.record.clone());
         self.broken_off = Some(end.clone());
-        drop(tokio::time::timeout(INSISTENCE, trail.writable()).await);
+        let written = tokio::time::timeout(INSISTENCE, async {
+            while trail.writable().await.is_ok() {
+                if trail.append(end.clone()).await.is_ok() {
+                    return true;
+                }
+            }
+            false
+        });
+        let is_written = written.await.unwrap_or(false);
         self.broken_off = None;
-        self.recorder.tell(end).await;
+        if !is_written {
+            self.recorder.tell(end).await;
+        }
     }
 }
 

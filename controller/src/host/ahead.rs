@@ -5,7 +5,7 @@ use jiyun_crds::v1alpha1::{CloudHost, misfit::retired};
 use jiyun_ledger::ClaimStage;
 
 use super::{rejection::Rejection, user_data};
-use crate::{catalogue::lookup, claims::open_claim, context::Context, error::ReconcileError};
+use crate::{catalogue::lookup, claimed::disputed, claims::open_claim, context::Context, error::ReconcileError};
 
 /// Whether `host`, otherwise valid, may be granted: its image was not retired, and its user data can be used.
 ///
@@ -22,9 +22,12 @@ pub async fn check(host: &CloudHost, context: &Context) -> Result<Result<(), Rej
     user_data::check(host, context).await
 }
 
-/// Or was, as far as it says itself: that the book does not know it is what has to be told then.
+/// Or was, as far as it says itself or somebody of its name holds a claim: that it and the book do not agree is what has to be
+/// told then, and no advice to order anew.
 fn was_granted(host: &CloudHost, context: &Context) -> bool {
-    let is_granted = |stage| !matches!(stage, ClaimStage::Held | ClaimStage::Ending);
     let says_so = host.status.as_ref().is_some_and(|status| status.claim_id.is_some());
-    says_so || open_claim(host, context).is_some_and(|claim| is_granted(claim.stage()))
+    match open_claim(host, context).map(|claim| claim.stage()) {
+        Some(stage) => says_so || !matches!(stage, ClaimStage::Held | ClaimStage::Ending),
+        None => says_so || disputed(host, context).is_some(),
+    }
 }

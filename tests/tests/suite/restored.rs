@@ -219,9 +219,16 @@ async fn a_single_restored_object_is_left_alone_without_stopping_everybody() -> 
         .await?;
     bureau.wait_gone("web-0").await?;
     world.lab.apply_text(&Order::new("web-0", "portal").object("finance").to_string()).await?;
+    // Its image was retired meanwhile: nobody is told to delete it and order another one, which would end what it has.
+    let image = async |lifecycle: &str| {
+        let patch = format!("{{\"spec\": {{\"lifecycle\": \"{lifecycle}\"}}}}");
+        world.lab.kubectl(&["patch", "hostimage", "openeuler-24.03-amd64", "--type=merge", "-p", &patch]).await
+    };
+    image("Retired").await?;
     world.controller.restart().await?;
     let doubtful = |host: &CloudHost| reason(host, ConditionType::Admitted) == Some("AdoptionNeeded");
     bureau.wait_for_host("web-0", "in doubt", doubtful).await?;
+    image("Offered").await?;
     // Others go on.
     bureau.caller.post(&bureau.hosts_path(), &Order::new("web-1", "portal").body(), 30).await?;
     bureau.wait_ready("web-1").await?;
