@@ -134,12 +134,11 @@ impl Opened {
             }
             None => None,
         };
-        let course = match taken(becomes, &session.stopping).await {
-            Some(caller) => session.run(caller, machine).await,
-            None => {
-                drop(machine);
-                Course::NEVER_TAKEN
-            }
+        let course = if let Some(caller) = taken(becomes, &session.stopping).await {
+            session.run(caller, machine).await
+        } else {
+            drop(machine);
+            Course::NEVER_TAKEN
         };
         let (ending, seconds) = (course.ending, course.open_for.as_secs());
         tracing::info!(%console, host, %ending, seconds, "a console was closed");
