@@ -104,6 +104,11 @@ pub fn engine_namespace(department: &str) -> String {
     format!("{ENGINE_NAMESPACE_PREFIX}{department}")
 }
 
+/// Where engine objects lie now: with their department, or where they were when it was handed over to it, for machines do not move.
+pub fn engine_namespace_of(kept: Option<&str>, department: &str) -> String {
+    kept.map_or_else(|| engine_namespace(department), str::to_owned)
+}
+
 /// The department whose engine objects live in this namespace, or `None` where it is no engine namespace.
 pub fn department_of_engine_namespace(namespace: &str) -> Option<&str> {
     namespace.strip_prefix(ENGINE_NAMESPACE_PREFIX).filter(|department| !department.is_empty())

@@ -32,14 +32,14 @@ pub use self::holder::Holder;
 /// How long a caller may take to take the answer that opens a console.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The same when this program ends.
+const MOMENT: Duration = Duration::from_secs(2);
+
 /// When to try again where too many are open: some of them are closed by then, or not.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// When to try again where this program ends: another one answers then.
 const SOON: Duration = Duration::from_secs(5);
-
-/// The same when this program ends.
-const MOMENT: Duration = Duration::from_secs(2);
 
 /// The way to consoles, and how many are open.
 pub struct Doors {

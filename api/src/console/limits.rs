@@ -47,12 +47,6 @@ impl ConsoleArgs {
     }
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { idle: Duration::from_mins(15), longest: Duration::from_hours(8), review: Duration::from_secs(30) }
-    }
-}
-
 /// A time of at least a second and at most a week, as `90s`, `15m` or `8h`.
 fn time(text: &str) -> Result<Duration, String> {
     let told: SignedDuration = text.parse().map_err(|error| format!("{error}; write it as 90s, 15m or 8h"))?;

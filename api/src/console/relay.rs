@@ -7,17 +7,21 @@ use std::{
 };
 
 use futures::{Sink, SinkExt, Stream, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message, error::ProtocolError};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Bytes, Error, Message, error::ProtocolError},
+};
 
 use super::Ending;
 
-/// How often a caller's side is asked whether it still lives: below what proxies between us take for idleness (60 s).
+/// How often a side is asked whether it still lives: below what proxies between us take for idleness (60 s).
 const BEAT: Duration = Duration::from_secs(30);
 
-/// How long it may give no sign of life: two questions without an answer, and the time until the third.
+/// How long a side may give no sign of life: two questions without an answer, and the time until the third.
 const LOST: Duration = Duration::from_secs(90);
 
 /// How long one side may not take what the other sends.

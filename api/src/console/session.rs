@@ -84,12 +84,11 @@ impl<R: Rights> Session<R> {
         };
         let open_for = traffic.open_for();
         let frame = ending.frame(&self.limits, self.language);
-        let rest = (ending == Ending::NoFrames).then_some(FAREWELL);
         let to_caller = async {
             farewell(&mut caller, Message::Close(frame)).await;
             // What cannot be read as frames is still in the way of what it was told.
-            if let Some(patience) = rest {
-                drop(timeout(patience, caller.discard()).await);
+            if ending == Ending::NoFrames {
+                drop(timeout(FAREWELL, caller.discard()).await);
             }
         };
         tokio::join!(to_caller, farewell(&mut machine, Message::Close(None)));
@@ -142,6 +141,10 @@ mod tests {
 
     type Line = WebSocketStream<DuplexStream>;
 
+    /// As they are unless somebody says otherwise.
+    const LIMITS: Limits =
+        Limits { idle: Duration::from_mins(15), longest: Duration::from_hours(8), review: Duration::from_secs(30) };
+
     /// A connection of two ends.
     async fn line() -> (Line, Line) {
         let (one, other) = tokio::io::duplex(4096);
@@ -161,7 +164,7 @@ mod tests {
 
     fn session(times: u32) -> Session<Stand> {
         let (language, stopping) = (Language::English, CancellationToken::new());
-        Session { limits: Limits::default(), language, rights: Stand(AtomicU32::new(times), Standing::Lost), stopping }
+        Session { limits: LIMITS, language, rights: Stand(AtomicU32::new(times), Standing::Lost), stopping }
     }
 
     /// Lets `person` act on a session between two lines, and gives how it went and what the caller was told last.

@@ -82,7 +82,7 @@ fn subject(host: &CloudHost) -> Subject {
 
 /// Where a claim's engine objects lie: with its department, or where they were when it was handed over.
 pub fn engine_namespace(claim: &Claim) -> String {
-    claim.engine_namespace.clone().unwrap_or_else(|| names::engine_namespace(claim.account.as_str()))
+    names::engine_namespace_of(claim.engine_namespace.as_deref(), claim.account.as_str())
 }
 
 /// What a claim's machine is called: as its host was when it was made. A host that was handed over may have another name.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiyun_crds::{names, v1alpha1::CloudHost};
-use jiyun_ledger::{Claim, ClaimId, State, label_of};
+use jiyun_ledger::{ClaimId, State, label_of};
 use kube::ResourceExt;
 
 use crate::{
@@ -67,12 +67,7 @@ impl Rights for Holder {
 /// The claim of the host with this UID, and where its machine is. None where nothing was granted to it, or not any more.
 pub(super) fn machine_of(state: &State, uid: &str) -> Option<(ClaimId, Place)> {
     let claim = state.claim_of_subject(uid).filter(|claim| claim.is_open() && claim.subject.kind == "CloudHost")?;
-    let namespace = engine_namespace(claim);
+    let namespace = names::engine_namespace_of(claim.engine_namespace.as_deref(), claim.account.as_str());
     let (name, label) = (claim.first_name().to_owned(), label_of(claim.id, state));
     Some((claim.id, Place { namespace, name, claim: label }))
-}
-
-/// With its department, or where it was when it was handed over.
-fn engine_namespace(claim: &Claim) -> String {
-    claim.engine_namespace.clone().unwrap_or_else(|| names::engine_namespace(claim.account.as_str()))
 }

@@ -1,18 +1,54 @@
 //! The consoles of a host: requests whose connections go on as something else.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{extract::State, response::Response};
 use jiyun_messages::Language;
 use tracing::Instrument;
+use utoipa::{
+    IntoResponses,
+    openapi::{Content, Ref, RefOr, Response as Answer, ResponseBuilder},
+};
 
 use crate::{
     app::App,
     console::{Console, Handshake},
     extract::{Bearer, ObjectPath},
     handler::Spoken,
-    problem::{Problem, ProblemDocument},
+    problem::Problem,
 };
+
+/// What a console may be answered with: the same of both.
+struct ConsoleAnswers;
+
+/// Refusals, with what they mean; every one of them is a problem document.
+const REFUSALS: [(&str, &str); 9] = [
+    ("403", "The caller may look, but not open it."),
+    ("404", "No such host, or not for this caller to see."),
+    ("409", "Its machine does not run (`HostNotRunning`)."),
+    ("426", "Not asked for as a WebSocket (`WebSocketNeeded`), or over HTTP/2."),
+    ("429", "Too many consoles of this caller are open (`TooManyConsoles`), or too many requests were sent."),
+    ("501", "Consoles are switched off on this platform (`ConsolesOff`)."),
+    (
+        "503",
+        "The console cannot be opened now (`ConsoleUnavailable`), too many are open (`ConsolesExhausted`), or nothing can be recorded.",
+    ),
+    ("4XX", "A problem with the request."),
+    ("5XX", "A problem of the platform."),
+];
+
+impl IntoResponses for ConsoleAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Answer>> {
+        let problem = || Content::new(Some(Ref::from_schema_name("ProblemDocument")));
+        let refusals = REFUSALS.map(|(status, meaning)| {
+            let answer = ResponseBuilder::new().description(meaning).content("application/problem+json", problem());
+            (status, answer)
+        });
+        let opened = ResponseBuilder::new().description("The connection is a WebSocket (RFC 6455) from here on.");
+        let all = refusals.into_iter().chain([("101", opened)]);
+        all.map(|(status, answer)| (status.to_owned(), RefOr::T(answer.build()))).collect()
+    }
+}
 
 /// Opens the serial console (串口控制台) of a host: a WebSocket of what its terminal shows and of what is typed.
 ///
@@ -20,9 +56,9 @@ use crate::{
 /// way; text frames are taken too. The terminal shows what comes from now on, so press Enter. Whoever opens it while somebody
 /// else has it open takes it over. Browsers, which send no `Authorization`, offer the subprotocol
 /// `base64url.bearer.authorization.k8s.io.<token in base64url>` beside `plain.kubevirt.io`. Opening and closing is in the audit
-/// trail, where one is kept; what is typed and shown is not. It is closed when nothing was typed for a while (15 minutes, unless the platform has set
-/// it otherwise), after a day's work (8 hours), soon after the token it was opened with has no right any more (30 seconds), and whenever
-/// the machine stops or moves; the closing frame says why.
+/// trail, where one is kept; what is typed and shown is not. It is closed when nothing was typed for a while (15 minutes, unless the
+/// platform has set it otherwise), after a day's work (8 hours), soon after the token it was opened with has no right any more
+/// (30 seconds), and whenever the machine stops or moves; the closing frame says why.
 #[utoipa::path(
     get, path = "/v1/departments/{department}/hosts/{name}/console", tag = "hosts", operation_id = "openHostConsole",
     params(
@@ -30,18 +66,7 @@ use crate::{
         ("name" = String, Path, description = "Name of the host.", example = "web-1"),
         ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
-    responses(
-        (status = 101, description = "The connection is a WebSocket (RFC 6455) from here on."),
-        (status = 403, description = "The caller may look, but not open it.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "No such host, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "Its machine does not run (`HostNotRunning`).", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 426, description = "Not asked for as a WebSocket (`WebSocketNeeded`), or over HTTP/2.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many consoles of this caller are open (`TooManyConsoles`), or too many requests were sent.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 501, description = "Consoles are switched off on this platform (`ConsolesOff`).", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The console cannot be opened now (`ConsoleUnavailable`), too many are open (`ConsolesExhausted`), or nothing can be recorded.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
-    ),
+    responses(ConsoleAnswers),
 )]
 pub async fn serial(
     State(app): State<Arc<App>>,
@@ -65,18 +90,7 @@ pub async fn serial(
         ("name" = String, Path, description = "Name of the host.", example = "web-1"),
         ("Accept-Language" = Option<String>, Header, description = "`zh` (default) or `en`", example = "en"),
     ),
-    responses(
-        (status = 101, description = "The connection is a WebSocket (RFC 6455) from here on."),
-        (status = 403, description = "The caller may look, but not open it.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "No such host, or not for this caller to see.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "Its machine does not run (`HostNotRunning`).", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 426, description = "Not asked for as a WebSocket (`WebSocketNeeded`), or over HTTP/2.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many consoles of this caller are open (`TooManyConsoles`), or too many requests were sent.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 501, description = "Consoles are switched off on this platform (`ConsolesOff`).", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The console cannot be opened now (`ConsoleUnavailable`), too many are open (`ConsolesExhausted`), or nothing can be recorded.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "4XX", description = "A problem with the request.", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = "5XX", description = "A problem of the platform.", body = ProblemDocument, content_type = "application/problem+json"),
-    ),
+    responses(ConsoleAnswers),
 )]
 pub async fn graphical(
     State(app): State<Arc<App>>,
